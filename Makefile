@@ -1,0 +1,48 @@
+# make run    see it work: the demo, on any machine with Python 3.11 (no camera, no GPU, no display needed)
+# make test   lint, types and every test that needs no device
+# make clean  remove the virtual environment and what the demo wrote
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: run test lint types unit format clean
+
+run: $(VENV)/.runtime
+	$(BIN)/camdaemon demo --output out
+
+test: lint types unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/pytest
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) out
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "camdaemon needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' || \
+	  { echo "Python's venv is missing; type: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing camdaemon into $(VENV); the first time this downloads torch, which takes a few minutes."
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[hotkeys]' \
+	  > $(VENV)/hotkeys.log 2>&1 || echo "Hotkeys are left out: pynput does not build here" \
+	  "(to have them: sudo apt install gcc python3-dev linux-libc-dev, then rm $(VENV)/.runtime; details: $(VENV)/hotkeys.log)"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@

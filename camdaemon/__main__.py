@@ -1,0 +1,5 @@
+"""`python -m camdaemon` is `camdaemon`."""
+
+from camdaemon.cli import main
+
+main()

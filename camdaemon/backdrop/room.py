@@ -1,0 +1,58 @@
+"""The user's own room, clean or blurred: made of the plate, so that the person leaves no halo in it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from camdaemon.picture import Upload
+
+
+class PlateBackdrop:
+    """The clean room as it is."""
+
+    spec = "plate"
+
+    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+        """See Backdrop.picture."""
+        return plate
+
+    def close(self) -> None:
+        """Nothing runs behind it."""
+
+
+class BlurBackdrop:
+    """The clean room under a Gaussian blur of `sigma` pixels. Computed once for each plate."""
+
+    def __init__(self, spec: str, sigma: float) -> None:
+        self.spec = spec
+        self._sigma = sigma
+        self._plate: Tensor | None = None
+        self._blurred: Tensor | None = None
+
+    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+        """See Backdrop.picture."""
+        if self._blurred is None or self._plate is not plate:
+            self._plate, self._blurred = plate, gaussian(plate, self._sigma)
+        return self._blurred
+
+    def close(self) -> None:
+        """Nothing runs behind it."""
+
+
+def gaussian(picture: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of (1,C,H,W), `sigma` > 0 in pixels; edges repeated. A wide one works on a smaller copy."""
+    height, width = picture.shape[-2:]
+    step = max(1, int(sigma // 4))  # a blur of sigma removes all that a shrink by sigma/4 would
+    small = F.interpolate(picture.float(), (max(2, height // step), max(2, width // step)), mode="area")
+    narrow = sigma * small.shape[-1] / width
+    radius = max(1, round(3 * narrow))
+    x = torch.arange(-radius, radius + 1, device=picture.device, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (x / narrow) ** 2)
+    kernel = (kernel / kernel.sum()).expand(small.shape[1], 1, 1, -1)
+    padded = F.pad(small, (radius,) * 4, mode="replicate")
+    blurred = F.conv2d(padded, kernel, groups=small.shape[1])
+    blurred = F.conv2d(blurred, kernel.transpose(2, 3), groups=small.shape[1])
+    full = F.interpolate(blurred, (height, width), mode="bicubic", align_corners=False)
+    return full.clamp(0, 1).to(picture.dtype)

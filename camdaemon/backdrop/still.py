@@ -1,0 +1,29 @@
+"""A picture from a file, cropped to the camera's shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from camdaemon import picture
+from camdaemon.frame import Size
+from camdaemon.picture import Upload
+
+
+class StillBackdrop:
+    """The picture in `path`, read once: the file may go away afterwards. Raises ConfigError when it is broken."""
+
+    def __init__(self, spec: str, path: Path, size: Size) -> None:
+        self.spec = spec
+        self._rgb = picture.cover(picture.read(path, "--backdrop PICTURE.jpg, or --backdrop blur"), size)
+        self._tensor: Tensor | None = None
+
+    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+        """See Backdrop.picture."""
+        if self._tensor is None:
+            self._tensor = upload(self._rgb)
+        return self._tensor
+
+    def close(self) -> None:
+        """Nothing runs behind it."""

@@ -1,0 +1,86 @@
+"""A video from a file, played in a loop at its own speed, decoded in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from torch import Tensor
+
+from camdaemon import picture
+from camdaemon.errors import ConfigError
+from camdaemon.frame import Size
+from camdaemon.mailbox import Mailbox
+from camdaemon.picture import Upload
+
+log = logging.getLogger(__name__)
+
+
+class VideoBackdrop:
+    """Plays `path` for ever. The first frame is decoded at construction: ConfigError when that fails.
+
+    The decoding thread owns the file and a mailbox hands its newest frame to the worker, which never waits. A video
+    that breaks later stays on its last good frame.
+    """
+
+    def __init__(self, spec: str, path: Path, size: Size) -> None:
+        self.spec = spec
+        try:
+            container = av.open(str(path))
+            first = next(container.decode(video=0))
+        except (av.FFmpegError, StopIteration, IndexError, ValueError) as wrong:
+            raise ConfigError(
+                f"backdrop {path} is not a video that can be played ({wrong or 'no frames'}); try --backdrop blur"
+            ) from None
+        self._tensor: Tensor | None = None
+        self._frames: Mailbox[picture.Picture] = Mailbox()
+        self._frames.put(_fitted(first, size))
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=_play, args=(container, size, self._frames, self._stop), name="backdrop", daemon=True
+        )
+        self._thread.start()
+
+    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+        """See Backdrop.picture. The video runs on the wall clock, not on `t`."""
+        newest = self._frames.take(0)
+        if newest is not None:
+            self._tensor = upload(newest)
+        assert self._tensor is not None  # the constructor put the first frame
+        return self._tensor
+
+    def close(self) -> None:
+        """Ends the decoding thread; waits for it at most a second."""
+        self._stop.set()
+        self._thread.join(1.0)
+
+
+def _fitted(frame: av.VideoFrame, size: Size) -> picture.Picture:
+    return picture.cover(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), size)
+
+
+def _play(container: InputContainer, size: Size, frames: Mailbox[picture.Picture], stop: threading.Event) -> None:
+    """Body of the decoding thread: owns `container`, sleeps between frames, gives pictures away."""
+    try:
+        with container:
+            while not stop.is_set():
+                container.seek(0)
+                start = time.monotonic()
+                shown = 0
+                for frame in container.decode(video=0):
+                    wait = start + (frame.time or 0.0) - time.monotonic()
+                    if stop.wait(max(0.0, wait)):
+                        return
+                    if wait < -0.1 and shown:
+                        continue  # too late: decode on, but do not convert what nobody will see
+                    frames.put(_fitted(frame, size))
+                    shown += 1
+                if shown <= 1 and stop.wait(0.5):
+                    return  # a "video" of one frame: do not spin
+    except av.FFmpegError as wrong:
+        log.warning("the backdrop video stopped (%s); its last picture stays", wrong)

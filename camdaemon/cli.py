@@ -1,0 +1,223 @@
+"""The command line. Heavy things are imported by the commands that need them: `status` never loads torch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from camdaemon import __version__
+from camdaemon.errors import CamdaemonError
+
+app = typer.Typer(
+    name="camdaemon",
+    help="A virtual camera that shows you, true to the hair, in front of anything but your room.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog="First steps: camdaemon demo. Exit codes: 1 fault, 2 wrong option or configuration, 3 device.",
+)
+
+ConfigFile = Annotated[Optional[Path], typer.Option("--config", help="Configuration file (TOML).")]
+CLIP_HELP = "Play a clip again from its start. Default: yes in real time to a camera or window, no to a file or --fast."
+
+
+@app.command()
+def run(
+    source: Annotated[
+        Optional[str], typer.Option(help="/dev/videoN, a video file, or 'pattern'. [default: /dev/video0]")
+    ] = None,
+    sink: Annotated[
+        Optional[str],
+        typer.Option(
+            help="/dev/videoN (v4l2loopback), a .mp4/.mkv/.mov file, 'preview' or 'null'. [default: /dev/video10]"
+        ),
+    ] = None,
+    size: Annotated[
+        Optional[str],
+        typer.Option(help="WIDTHxHEIGHT in pixels, multiples of 4. [default: 1280x720; a clip's own size]"),
+    ] = None,
+    fps: Annotated[Optional[float], typer.Option(help="Frames per second to ask of the camera. [default: 30]")] = None,
+    backdrop: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Image or video file, color:#rrggbb, blur[:sigma in pixels], or plate. [default: color:#2f4f5f]"
+        ),
+    ] = None,
+    plate: Annotated[
+        Optional[str],
+        typer.Option(
+            help="'saved' (else the card asks for one), 'auto' (else taken when the room is still), or a picture. "
+            "[default: saved; a clip: auto]"
+        ),
+    ] = None,
+    weights: Annotated[Optional[str], typer.Option(help="'default', or a .safetensors or .pth checkpoint.")] = None,
+    matting: Annotated[Optional[str], typer.Option(help="bgmv2, or difference. [default: bgmv2]")] = None,
+    device: Annotated[Optional[str], typer.Option(help="auto, cpu, or cuda. [default: auto]")] = None,
+    config: ConfigFile = None,
+    frames: Annotated[
+        Optional[int], typer.Option(min=1, help="Stop after so many camera frames. [default: never]")
+    ] = None,
+    realtime: Annotated[
+        bool,
+        typer.Option(
+            "--realtime/--fast", help="Play a clip in real time, or every frame as fast as it goes into a file."
+        ),
+    ] = True,
+    loop: Annotated[Optional[bool], typer.Option("--loop/--once", help=CLIP_HELP)] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+) -> None:
+    """Start the daemon: camera → matte → composite → virtual camera."""
+    settings = dict(
+        source=source,
+        sink=sink,
+        size=size,
+        fps=fps,
+        backdrop=backdrop,
+        plate=plate,
+        weights=weights,
+        matting=matting,
+        device=device,
+    )
+    loaded = _load(config, settings)
+    from camdaemon import daemon
+    from camdaemon.status_line import log_to_terminal
+
+    log_to_terminal(verbose=verbose)
+    to_file = Path(loaded.sink).suffix != "" or loaded.sink == "null"
+    playing = daemon.Playing(frames, realtime, (realtime and not to_file) if loop is None else loop)
+    daemon.run(loaded, playing)
+
+
+@app.command()
+def plate(
+    countdown: Annotated[float, typer.Option(min=0, max=120, help="Seconds to leave the picture.")] = 5.0,
+) -> None:
+    """Photograph the empty room. Viewers see a card with the countdown, never the room."""
+    print(_client().plate(countdown))
+
+
+@app.command()
+def backdrop(
+    spec: Annotated[str, typer.Argument(help="Image or video file, color:#rrggbb, blur[:sigma], or plate.")],
+) -> None:
+    """Change what viewers see instead of the room."""
+    local = Path(spec).expanduser()
+    print(_client().backdrop(str(local.resolve()) if local.is_file() else spec))
+
+
+@app.command()
+def mode(mode: Annotated[str, typer.Argument(help="matte, card, or passthrough (shows the room!).")]) -> None:
+    """Show the composite, the privacy card, or the raw camera."""
+    print(_client().mode(mode))
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
+    """What the running daemon does: scene, rates (fps), drops, ms of each step, latency (ms)."""
+    answer = _client().status()
+    if as_json:
+        print(json.dumps(answer))
+        return
+    for name, value in answer.items():
+        inner = " ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
+        print(f"{name:<12} {inner}")
+
+
+@app.command()
+def stop() -> None:
+    """Stop the running daemon; viewers see the card last."""
+    print(_client().stop())
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the video and the contact sheet.")] = Path("camdaemon-demo"),
+    preview: Annotated[bool, typer.Option(help="Open a window where there is a display.")] = True,
+) -> None:
+    """See it work without a camera: a 12 s clip of our own through the real pipeline."""
+    from camdaemon.demo import demo as play
+    from camdaemon.status_line import log_to_terminal
+
+    log_to_terminal(verbose=False)
+    play(output, preview=preview)
+
+
+@app.command()
+def devices(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
+    """List cameras with formats, sizes and rates (fps), and virtual cameras."""
+    from camdaemon.devices_table import show
+
+    show(as_json=as_json)
+
+
+@app.command("config")
+def config_(
+    config: ConfigFile = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is right.")] = False,
+) -> None:
+    """Show the effective configuration, with where each setting comes from."""
+    from camdaemon.config import default_path
+
+    loaded = _load(config, {})
+    where = config or default_path()
+    if check:
+        print(f"{where}: " + ("all right" if where.is_file() else "no such file; the defaults hold"))
+        return
+    print(f"# {where}" + ("" if where.is_file() else " (no such file; these are the defaults)"))
+    _print_toml(loaded.model_dump(mode="json", exclude_none=True))
+
+
+def _print_toml(values: dict[str, Any]) -> None:
+    tables = {name: value for name, value in values.items() if isinstance(value, dict)}
+    for name, value in values.items():
+        if name not in tables:
+            print(f"{name} = {json.dumps(value)}")
+    for name, table in tables.items():
+        print(f"\n[{name}]")
+        _print_toml(table)
+
+
+def _load(path: Path | None, settings: dict[str, Any]) -> Any:
+    from camdaemon.config import load
+
+    return load(path, settings)
+
+
+def _client() -> Any:
+    from camdaemon.control.client import Client
+
+    return Client()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"camdaemon {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: errors for people on stderr, exit codes as in errors.py."""
+    try:
+        app()
+    except CamdaemonError as wrong:
+        print(f"camdaemon: {wrong}", file=sys.stderr)
+        sys.exit(wrong.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

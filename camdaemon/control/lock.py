@@ -1,0 +1,119 @@
+"""Where the daemon is reached, and that there is only one of it there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import warnings
+from pathlib import Path
+from typing import IO
+
+from camdaemon.errors import ControlError
+
+_LONGEST = 107  # bytes: sun_path of struct sockaddr_un is 108 with its final zero, see unix(7)
+
+
+def socket_path(asked: str | Path | None = None) -> Path:
+    """The daemon's socket: `asked`, else $CAMDAEMON_SOCKET, else $XDG_RUNTIME_DIR/camdaemon/control.sock.
+
+    Creates nothing. ControlError when the path is longer than a Unix socket's may be, or there is no safe place.
+    """
+    named = asked or os.environ.get("CAMDAEMON_SOCKET")
+    path = Path(named).absolute() if named else _runtime_directory() / "control.sock"
+    length = len(os.fsencode(path))
+    if length > _LONGEST:
+        raise ControlError(
+            f"the socket's path is {length} bytes long and Linux allows {_LONGEST} ({path}); "
+            "choose a shorter one: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
+        )
+    return path
+
+
+def _runtime_directory() -> Path:
+    import platformdirs  # 15 ms that a named socket saves
+
+    try:
+        with warnings.catch_warnings():  # it warns of its fallback; our errors name the path that was taken
+            warnings.simplefilter("ignore")
+            return platformdirs.user_runtime_path("camdaemon", appauthor=False)
+    except OSError as wrong:
+        raise ControlError(
+            f"no safe place for the control socket: {wrong}; "
+            "name one: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
+        ) from None
+
+
+def private_directory(path: Path) -> None:
+    """Make `path` (and missing parents) with mode 0700; ControlError when it is there but not ours alone."""
+    try:
+        if not path.parent.exists():
+            private_directory(path.parent)
+        path.mkdir(0o700, exist_ok=True)
+        found = path.lstat()  # not stat: a link that somebody else planted would be followed
+    except OSError as wrong:
+        raise ControlError(
+            f"cannot make the directory {path} for the control socket: {wrong.strerror}; "
+            "choose another place: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
+        ) from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise ControlError(
+            f"{path} is not a directory of yours, so others could take over the control socket; "
+            "choose another place: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
+        )
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        raise ControlError(f"{path} holds the control socket, so it may be open to nobody else; type: chmod 700 {path}")
+
+
+class DaemonLock:
+    """`with DaemonLock(socket):` this process is the only daemon at `socket`, and nothing lies at that path.
+
+    Held by flock on a file beside the socket: the kernel releases it however the daemon dies. The file itself stays,
+    because removing it would let two daemons lock two files of the same name. ControlError when another one runs.
+    """
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._path = socket.with_name(socket.name + ".lock")
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> DaemonLock:
+        private_directory(self._path.parent)
+        try:
+            file = self._path.open("a+", encoding="ascii")  # not "w": it would wipe the other daemon's number
+        except OSError as wrong:
+            raise ControlError(f"cannot open {self._path}: {wrong.strerror}; if in doubt: rm {self._path}") from None
+        try:
+            _lock(file)
+            _remove_stale(self._socket)
+        except BaseException:
+            file.close()
+            raise
+        self._file = file
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.truncate(0)
+            self._file.close()
+            self._file = None
+
+
+def _lock(file: IO[str]) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        pid = file.read().strip() or "unknown"
+        raise ControlError(f"another camdaemon is running (pid {pid}); stop it with: camdaemon stop") from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+
+
+def _remove_stale(socket: Path) -> None:
+    """A killed daemon leaves its socket behind; whoever holds the lock may remove it."""
+    if socket.is_socket():
+        socket.unlink()
+    elif os.path.lexists(socket):
+        raise ControlError(f"{socket} is in the way and is not a socket; move it elsewhere or: rm {socket}")

@@ -1,0 +1,115 @@
+"""`camdaemon demo`: the daemon's real pipeline on a clip of its own making, with pictures to look at afterwards."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from camdaemon import contact_sheet, picture
+from camdaemon.config import Config
+from camdaemon.contact_sheet import Moment, MomentJob
+from camdaemon.control.commands import Commands
+from camdaemon.control.lock import socket_path
+from camdaemon.daemon import Playing, running, stopped_by_signals
+from camdaemon.errors import CamdaemonError
+from camdaemon.frame import Size
+from camdaemon.output import Sink
+from camdaemon.output.file import FileSink
+from camdaemon.output.preview import PreviewSink, has_display
+from camdaemon.output.tee import TeeSink
+from camdaemon.pipeline import Pipeline
+from camdaemon.status_line import console, status_line
+
+SIZE = Size(960, 540)
+# Seconds of the clip at which something is done; the figure is in the picture from 3 s to the end at 12 s.
+_LOOKS = (4.0, 6.0, 8.5, 10.5)
+_SWAP = 7.5
+
+
+def demo(folder: Path, *, preview: bool) -> None:
+    """Play the clip once through the pipeline; writes an MP4, a contact sheet and a backdrop into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    video, sheet, studio = folder / "demo.mp4", folder / "contact-sheet.png", folder / "studio.png"
+    picture.write(studio, studio_backdrop(SIZE))
+    config = Config(source="pattern", sink=str(video), size=SIZE, plate="auto", backdrop=str(studio))
+
+    def sinks(size: Size, fps: float) -> Sink:
+        file = FileSink(video, size, fps, paced=True)
+        return TeeSink([file, PreviewSink(size)]) if preview and has_display() else file
+
+    stop = threading.Event()
+    moments: list[Moment] = []
+    socket = socket_path().with_name("demo.sock")
+    console.print(
+        "The demo plays a 12 s clip: the room is empty for 3 s, in which the plate is taken; then somebody comes."
+    )
+    with (
+        stopped_by_signals(stop),
+        running(config, Playing(loop=False), sinks, stop, socket) as (pipeline, commands),
+        status_line(pipeline) as tick,
+    ):
+        director = threading.Thread(target=_direct, args=(pipeline, commands, moments), name="director", daemon=True)
+        director.start()
+        while not stop.is_set() and not pipeline.wait(0.25):
+            tick()
+    if moments:
+        picture.write(sheet, contact_sheet.sheet(moments))
+    _farewell(video, sheet if moments else None)
+
+
+def _direct(pipeline: Pipeline, commands: Commands, moments: list[Moment]) -> None:
+    """Body of a thread: look at the clip at its appointed times, and swap the backdrop once on the way."""
+    swapped = False
+    for at in _LOOKS:
+        if at > _SWAP and not swapped:
+            swapped = True
+            _until(pipeline, _SWAP)
+            commands.backdrop("blur:14")
+        _until(pipeline, at)
+        job = MomentJob()
+        try:
+            pipeline.submit(job)
+            moments.append(job.future.result(3.0))
+        except (CamdaemonError, FutureTimeout):
+            return  # the clip has ended, or there is no plate: the log says so
+
+
+def _until(pipeline: Pipeline, seconds: float) -> None:
+    """Wait until the clip has played for `seconds`, or has ended."""
+    while not pipeline.ended.wait(0.02):
+        if pipeline.metrics.seconds_captured() >= seconds:
+            return
+
+
+def studio_backdrop(size: Size) -> picture.Picture:
+    """A calm studio wall with out-of-focus lights, uint8 (H,W,3) RGB."""
+    rng = np.random.default_rng(11)
+    y, x = np.mgrid[0 : size.height, 0 : size.width].astype(np.float32) / size.height
+    glow = np.exp(-((x - 1.2) ** 2 + (y - 0.35) ** 2) / 0.5)[..., None]
+    wall = np.array([34, 48, 74], np.float32) * (1.1 - 0.5 * y[..., None]) + glow * np.array([120, 84, 70], np.float32)
+    for _ in range(26):
+        centre = (int(rng.uniform(0, size.width)), int(rng.uniform(0, 0.75 * size.height)))
+        disc = np.zeros_like(wall)
+        colour = rng.choice([[255, 190, 120], [255, 225, 180], [120, 170, 255]]).tolist()
+        cv2.circle(disc, centre, int(rng.uniform(0.02, 0.06) * size.height), colour, -1, cv2.LINE_AA)
+        wall += rng.uniform(0.1, 0.3) * cv2.GaussianBlur(disc, (0, 0), 2)
+    return np.asarray(np.clip(wall, 0, 255), np.uint8)
+
+
+def _farewell(video: Path, sheet: Path | None) -> None:
+    console.print(f"\nThe video:  {video}")
+    if sheet is not None:
+        console.print(f"The sheet:  {sheet}  (camera | alpha | composite)")
+    console.print(
+        "\nWith a real camera:\n"
+        "  sudo modprobe v4l2loopback devices=1 video_nr=10 card_label=camdaemon exclusive_caps=1 max_buffers=4\n"
+        "  camdaemon devices                                   # which camera is yours\n"
+        "  camdaemon run --source /dev/video0 --sink /dev/video10 --backdrop blur\n"
+        "  camdaemon plate --countdown 5                       # and step out of the picture",
+        highlight=False,
+        soft_wrap=True,
+    )

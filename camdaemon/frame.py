@@ -1,0 +1,117 @@
+"""The words for pictures: their size, their pixel format, and a frame in host memory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camdaemon.errors import ConfigError
+
+_SMALLEST, _LARGEST = 64, 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height in pixels, both multiples of 4 (the refiner's patch, Lin et al. 2021 §3.3) in 64..8192."""
+
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        for side in (self.width, self.height):
+            if side % 4 or not _SMALLEST <= side <= _LARGEST:
+                near = Size.within(max(self.width, _SMALLEST), max(self.height, _SMALLEST))
+                raise ConfigError(
+                    f"size {self.width}x{self.height}: both sides must be multiples of 4 from {_SMALLEST} to "
+                    f"{_LARGEST} pixels; try --size {near}"
+                )
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """'1280x720' → Size(1280, 720); ConfigError for anything else."""
+        found = re.fullmatch(r"\s*(\d{1,6})\s*[xX]\s*(\d{1,6})\s*", text)
+        if not found:
+            raise ConfigError(f"size {text!r} is not WIDTHxHEIGHT in pixels; try --size 1280x720")
+        return cls(int(found[1]), int(found[2]))
+
+    @classmethod
+    def within(cls, width: int, height: int) -> Size:
+        """The largest legal size that fits into width × height pixels; ConfigError when that is too small."""
+        return cls(min(width, _LARGEST) // 4 * 4, min(height, _LARGEST) // 4 * 4)
+
+    def cover(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """(x, y, w, h) of the largest centred part of a width × height picture that has this size's shape."""
+        scale = min(width / self.width, height / self.height)
+        w, h = min(width, round(self.width * scale)), min(height, round(self.height * scale))
+        return (width - w) // 2, (height - h) // 2, w, h
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+class PixelFormat(StrEnum):
+    """Layouts of uint8 pixels in host memory. YUV is BT.601, limited range (see transfer.py)."""
+
+    RGB = "RGB"  # (H, W, 3)
+    BGR = "BGR"  # (H, W, 3)
+    YUYV = "YUYV"  # (H, W, 2): Y0 U Y1 V
+    NV12 = "NV12"  # (H·3/2, W): Y plane, then interleaved UV at half size
+    I420 = "I420"  # (H·3/2, W): Y plane, then U, then V, each at half size
+
+    def shape(self, size: Size) -> tuple[int, ...]:
+        """Shape of the uint8 array that holds a picture of `size` pixels."""
+        match self:
+            case PixelFormat.RGB | PixelFormat.BGR:
+                return (size.height, size.width, 3)
+            case PixelFormat.YUYV:
+                return (size.height, size.width, 2)
+            case _:
+                return (size.height * 3 // 2, size.width)
+
+
+class Content(StrEnum):
+    """What a frame shows. Law 4 is decided on this word: see `HostFrame.may_be_published`."""
+
+    ROOM = "room"  # straight from the camera
+    COMPOSITE = "composite"  # the person over the backdrop
+    CARD = "card"  # the privacy card
+
+
+@dataclass(slots=True)
+class HostFrame:
+    """One picture in host memory, with exactly one owner at a time.
+
+    data: uint8, shaped as `fmt.shape(size)`.   seq: number of the camera frame it came from, from 0.
+    t: seconds (time.monotonic) when that camera frame was captured; rides unchanged from the camera to the sink.
+    content: what it shows.   matte_seq: `seq` of the frame that its matte was computed from, for composites.
+    """
+
+    data: NDArray[np.uint8]
+    fmt: PixelFormat
+    size: Size
+    seq: int = -1
+    t: float = 0.0
+    content: Content = Content.ROOM
+    matte_seq: int | None = None
+
+    @classmethod
+    def empty(cls, fmt: PixelFormat, size: Size) -> HostFrame:
+        """A frame with memory of its own and no picture in it yet."""
+        return cls(np.zeros(fmt.shape(size), np.uint8), fmt, size)
+
+    def may_be_published(self, *, raw_asked_for: bool) -> bool:
+        """Law 4: the card, a composite whose matte is of this very frame, or the room when the user asked for it."""
+        match self.content:
+            case Content.CARD:
+                return True
+            case Content.COMPOSITE:
+                return self.matte_seq == self.seq
+            case Content.ROOM:
+                return raw_asked_for
+
+    def __repr__(self) -> str:
+        return f"HostFrame({self.content} {self.fmt} {self.size}, seq={self.seq}, t={self.t:.3f}, {self.data.shape})"

@@ -1,0 +1,113 @@
+"""The journey of one frame across the accelerator, in order; the only file that knows it.
+
+upload → plate matched to the frame → matte → backdrop → composite → check → download. Live and offline alike.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from camdaemon import card as cards
+from camdaemon.composite import check, composite
+from camdaemon.deck import Deck
+from camdaemon.errors import MattingError
+from camdaemon.frame import Content, HostFrame
+from camdaemon.job import Job, Look
+from camdaemon.matting import Matting
+from camdaemon.metrics import Metrics
+from camdaemon.plate import Plate, PlateMatcher
+from camdaemon.pool import Pool
+from camdaemon.show import Mode, Scene
+from camdaemon.transfer import Transfer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Journey:
+    """What the worker thread alone may touch once it runs: the accelerator and all that lives on it (law 3)."""
+
+    transfer: Transfer
+    matting: Matting
+    matcher: PlateMatcher
+    deck: Deck
+    metrics: Metrics
+    max_coverage: float
+    job: Job | None = None
+    _complaint: str = field(default="", init=False)
+
+    def run(self, frame: HostFrame, inputs: Pool, scene: Scene, out: HostFrame) -> None:
+        """Turn the camera's `frame` into `out`: a composite, the card, or the room where the user asked for it.
+
+        `frame` goes back to `inputs` as soon as it is uploaded. `out` belongs to the caller. What is not a trustworthy
+        composite becomes the card here; any other exception is the caller's end.
+        """
+        out.seq, out.t = frame.seq, frame.t
+        try:
+            with self.metrics.step("upload"):
+                src = self.transfer.upload(frame)
+        finally:
+            inputs.release(frame)
+        alpha = finished = None
+        veil = self._veil(scene)
+        if veil is not None:
+            self.deck.deal(veil, out)
+        elif scene.mode is Mode.PASSTHROUGH:
+            self.transfer.download(src, out)
+        elif scene.plate is not None:
+            try:
+                alpha, finished = self._composite(src, scene, scene.plate, out)
+                self._complaint = ""
+            except (MattingError, torch.OutOfMemoryError) as wrong:
+                self._complain(str(wrong))
+                self.deck.deal(cards.NO_MATTE, out)
+        if self.job is not None:
+            self._feed(self.job, Look(out.seq, out.t, src, alpha, finished))
+
+    def _veil(self, scene: Scene) -> cards.Card | None:
+        """The card that must be shown instead of this frame, if any."""
+        veil = self.job.card() if self.job is not None else None
+        if veil is not None:
+            return veil
+        if scene.mode is Mode.CARD:
+            return cards.OFF
+        return cards.NO_PLATE if scene.plate is None and scene.mode is Mode.MATTE else None
+
+    def _composite(self, src: Tensor, scene: Scene, plate: Plate, out: HostFrame) -> tuple[Tensor, Tensor]:
+        step = self.metrics.step
+        with step("plate"):
+            clean, matched = self.matcher.clean(plate), self.matcher.matched(plate, src)
+        with step("matte"):
+            matte = self.matting(src, matched, out.seq)
+        with step("backdrop"):
+            backdrop = scene.backdrop.picture(out.t, clean, self.transfer.upload_picture)
+        with step("composite"):
+            finished = composite(matte, backdrop)
+            check(matte, finished, out.seq, self.max_coverage)
+            self.matcher.learn(matte.alpha)
+        with step("download"):
+            self.transfer.download(finished, out)
+        out.content, out.matte_seq = Content.COMPOSITE, matte.seq
+        return matte.alpha, finished
+
+    def _complain(self, why: str) -> None:
+        self.metrics.count("matting_errors")
+        kind = why.split(":", maxsplit=1)[0][:40]
+        if kind != self._complaint:  # one line for each trouble, not for each frame
+            log.error("the card shows instead of a composite: %s", why)
+            self._complaint = kind
+
+    def _feed(self, job: Job, look: Look) -> None:
+        try:
+            result = job.feed(look)
+        except Exception as wrong:  # it goes to whoever submitted the job; the show goes on
+            self.job = None
+            job.future.set_exception(wrong)
+            return
+        if result is not None:
+            self.job = None
+            job.future.set_result(result)

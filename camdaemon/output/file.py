@@ -1,0 +1,67 @@
+"""A video file: H.264 in MP4, Matroska or QuickTime."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.video.reformatter import ColorRange, Colorspace
+
+from camdaemon.errors import ConfigError, DeviceError
+from camdaemon.frame import HostFrame, PixelFormat, Size
+
+_TICKS = 90_000  # per second, MPEG's clock
+
+
+class FileSink:
+    """Writes `path` anew. Raises ConfigError when it cannot be created.
+
+    paced=True: every frame is shown at its own time `t`, a repeated one is not written again. paced=False: one frame
+    each 1/fps s, whenever it came.
+    """
+
+    live = False
+    fmt = PixelFormat.I420
+
+    def __init__(self, path: Path, size: Size, fps: float, *, paced: bool) -> None:
+        self.name, self.size, self._paced, self._fps = str(path), size, paced, fps
+        self._start: float | None = None
+        self._count, self._last = 0, -1
+        try:
+            self._container = av.open(str(path), "w")
+        except OSError as wrong:
+            raise ConfigError(f"cannot write {path}: {wrong.strerror}; try --sink out.mp4") from None
+        self._stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        self._stream.width, self._stream.height, self._stream.pix_fmt = size.width, size.height, "yuv420p"
+        self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, _TICKS)
+        self._stream.codec_context.options = {"preset": "veryfast", "crf": "20"}
+        self._stream.codec_context.colorspace = Colorspace.ITU601  # what colour.py makes
+        self._stream.codec_context.color_range = ColorRange.MPEG
+        self._open = True
+
+    def write(self, frame: HostFrame) -> None:
+        """See Sink.write."""
+        ticks = self._ticks(frame.t)
+        if ticks <= self._last:
+            return
+        self._last, self._count = ticks, self._count + 1
+        picture = av.VideoFrame.from_ndarray(frame.data, format="yuv420p")
+        picture.pts, picture.time_base = ticks, Fraction(1, _TICKS)
+        try:
+            self._container.mux(self._stream.encode(picture))
+        except OSError as wrong:
+            raise DeviceError(f"cannot write to {self.name}: {wrong.strerror}; is the disk full? see: df -h") from None
+
+    def _ticks(self, t: float) -> int:
+        if not self._paced:
+            return round(self._count * _TICKS / self._fps)
+        self._start = t if self._start is None else self._start
+        return round((t - self._start) * _TICKS)
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._open:
+            self._open = False
+            self._container.mux(self._stream.encode(None))
+            self._container.close()

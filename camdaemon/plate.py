@@ -1,0 +1,156 @@
+"""The plate: taking it from live frames, and matching it to each frame's exposure and white balance."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from camdaemon.card import Card
+from camdaemon.config import PlateConfig
+from camdaemon.errors import PlateRefused
+from camdaemon.job import Look
+from camdaemon.picture import Picture, Upload
+
+_BLOCK = 16  # pixels; noise vanishes in a block's mean, a moving hand does not
+_MOVED = 0.06  # a block that changed by 6 % against the rest of the picture has something moving in it
+_MOVED_SHARE = 0.002  # of all blocks; a few may flicker (a screen's corner, a leaf)
+_LIGHT = 0.02  # the whole picture may drift by 2 % between the first and the last frame of a plate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plate:
+    """The photograph of the empty room. rgb: uint8 (H,W,3), host memory, never written to again."""
+
+    rgb: Picture
+
+
+class PlateJob:
+    """Takes a plate from the frames that the worker feeds it (a Job).
+
+    After `countdown` seconds it waits until nothing has moved for `rules.still_s`, then takes the median of
+    `rules.frames` frames: noise goes, and so does what crosses the picture for a moment. Ends with a Plate, or with
+    PlateRefused when the room was not still and well lit for `rules.timeout_s` seconds of frames.
+    """
+
+    def __init__(self, rules: PlateConfig, countdown: float) -> None:
+        self.future: Future[Plate] = Future()
+        self._rules, self._countdown = rules, countdown
+        self._start: float | None = None
+        self._left = countdown
+        self._reference: Tensor | None = None
+        self._since = 0.0
+        self._why = "the camera gave no frames"
+        self._frames: list[Tensor] = []
+
+    def card(self) -> Card:
+        """Countdown, then 'stay out'."""
+        if self._left > 0:
+            return Card("Photographing the empty room", "please step out of the picture", str(int(self._left) + 1))
+        return Card("Photographing the empty room", f"stay out of the picture; {self._why}" if self._why else "hold on")
+
+    def feed(self, look: Look) -> Plate | None:
+        """See Job.feed. Raises PlateRefused."""
+        self._start = look.t if self._start is None else self._start
+        self._left = self._start + self._countdown - look.t
+        if self._left > 0:
+            return None
+        small = F.avg_pool2d(look.src.float(), _BLOCK, ceil_mode=True)
+        self._why = unfit(small) or (moved(self._reference, small) if self._reference is not None else "")
+        if self._why or self._reference is None:
+            self._reference, self._since, self._frames = small, look.t, []
+        elif look.t - self._since >= self._rules.still_s:
+            self._frames.append((look.src[0] * 255 + 0.5).to(torch.uint8))
+        if len(self._frames) == self._rules.frames:
+            return Plate(median(self._frames))
+        if -self._left > self._rules.timeout_s:
+            raise PlateRefused(
+                f"no plate after {self._rules.timeout_s:g} s: {self._why or 'the room was still too briefly'}. "
+                "Leave the picture empty and still, then: camdaemon plate --countdown 5"
+            )
+        return None
+
+
+def unfit(small: Tensor) -> str:
+    """Why a picture (1,3,h,w), 0..1, cannot be a plate: nearly black, or blown out; '' when it can."""
+    dark, bright = small.mean(), (small.amin(1) > 0.98).float().mean()
+    if dark < 0.04:
+        return f"the picture is nearly black (mean {dark:.0%} of full brightness): is the lens covered, is there light?"
+    if bright > 0.4:
+        return f"{bright:.0%} of the picture is blown out to white: lower the exposure, or close the curtain"
+    return ""
+
+
+def moved(before: Tensor, now: Tensor) -> str:
+    """What changed between two small pictures (1,3,h,w); '' for nothing but an even, slight change of light."""
+    ratio = torch.log((now.mean(1) + 0.05) / (before.mean(1) + 0.05))[0]
+    light = ratio.median()
+    if light.abs() > _LIGHT:
+        return f"the light is changing ({light.exp() - 1:+.0%})"
+    moving = (ratio - light).abs() > _MOVED
+    share = moving.float().mean()
+    if share <= _MOVED_SHARE:
+        return ""
+    rows, columns = moving.nonzero(as_tuple=True)
+    height, width = moving.shape
+    down = ("top", "middle", "bottom")[int(3 * rows.float().median() / height)]
+    across = ("left", "centre", "right")[int(3 * columns.float().median() / width)]
+    return f"something moves in the {down} {across} ({share:.1%} of the picture)"
+
+
+def median(frames: list[Tensor]) -> Picture:
+    """uint8 (3,H,W) tensors → their median, uint8 (H,W,3) on the host. Row by row, to stay small."""
+    rows = [torch.stack([f[:, y : y + 64] for f in frames]).median(0).values for y in range(0, frames[0].shape[1], 64)]
+    return torch.cat(rows, 1).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+class PlateMatcher:
+    """Brings the plate to the exposure and white balance of each frame. Used by the worker alone.
+
+    Model: frame = g·plate where the room shows, one gain g per colour channel (a change of exposure or white balance
+    is close to a factor, and g moves smoothly). g is the median of the ratio over the blocks that the last frame's
+    matte called room; what is learnt from an old frame steers only the plate, never the matte that is published.
+    """
+
+    _BLOCK = 8
+    _FOLLOW = 0.35  # share of the way to a new gain in each frame
+
+    def __init__(self, upload: Upload, *, enabled: bool) -> None:
+        self._upload, self._enabled = upload, enabled
+        self._plate: Plate | None = None
+        self._clean: Tensor | None = None
+        self._small: Tensor | None = None
+        self._room: Tensor | None = None
+        self._gain: Tensor | None = None
+
+    def clean(self, plate: Plate) -> Tensor:
+        """`plate` as it was taken: (1,3,H,W), 0..1, the same tensor for the same plate."""
+        if self._plate is not plate or self._clean is None:
+            self._clean = self._upload(plate.rgb)
+            self._plate, self._room, self._gain = plate, None, None
+            self._small = F.avg_pool2d(self._clean, self._BLOCK)
+        return self._clean
+
+    def matched(self, plate: Plate, src: Tensor) -> Tensor:
+        """`plate` as the camera would have taken it now: (1,3,H,W), 0..1. `src`: this frame, same shape."""
+        clean = self.clean(plate)
+        if not self._enabled or self._small is None:
+            return clean
+        now, then = F.avg_pool2d(src, self._BLOCK).float(), self._small.float()
+        usable = (then > 0.08) & (then < 0.95) & (now > 0.04) & (now < 0.97)
+        if self._room is not None:
+            usable = usable & self._room
+        ratio = torch.where(usable, now / then, torch.nan).flatten(2)
+        gain = ratio.nanmedian(2).values.clamp(0.5, 2.0)[:, :, None, None]
+        enough = usable.flatten(2).float().mean(2)[:, :, None, None] > 0.03
+        before = torch.ones_like(gain) if self._gain is None else self._gain
+        follow = 1.0 if self._gain is None else self._FOLLOW
+        self._gain = torch.where(enough & gain.isfinite(), before + follow * (gain - before), before)
+        return (clean * self._gain.to(clean.dtype)).clamp_(0, 1)
+
+    def learn(self, alpha: Tensor) -> None:
+        """Remember where this frame's `alpha` (1,1,H,W) saw nothing but room."""
+        self._room = F.max_pool2d(alpha, self._BLOCK) < 0.02

@@ -1,0 +1,46 @@
+"""What the threads of a running pipeline share: the scene, the jobs, and the state of the camera."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from camdaemon import card as cards
+from camdaemon.backdrop import Backdrop
+from camdaemon.card import Card
+from camdaemon.job import Job
+from camdaemon.plate import Plate
+
+
+class Mode(StrEnum):
+    """What viewers get: the composite, the card, or (only ever by the user's explicit command) the raw camera."""
+
+    MATTE = "matte"
+    CARD = "card"
+    PASSTHROUGH = "passthrough"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that a frame's journey depends on, read once for each frame. Prepared and checked before it gets here."""
+
+    backdrop: Backdrop
+    plate: Plate | None = None
+    mode: Mode = Mode.MATTE
+
+
+@dataclass(slots=True)
+class Show:
+    """`scene` and `trouble` are replaced whole, by one reference, never changed in place. Any thread may read.
+
+    scene: written by the commands.   trouble: the card for having no frames, None while there are; written by the
+    capture thread.   jobs: put by the commands, taken by the worker.
+    """
+
+    scene: Scene
+    trouble: Card | None = cards.STARTING
+    jobs: queue.SimpleQueue[Job] = field(default_factory=queue.SimpleQueue)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    first_published: threading.Event = field(default_factory=threading.Event)

@@ -1,0 +1,97 @@
+"""A real server on a real Unix socket, and a `Verbs` behind it that remembers what it was asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from camdaemon.control.api import ApiServer
+
+
+class FakeVerbs:
+    """Answers at once. `error` is raised instead, when set; `plate` waits while `hang` is set, 20 s at most."""
+
+    def __init__(self) -> None:
+        self.in_plate, self.go_on = threading.Event(), threading.Event()
+        self.forget()
+
+    def forget(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.error: Exception | None = None
+        self.hang = False
+        self.in_plate.clear()
+        self.go_on.clear()
+
+    def plate(self, countdown: float) -> str:
+        if self.hang:
+            self.in_plate.set()
+            self.go_on.wait(20)
+        return self._answer("plate", countdown)
+
+    def backdrop(self, spec: str) -> str:
+        return self._answer("backdrop", spec)
+
+    def mode(self, mode: str) -> str:
+        return self._answer("mode", mode)
+
+    def status(self) -> dict[str, object]:
+        self._answer("status")
+        return {"mode": "card", "fps": 29.9, "plate": None, "asked": len(self.asked)}
+
+    def stop(self) -> str:
+        return self._answer("stop")
+
+    def _answer(self, *asked: object) -> str:
+        self.asked.append(asked)
+        if self.error:
+            raise self.error
+        return f"done: {asked[0]}."
+
+
+@dataclass
+class Served:
+    verbs: FakeVerbs
+    server: ApiServer
+    path: Path
+
+
+@contextmanager
+def _serving(path: Path) -> Iterator[Served]:
+    verbs = FakeVerbs()
+    server = ApiServer(verbs, path)
+    server.start()
+    yield Served(verbs, server, path)
+    verbs.go_on.set()
+    server.stop()
+
+
+@pytest.fixture
+def socket_file(tmp_path: Path) -> Path:
+    """Nothing is there yet, not even its directory."""
+    return tmp_path / "run" / "c.sock"
+
+
+@pytest.fixture
+def fresh(socket_file: Path) -> Iterator[Served]:
+    """A server that the test may stop."""
+    with _serving(socket_file) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with _serving(tmp_path_factory.mktemp("shared") / "run" / "c.sock") as served:
+        yield served
+
+
+@pytest.fixture
+def served(_shared: Served) -> Iterator[Served]:
+    """A server that other tests of the module use too; nothing was asked of it yet."""
+    _shared.verbs.forget()
+    yield _shared
+    _shared.verbs.go_on.set()

@@ -1,0 +1,181 @@
+"""Stand-ins for the seams that check the contracts they stand in for.
+
+The room is painted with a marker colour that nothing else contains: where it turns up in a published frame, the room
+has leaked. The person is a grey square that moves.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from camdaemon import colour
+from camdaemon.backdrop import make_backdrop
+from camdaemon.config import Config, PlateConfig
+from camdaemon.deck import Deck
+from camdaemon.errors import DeviceError, StreamEnded
+from camdaemon.frame import Content, HostFrame, PixelFormat, Size
+from camdaemon.journey import Journey
+from camdaemon.matte import Matte
+from camdaemon.metrics import Metrics
+from camdaemon.pipeline import Camera, Pipeline, Stage
+from camdaemon.plate import Plate, PlateMatcher
+from camdaemon.show import Scene, Show
+from camdaemon.transfer import Transfer
+
+SIZE = Size(128, 72)
+MARKER = (255, 0, 255)  # RGB of the whole room
+PERSON = (120, 120, 120)
+RULES = PlateConfig(frames=3, still_s=0.1, timeout_s=1.0)
+
+
+def room(size: Size = SIZE) -> np.ndarray:
+    return np.full((size.height, size.width, 3), MARKER, np.uint8)
+
+
+class FakeSource:
+    """A camera at `fps`: the marked room, and from frame `enters` on a person. `script[n]` is raised or called at n."""
+
+    fmt = PixelFormat.RGB
+
+    def __init__(self, frames=None, *, fps=60.0, enters=0, live=True, size=SIZE, script=None):
+        self.name, self.live, self.size, self.fps = "fake", live, size, fps
+        self._frames, self._enters, self._script = frames, enters, script or {}
+        self._at, self._thread, self.closed, self.count = 0, None, False, 0
+
+    def read(self, into: HostFrame) -> None:
+        self._thread = self._thread or threading.current_thread()
+        assert threading.current_thread() is self._thread, "a source belongs to one thread"
+        assert not self.closed, "read after close"
+        assert (into.fmt, into.size) == (self.fmt, self.size)
+        time.sleep(1 / self.fps)
+        n, self.count = self.count, self.count + 1
+        if self._frames is not None and n >= self._frames:
+            raise StreamEnded("the fake clip is over")
+        event = self._script.get(n)
+        if isinstance(event, Exception):
+            raise event
+        if event is not None:
+            event()
+        into.data[:] = MARKER
+        if n >= self._enters:
+            x = 20 + n % 40
+            into.data[20:60, x : x + 30] = PERSON
+        into.t = time.monotonic()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class RecordingSink:
+    """Keeps a copy of every frame, as RGB, with what it claims to be. `fail_at`: the write that fails."""
+
+    name, fmt, live = "recording", PixelFormat.I420, True
+
+    def __init__(self, size=SIZE, fail_at=None):
+        self.size, self.frames, self.closed, self._fail_at = size, [], False, fail_at
+        self._thread = None
+
+    def write(self, frame: HostFrame) -> None:
+        self._thread = self._thread or threading.current_thread()
+        assert threading.current_thread() is self._thread, "a sink belongs to one thread"
+        assert not self.closed, "write after close"
+        assert (frame.fmt, frame.size) == (self.fmt, self.size)
+        assert frame.data.shape == frame.fmt.shape(frame.size)
+        if self._fail_at is not None and len(self.frames) >= self._fail_at:
+            raise DeviceError("the fake virtual camera is gone; type: true")
+        self.frames.append((frame.content, frame.seq, colour.host_to_rgb(frame.data.copy(), frame.fmt)))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def contents(self) -> list[Content]:
+        return [content for content, _, _ in self.frames]
+
+
+def marked(rgb: np.ndarray) -> float:
+    """Share of pixels in (about) the marker colour, also where it is mixed half and half with something else."""
+    red, green, blue = (rgb[..., i].astype(int) for i in range(3))
+    return float(((np.minimum(red, blue) - green) > 90).mean())
+
+
+class PerfectMatting:
+    """Knows the person by its colour. `sabotage(n, matte)` may return another matte, or raise."""
+
+    name = "perfect"
+
+    def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None):
+        self._sabotage, self.calls, self._thread = sabotage, 0, None
+
+    def warm_up(self, size: Size) -> None:
+        assert isinstance(size, Size)
+
+    def __call__(self, src: torch.Tensor, plate: torch.Tensor, seq: int) -> Matte:
+        self._thread = self._thread or threading.current_thread()
+        assert threading.current_thread() is self._thread, "a matting belongs to the worker"
+        assert src.shape == plate.shape
+        assert src.dtype == plate.dtype
+        assert src.shape[:2] == (1, 3)
+        assert float(src.amin()) >= 0
+        assert float(src.amax()) <= 1
+        alpha = (src[:, 1:2] > 0.2).to(src.dtype)
+        matte = Matte(alpha, src * alpha, seq)
+        n, self.calls = self.calls, self.calls + 1
+        return self._sabotage(n, matte) if self._sabotage else matte
+
+
+@dataclass
+class Rig:
+    """A whole pipeline on fakes. `start`, do things, then `finish`, which returns the sink's frames."""
+
+    source: FakeSource = field(default_factory=FakeSource)
+    sink: RecordingSink = field(default_factory=RecordingSink)
+    matting: object = field(default_factory=PerfectMatting)
+    plate: Plate | None = field(default_factory=lambda: Plate(room()))
+    reopen: Callable[[], FakeSource] | None = None
+    backdrop: str = "color:#00ff00"
+    stale_after_s: float = 0.3
+    repeat_s: float | None = 0.05
+    keep_all: bool = False
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        size = self.sink.size
+        self.transfer = Transfer(torch.device("cpu"), size)
+        self.metrics, deck = Metrics(), Deck(self.sink.fmt, size)
+        matcher = PlateMatcher(self.transfer.upload_picture, enabled=False)
+        self.show = Show(Scene(make_backdrop(self.backdrop, size), self.plate))
+        self.pipeline = Pipeline(
+            camera=Camera(self.source, self.reopen or self._gone, self.limit),
+            journey=Journey(self.transfer, self.matting, matcher, deck, self.metrics, max_coverage=0.9),
+            stage=Stage(self.sink, deck, self.repeat_s, self.stale_after_s),
+            show=self.show,
+            metrics=self.metrics,
+            keep_all=self.keep_all,
+        )
+        self.config = Config(source="fake", sink="fake", plate_taking=RULES)
+
+    @staticmethod
+    def _gone() -> FakeSource:
+        raise DeviceError("the fake camera is still gone; type: true")
+
+    def run_until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Wait for `condition`; a pipeline that ended without it, or the time-out, fails the test."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "the condition was never met"
+            time.sleep(0.005)
+
+    def published(self, content: Content, count: int = 1, since: int = 0) -> Callable[[], bool]:
+        return lambda: self.sink.contents()[since:].count(content) >= count
+
+    def assert_no_room(self) -> None:
+        """Law 4: the marker is in no published frame."""
+        leaks = [(i, c, seq) for i, (c, seq, rgb) in enumerate(self.sink.frames) if marked(rgb) > 0]
+        assert self.sink.frames, "nothing was published at all"
+        assert not leaks, f"the room leaked in {leaks[:5]} of {len(self.sink.frames)} frames"
