@@ -45,7 +45,7 @@ def draw(card: Card, size: Size) -> Picture:
     else:
         _draw_camera(rgb, (size.width / 2, centre - 105 * unit), unit)
     _write(rgb, card.title, centre + 70 * unit, 1.9 * unit, _INK)
-    _write(rgb, card.hint, centre + 135 * unit, 0.9 * unit, _SOFT)
+    _write(rgb, card.hint, centre + 140 * unit, 1.25 * unit, _SOFT)
     return rgb
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -21,45 +21,47 @@ app = typer.Typer(
     epilog="First steps: camdaemon demo. Exit codes: 1 fault, 2 wrong option or configuration, 3 device.",
 )
 
-ConfigFile = Annotated[Optional[Path], typer.Option("--config", help="Configuration file (TOML).")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
 CLIP_HELP = "Play a clip again from its start. Default: yes in real time to a camera or window, no to a file or --fast."
 
 
 @app.command()
 def run(
     source: Annotated[
-        Optional[str], typer.Option(help="/dev/videoN, a video file, or 'pattern'. [default: /dev/video0]")
+        str | None, typer.Option(help="/dev/videoN, a video file, or 'pattern'.", show_default="/dev/video0")
     ] = None,
     sink: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
-            help="/dev/videoN (v4l2loopback), a .mp4/.mkv/.mov file, 'preview' or 'null'. [default: /dev/video10]"
+            help="/dev/videoN (v4l2loopback), a .mp4/.mkv/.mov file, 'preview' or 'null'.", show_default="/dev/video10"
         ),
     ] = None,
     size: Annotated[
-        Optional[str],
-        typer.Option(help="WIDTHxHEIGHT in pixels, multiples of 4. [default: 1280x720; a clip's own size]"),
+        str | None,
+        typer.Option(help="WIDTHxHEIGHT in pixels, multiples of 4.", show_default="1280x720; a clip's own size"),
     ] = None,
-    fps: Annotated[Optional[float], typer.Option(help="Frames per second to ask of the camera. [default: 30]")] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames per second to ask of the camera.", show_default="30")
+    ] = None,
     backdrop: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
-            help="Image or video file, color:#rrggbb, blur[:sigma in pixels], or plate. [default: color:#2f4f5f]"
+            help="Image or video file, color:#rrggbb, blur[:sigma in pixels], or plate.", show_default="color:#2f4f5f"
         ),
     ] = None,
     plate: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
-            help="'saved' (else the card asks for one), 'auto' (else taken when the room is still), or a picture. "
-            "[default: saved; a clip: auto]"
+            help="'saved' (else the card asks for one), 'auto' (else taken when the room is still), or a picture. ",
+            show_default="saved; a clip: auto",
         ),
     ] = None,
-    weights: Annotated[Optional[str], typer.Option(help="'default', or a .safetensors or .pth checkpoint.")] = None,
-    matting: Annotated[Optional[str], typer.Option(help="bgmv2, or difference. [default: bgmv2]")] = None,
-    device: Annotated[Optional[str], typer.Option(help="auto, cpu, or cuda. [default: auto]")] = None,
+    weights: Annotated[str | None, typer.Option(help="'default', or a .safetensors or .pth checkpoint.")] = None,
+    matting: Annotated[str | None, typer.Option(help="bgmv2, or difference.", show_default="bgmv2")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, or cuda.", show_default="auto")] = None,
     config: ConfigFile = None,
     frames: Annotated[
-        Optional[int], typer.Option(min=1, help="Stop after so many camera frames. [default: never]")
+        int | None, typer.Option(min=1, help="Stop after so many camera frames.", show_default="never")
     ] = None,
     realtime: Annotated[
         bool,
@@ -67,7 +69,7 @@ def run(
             "--realtime/--fast", help="Play a clip in real time, or every frame as fast as it goes into a file."
         ),
     ] = True,
-    loop: Annotated[Optional[bool], typer.Option("--loop/--once", help=CLIP_HELP)] = None,
+    loop: Annotated[bool | None, typer.Option("--loop/--once", help=CLIP_HELP)] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
 ) -> None:
     """Start the daemon: camera → matte → composite → virtual camera."""

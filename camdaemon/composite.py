@@ -10,13 +10,17 @@ from torch import Tensor
 from camdaemon.errors import MattingError
 from camdaemon.matte import Matte
 
+_LEAST = 0.02  # below this a network's alpha is its own noise; shown, it would be a faint print of the room
+
 
 def composite(matte: Matte, backdrop: Tensor) -> Tensor:
     """C = αF + (1 − α)B (Lin et al. 2021, eq. of §3): matte over `backdrop` (1,3,H,W), 0..1 → (1,3,H,W), 0..1.
 
-    F is the predicted foreground, never the camera's pixels, so that no fringe of the room comes along.
+    F is the predicted foreground, never the camera's pixels, so that no fringe of the room comes along. Alpha is
+    stretched so that its outermost 2 % become exactly 0 and 1.
     """
-    return torch.lerp(backdrop, matte.foreground, matte.alpha)
+    alpha = (matte.alpha - _LEAST).mul_(1 / (1 - 2 * _LEAST)).clamp_(0, 1)
+    return torch.lerp(backdrop, matte.foreground, alpha)
 
 
 def check(matte: Matte, finished: Tensor, seq: int, max_coverage: float) -> None:

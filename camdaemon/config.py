@@ -119,7 +119,8 @@ def _mistakes(wrong: ValidationError) -> Iterator[str]:
         allowed = str(error.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
         close = difflib.get_close_matches(str(error["input"]), allowed, 1)
         message = error["msg"].removeprefix("Value error, ")
-        yield f"{name} = {error['input']!r}: {message}" + (f"; did you mean {close[0]}?" if close else "")
+        given = name if str(error["input"]) in message else f"{name} = {error['input']!r}"
+        yield f"{given}: {message}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def _keys(parents: list[str]) -> list[str]:

@@ -109,6 +109,7 @@ def running(
     """
     stop = stop or threading.Event()
     cv2.setNumThreads(1)  # OpenCV's pool spins while it waits, and takes a core from the network
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # our own errors say it, and say it once
     socket = socket or socket_path()
     with contextlib.ExitStack() as undo:
         undo.enter_context(DaemonLock(socket))
@@ -150,9 +151,12 @@ def run(config: Config, playing: Playing) -> None:
 def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     """SIGINT, SIGTERM and SIGHUP set `stop`; a second one ends the process at once."""
 
+    came = threading.Event()
+
     def on_signal(number: int, _: FrameType | None) -> None:
-        if stop.is_set():
+        if came.is_set():
             raise KeyboardInterrupt
+        came.set()
         log.info("%s: stopping", signal.Signals(number).name)
         stop.set()
 

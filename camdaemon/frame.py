@@ -26,7 +26,7 @@ class Size:
             if side % 4 or not _SMALLEST <= side <= _LARGEST:
                 near = Size.within(max(self.width, _SMALLEST), max(self.height, _SMALLEST))
                 raise ConfigError(
-                    f"size {self.width}x{self.height}: both sides must be multiples of 4 from {_SMALLEST} to "
+                    f"{self.width}x{self.height}: both sides must be multiples of 4 from {_SMALLEST} to "
                     f"{_LARGEST} pixels; try --size {near}"
                 )
 
@@ -35,7 +35,7 @@ class Size:
         """'1280x720' → Size(1280, 720); ConfigError for anything else."""
         found = re.fullmatch(r"\s*(\d{1,6})\s*[xX]\s*(\d{1,6})\s*", text)
         if not found:
-            raise ConfigError(f"size {text!r} is not WIDTHxHEIGHT in pixels; try --size 1280x720")
+            raise ConfigError(f"{text!r} is not WIDTHxHEIGHT in pixels; try --size 1280x720")
         return cls(int(found[1]), int(found[2]))
 
     @classmethod

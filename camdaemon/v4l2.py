@@ -118,9 +118,8 @@ def by_whom(path: str) -> str:
 
 def holders(path: str) -> list[str]:
     """'name (pid)' of the other programs that have the node open; those of other users only when we are root."""
-    try:
-        device = os.stat(path).st_rdev
-    except OSError:
+    device = _rdev(Path(path))
+    if not device:
         return []
     found = []
     for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda entry: int(entry.name)):
@@ -134,10 +133,11 @@ def holders(path: str) -> list[str]:
 
 
 def _rdev(path: Path) -> int:
+    """The device behind a node or an fd; 0 for what is no device."""
     try:
         return path.stat().st_rdev
-    except OSError:
-        return -1
+    except OSError:  # gone meanwhile, or not ours to see
+        return 0
 
 
 def query_capability(fd: int) -> Capability:

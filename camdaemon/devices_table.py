@@ -1,0 +1,41 @@
+"""`camdaemon devices`: the cameras of this machine and what they offer, for people and for scripts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from rich.console import Console
+
+from camdaemon.capture.devices import Device, list_devices
+
+MODPROBE = "sudo modprobe v4l2loopback devices=1 video_nr=10 card_label=camdaemon exclusive_caps=1 max_buffers=4"
+
+
+def show(*, as_json: bool) -> None:
+    """Print every V4L2 device to stdout."""
+    found = list_devices()
+    if as_json:
+        print(json.dumps([dataclasses.asdict(device) for device in found]))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for device in found:
+        _describe(device, console)
+    if not any(device.can_capture and not device.is_loopback for device in found):
+        console.print("No camera is there. Plug one in; is it listed by: lsusb")
+    if not any(device.is_loopback for device in found):
+        console.print(f"No virtual camera is there. Make one: {MODPROBE}")
+
+
+def _describe(device: Device, console: Console) -> None:
+    if device.problem is not None:
+        console.print(f"[bold]{device.path}[/]  {device.problem}")
+        return
+    kind = "virtual camera (v4l2loopback)" if device.is_loopback else "camera" if device.can_capture else "other device"
+    console.print(f"[bold]{device.path}[/]  {device.card}  [dim]{kind}, {device.bus_info}[/]")
+    by_format: dict[str, list[str]] = {}
+    for mode in device.modes:
+        rates = ", ".join(str(rate) for rate in mode.rates)
+        by_format.setdefault(mode.fourcc, []).append(f"{mode.sizes} ({rates} fps)" if rates else str(mode.sizes))
+    for fourcc, sizes in by_format.items():
+        console.print(f"    {fourcc}  {'  '.join(sizes)}")

@@ -1,0 +1,80 @@
+"""Keyed difference: a pixel unlike the plate is the person. The baseline every network has to beat; needs no weights.
+
+Difference matting after Qian and Sezan 1999 ("Video background replacement without a blue screen"), with I the frame,
+B the plate, both gamma-encoded RGB in 0..1:
+
+    d      = max over the channels of |I - B|                      (B,1,H,W), smoothed over 3x3 pixels against noise
+    soft   = smoothstep((d - low) / (high - low))                  full resolution: the edge; high grows with the
+                                                                   contrast near by, for alpha = |I - B| / |F - B|
+    mask   = closing(opening(mean of d over 4x4 > core))           1/4 resolution: specks removed, holes filled
+    alpha  = max(inside(mask), min(near(mask), soft))              inside: eroded mask; near: dilated mask
+    F      = (I - (1 - alpha)·B) / alpha = B + (I - B) / alpha     clamped to 0..1
+
+F solves the compositing equation I = alpha·F + (1 - alpha)·B (Porter and Duff 1984), so the plate's share is gone from
+the edge. Clothes of the plate's colour become holes, a shadow or a change of exposure becomes person.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from camdaemon.errors import MattingError
+from camdaemon.frame import Size
+from camdaemon.matting import Matte
+
+_LOW, _HIGH, _SHARE = 0.06, 0.20, 0.7  # d of 0..1: below is room; above, and above this share of the contrast, person
+_CORE = 0.10
+_COARSE = 4  # pixels of the frame along a pixel of the mask
+_OPEN, _CLOSE, _EDGE = 1, 6, 2  # radii in pixels of the mask: specks, holes, width of the soft edge
+_LEAST_ALPHA = 0.05  # dividing by less would show noise
+
+
+def _dilated(x: Tensor, radius: int) -> Tensor:
+    side = 2 * radius + 1  # a square, as a row and a column
+    x = F.max_pool2d(x, (1, side), 1, (0, radius))
+    return F.max_pool2d(x, (side, 1), 1, (radius, 0))
+
+
+def _eroded(x: Tensor, radius: int) -> Tensor:
+    return -_dilated(-x, radius)  # beyond the picture nothing is eroded: a body may leave it
+
+
+def keyed(change: Tensor) -> Tensor:
+    """alpha (B,1,H,W), 0..1, from `change`, frame minus plate (B,3,H,W), -1..1, RGB, H and W multiples of 4."""
+    difference = change.abs().amax(1, keepdim=True)
+    coarse = F.avg_pool2d(difference, _COARSE)
+    mask = (coarse > _CORE).to(change.dtype)
+    mask = _dilated(_eroded(mask, _OPEN), _OPEN)
+    mask = _eroded(_dilated(mask, _CLOSE), _CLOSE)
+    high = (_SHARE * _dilated(coarse, _EDGE)).clamp_min(_HIGH)
+    regions = torch.cat([_eroded(mask, _EDGE), _dilated(mask, _EDGE), high], 1)
+    inside, near, high = F.interpolate(regions, change.shape[2:], mode="bilinear", align_corners=False).chunk(3, 1)
+    smooth = F.avg_pool2d(difference, 3, 1, 1, count_include_pad=False)
+    x = ((smooth - _LOW) / (high - _LOW)).clamp(0, 1)
+    return torch.maximum(inside, torch.minimum(near, x * x * (3 - 2 * x)))
+
+
+class DifferenceMatting:
+    """The keyed difference as a matting (see the protocol `Matting`); any device, float16 or float32."""
+
+    name = "difference"
+
+    def warm_up(self, size: Size) -> None:
+        """See `Matting`. There is nothing to warm up."""
+
+    def __call__(self, src: Tensor, plate: Tensor, seq: int) -> Matte:
+        """See `Matting`."""
+        try:
+            with torch.inference_mode():
+                change = src - plate
+                alpha = keyed(change)
+                foreground = (plate + change / alpha.clamp_min(_LEAST_ALPHA)).clamp(0, 1)
+                sane = bool((alpha.sum(dtype=torch.float32) + foreground.sum(dtype=torch.float32)).isfinite())
+        except RuntimeError as wrong:
+            first = next(iter(str(wrong).splitlines()), type(wrong).__name__)
+            raise MattingError(f"the difference of frame {seq} failed: {first}; try --device cpu") from wrong
+        if not sane:
+            raise MattingError(f"frame {seq} or the plate holds values that are not numbers; try --device cpu")
+        return Matte(alpha, foreground, seq)

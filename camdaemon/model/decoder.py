@@ -1,0 +1,44 @@
+"""The decoder of the base network (Lin et al. 2021 §3.2): back to the base input's size, skip by skip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+HIDDEN = 32
+OUTPUTS = 1 + 3 + 1 + HIDDEN  # alpha, foreground residual, error, hidden features for the refiner
+_WIDTHS = (128, 64, 48)
+
+
+def _resized_beside(x: Tensor, skip: Tensor) -> Tensor:
+    return torch.cat([F.interpolate(x, skip.shape[2:], mode="bilinear", align_corners=False), skip], 1)
+
+
+class Decoder(nn.Module):
+    """Four steps of: resize to the skip's size, bilinearly; set beside it; 3×3 convolution.
+
+    `skip_channels` are those of the skips at 1/8, 1/4, 1/2 and 1/1 (the last is the six-channel input itself).
+    """
+
+    def __init__(self, inputs: int, skip_channels: Sequence[int]) -> None:
+        super().__init__()
+        eighth, quarter, half, full = skip_channels
+        self.conv1 = nn.Conv2d(inputs + eighth, _WIDTHS[0], 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(_WIDTHS[0])
+        self.conv2 = nn.Conv2d(_WIDTHS[0] + quarter, _WIDTHS[1], 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(_WIDTHS[1])
+        self.conv3 = nn.Conv2d(_WIDTHS[1] + half, _WIDTHS[2], 3, padding=1, bias=False)
+        self.bn3 = nn.BatchNorm2d(_WIDTHS[2])
+        self.conv4 = nn.Conv2d(_WIDTHS[2] + full, OUTPUTS, 3, padding=1)
+
+    def forward(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
+        """(B,inputs,H/16,W/16) and the four skips → (B,37,H,W), unbounded, no activation at the end."""
+        eighth, quarter, half, full = skips
+        x = F.relu(self.bn1(self.conv1(_resized_beside(x, eighth))), inplace=True)
+        x = F.relu(self.bn2(self.conv2(_resized_beside(x, quarter))), inplace=True)
+        x = F.relu(self.bn3(self.conv3(_resized_beside(x, half))), inplace=True)
+        y: Tensor = self.conv4(_resized_beside(x, full))
+        return y

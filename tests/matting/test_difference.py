@@ -1,0 +1,89 @@
+"""The keyed difference: the contract of the seam, and a blob before a noisy room."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from camdaemon.errors import MattingError
+from camdaemon.frame import Size
+from camdaemon.matting import Matting
+from camdaemon.matting.difference import DifferenceMatting
+
+NOISE = 0.015  # standard deviation; four gray levels of 255
+BOUND = 0.01  # mean absolute difference of alpha
+
+
+def _scene(height: int = 240, width: int = 320) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """src, plate, true alpha and true foreground: an ellipse with a soft edge before a striped room."""
+    torch.manual_seed(3)
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    room = torch.stack([0.6 + 0.15 * torch.sin(x / (11 + 3 * c)) * torch.cos(y / 17) for c in range(3)])[None]
+    away = torch.hypot((x - width * 0.5) / (width * 0.2), (y - height * 0.7) / (height * 0.45))
+    alpha = ((1 - away) * 12 + 0.5).clamp(0, 1)[None, None]
+    person = torch.tensor([0.2, 0.15, 0.3]).view(1, 3, 1, 1).expand_as(room)
+    src = alpha * person + (1 - alpha) * room
+    src, plate = (picture + NOISE * torch.randn_like(picture) for picture in (src, room))
+    return src.clamp(0, 1), plate.clamp(0, 1), alpha, person
+
+
+@pytest.fixture
+def matting() -> Matting:
+    return DifferenceMatting()
+
+
+def test_keeps_the_contract(matting: Matting) -> None:
+    src, plate, _, _ = _scene(96, 128)
+    copies = src.clone(), plate.clone()
+    matting.warm_up(Size(128, 96))
+    matte = matting(src, plate, 41)
+    assert matting.name == "difference"
+    assert matte.seq == 41
+    assert matte.alpha.shape == (1, 1, 96, 128)
+    assert matte.foreground.shape == (1, 3, 96, 128)
+    for part in (matte.alpha, matte.foreground):
+        assert part.dtype == torch.float32
+        assert 0 <= part.min() <= part.max() <= 1
+    assert torch.equal(src, copies[0])
+    assert torch.equal(plate, copies[1])
+
+
+def test_separates_a_blob_from_a_noisy_room(matting: Matting) -> None:
+    src, plate, alpha, person = _scene()
+    matte = matting(src, plate, 0)
+    assert (matte.alpha - alpha).abs().mean() < BOUND
+    assert matte.alpha[alpha == 1].min() > 0.99
+    far = torch.nn.functional.max_pool2d(alpha, 33, 1, 16) == 0
+    assert matte.alpha[far].max() == 0
+    edge = (alpha > 0.2) & (alpha < 0.8)
+    mixed = (src - person).abs().mean(1, keepdim=True)[edge].mean()
+    assert (matte.foreground - person).abs().mean(1, keepdim=True)[edge].mean() < 0.8 * mixed
+
+
+def test_an_empty_room_is_empty(matting: Matting) -> None:
+    _, plate, _, _ = _scene()
+    matte = matting((plate + NOISE * torch.randn_like(plate)).clamp(0, 1), plate, 0)
+    assert matte.alpha.max() == 0
+
+
+def test_holes_are_filled_and_specks_removed(matting: Matting) -> None:
+    plate = torch.full((1, 3, 240, 320), 0.5)
+    src = plate.clone()
+    src[..., 100:, 100:220] = 0.1
+    src[..., 150:170, 150:170] = 0.5  # a shirt button of the wall's colour
+    src[..., 40:44, 40:44] = 0.1  # a speck
+    alpha = matting(src, plate, 0).alpha
+    assert alpha[..., 104:, 104:216].min() > 0.99
+    assert alpha[..., 30:54, 30:54].max() == 0
+
+
+@pytest.mark.parametrize("broken", ["src", "plate"])
+def test_a_picture_that_is_not_finite_is_a_matting_error(broken: str, matting: Matting) -> None:
+    src, plate, _, _ = _scene(96, 128)
+    (src if broken == "src" else plate)[0, 1, 5, 5] = float("nan")
+    with pytest.raises(MattingError, match=r"frame 6 .*--device cpu$"):
+        matting(src, plate, 6)
+
+
+def test_a_plate_of_another_size_is_a_matting_error(matting: Matting) -> None:
+    with pytest.raises(MattingError, match="frame 6 failed"):
+        matting(_scene(96, 128)[0], _scene(64, 128)[1], 6)
