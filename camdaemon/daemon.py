@@ -73,7 +73,7 @@ def build(config: Config, playing: Playing, sink_for: OpenSink | None = None) ->
         if not playing.paced and (source.live or sink.live):
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
         matting.warm_up(size)
-        metrics, deck, transfer = Metrics(), Deck(sink.fmt, size), Transfer(device, size)
+        metrics, deck, transfer = Metrics(paced=playing.paced), Deck(sink.fmt, size), Transfer(device, size)
         matcher = PlateMatcher(transfer.upload_picture, enabled=config.match_exposure)
         pipeline = Pipeline(
             camera=Camera(source, reopen, playing.frames),

@@ -86,7 +86,8 @@ class HostFrame:
     """One picture in host memory, with exactly one owner at a time.
 
     data: uint8, shaped as `fmt.shape(size)`.   seq: number of the camera frame it came from, from 0.
-    t: seconds (time.monotonic) when that camera frame was captured; rides unchanged from the camera to the sink.
+    t: seconds (time.monotonic; of a clip that is not paced, its own time) when that camera frame was captured; rides
+    unchanged from the camera to the sink.
     content: what it shows.   matte_seq: `seq` of the frame that its matte was computed from, for composites.
     """
 

@@ -30,9 +30,13 @@ class _Rate:
 
 
 class Metrics:
-    """Counters of one run. `clock` gives seconds and is time.monotonic outside tests."""
+    """Counters of one run. `clock` gives seconds and is time.monotonic outside tests.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    paced: frames carry the clock's time, so that their latency can be told.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, paced: bool = True) -> None:
+        self._paced = paced
         self._clock = clock
         self._lock = threading.Lock()
         self._in, self._out = _Rate(), _Rate()
@@ -64,7 +68,7 @@ class Metrics:
             now = self._clock()
             self._out.tick(now)
             self._count[f"published_{frame.content}"] += 1
-            if frame.content is not Content.CARD:
+            if self._paced and frame.content is not Content.CARD:
                 self._latency.append(now - frame.t)
 
     @contextmanager

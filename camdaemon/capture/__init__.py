@@ -27,7 +27,8 @@ class Source(Protocol):
     def read(self, into: HostFrame) -> None:
         """Wait for the newest frame, write it into `into.data` (fmt.shape(size), uint8) and stamp `into.t`.
 
-        `into` is borrowed for the call. `t` is time.monotonic() at capture. Never delivers an old frame from a queue.
+        `into` is borrowed for the call. `t` is time.monotonic() at
+        capture; of a clip that is not paced, seconds of its own time. Never delivers an old frame from a queue.
         Raises StreamEnded at the end of a clip and DeviceError when the device fails, stalls for over 2 s or is gone.
         """
 

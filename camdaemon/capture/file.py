@@ -1,0 +1,161 @@
+"""Video files as sources: anything FFmpeg can decode, at its own speed, in its own colours."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from camdaemon.errors import ConfigError, DeviceError, StreamEnded
+from camdaemon.frame import HostFrame, PixelFormat, Size
+
+log = logging.getLogger(__name__)
+
+_BROKEN_IN_A_ROW = 15  # packets that cannot be decoded before the file counts as broken
+_CATCH_UP_S = 5.0  # later than this, after a suspend for one, the clip goes on from where it was
+# Without these flags swscale is 1 to 2 levels too dark (measured against the formula of BT.601).
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+
+class FileSource:
+    """A clip (see the protocol `Source`): RGB by the matrix and range that the file declares, else limited BT.601.
+
+    path: the file.   loop: it begins anew at its end, else StreamEnded.   paced: frames come at their own times and a
+    late reader gets the newest that is due, else every frame as fast as it is read.
+    size: the picture's, cropped about its middle to multiples of 4.   Rotation tags are ignored.
+    Raises ConfigError when `path` holds no video that can be played.
+    """
+
+    live = False
+    fmt = PixelFormat.RGB
+
+    def __init__(self, path: Path, *, loop: bool, paced: bool) -> None:
+        self.name = str(path)
+        self._loop, self._paced = loop, paced
+        self._container, self._stream = _opened(path)
+        self.fps = float(self._stream.average_rate or 30)
+        self._frames = self._play()
+        try:
+            self._ahead: tuple[float, av.VideoFrame] | None = next(self._frames)
+            self._full = self._ahead[1].width, self._ahead[1].height
+            self.size = Size.within(*self._full)
+        except (StopIteration, DeviceError):
+            self.close()
+            raise ConfigError(f"source {path} is cut short or broken: it has no whole frame; {_try(path)}") from None
+        except ConfigError as wrong:
+            self.close()
+            raise ConfigError(f"source {path} is too small ({wrong}); enlarge it, or try another file") from None
+        self._start: float | None = None  # when the first frame was due
+        self._reformatter = VideoReformatter()
+
+    def read(self, into: HostFrame) -> None:
+        """Wait for the newest frame that is due and write it into `into.data` (H,W,3) uint8."""
+        due, frame = self._newest() if self._paced else self._next()
+        width, height = self._full
+        try:
+            picture = self._reformatter.reformat(frame, width, height, "rgb24", interpolation=_EXACT)
+        except (av.FFmpegError, ValueError) as wrong:
+            raise DeviceError(f"cannot convert a frame of {self.name}: {wrong}; {_try(self.name)}") from None
+        plane = picture.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        left, top = (width - self.size.width) // 2, (height - self.size.height) // 2
+        cropped = rows[top : top + self.size.height, 3 * left : 3 * (left + self.size.width)]
+        into.data.reshape(cropped.shape)[:] = cropped
+        into.t = time.monotonic() if self._paced else due
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def _next(self) -> tuple[float, av.VideoFrame]:
+        """The next decoded frame and when it is due, in seconds after the first one."""
+        frame, self._ahead = self._ahead or next(self._frames, None), None
+        if frame is None:
+            raise StreamEnded(f"{self.name} is over (it plays once)")
+        return frame
+
+    def _newest(self) -> tuple[float, av.VideoFrame]:
+        """The newest frame that is due, the ones before it dropped; sleeps until there is one."""
+        due, frame = self._next()
+        now = time.monotonic()
+        if self._start is None or now - self._start - due > _CATCH_UP_S:
+            self._start = now - due
+        if (early := self._start + due - now) > 0:
+            time.sleep(early)
+            return due, frame
+        while now - self._start >= due + 1 / self.fps and (later := next(self._frames, None)):
+            if self._start + later[0] > now:
+                self._ahead = later
+                break
+            due, frame = later
+        return due, frame
+
+    def _play(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """Decoded frames and when they are due; when looping, the clip's next turn follows at its frame rate."""
+        base = end = 0.0
+        while True:
+            first: float | None = None
+            for frame in self._decoded():
+                at = end if frame.time is None else frame.time
+                first = at - base if first is None else first
+                due = max(at - first, end - 1 / self.fps)  # a file whose clock jumps back plays on
+                end = due + 1 / self.fps
+                yield due, frame
+            if not self._loop:
+                return
+            if first is None:
+                raise DeviceError(f"nothing of {self.name} can be decoded any more; {_try(self.name)}")
+            base = end
+            self._rewind()
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        broken = 0
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                frames = next(packets).decode()
+                broken = 0
+            except StopIteration:
+                return
+            except av.FFmpegError as wrong:
+                broken += 1
+                if broken == 1:
+                    log.warning("%s: a frame cannot be decoded (%s); skipped", self.name, wrong.strerror)
+                if broken > _BROKEN_IN_A_ROW:
+                    raise DeviceError(f"{self.name} is broken: {wrong.strerror}; {_try(self.name)}") from None
+                continue
+            yield from frames
+
+    def _rewind(self) -> None:
+        try:
+            self._container.seek(0)
+        except av.FFmpegError as wrong:
+            raise DeviceError(f"{self.name} cannot be played again: {wrong.strerror}; {_try(self.name)}") from None
+
+
+def _opened(path: Path) -> tuple[InputContainer, VideoStream]:
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError) as wrong:
+        raise ConfigError(
+            f"source {path} is not a video that can be played, or it is cut short ({wrong.strerror}); {_try(path)}"
+        ) from None
+    if not container.streams.video:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        container.close()
+        raise ConfigError(f"source {path} has no picture, only {kinds}; try another file, or: --source pattern")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = 2  # decoding shares the processor with the network
+    return container, stream
+
+
+def _try(path: Path | str) -> str:
+    return f"see what is wrong with: ffprobe {path}, or try: --source pattern"
