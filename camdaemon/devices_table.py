@@ -7,7 +7,7 @@ import json
 
 from rich.console import Console
 
-from camdaemon.capture.devices import Device, list_devices
+from camdaemon.capture.devices import Device, Mode, list_devices
 
 MODPROBE = "sudo modprobe v4l2loopback devices=1 video_nr=10 card_label=camdaemon exclusive_caps=1 max_buffers=4"
 
@@ -35,7 +35,17 @@ def _describe(device: Device, console: Console) -> None:
     console.print(f"[bold]{device.path}[/]  {device.card}  [dim]{kind}, {device.bus_info}[/]")
     by_format: dict[str, list[str]] = {}
     for mode in device.modes:
-        rates = ", ".join(str(rate) for rate in mode.rates)
-        by_format.setdefault(mode.fourcc, []).append(f"{mode.sizes} ({rates} fps)" if rates else str(mode.sizes))
-    for fourcc, sizes in by_format.items():
-        console.print(f"    {fourcc}  {'  '.join(sizes)}")
+        by_format.setdefault(mode.fourcc, []).append(f"{mode.sizes} ({_fps(mode)})" if mode.rates else str(mode.sizes))
+    alike: dict[str, list[str]] = {}
+    for fourcc, sizes in by_format.items():  # a test camera offers fifty formats at the same sizes
+        alike.setdefault("  ".join(sizes), []).append(fourcc)
+    for listed, formats in alike.items():
+        console.print(f"    {' '.join(formats)}\n        {listed}")
+
+
+def _fps(mode: Mode) -> str:
+    """Every rate where they are few, else the lowest and the highest."""
+    if len(mode.rates) <= 4:
+        return ", ".join(str(rates) for rates in mode.rates) + " fps"
+    lowest, highest = min(r.lowest for r in mode.rates), max(r.highest for r in mode.rates)
+    return f"{lowest:g} to {highest:g} fps"

@@ -19,8 +19,10 @@ console = Console(stderr=True)
 
 
 def log_to_terminal(*, verbose: bool) -> None:
-    """Send the log to the same console, so that its lines and the status line do not overwrite each other."""
-    handler = RichHandler(console=console, show_path=verbose, show_time=console.is_terminal, log_time_format="%H:%M:%S")
+    """Send the log to stderr; on a terminal through the status line's console, so that neither overwrites the other."""
+    handler: logging.Handler = logging.StreamHandler()
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_path=verbose, log_time_format="%H:%M:%S")
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(message)s", handlers=[handler])
     for noisy in ("httpx", "httpcore", "asyncio", "libav"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
