@@ -43,7 +43,7 @@ class PlateJob:
         self._left = countdown
         self._reference: Tensor | None = None
         self._since = 0.0
-        self._why = "the camera gave no frames"
+        self._why = self._last_why = ""
         self._frames: list[Tensor] = []
 
     def card(self) -> Card:
@@ -60,6 +60,7 @@ class PlateJob:
             return None
         small = F.avg_pool2d(look.src.float(), _BLOCK, ceil_mode=True)
         self._why = unfit(small) or (moved(self._reference, small) if self._reference is not None else "")
+        self._last_why = self._why or self._last_why
         if self._why or self._reference is None:
             self._reference, self._since, self._frames = small, look.t, []
         elif look.t - self._since >= self._rules.still_s:
@@ -68,7 +69,7 @@ class PlateJob:
             return Plate(median(self._frames))
         if -self._left > self._rules.timeout_s:
             raise PlateRefused(
-                f"no plate after {self._rules.timeout_s:g} s: {self._why or 'the room was still too briefly'}. "
+                f"no plate after {self._rules.timeout_s:g} s: {self._last_why or 'too few frames came'}. "
                 "Leave the picture empty and still, then: camdaemon plate --countdown 5"
             )
         return None

@@ -143,10 +143,13 @@ class Rig:
     repeat_s: float | None = 0.05
     keep_all: bool = False
     limit: int | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         size = self.sink.size
-        self.transfer = Transfer(torch.device("cpu"), size)
+        if self.plate is not None and self.plate.rgb.shape[:2] != (size.height, size.width):
+            self.plate = Plate(room(size))
+        self.transfer = Transfer(torch.device(self.device), size)
         self.metrics, deck = Metrics(), Deck(self.sink.fmt, size)
         matcher = PlateMatcher(self.transfer.upload_picture, enabled=False)
         self.show = Show(Scene(make_backdrop(self.backdrop, size), self.plate))

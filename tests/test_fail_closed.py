@@ -13,8 +13,8 @@ from camdaemon.control.commands import Commands
 from camdaemon.errors import DeviceError, MattingError, PlateRefused
 from camdaemon.frame import Content, HostFrame, PixelFormat
 from camdaemon.matte import Matte
-from camdaemon.pipeline import Mode
 from camdaemon.plate import Plate
+from camdaemon.show import Mode
 
 CARD, COMPOSITE, ROOM = Content.CARD, Content.COMPOSITE, Content.ROOM
 

@@ -1,0 +1,75 @@
+"""The journey on a GPU agrees with the CPU's. On a machine that has one: .venv/bin/pytest tests/test_cuda.py"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from fakes import FakeSource, RecordingSink, Rig
+
+from camdaemon import colour
+from camdaemon.composite import composite
+from camdaemon.config import Config
+from camdaemon.frame import Content, HostFrame, PixelFormat, Size
+from camdaemon.matting import make_matting
+from camdaemon.transfer import Transfer
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+SIZE = Size(1280, 720)
+
+
+def frame(fmt: PixelFormat, size: Size = SIZE) -> HostFrame:
+    smooth = np.linspace(40, 200, size.width, dtype=np.float32)[None, :, None] * np.array([1.0, 0.8, 0.6])
+    rgb = np.broadcast_to(smooth, (size.height, size.width, 3)).astype(np.uint8)
+    made = HostFrame.empty(fmt, size)
+    if fmt is PixelFormat.YUYV:
+        made.data[:] = 128
+        made.data[..., 0] = rgb[..., 1]
+    else:
+        colour.rgb_to_host(np.ascontiguousarray(rgb), fmt, made.data)
+    return made
+
+
+@pytest.mark.parametrize("fmt", [PixelFormat.RGB, PixelFormat.BGR, PixelFormat.YUYV, PixelFormat.I420])
+@pytest.mark.parametrize("size", [SIZE, Size(640, 480)])
+def test_upload_agrees_with_the_cpu(fmt, size):
+    given = frame(fmt, size)
+    there = Transfer(torch.device("cuda"), SIZE).upload(given).float().cpu()
+    here = Transfer(torch.device("cpu"), SIZE).upload(given)
+    assert there.shape == here.shape
+    assert float((there - here).abs().max()) < 0.03
+
+
+def test_download_agrees_with_the_cpu():
+    picture = torch.rand(1, 3, SIZE.height // 8, SIZE.width // 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    outs = []
+    for device in ("cuda", "cpu"):
+        transfer = Transfer(torch.device(device), SIZE)
+        out = transfer.pool(PixelFormat.I420, SIZE).acquire()
+        transfer.download(picture.to(transfer.device, transfer.dtype), out)
+        outs.append(out.data.astype(int))
+    assert np.abs(outs[0] - outs[1]).max() <= 2
+
+
+def test_the_default_network_agrees_with_the_cpu():
+    torch.manual_seed(0)
+    plate = torch.rand(1, 3, 45, 80).repeat_interleave(16, 2).repeat_interleave(16, 3)
+    src = plate.clone()
+    src[:, :, 200:, 400:800] = 0.3
+    pictures = []
+    for device in (torch.device("cuda"), torch.device("cpu")):
+        dtype = torch.float16 if device.type == "cuda" else torch.float32
+        matting = make_matting(Config(), device)
+        matting.warm_up(SIZE)
+        with torch.inference_mode():
+            matte = matting(src.to(device, dtype), plate.to(device, dtype), 0)
+            pictures.append(composite(matte, torch.zeros_like(src).to(device, dtype)).float().cpu())
+    assert float((pictures[0] - pictures[1]).abs().mean()) < 2e-3
+
+
+def test_a_whole_run_on_the_gpu_leaks_nothing():
+    rig = Rig(source=FakeSource(size=SIZE), sink=RecordingSink(SIZE), device="cuda")
+    rig.pipeline.start()
+    rig.run_until(rig.published(Content.COMPOSITE, 20), 30)
+    rig.pipeline.stop()
+    rig.assert_no_room()
