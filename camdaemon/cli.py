@@ -131,8 +131,13 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for sc
 
 @app.command()
 def stop() -> None:
-    """Stop the running daemon; viewers see the card last."""
+    """Stop the running daemon and wait until it has; viewers see the card last."""
+    from camdaemon.control.lock import socket_path, wait_until_free
+    from camdaemon.errors import ControlError
+
     print(_client().stop())
+    if not wait_until_free(socket_path(), 15.0):
+        raise ControlError("it has not stopped in 15 s; end it with: pkill -KILL -f 'camdaemon run'")
 
 
 @app.command()

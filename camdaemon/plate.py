@@ -17,7 +17,7 @@ from camdaemon.picture import Picture, Upload
 
 _BLOCK = 16  # pixels; noise vanishes in a block's mean, a moving hand does not
 _MOVED = 0.06  # a block that changed by 6 % against the rest of the picture has something moving in it
-_MOVED_SHARE = 0.002  # of all blocks; a few may flicker (a screen's corner, a leaf)
+_MOVED_SHARE = 0.005  # of all blocks: a clock or a screen's corner may change, the median takes it out
 _LIGHT = 0.02  # the whole picture may drift by 2 % between the first and the last frame of a plate
 
 

@@ -65,7 +65,7 @@ def wait_for(condition, seconds: float = 30.0) -> dict:
 
 
 def test_a_session_with_the_running_daemon(tmp_path):
-    with daemon(*SMALL, "--sink", "null", "--loop"):
+    with daemon(*SMALL, "--sink", "null", "--loop") as process:
         now = wait_for(lambda now: now["counts"].get("published_composite", 0) > 3)
         assert now["plate"] == "taken"
         assert now["size"] == "320x180"
@@ -92,6 +92,7 @@ def test_a_session_with_the_running_daemon(tmp_path):
         assert "camdaemon stop" in second.stderr
 
         assert camdaemon("stop").returncode == 0
+        assert process.wait(10) == 0
     assert camdaemon("status").returncode == 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import time
 import warnings
 from pathlib import Path
 from typing import IO
@@ -62,7 +63,23 @@ def private_directory(path: Path) -> None:
             "choose another place: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
         )
     if stat.S_IMODE(found.st_mode) != 0o700:
-        raise ControlError(f"{path} holds the control socket, so it may be open to nobody else; type: chmod 700 {path}")
+        raise ControlError(
+            f"{path} is open to others, and the control socket needs a directory that is not; "
+            "choose one of its own: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
+        )
+
+
+def wait_until_free(socket: Path, seconds: float) -> bool:
+    """Whether the daemon at `socket` has ended, waiting for it up to `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with DaemonLock(socket):
+                return True
+        except ControlError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
 
 
 class DaemonLock:
