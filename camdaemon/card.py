@@ -53,10 +53,14 @@ def _write(rgb: Picture, text: str, y: float, scale: float, ink: tuple[int, int,
     """`text` centred about row `y`, made smaller where it would not fit into 90 % of the width."""
     if not text:
         return
-    (width, _), _ = cv2.getTextSize(text, _FONT, scale, 1)
-    scale *= min(1.0, 0.9 * rgb.shape[1] / width)
-    thick = max(1, round(1.6 * scale))
-    (width, height), _ = cv2.getTextSize(text, _FONT, scale, thick)
+    while True:  # in steps, since a font has sizes of whole pixels
+        thick = max(1, round(1.6 * scale))
+        (width, height), _ = cv2.getTextSize(text, _FONT, scale, thick)
+        if width <= 0.9 * rgb.shape[1]:
+            break
+        if scale < 0.02:
+            return  # nobody could read it
+        scale *= 0.95
     at = (round((rgb.shape[1] - width) / 2), round(y + height / 2))
     cv2.putText(rgb, text, at, _FONT, scale, ink, thick, cv2.LINE_AA)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from camdaemon import __version__
+from camdaemon import __version__, options
 from camdaemon.errors import CamdaemonError
 
 app = typer.Typer(
@@ -21,69 +21,27 @@ app = typer.Typer(
     epilog="First steps: camdaemon demo. Exit codes: 1 fault, 2 wrong option or configuration, 3 device.",
 )
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
-CLIP_HELP = "Play a clip again from its start. Default: yes in real time to a camera or window, no to a file or --fast."
-
 
 @app.command()
 def run(
-    source: Annotated[
-        str | None, typer.Option(help="/dev/videoN, a video file, or 'pattern'.", show_default="/dev/video0")
-    ] = None,
-    sink: Annotated[
-        str | None,
-        typer.Option(
-            help="/dev/videoN (v4l2loopback), a .mp4/.mkv/.mov file, 'preview' or 'null'.", show_default="/dev/video10"
-        ),
-    ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(help="WIDTHxHEIGHT in pixels, multiples of 4.", show_default="1280x720; a clip's own size"),
-    ] = None,
-    fps: Annotated[
-        float | None, typer.Option(help="Frames per second to ask of the camera.", show_default="30")
-    ] = None,
-    backdrop: Annotated[
-        str | None,
-        typer.Option(
-            help="Image or video file, color:#rrggbb, blur[:sigma in pixels], or plate.", show_default="color:#2f4f5f"
-        ),
-    ] = None,
-    plate: Annotated[
-        str | None,
-        typer.Option(
-            help="'saved' (else the card asks for one), 'auto' (else taken when the room is still), or a picture. ",
-            show_default="saved; a clip: auto",
-        ),
-    ] = None,
-    weights: Annotated[str | None, typer.Option(help="'default', or a .safetensors or .pth checkpoint.")] = None,
-    matting: Annotated[str | None, typer.Option(help="bgmv2, or difference.", show_default="bgmv2")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, or cuda.", show_default="auto")] = None,
-    config: ConfigFile = None,
-    frames: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many camera frames.", show_default="never")
-    ] = None,
-    realtime: Annotated[
-        bool,
-        typer.Option(
-            "--realtime/--fast", help="Play a clip in real time, or every frame as fast as it goes into a file."
-        ),
-    ] = True,
-    loop: Annotated[bool | None, typer.Option("--loop/--once", help=CLIP_HELP)] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+    source: options.Source = None,
+    sink: options.Sink = None,
+    size: options.Size = None,
+    fps: options.Fps = None,
+    backdrop: options.Backdrop = None,
+    plate: options.Plate = None,
+    weights: options.Weights = None,
+    matting: options.Matting = None,
+    device: options.Device = None,
+    config: options.ConfigFile = None,
+    frames: options.Frames = None,
+    realtime: options.Realtime = True,
+    loop: options.Loop = None,
+    verbose: options.Verbose = False,
 ) -> None:
     """Start the daemon: camera → matte → composite → virtual camera."""
-    settings = dict(
-        source=source,
-        sink=sink,
-        size=size,
-        fps=fps,
-        backdrop=backdrop,
-        plate=plate,
-        weights=weights,
-        matting=matting,
-        device=device,
-    )
+    settings = {"source": source, "sink": sink, "size": size, "fps": fps, "backdrop": backdrop, "plate": plate}
+    settings |= {"weights": weights, "matting": matting, "device": device}
     loaded = _load(config, settings)
     from camdaemon import daemon
     from camdaemon.status_line import log_to_terminal
@@ -163,7 +121,7 @@ def devices(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for s
 
 @app.command("config")
 def config_(
-    config: ConfigFile = None,
+    config: options.ConfigFile = None,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the file is right.")] = False,
 ) -> None:
     """Show the effective configuration, with where each setting comes from."""

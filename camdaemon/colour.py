@@ -20,6 +20,8 @@ from camdaemon.frame import PixelFormat
 _TO_YUV = ((65.481, 128.553, 24.966), (-37.797, -74.203, 112.0), (112.0, -93.786, -18.214))
 _OFFSET = (16.0, 128.0, 128.0)
 
+_TO_CHROMA = np.array([[*(part / 255 for part in row), 128.0] for row in _TO_YUV[1:]])  # of 0..255 RGB
+
 _HOST_TO_RGB = {
     PixelFormat.BGR: cv2.COLOR_BGR2RGB,
     PixelFormat.YUYV: cv2.COLOR_YUV2RGB_YUYV,
@@ -43,7 +45,11 @@ def rgb_to_host(rgb: NDArray[np.uint8], fmt: PixelFormat, out: NDArray[np.uint8]
         case PixelFormat.BGR:
             cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR, dst=out)
         case PixelFormat.I420:
-            cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420, dst=out)
+            height, width = rgb.shape[:2]
+            cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420, dst=out)  # its chroma is that of one pixel in four
+            small = cv2.resize(rgb, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+            chroma = cv2.transform(small, _TO_CHROMA).transpose(2, 0, 1)
+            out[height:].reshape(2, height // 2, width // 2)[:] = chroma
         case _:
             raise NotImplementedError(f"no sink takes {fmt}")
 

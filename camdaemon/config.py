@@ -18,11 +18,11 @@ from camdaemon.errors import ConfigError
 from camdaemon.frame import Size
 
 
-def _size(value: object) -> object:
-    if not isinstance(value, str):
+def _size(value: object) -> Size:
+    if isinstance(value, Size):
         return value
     try:
-        return Size.parse(value)
+        return Size.parse(str(value))
     except ConfigError as wrong:
         raise ValueError(str(wrong)) from None
 

@@ -46,7 +46,7 @@ class Size:
     def cover(self, width: int, height: int) -> tuple[int, int, int, int]:
         """(x, y, w, h) of the largest centred part of a width × height picture that has this size's shape."""
         scale = min(width / self.width, height / self.height)
-        w, h = min(width, round(self.width * scale)), min(height, round(self.height * scale))
+        w, h = (max(1, min(most, round(side * scale))) for most, side in ((width, self.width), (height, self.height)))
         return (width - w) // 2, (height - h) // 2, w, h
 
     def __str__(self) -> str:

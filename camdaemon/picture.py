@@ -30,7 +30,10 @@ def read(path: Path, option: str) -> Picture:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as wrong:
         raise ConfigError(f"cannot read the picture {path}: {wrong.strerror}; try {option}") from None
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # a size beyond OpenCV's limit
+        bgr = None
     if bgr is None:
         raise ConfigError(f"{path} is not a picture that can be read (broken, or not JPEG, PNG, WebP…); try {option}")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)

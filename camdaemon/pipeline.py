@@ -130,19 +130,20 @@ def publish_loop(stage: Stage, outbox: Mailbox[HostFrame], outputs: Pool, show: 
 def presentable(last: HostFrame | None, spare: HostFrame, stage: Stage, show: Show, metrics: Metrics) -> HostFrame:
     """`last` if viewers may see it now, else `spare` with the fitting card on it (law 4, the last gate)."""
     now, mode = time.monotonic(), show.scene.mode
+    fresh = last is not None and now - last.t <= stage.stale_after_s
     if last is None:
         card = show.trouble or cards.STARTING
-    elif now - last.t > stage.stale_after_s:
+    elif last.content is Content.CARD and (fresh or show.trouble is None):
+        return last  # a card may be old: what it says still holds
+    elif not fresh:
         card = show.trouble or cards.NO_MATTE
-    elif last.content is Content.CARD:
-        return last
     elif mode is Mode.CARD:
         card = cards.OFF
-    elif not last.may_be_published(raw_asked_for=mode is Mode.PASSTHROUGH):
+    elif last.may_be_published(raw_asked_for=mode is Mode.PASSTHROUGH):
+        return last
+    else:
         metrics.count("refused")
         card = cards.NO_MATTE
-    else:
-        return last
     spare.t, spare.seq = now, last.seq if last is not None else -1
     stage.deck.deal(card, spare)
     return spare

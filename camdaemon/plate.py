@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -49,7 +50,7 @@ class PlateJob:
     def card(self) -> Card:
         """Countdown, then 'stay out'."""
         if self._left > 0:
-            return Card("Photographing the empty room", "please step out of the picture", str(int(self._left) + 1))
+            return Card("Photographing the empty room", "please step out of the picture", str(math.ceil(self._left)))
         return Card("Photographing the empty room", f"stay out of the picture; {self._why}" if self._why else "hold on")
 
     def feed(self, look: Look) -> Plate | None:
@@ -117,7 +118,8 @@ class PlateMatcher:
     """
 
     _BLOCK = 8
-    _FOLLOW = 0.35  # share of the way to a new gain in each frame
+    _FOLLOW = 0.35  # share of the way to a new gain in each frame, against flicker
+    _JUMP = 0.03  # a lamp that goes on is followed at once, if enough room is seen: waiting would show it
 
     def __init__(self, upload: Upload, *, enabled: bool) -> None:
         self._upload, self._enabled = upload, enabled
@@ -146,10 +148,11 @@ class PlateMatcher:
             usable = usable & self._room
         ratio = torch.where(usable, now / then, torch.nan).flatten(2)
         gain = ratio.nanmedian(2).values.clamp(0.5, 2.0)[:, :, None, None]
-        enough = usable.flatten(2).float().mean(2)[:, :, None, None] > 0.03
+        seen = usable.flatten(2).float().mean(2)[:, :, None, None]  # share of the picture to judge by
         before = torch.ones_like(gain) if self._gain is None else self._gain
-        follow = 1.0 if self._gain is None else self._FOLLOW
-        self._gain = torch.where(enough & gain.isfinite(), before + follow * (gain - before), before)
+        jumped = ((gain - before).abs() > self._JUMP * before) & (seen > 0.25)
+        followed = torch.where(jumped, gain, before + self._FOLLOW * (gain - before))
+        self._gain = torch.where((seen > 0.03) & gain.isfinite(), followed, before)
         return (clean * self._gain.to(clean.dtype)).clamp_(0, 1)
 
     def learn(self, alpha: Tensor) -> None:

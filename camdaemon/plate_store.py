@@ -45,5 +45,10 @@ def load_file(path: Path, size: Size) -> Picture:
 def save(camera: str, size: Size, rgb: Picture) -> Path:
     """Keep `rgb` as the plate of `camera` at `size`; returns where."""
     path = path_for(camera, size)
-    picture.write(path, rgb)
+    try:
+        picture.write(path, rgb)
+    except OSError as wrong:
+        raise ConfigError(
+            f"the plate cannot be kept in {path.parent}: {wrong.strerror}; see: df -h {path.anchor}"
+        ) from None
     return path

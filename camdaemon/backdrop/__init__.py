@@ -50,8 +50,12 @@ def make_backdrop(spec: str, size: Size) -> Backdrop:
             from camdaemon.backdrop.room import PlateBackdrop
 
             return PlateBackdrop()
-    path = Path(spec).expanduser()
-    if not path.is_file():
+    try:
+        path = Path(spec).expanduser()
+        found = path.is_file()
+    except (OSError, RuntimeError):  # a name too long, a folder of somebody else, ~nobody
+        found = False
+    if not found:
         raise ConfigError(f"backdrop {spec!r} is no file and no SPEC; try --backdrop blur ({_KINDS})")
     if path.suffix.lower() in _VIDEOS:
         from camdaemon.backdrop.video import VideoBackdrop

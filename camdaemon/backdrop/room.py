@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -44,15 +46,16 @@ class BlurBackdrop:
 def gaussian(picture: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of (1,C,H,W), `sigma` > 0 in pixels; edges repeated. A wide one works on a smaller copy."""
     height, width = picture.shape[-2:]
-    step = max(1, int(sigma // 4))  # a blur of sigma removes all that a shrink by sigma/4 would
-    small = F.interpolate(picture.float(), (max(2, height // step), max(2, width // step)), mode="area")
-    narrow = sigma * small.shape[-1] / width
+    step = max(1, int(sigma // 5))  # a blur of sigma removes all that a shrink by sigma/5 would
+    margin = math.ceil(3 * sigma / step) * step  # the edges are repeated before the shrink, which would soften them
+    padded = F.pad(picture.float(), (margin, margin - width % -step, margin, margin - height % -step), mode="replicate")
+    small = F.avg_pool2d(padded, step)
+    narrow = sigma / step
     radius = max(1, round(3 * narrow))
     x = torch.arange(-radius, radius + 1, device=picture.device, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (x / narrow) ** 2)
     kernel = (kernel / kernel.sum()).expand(small.shape[1], 1, 1, -1)
-    padded = F.pad(small, (radius,) * 4, mode="replicate")
-    blurred = F.conv2d(padded, kernel, groups=small.shape[1])
+    blurred = F.conv2d(F.pad(small, (radius,) * 4, mode="replicate"), kernel, groups=small.shape[1])
     blurred = F.conv2d(blurred, kernel.transpose(2, 3), groups=small.shape[1])
-    full = F.interpolate(blurred, (height, width), mode="bicubic", align_corners=False)
-    return full.clamp(0, 1).to(picture.dtype)
+    full = F.interpolate(blurred, padded.shape[-2:], mode="bicubic", align_corners=False)
+    return full[..., margin : margin + height, margin : margin + width].clamp(0, 1).to(picture.dtype)

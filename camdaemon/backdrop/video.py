@@ -68,19 +68,23 @@ def _play(container: InputContainer, size: Size, frames: Mailbox[picture.Picture
     """Body of the decoding thread: owns `container`, sleeps between frames, gives pictures away."""
     try:
         with container:
+            rate = container.streams.video[0].average_rate
+            last = min(2.0, 1 / float(rate)) if rate else 0.5  # seconds
             while not stop.is_set():
                 container.seek(0)
-                start = time.monotonic()
-                shown = 0
+                start = shown = None
+                due = 0.0
                 for frame in container.decode(video=0):
-                    wait = start + (frame.time or 0.0) - time.monotonic()
-                    if stop.wait(max(0.0, wait)):
+                    now = time.monotonic()
+                    start = now - (frame.time or 0.0) if start is None else start
+                    due = start + (frame.time or 0.0)
+                    if stop.wait(max(0.0, due - now)):
                         return
-                    if wait < -0.1 and shown:
-                        continue  # too late: decode on, but do not convert what nobody will see
+                    if due - now < -0.1 and shown is not None and now - shown < 0.25:
+                        continue  # too late: decode on, and convert only a few
                     frames.put(_fitted(frame, size))
-                    shown += 1
-                if shown <= 1 and stop.wait(0.5):
-                    return  # a "video" of one frame: do not spin
+                    shown = time.monotonic()
+                if stop.wait(max(0.02, due + last - time.monotonic())):
+                    return  # the last picture has its time too
     except av.FFmpegError as wrong:
         log.warning("the backdrop video stopped (%s); its last picture stays", wrong)

@@ -51,8 +51,10 @@ class Commands:
         self._swap(plate=taken)
         if self._camera is None:
             return "The plate is taken."
-        where = plate_store.save(self._camera, self._size, taken.rgb)
-        return f"The plate is taken and kept in {where}."
+        try:
+            return f"The plate is taken and kept in {plate_store.save(self._camera, self._size, taken.rgb)}."
+        except ConfigError as wrong:  # it serves until camdaemon stops
+            return f"The plate is taken, but will be gone after a restart: {wrong}"
 
     @staticmethod
     def _awaited(future: Future[Plate], seconds: float) -> Plate:

@@ -28,29 +28,36 @@ class FileSink:
         self.name, self.size, self._paced, self._fps = str(path), size, paced, fps
         self._start: float | None = None
         self._count, self._last = 0, -1
-        try:
-            self._container = av.open(str(path), "w")
-        except OSError as wrong:
-            raise ConfigError(f"cannot write {path}: {wrong.strerror}; try --sink out.mp4") from None
+        self._container = av.open(str(path), "w")
         self._stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         self._stream.width, self._stream.height, self._stream.pix_fmt = size.width, size.height, "yuv420p"
         self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, _TICKS)
         self._stream.codec_context.options = {"preset": "veryfast", "crf": "20"}
         self._stream.codec_context.colorspace = Colorspace.ITU601  # what colour.py makes
         self._stream.codec_context.color_range = ColorRange.MPEG
+        try:
+            self._container.start_encoding()  # creates the file
+        except OSError as wrong:
+            raise ConfigError(f"cannot write {path}: {wrong.strerror}; try --sink out.mp4") from None
         self._open = True
 
     def write(self, frame: HostFrame) -> None:
         """See Sink.write."""
         ticks = self._ticks(frame.t)
-        if ticks <= self._last:
+        if not self._open or ticks <= self._last:
             return
         self._last, self._count = ticks, self._count + 1
         picture = av.VideoFrame.from_ndarray(frame.data, format="yuv420p")
         picture.pts, picture.time_base = ticks, Fraction(1, _TICKS)
+        self._mux(picture)
+
+    def _mux(self, picture: av.VideoFrame | None) -> None:
         try:
             self._container.mux(self._stream.encode(picture))
+            if picture is None:
+                self._container.close()
         except OSError as wrong:
+            self._open = False  # FFmpeg crashes when a file that failed is written to or finished
             raise DeviceError(f"cannot write to {self.name}: {wrong.strerror}; is the disk full? see: df -h") from None
 
     def _ticks(self, t: float) -> int:
@@ -63,5 +70,4 @@ class FileSink:
         """Finish the file."""
         if self._open:
             self._open = False
-            self._container.mux(self._stream.encode(None))
-            self._container.close()
+            self._mux(None)

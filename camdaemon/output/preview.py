@@ -45,6 +45,8 @@ class PreviewSink:
             try:
                 pygame.display.init()
                 flags = pygame.RESIZABLE | pygame.SCALED
+                if pygame.display.get_driver() == "offscreen":  # SDL's last resort: a window that nobody sees
+                    raise pygame.error("the display does not answer")
                 self._window = pygame.display.set_mode((self.size.width, self.size.height), flags)
             except pygame.error as wrong:
                 raise DeviceError(f"preview: no window could be opened ({wrong}); try --sink out.mp4") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from camdaemon.frame import HostFrame
@@ -24,5 +25,6 @@ class TeeSink:
 
     def close(self) -> None:
         """Close them all."""
-        for sink in self._sinks:
-            sink.close()
+        with contextlib.ExitStack() as closing:  # also those after one that cannot be finished
+            for sink in reversed(self._sinks):
+                closing.callback(sink.close)

@@ -1,0 +1,49 @@
+"""What may be typed after `camdaemon run`. None always means: as configured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def _option(text: str, default: str, **more: Any) -> Any:
+    return typer.Option(help=text, show_default=default, **more)
+
+
+Source = Annotated[str | None, _option("/dev/videoN, a video file, or 'pattern'.", "/dev/video0")]
+Sink = Annotated[
+    str | None,
+    _option("/dev/videoN (v4l2loopback), a .mp4/.mkv/.mov file, 'preview' or 'null'.", "/dev/video10"),
+]
+Size = Annotated[str | None, _option("WIDTHxHEIGHT in pixels, multiples of 4.", "1280x720; a clip's own size")]
+Fps = Annotated[float | None, _option("Frames per second to ask of the camera.", "30")]
+Backdrop = Annotated[
+    str | None,
+    _option("Image or video file, color:#rrggbb, blur[:sigma in pixels], or plate.", "color:#2f4f5f"),
+]
+Plate = Annotated[
+    str | None,
+    _option(
+        "'saved' (else the card asks for one), 'auto' (else taken when the room is still), or a picture.",
+        "saved; a clip: auto",
+    ),
+]
+Weights = Annotated[str | None, _option("'default', or a .safetensors or .pth checkpoint.", "default")]
+Matting = Annotated[str | None, _option("bgmv2, or difference.", "bgmv2")]
+Device = Annotated[str | None, _option("auto, cpu, or cuda.", "auto")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
+Frames = Annotated[int | None, _option("Stop after so many camera frames.", "never", min=1)]
+Realtime = Annotated[
+    bool,
+    typer.Option("--realtime/--fast", help="Play a clip in real time, or every frame as fast as it goes into a file."),
+]
+Loop = Annotated[
+    bool | None,
+    typer.Option(
+        "--loop/--once",
+        help="Play a clip again from its start. Default: yes for a camera or window as sink, no for a file or --fast.",
+    ),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]

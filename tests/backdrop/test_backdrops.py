@@ -1,0 +1,399 @@
+"""Backdrops: every SPEC works, every wrong one says what to type, and none ever makes the worker wait."""
+
+import threading
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from camdaemon import picture
+from camdaemon.backdrop import make_backdrop, video
+from camdaemon.backdrop.room import BlurBackdrop, gaussian
+from camdaemon.errors import ConfigError
+from camdaemon.frame import Size
+from camdaemon.transfer import Transfer
+
+SIZE = Size(128, 72)
+UPLOAD = Transfer(torch.device("cpu"), SIZE).upload_picture
+PLATE = torch.rand(1, 3, 72, 128, generator=torch.Generator().manual_seed(1))
+GREYS = (30, 90, 150, 210)  # of the frames of the clip
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """These pictures are too small to share out; several threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def shown(backdrop, t: float = 0.0) -> torch.Tensor:
+    found = backdrop.picture(t, PLATE, UPLOAD)
+    assert found.shape == (1, 3, 72, 128)
+    assert (found.dtype, found.device) == (PLATE.dtype, PLATE.device)
+    assert 0 <= float(found.amin()) <= float(found.amax()) <= 1
+    return found
+
+
+def level(backdrop) -> float:
+    return float(shown(backdrop).mean() * 255)
+
+
+@pytest.fixture
+def image(tmp_path) -> Path:
+    path = tmp_path / "beach.png"
+    picture.write(path, np.full((200, 300, 3), (250, 120, 10), np.uint8))
+    return path
+
+
+def write_clip(path: Path, greys=GREYS, fps: int = 20, start: int = 0) -> Path:
+    """A clip of even grey frames; `start`: the number of its first frame, for clips that do not begin at 0 s."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=fps)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 160, 120, "yuv420p", 2_000_000
+        for n, grey in enumerate(greys):
+            frame = av.VideoFrame.from_ndarray(np.full((120, 160, 3), grey, np.uint8), format="rgb24")
+            frame.pts = n + start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    return write_clip(tmp_path / "waves.mp4")
+
+
+@pytest.fixture
+def opened():
+    """Makes a backdrop that is closed at the end of the test."""
+    made = []
+
+    def make(spec):
+        made.append(make_backdrop(str(spec), SIZE))
+        return made[-1]
+
+    yield make
+    for backdrop in made:
+        backdrop.close()
+
+
+@pytest.mark.parametrize(
+    ("spec", "rgb"),
+    [
+        ("color:#ff8000", (255, 128, 0)),
+        ("colour:#FF8000", (255, 128, 0)),
+        ("color:0080ff", (0, 128, 255)),
+        ("color:#000000", (0, 0, 0)),
+    ],
+)
+def test_a_colour_is_everywhere(opened, spec, rgb):
+    backdrop = opened(spec)
+    assert backdrop.spec == spec
+    found = shown(backdrop)
+    expected = torch.tensor(rgb)[None, :, None, None] / 255
+    assert float((found - expected).abs().max()) < 1e-5
+    assert shown(backdrop) is found, "it is uploaded once"
+
+
+def test_the_plate_is_the_clean_room_itself(opened):
+    assert shown(opened("plate")) is PLATE
+
+
+@pytest.mark.parametrize("spec", ["blur", "blur:", "blur:1", "blur:7.5", "blur:200"])
+def test_every_blur(opened, spec):
+    backdrop = opened(spec)
+    assert backdrop.spec == spec
+    assert float(shown(backdrop).var()) < 0.6 * float(PLATE.var())
+
+
+def test_an_image_is_covered_and_shows_its_colours(opened, image):
+    backdrop = opened(image)
+    assert backdrop.spec == str(image)
+    expected = torch.tensor((250, 120, 10))[None, :, None, None] / 255
+    assert float((shown(backdrop) - expected).abs().max()) < 0.01
+    assert shown(backdrop) is shown(backdrop)
+
+
+def test_an_image_in_the_home_directory(opened, image, monkeypatch):
+    monkeypatch.setenv("HOME", str(image.parent))
+    assert shown(opened("~/beach.png")) is not None
+
+
+def test_an_image_that_is_deleted_afterwards_stays(opened, image):
+    backdrop = opened(image)
+    image.unlink()
+    assert float(shown(backdrop).mean()) > 0.3
+
+
+def test_a_picture_of_one_pixel_is_a_picture(tmp_path):
+    path = tmp_path / "dot.png"
+    picture.write(path, np.full((1, 1, 3), 90, np.uint8))
+    for size in (SIZE, Size(1280, 480), Size(64, 256)):
+        found = make_backdrop(str(path), size).picture(0.0, PLATE, UPLOAD)
+        assert found.shape == (1, 3, size.height, size.width)
+
+
+WRONG = [
+    "",
+    "nosuchfile.jpg",
+    "/",
+    "color",
+    "color:",
+    "color:green",
+    "color:#12345",
+    "color:#1234567",
+    "color:#gggggg",
+    "colour:red",
+    "blur:0",
+    "blur:0.5",
+    "blur:201",
+    "blur:-3",
+    "blur:nan",
+    "blur:inf",
+    "blur:much",
+    "plate:x",
+    "Blur:3",
+    "x\0y",
+    "~no_such_user_here/beach.png",
+    "x" * 300,
+]
+
+
+@pytest.mark.parametrize("spec", WRONG, ids=lambda spec: repr(spec[:30]))
+def test_a_wrong_spec_says_what_to_type(spec):
+    with pytest.raises(ConfigError, match=r"try --backdrop ('color:#|blur)") as wrong:
+        make_backdrop(spec, SIZE)
+    assert wrong.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["broken.png", "broken.mp4", "broken.gif", "broken"])
+@pytest.mark.parametrize("content", [b"", b"neither picture nor video", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_a_broken_file_says_what_to_type(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"broken.*try --backdrop"):
+        make_backdrop(str(path), SIZE)
+
+
+def test_a_folder_is_no_backdrop(tmp_path):
+    with pytest.raises(ConfigError, match="try --backdrop"):
+        make_backdrop(str(tmp_path), SIZE)
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(ConfigError, match="try --backdrop"):
+        make_backdrop(str(tmp_path / "folder.mp4"), SIZE)
+
+
+def test_a_sound_is_no_video(tmp_path):
+    path = tmp_path / "sound.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44_100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 2048), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 44_100
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(ConfigError, match=r"try --backdrop blur$"):
+        make_backdrop(str(path), SIZE)
+
+
+# ---- video
+
+
+def wait_for(condition, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.005)
+
+
+def backdrop_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "backdrop"]
+
+
+def test_the_first_picture_of_a_video_is_there_at_once(opened, clip):
+    backdrop = opened(clip)
+    assert backdrop.spec == str(clip)
+    assert level(backdrop) == pytest.approx(GREYS[0], abs=8)
+
+
+def test_a_video_plays_its_pictures_in_order_and_begins_anew(opened, clip):
+    backdrop, seen = opened(clip), []
+
+    def three_times():
+        now = min(GREYS, key=lambda grey: abs(level(backdrop) - grey))
+        if not seen or seen[-1] != now:
+            seen.append(now)
+        return seen.count(GREYS[0]) >= 3
+
+    wait_for(three_times)
+    assert seen[:3] == list(GREYS[:3])
+    assert set(GREYS[:3]) <= set(seen[3:])
+
+
+def test_the_last_picture_of_a_video_is_shown_as_long_as_the_others(opened, tmp_path):
+    """Two slides, a quarter of a second each: each is there for half of the time."""
+    backdrop, levels = opened(write_clip(tmp_path / "slides.mp4", greys=(40, 200), fps=4)), []
+    start = time.monotonic()
+    while time.monotonic() - start < 1.2:
+        levels.append(level(backdrop))
+        time.sleep(0.01)
+    assert 0.25 < np.mean([each > 120 for each in levels]) < 0.75
+
+
+def test_a_video_keeps_its_own_speed(opened, tmp_path):
+    """Thirteen pictures at 10 a second: the last ones come after a second, neither at once nor late."""
+    backdrop = opened(write_clip(tmp_path / "ramp.mp4", greys=range(20, 240, 18), fps=10))
+    start = time.monotonic()
+    wait_for(lambda: level(backdrop) > 200)
+    assert 0.6 < time.monotonic() - start < 3
+
+
+def test_a_video_whose_time_does_not_begin_at_zero_plays_at_once(opened, tmp_path):
+    """A cut-out of a longer recording: its first picture has the time 100 s."""
+    backdrop = opened(write_clip(tmp_path / "cut.mkv", fps=20, start=2000))
+    wait_for(lambda: level(backdrop) > 180, seconds=3)
+
+
+def test_a_video_of_one_picture_does_not_spin(opened, tmp_path):
+    backdrop = opened(write_clip(tmp_path / "still.mp4", greys=[120]))
+    before = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - before < 0.2
+    assert level(backdrop) == pytest.approx(120, abs=8)
+
+
+def test_the_worker_never_waits_for_a_slow_video(opened, clip, monkeypatch):
+    """A picture takes 0.3 s to convert here; asking for it takes none of that."""
+    real, slow = video._fitted, threading.Event()
+
+    def fitted(frame, size):
+        if slow.is_set():
+            time.sleep(0.3)
+        return real(frame, size)
+
+    monkeypatch.setattr(video, "_fitted", fitted)
+    backdrop = opened(clip)
+    slow.set()
+    waits = []
+    for _ in range(60):
+        start = time.perf_counter()
+        shown(backdrop)
+        waits.append(time.perf_counter() - start)
+        time.sleep(0.01)
+    assert sorted(waits)[-3] < 0.15, "two hiccups of a busy machine are forgiven"
+
+
+def test_a_video_too_slow_for_this_machine_still_moves(opened, tmp_path, monkeypatch):
+    """Decoding takes twice as long as the video lasts: pictures are left out, but not all of them but the first."""
+
+    class Slow:
+        def __init__(self, container):
+            self._container = container
+
+        def __getattr__(self, name):
+            return getattr(self._container, name)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self._container.close()
+
+        def decode(self, video):
+            for frame in self._container.decode(video=video):
+                time.sleep(0.1)
+                yield frame
+
+    real = av.open
+    heavy = write_clip(tmp_path / "heavy.mp4", greys=range(20, 240, 18), fps=20)
+    monkeypatch.setattr(video.av, "open", lambda path: Slow(real(path)))
+    backdrop = opened(heavy)
+    wait_for(lambda: level(backdrop) > 100, seconds=4)
+
+
+def test_a_video_that_is_deleted_while_it_plays_goes_on(opened, clip):
+    backdrop = opened(clip)
+    clip.unlink()
+    wait_for(lambda: level(backdrop) > 180)
+    wait_for(lambda: level(backdrop) < 60)
+
+
+def test_a_video_that_breaks_stays_on_its_last_good_picture(opened, clip, monkeypatch, caplog):
+    real, broken = video._fitted, threading.Event()
+
+    def fitted(frame, size):
+        if broken.is_set():
+            raise av.error.InvalidDataError(1094995529, "Invalid data found when processing input")
+        return real(frame, size)
+
+    monkeypatch.setattr(video, "_fitted", fitted)
+    backdrop = opened(clip)
+    wait_for(lambda: level(backdrop) > 60)
+    broken.set()
+    wait_for(lambda: not any(thread.is_alive() for thread in backdrop_threads()))
+    assert level(backdrop) > 60
+    assert shown(backdrop) is shown(backdrop)
+    assert "its last picture stays" in caplog.text
+
+
+def test_close_ends_the_thread_also_while_it_waits_for_the_next_picture(tmp_path):
+    backdrop = make_backdrop(str(write_clip(tmp_path / "slow.mp4", fps=1)), SIZE)
+    assert len(backdrop_threads()) == 1
+    start = time.monotonic()
+    backdrop.close()
+    assert time.monotonic() - start < 0.5
+    assert not backdrop_threads()
+    backdrop.close()
+
+
+@pytest.mark.parametrize("spec", ["color:#123456", "blur", "plate"])
+def test_close_may_be_called_on_everything(spec):
+    backdrop = make_backdrop(spec, SIZE)
+    backdrop.close()
+    backdrop.close()
+    assert not backdrop_threads()
+
+
+# ---- blur
+
+
+@pytest.mark.parametrize("sigma", [1.0, 3.0, 14.0, 24.0, 80.0, 200.0])
+def test_an_even_picture_stays_as_it_is(sigma):
+    even = torch.tensor([0.2, 0.5, 0.9])[None, :, None, None].expand(1, 3, 72, 128)
+    assert float((gaussian(even, sigma) - even).abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize("sigma", [1.0, 2.5, 4.0, 6.0, 9.0, 14.0, 24.0])
+@pytest.mark.parametrize("kind", ["noise", "edges"])
+def test_the_blur_is_opencvs_gaussian(sigma, kind):
+    rng = np.random.default_rng(5)
+    if kind == "noise":
+        sharp = cv2.resize(rng.random((18, 32, 3), np.float32), (256, 144), interpolation=cv2.INTER_LINEAR)
+    else:
+        sharp = np.zeros((144, 256, 3), np.float32)
+        sharp[40:, 100:180], sharp[:70, 30:60], sharp[-20:] = 1.0, (0.9, 0.2, 0.4), (0.1, 0.8, 0.3)
+    expected = cv2.GaussianBlur(sharp, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    found = gaussian(torch.from_numpy(sharp).permute(2, 0, 1)[None], sigma)[0].permute(1, 2, 0).numpy()
+    assert np.abs(found - expected).max() * 255 <= 2.5
+
+
+def test_the_blur_is_computed_once_for_each_plate():
+    backdrop = BlurBackdrop("blur:5", 5.0)
+    first = shown(backdrop)
+    assert shown(backdrop) is first
+    other = backdrop.picture(0.0, 1 - PLATE, UPLOAD)
+    assert other is not first
+    assert float((other - (1 - first)).abs().max()) < 0.02
+
+
+def test_the_blur_leaves_the_plate_and_its_type_alone():
+    half, before = PLATE.half(), PLATE.half().clone()
+    blurred = gaussian(half, 10.0)
+    assert blurred.dtype == torch.float16
+    assert torch.equal(half, before)
+    assert gaussian(torch.rand(1, 3, 64, 2160), 200.0).shape == (1, 3, 64, 2160)
