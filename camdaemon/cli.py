@@ -9,9 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from camdaemon import __version__, options
+from camdaemon import __version__, offline_cli, options
 from camdaemon.errors import CamdaemonError
+from camdaemon.evaluate.cli import evaluate
+from camdaemon.train.cli import app as train
 
+_OFFLINE = "Pictures, videos and networks"
 app = typer.Typer(
     name="camdaemon",
     help="A virtual camera that shows you, true to the hair, in front of anything but your room.",
@@ -77,7 +80,7 @@ def mode(mode: Annotated[str, typer.Argument(help="matte, card, or passthrough (
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
-    """What the running daemon does: scene, rates (fps), drops, ms of each step, latency (ms)."""
+    """What the running daemon does: scene, rates (fps), drops, step times and latency (ms)."""
     answer = _client().status()
     if as_json:
         print(json.dumps(answer))
@@ -124,7 +127,7 @@ def config_(
     config: options.ConfigFile = None,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the file is right.")] = False,
 ) -> None:
-    """Show the effective configuration, with where each setting comes from."""
+    """Show the effective configuration, as a file that could be read again."""
     from camdaemon.config import default_path
 
     loaded = _load(config, {})
@@ -134,6 +137,15 @@ def config_(
         return
     print(f"# {where}" + ("" if where.is_file() else " (no such file; these are the defaults)"))
     _print_toml(loaded.model_dump(mode="json", exclude_none=True))
+
+
+weights = typer.Typer(help="Weights of the matting network.", no_args_is_help=True)
+weights.command("import")(offline_cli.weights_import)
+app.command(rich_help_panel=_OFFLINE)(offline_cli.image)
+app.command(rich_help_panel=_OFFLINE)(offline_cli.video)
+app.command(rich_help_panel=_OFFLINE)(evaluate)
+app.add_typer(weights, name="weights", rich_help_panel=_OFFLINE)
+app.add_typer(train, name="train", no_args_is_help=True, rich_help_panel=_OFFLINE)
 
 
 def _print_toml(values: dict[str, Any]) -> None:

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Sequence
 
+from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frame import HostFrame
 from camdaemon.output import Sink
 
+log = logging.getLogger(__name__)
+
 
 class TeeSink:
-    """Writes every frame to each of `sinks`, in order. All must take the same format and size."""
+    """Writes every frame to each of `sinks`, in order. All must take the same format and size.
+
+    When the first one fails, so does the tee; an onlooker that fails is left out from then on.
+    """
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._sinks = sinks
+        self._first, *self._onlookers = sinks
         self.name = " + ".join(sink.name for sink in sinks)
         self.live = any(sink.live for sink in sinks)
-        self.fmt, self.size = sinks[0].fmt, sinks[0].size
+        self.fmt, self.size = self._first.fmt, self._first.size
 
     def write(self, frame: HostFrame) -> None:
-        """See Sink.write. The first sink that fails ends the run."""
-        for sink in self._sinks:
-            sink.write(frame)
+        """See Sink.write. StreamEnded of any sink (a closed window) is an end for all."""
+        self._first.write(frame)
+        for sink in list(self._onlookers):
+            try:
+                sink.write(frame)
+            except StreamEnded:
+                raise
+            except DeviceError as wrong:
+                log.warning("%s is left out: %s", sink.name, wrong)
+                self._onlookers.remove(sink)
+                sink.close()
 
     def close(self) -> None:
-        """Close them all."""
-        with contextlib.ExitStack() as closing:  # also those after one that cannot be finished
-            for sink in reversed(self._sinks):
+        """Close them all, also those after one that cannot be finished."""
+        with contextlib.ExitStack() as closing:
+            for sink in reversed([self._first, *self._onlookers]):
                 closing.callback(sink.close)

@@ -65,7 +65,27 @@ def test_somebody_watches_when_somebody_watches_one_of_them(lives):
     assert TeeSink([Listed(str(i), [], live) for i, live in enumerate(lives)]).live is any(lives)
 
 
-def test_a_sink_that_fails_ends_the_run():
+def test_an_onlooker_that_fails_is_left_out_and_the_others_go_on(caplog):
+    events = []
+    tee = TeeSink([Listed("a", events), Listed("b", events, breaks=("write",)), Listed("c", events)])
+    for _ in range(2):
+        tee.write(frame((0, 0, 0)))
+    tee.close()
+    assert [event[0] for event in events if event[1] == "write"] == ["a", "b", "c", "a", "c"]
+    assert events.count(("b", "close")) == 1
+    assert "b is left out: b is gone" in caplog.text
+
+
+def test_an_onlooker_that_ends_is_an_end_for_all():
+    class Closed(Listed):
+        def write(self, frame):
+            raise StreamEnded("the window was closed")
+
+    with pytest.raises(StreamEnded):
+        TeeSink([Listed("a", []), Closed("b", [])]).write(frame((0, 0, 0)))
+
+
+def test_a_first_sink_that_fails_ends_the_run():
     events = []
     tee = TeeSink([Listed("a", events, breaks=("write",)), Listed("b", events)])
     with pytest.raises(DeviceError, match="a is gone"):

@@ -1,0 +1,14 @@
+"""The same commands for torchrun: torchrun --nproc-per-node 2 -m camdaemon.train base …"""
+
+import sys
+
+from camdaemon.errors import CamdaemonError
+
+from .cli import app
+
+if __name__ == "__main__":
+    try:
+        app(prog_name="camdaemon train")
+    except CamdaemonError as wrong:
+        print(f"camdaemon: {wrong}", file=sys.stderr)
+        sys.exit(wrong.exit_code)

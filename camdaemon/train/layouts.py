@@ -1,0 +1,104 @@
+"""Which pictures a data folder holds: our own layout, and that of the published sets (VideoMatte240K, PhotoMatte85)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+from camdaemon.errors import ConfigError
+
+Split = Literal["train", "val"]
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm")
+FRAMES_OF_A_VIDEO = 20  # neighbouring frames teach little: so many are taken, evenly spaced
+_HELD_OUT = 20  # where a set has no validation part, every 20th of it is one
+_FOLDERS: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "test")}
+
+
+class Person(NamedTuple):
+    """A cut-out person: foreground colours and alpha, two pictures or two videos of equally many frames."""
+
+    colour: Path
+    alpha: Path
+
+
+_Item = TypeVar("_Item", Person, Path)
+
+
+class Found(NamedTuple):
+    """What there is to train on, or to validate on."""
+
+    people: list[Person]
+    plates: list[Path]
+
+
+def find(folders: list[Path], plates: list[Path], split: Split) -> Found:
+    """People and plates of one split.
+
+    folders: each holds `people/` (name.jpg beside name.png) or `fgr/` and `pha/` trees of pictures or videos, perhaps
+    below `train/` and `val/` (or `test/`), and perhaps `plates/`.   plates: further folders of empty rooms.
+    Raises ConfigError.
+    """
+    for folder in [*folders, *plates]:
+        if not folder.is_dir():
+            raise ConfigError(f"no such folder of training data: {folder}; type: --data FOLDER")
+    people = [person for folder in folders for person in _split(_people(folder), folder, split)]
+    rooms = [folder / "plates" for folder in folders if (folder / "plates").is_dir()] + plates
+    found = Found(people, [plate for room in rooms for plate in _split(list(_pictures(room)), room, split)])
+    where = ", ".join(str(folder) for folder in folders)
+    if not found.people:
+        raise ConfigError(
+            f"no people to {'train' if split == 'train' else 'validate'} on in {where}: it needs people/NAME.jpg with "
+            "people/NAME.png (alpha), or fgr/ and pha/ with the same names; type: --data FOLDER"
+        )
+    if not found.plates:
+        raise ConfigError(
+            f"no pictures of empty rooms in {where}; put them into plates/ there, or type: --plates FOLDER"
+        )
+    return found
+
+
+def _people(folder: Path) -> list[Person]:
+    pairs: list[Person] = []
+    for alphas in sorted(folder.rglob("pha")):
+        pairs += list(_paired(alphas.parent / "fgr", alphas))
+    if (folder / "people").is_dir():
+        for alpha in sorted((folder / "people").rglob("*.png")):
+            colour = next((c for end in PICTURES if end != ".png" and (c := alpha.with_suffix(end)).is_file()), None)
+            if colour is None:
+                raise ConfigError(f"{alpha} has no colours beside it; it needs {alpha.with_suffix('.jpg').name} there")
+            pairs.append(Person(colour, alpha))
+    return pairs
+
+
+def _paired(colours: Path, alphas: Path) -> Iterator[Person]:
+    by_name = {path.relative_to(colours).with_suffix(""): path for path in _files(colours, PICTURES + VIDEOS)}
+    for alpha in _files(alphas, PICTURES + VIDEOS):
+        colour = by_name.get(alpha.relative_to(alphas).with_suffix(""))
+        if colour is None:
+            raise ConfigError(f"{alpha} has no foreground of that name in {colours}; complete the set, or remove it")
+        yield Person(colour, alpha)
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    return _files(folder, PICTURES)
+
+
+def _files(folder: Path, ends: tuple[str, ...]) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in ends)
+
+
+def _split(items: list[_Item], root: Path, split: Split) -> list[_Item]:
+    """The part of `items` for this split: by folder names below `root`, or every 20th for validation."""
+
+    def below(item: _Item) -> tuple[str, ...]:
+        path = item if isinstance(item, Path) else item.alpha
+        return path.relative_to(root).parts[:-1]
+
+    if any(name in below(item) for item in items for names in _FOLDERS.values() for name in names):
+        return [item for item in items if any(name in below(item) for name in _FOLDERS[split])]
+    if len(items) < 2:
+        return items
+    return [item for number, item in enumerate(items) if (number % _HELD_OUT == 0) == (split == "val")]

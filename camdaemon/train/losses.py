@@ -1,0 +1,55 @@
+"""Equations (1) to (5) of Lin et al. 2021 §4.3, on the *unclamped* alpha.
+
+A clamp has no gradient outside 0..1: a network that once says −0.1 everywhere would stay there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Losses(NamedTuple):
+    """Means over the batch, scalars: alpha, its edges, foreground, error map (0 where there is none)."""
+
+    alpha: Tensor
+    edges: Tensor
+    foreground: Tensor
+    error: Tensor
+
+    def total(self) -> Tensor:
+        """Their plain sum, (4) and (5)."""
+        return torch.stack(self).sum()
+
+
+def gradients(x: Tensor) -> Tensor:
+    """Sobel gradients, normalised to differences per pixel: (B,1,H,W) → (B,2,H,W), edges repeated outside."""
+    kernel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], device=x.device, dtype=x.dtype) / 8
+    kernels = torch.stack([kernel, kernel.T])[:, None]
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernels)
+
+
+def matte_losses(alpha: Tensor, foreground: Tensor, true_alpha: Tensor, true_foreground: Tensor) -> Losses:
+    """(1) L1 of alpha and of its gradients, (2) L1 of the foreground where the true alpha is above 0; full frames.
+
+    alpha, true_alpha: (B,1,H,W).   foreground, true_foreground: (B,3,H,W).   Of one dtype, float32 in training.
+    """
+    solid = (true_alpha > 0).to(alpha.dtype)
+    return Losses(
+        F.l1_loss(alpha, true_alpha),
+        F.l1_loss(gradients(alpha), gradients(true_alpha)) * 2,  # the sum of both directions
+        ((foreground - true_foreground).abs() * solid).mean(),
+        alpha.new_zeros(()),
+    )
+
+
+def base_losses(
+    alpha: Tensor, foreground: Tensor, error: Tensor, true_alpha: Tensor, true_foreground: Tensor
+) -> Losses:
+    """(1), (2) and (3): the error map is to be |alpha − true alpha|, which itself gets no gradient from it."""
+    found = matte_losses(alpha, foreground, true_alpha, true_foreground)
+    wrong = (alpha.detach().clamp(0, 1) - true_alpha).abs()
+    return found._replace(error=F.mse_loss(error, wrong))

@@ -1,0 +1,179 @@
+"""Pictures read once, scaled, and kept as uint8 in files under 60 MB; afterwards training never waits for a disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import av
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from camdaemon.errors import ConfigError
+
+from .layouts import FRAMES_OF_A_VIDEO, VIDEOS, Person
+
+PIECE_BYTES = 56_000_000
+PERSON_SIDE = 448  # pixels; the longer side of a person
+PLATE_SIZE = (360, 640)  # rows, columns
+_VERSION = 1  # of the packed form; part of the cache's name
+
+_Item = TypeVar("_Item")
+Pixels = NDArray[np.uint8]
+
+
+class Packed:
+    """A set of equally large pictures, in pieces that are mapped from files: processes on one machine share them.
+
+    pieces: uint8 (n,H,W,C) each, all but the last equally long.   sizes: float (N,2), the used height and width.
+    """
+
+    def __init__(self, pieces: list[Tensor], sizes: Tensor) -> None:
+        self.pieces, self.sizes = pieces, sizes
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def to(self, device: torch.device) -> Packed:
+        """On `device` as a whole where it takes less than a third of its free memory; else pictures go one by one."""
+        if device.type != "cuda" or sum(p.nbytes for p in self.pieces) > torch.cuda.mem_get_info(device)[0] // 3:
+            return self
+        return Packed([torch.cat([piece.to(device) for piece in self.pieces])], self.sizes)
+
+    def batch(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        """index: int64 (B,) → float (B,C,H,W), 0..1, and sizes (B,2), on `device`."""
+        each = len(self.pieces[0])
+        taken = torch.stack([self.pieces[number // each][number % each] for number in index.tolist()]).to(device)
+        return taken.permute(0, 3, 1, 2).float().div_(255), self.sizes[index].to(device)
+
+
+def pack_people(people: Sequence[Person], cache: Path, tell: Callable[[str], None] = print) -> Packed:
+    """Colours and alpha, (N,448,448,4), each cropped to its alpha and set into the top left corner."""
+    return _packed("people", people, lambda person: map(_fitted, _cutouts(person)), cache, tell)
+
+
+def pack_plates(plates: Sequence[Path], cache: Path, tell: Callable[[str], None] = print) -> Packed:
+    """Rooms, (N,360,640,3), cut to 16:9 around their middle."""
+    return _packed("plates", plates, lambda plate: iter([_covering(_picture(plate))]), cache, tell)
+
+
+def _packed(
+    name: str,
+    items: Sequence[_Item],
+    read: Callable[[_Item], Iterator[Pixels]],
+    cache: Path,
+    tell: Callable[[str], None],
+) -> Packed:
+    folder = cache / f"{name}-{_key(items)}"
+    index = folder / "index.json"
+    if not index.is_file():
+        tell(f"packing {len(items)} {name} into {folder}")
+        _write(folder, items, read)
+    sizes = json.loads(index.read_text("utf-8"))["sizes"]
+    # Mapped copy-on-write, since torch wants memory that may be written to; nothing ever writes.
+    pieces = [torch.from_numpy(np.load(piece, mmap_mode="c")) for piece in sorted(folder.glob("piece-*.npy"))]
+    if sum(map(len, pieces)) != len(sizes):
+        raise ConfigError(f"the cache {folder} is incomplete; remove it and start again: rm -r {folder}")
+    return Packed(pieces, torch.tensor(sizes, dtype=torch.float32))
+
+
+def _write(folder: Path, items: Sequence[_Item], read: Callable[[_Item], Iterator[Pixels]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes: list[tuple[int, int]] = []
+    held: list[Pixels] = []
+    pieces = 0
+
+    def flush() -> None:
+        nonlocal pieces
+        if held:
+            np.save(folder / f"piece-{pieces:05}.npy", np.stack([_on_canvas(picture) for picture in held]))
+            pieces += 1
+            held.clear()
+
+    for item in items:
+        for picture in read(item):
+            sizes.append(picture.shape[:2])
+            held.append(picture)
+            if (len(held) + 1) * _on_canvas(picture).nbytes > PIECE_BYTES:
+                flush()
+    flush()
+    draft = folder / "index.draft"
+    draft.write_text(json.dumps({"sizes": sizes}), "utf-8")
+    draft.rename(folder / "index.json")  # last, so that a broken-off packing is not taken for a whole one
+
+
+def _key(items: Sequence[Any]) -> str:
+    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for item in items for path in _paths(item)]
+    return hashlib.sha256(json.dumps([_VERSION, PERSON_SIDE, PLATE_SIZE, facts]).encode()).hexdigest()[:16]
+
+
+def _paths(item: Any) -> tuple[Path, ...]:
+    return tuple(item) if isinstance(item, Person) else (item,)
+
+
+def _picture(path: Path, flags: int = cv2.IMREAD_COLOR) -> Pixels:
+    picture = cv2.imread(str(path), flags)
+    if picture is None:
+        raise ConfigError(f"{path} is not a picture that can be read; repair or remove it: rm {path}")
+    return np.asarray(picture if picture.ndim == 2 else picture[:, :, ::-1], np.uint8)
+
+
+def _cutouts(person: Person) -> Iterator[Pixels]:
+    """RGBA pictures of one person: one, or some frames of a video."""
+    if person.alpha.suffix.lower() not in VIDEOS:
+        yield _joined(_picture(person.colour), _picture(person.alpha, cv2.IMREAD_GRAYSCALE), person)
+        return
+    with av.open(str(person.colour)) as colours, av.open(str(person.alpha)) as alphas:
+        step = max(1, _length(colours) // FRAMES_OF_A_VIDEO)
+        for number, (colour, alpha) in enumerate(zip(colours.decode(video=0), alphas.decode(video=0), strict=False)):
+            if number % step == 0:
+                yield _joined(colour.to_ndarray(format="rgb24"), alpha.to_ndarray(format="gray"), person)
+
+
+def _length(video: av.container.InputContainer) -> int:
+    """Frames; where the file does not say (Matroska), from its duration."""
+    stream = video.streams.video[0]
+    return stream.frames or round((video.duration or 0) / av.time_base * float(stream.average_rate or 0))
+
+
+def _joined(colour: NDArray[Any], alpha: NDArray[Any], person: Person) -> Pixels:
+    if colour.shape[:2] != alpha.shape:
+        raise ConfigError(f"{person.colour} and {person.alpha} differ in size; make them equal, or remove them")
+    return np.dstack([colour, alpha]).astype(np.uint8)
+
+
+def _fitted(cutout: Pixels) -> Pixels:
+    """Cropped to where alpha is, longer side 448. Colours are scaled weighted with alpha, against rims."""
+    rows, columns = (np.flatnonzero(cutout[:, :, 3].max(axis)) for axis in (1, 0))
+    if len(rows):
+        cutout = cutout[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = PERSON_SIDE / max(cutout.shape[:2])
+    size = (max(1, round(cutout.shape[1] * scale)), max(1, round(cutout.shape[0] * scale)))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    alpha = cutout[:, :, 3:].astype(np.float32) / 255
+    weighted, plain = (cv2.resize(cutout[:, :, :3] * by, size, interpolation=how) for by in (alpha, np.float32(1)))
+    small = cv2.resize(alpha, size, interpolation=how)[:, :, None].clip(0, 1)
+    colour = np.where(small > 0.05, weighted / np.maximum(small, 0.05), plain)
+    return np.dstack([colour, small * 255]).round().clip(0, 255).astype(np.uint8)
+
+
+def _covering(room: Pixels) -> Pixels:
+    rows, columns = PLATE_SIZE
+    scale = max(rows / room.shape[0], columns / room.shape[1])
+    size = (max(columns, round(room.shape[1] * scale)), max(rows, round(room.shape[0] * scale)))
+    scaled = cv2.resize(room, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    top, left = (size[1] - rows) // 2, (size[0] - columns) // 2
+    return np.asarray(scaled[top : top + rows, left : left + columns], np.uint8)
+
+
+def _on_canvas(picture: Pixels) -> Pixels:
+    rows, columns = PLATE_SIZE if picture.shape[2] == 3 else (PERSON_SIDE, PERSON_SIDE)
+    canvas = np.zeros((rows, columns, picture.shape[2]), np.uint8)
+    canvas[: picture.shape[0], : picture.shape[1]] = picture
+    return canvas
