@@ -1,6 +1,6 @@
-"""The journey of one frame across the accelerator, in order; the only file that knows it.
+"""The journey of one live frame across the accelerator, in order; the only file that knows it.
 
-upload → plate matched to the frame → matte → backdrop → composite → check → download. Live and offline alike.
+upload → plate matched to the frame → matte → backdrop → composite → check → download.
 """
 
 from __future__ import annotations
