@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from camdaemon import __version__, offline_cli, options
-from camdaemon.errors import CamdaemonError
 from camdaemon.evaluate.cli import evaluate
 from camdaemon.train.cli import app as train
 
@@ -81,13 +79,9 @@ def mode(mode: Annotated[str, typer.Argument(help="matte, card, or passthrough (
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
     """What the running daemon does: scene, rates (fps), drops, step times and latency (ms)."""
-    answer = _client().status()
-    if as_json:
-        print(json.dumps(answer))
-        return
-    for name, value in answer.items():
-        inner = " ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
-        print(f"{name:<12} {inner}")
+    from camdaemon.status import show
+
+    show(as_json=as_json)
 
 
 @app.command()
@@ -183,18 +177,3 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-def main() -> None:
-    """Entry point: errors for people on stderr, exit codes as in errors.py."""
-    try:
-        app()
-    except CamdaemonError as wrong:
-        print(f"camdaemon: {wrong}", file=sys.stderr)
-        sys.exit(wrong.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-if __name__ == "__main__":
-    main()

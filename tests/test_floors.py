@@ -25,7 +25,7 @@ JOURNEY = ["show", "journey", "pipeline"]
 # Floor 3: control. These surfaces are handed what executes a verb; the others may see the floors below.
 SURFACES = {f"control.{name}" for name in ("api", "client", "lock", "verbs", "hotkeys", "panel")}
 # Floor 4: roots, imported by roots only.
-ROOTS = {"cli", "daemon", "demo", "status_line", "devices_table", "offline_cli", "options", "__main__"}
+ROOTS = {"cli", "daemon", "demo", "status_line", "devices_table", "offline_cli", "options", "status", "__main__"}
 # Apart from the runtime: tools, and the networks, which import nothing of camdaemon. Only roots see them.
 APART = {"model", "train", "offline", "evaluate", "weights_import"}
 
@@ -268,7 +268,7 @@ def test_a_command_to_nobody_says_what_to_type_and_loads_nothing_heavy(command, 
     code = f"""
 import sys
 sys.argv = ["camdaemon", *{command!r}]
-from camdaemon.cli import main
+from camdaemon.__main__ import main
 code = 0
 try:
     main()
