@@ -38,7 +38,7 @@ def _describe(device: Device, console: Console) -> None:
         by_format.setdefault(mode.fourcc, []).append(f"{mode.sizes} ({_fps(mode)})" if mode.rates else str(mode.sizes))
     alike: dict[str, list[str]] = {}
     for fourcc, sizes in by_format.items():  # a test camera offers fifty formats at the same sizes
-        alike.setdefault("  ".join(sizes), []).append(fourcc)
+        alike.setdefault("  ".join(dict.fromkeys(sizes)), []).append(fourcc)
     for listed, formats in alike.items():
         console.print(f"    {' '.join(formats)}\n        {listed}")
 

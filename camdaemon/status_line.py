@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
+from rich.highlighter import NullHighlighter
 from rich.live import Live
 from rich.logging import RichHandler
 from rich.text import Text
@@ -22,7 +23,9 @@ def log_to_terminal(*, verbose: bool) -> None:
     """Send the log to stderr; on a terminal through the status line's console, so that neither overwrites the other."""
     handler: logging.Handler = logging.StreamHandler()
     if console.is_terminal:
-        handler = RichHandler(console=console, show_path=verbose, log_time_format="%H:%M:%S")
+        handler = RichHandler(
+            console=console, show_path=verbose, log_time_format="%H:%M:%S", highlighter=NullHighlighter()
+        )
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(message)s", handlers=[handler])
     for noisy in ("httpx", "httpcore", "asyncio", "libav"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
