@@ -1,6 +1,7 @@
 """Equations (1) to (5) of Lin et al. 2021 §4.3, on the *unclamped* alpha.
 
-A clamp has no gradient outside 0..1: a network that once says −0.1 everywhere would stay there.
+A clamp has no gradient outside 0..1: a network that once says −0.1 everywhere would stay there. What lies beyond 1
+where the truth is 1, or below 0 where it is 0, costs nothing, though: the runtime clamps it, and it is right.
 """
 
 from __future__ import annotations
@@ -32,12 +33,19 @@ def gradients(x: Tensor) -> Tensor:
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernels)
 
 
+def excused(alpha: Tensor, true_alpha: Tensor) -> Tensor:
+    """`alpha` (B,1,H,W), with 1 for what overshoots a true 1 and 0 for what undershoots a true 0."""
+    alpha = torch.where(true_alpha >= 1, alpha.clamp(max=1), alpha)
+    return torch.where(true_alpha <= 0, alpha.clamp(min=0), alpha)
+
+
 def matte_losses(alpha: Tensor, foreground: Tensor, true_alpha: Tensor, true_foreground: Tensor) -> Losses:
     """(1) L1 of alpha and of its gradients, (2) L1 of the foreground where the true alpha is above 0; full frames.
 
     alpha, true_alpha: (B,1,H,W).   foreground, true_foreground: (B,3,H,W).   Of one dtype, float32 in training.
     """
     solid = (true_alpha > 0).to(alpha.dtype)
+    alpha = excused(alpha, true_alpha)
     return Losses(
         F.l1_loss(alpha, true_alpha),
         F.l1_loss(gradients(alpha), gradients(true_alpha)) * 2,  # the sum of both directions

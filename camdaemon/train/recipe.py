@@ -2,14 +2,16 @@
 
    stage   what learns                     Adam's rates (first conv to last)          pictures
    base    backbone, ASPP, decoder         encoder 1e-4, ASPP 5e-4, decoder 5e-4      256×144 … 320×180, batches of 16
-   joint   refiner, base frozen or slow    5e-5, 5e-5, 1e-4, refiner 3e-4             1280×720, base input at 1/4
+   joint   refiner, base frozen or slow    5e-5, 5e-5, 1e-4, refiner 3e-4 (or ×3)     1280×720, base input at 1/4
 
 1. Start from an encoder trained for segmentation: its first convolution w for three channels becomes [w, −w/4] for
    picture and plate, its running mean scaled to match. Its batch norms stay in evaluation mode.
 2. A batch is people (one or two, see `geometry.WAYS`) before a room, and that room photographed at another time:
    moved, otherwise exposed, otherwise noisy; shadows, motion, blur, JPEG, clothes in the wall's colour (`scenes`).
-3. Loss: |α − α*| + Sobel of it + |F − F*| where α* > 0 + (E − |α − α*|)², on the unclamped α (`losses`).
+3. Loss: |α − α*| + Sobel of it + |F − F*| where α* > 0 + (E − |α − α*|)², on the unclamped α, which may
+   overshoot in the right direction (`losses`).
 4. Rates rise over the first steps and fall as a cosine; the gradient's norm is held to 1; bfloat16 where it helps.
+   A network that is already trained keeps its batch norms' statistics: those of 16 pictures are too varied.
 5. joint: on top, soft foregrounds grown at full resolution (`soft`), and the loss on refined patches only. The
    refiner starts as the coarse matte itself, and its batch norms stay in evaluation mode: it can only improve.
 6. Every few hundred steps the validation composites (always the same) are scored; the best weights are kept.

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from camdaemon.train.losses import Losses, base_losses, gradients, matte_losses
+from camdaemon.train.losses import Losses, base_losses, excused, gradients, matte_losses
 
 
 def test_gradients_of_a_ramp_are_its_slope() -> None:
@@ -55,6 +55,16 @@ def test_alpha_outside_its_range_is_pulled_back(start: float) -> None:
     base_losses(alpha, colour, torch.zeros_like(truth), truth, colour).total().backward()
     assert alpha.grad is not None
     assert (alpha.grad.sign() == (1 if start > 0.5 else -1)).all()
+
+
+def test_overshooting_the_right_way_costs_nothing_and_the_wrong_way_all_of_it() -> None:
+    truth = torch.tensor([[1.0, 0.0, 1.0, 0.0]])[None, None]
+    alpha = torch.tensor([[1.3, -0.2, -0.1, 1.1]], requires_grad=True)
+    held = excused(alpha[None, None], truth)
+    assert held.flatten().tolist() == pytest.approx([1, 0, -0.1, 1.1])
+    (held - truth).abs().sum().backward()
+    assert alpha.grad is not None
+    assert alpha.grad.flatten().tolist() == [0, 0, -1, 1]
 
 
 def test_the_total_is_the_sum() -> None:
