@@ -20,6 +20,7 @@ from camdaemon.matting import Matte
 from camdaemon.model import BackgroundMattingV2, Selection, fold_batch_norms, load_network
 
 _BASE_SIDE = 180
+_REFINED = 0.039  # share of the frame: 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise
 
 
 def default_scale(height: int, width: int) -> float:
@@ -52,11 +53,16 @@ def default_weights() -> Path:
     return path
 
 
-def _load(weights: str, refine: RefineConfig) -> BackgroundMattingV2:
+def selection_for(refine: RefineConfig, height: int, width: int) -> Selection:
+    """Which patches of a frame of height × width pixels are refined."""
+    pixels = round(_REFINED * height * width) if refine.pixels is None else refine.pixels
+    return Selection(refine.mode, pixels, refine.threshold)
+
+
+def _load(weights: str) -> BackgroundMattingV2:
     path = default_weights() if weights == "default" else Path(weights).expanduser()
-    selection = Selection(refine.mode, refine.pixels, refine.threshold)
     try:
-        return load_network(path, selection=selection)
+        return load_network(path)
     except OSError as wrong:
         raise ConfigError(
             f"cannot read the weights {path}: {wrong.strerror or wrong}; name a .safetensors or .pth file, "
@@ -76,11 +82,11 @@ class BackgroundMatting:
     name = "bgmv2"
 
     def __init__(self, weights: str, refine: RefineConfig, on: torch.device) -> None:
-        network = _load(weights, refine)
+        network = _load(weights)
         fold_batch_norms(network)
         self._on = on
         self._dtype = torch.float16 if on.type == "cuda" else torch.float32
-        self._scale = refine.scale
+        self._refine = refine
         try:
             self._network = network.requires_grad_(False).to(on, self._dtype)
             convert_conv2d_weight_memory_format(network, torch.channels_last)
@@ -100,7 +106,8 @@ class BackgroundMatting:
         height, width = src.shape[-2:]
         try:
             with torch.inference_mode():
-                scale = self._scale or default_scale(height, width)
+                scale = self._refine.scale or default_scale(height, width)
+                self._network.selection = selection_for(self._refine, height, width)
                 found = self._network(src, plate, scale=scale, clamp=False)
                 # Clamping would turn an infinite alpha into a valid one; a sum is finite only if all its terms are.
                 parts = (found.alpha, found.foreground, found.alpha_coarse)

@@ -13,7 +13,7 @@ from camdaemon.config import RefineConfig
 from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frame import Size
 from camdaemon.matting import Matting, bgmv2
-from camdaemon.matting.bgmv2 import BackgroundMatting, default_scale, default_weights
+from camdaemon.matting.bgmv2 import BackgroundMatting, default_scale, default_weights, selection_for
 from camdaemon.model import BackgroundMattingV2
 
 CPU = torch.device("cpu")
@@ -147,3 +147,11 @@ def test_a_configured_scale_is_obeyed() -> None:
     mattes = [BackgroundMatting("default", RefineConfig(scale=scale), CPU)(src, plate, 0) for scale in (None, 1, 0.5)]
     assert torch.equal(mattes[0].alpha, mattes[1].alpha)
     assert not torch.equal(mattes[0].alpha, mattes[2].alpha)
+
+
+@pytest.mark.parametrize(
+    ("given", "size", "pixels"),
+    [(None, (1080, 1920), 80_870), (None, (2160, 3840), 323_482), (None, (360, 640), 8_986), (500, (1080, 1920), 500)],
+)
+def test_the_refiner_gets_the_same_share_of_every_size_unless_told_otherwise(given, size, pixels):
+    assert selection_for(RefineConfig(pixels=given), *size).pixels == pixels
