@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import threading
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -15,6 +17,7 @@ from camdaemon.contact_sheet import Moment, MomentJob
 from camdaemon.control.commands import Commands
 from camdaemon.control.lock import socket_path
 from camdaemon.daemon import Playing, running, stopped_by_signals
+from camdaemon.devices_table import MODPROBE
 from camdaemon.errors import CamdaemonError
 from camdaemon.frame import Size
 from camdaemon.output import Sink
@@ -104,12 +107,15 @@ def _farewell(video: Path, sheet: Path | None) -> None:
     console.print(f"\nThe video:  {video}")
     if sheet is not None:
         console.print(f"The sheet:  {sheet}  (camera | alpha | composite)")
-    console.print(
-        "\nWith a real camera:\n"
-        "  sudo modprobe v4l2loopback devices=1 video_nr=10 card_label=camdaemon exclusive_caps=1 max_buffers=4\n"
-        "  camdaemon devices                                   # which camera is yours\n"
-        "  camdaemon run --source /dev/video0 --sink /dev/video10 --backdrop blur\n"
-        "  camdaemon plate --countdown 5                       # and step out of the picture",
-        highlight=False,
-        soft_wrap=True,
-    )
+    on_path = shutil.which("camdaemon") is not None
+    steps = [
+        ("sudo apt install v4l2loopback-dkms", "once"),
+        (MODPROBE, ""),
+        *([] if on_path else [(f"export PATH={Path(sys.argv[0]).resolve().parent}:$PATH", "where camdaemon is")]),
+        ("camdaemon devices", "which camera is yours"),
+        ("camdaemon run --source /dev/video0 --sink /dev/video10 --backdrop blur", ""),
+        ("camdaemon plate --countdown 5", "in a second terminal, and step out of the picture"),
+    ]
+    console.print("\nWith a real camera:", highlight=False)
+    for command, why in steps:
+        console.print(f"  {command}" + (f"   # {why}" if why else ""), highlight=False, soft_wrap=True, markup=False)
