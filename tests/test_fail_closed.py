@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from fakes import MARKER, FakeSource, PerfectMatting, RecordingSink, Rig, marked, room
 
 from camdaemon.control.commands import Commands
-from camdaemon.errors import DeviceError, MattingError, PlateRefused
+from camdaemon.errors import ConfigError, DeviceError, MattingError, PlateRefused
 from camdaemon.frame import Content, HostFrame, PixelFormat
 from camdaemon.matte import Matte
+from camdaemon.picture import write
 from camdaemon.plate import Plate
 from camdaemon.show import Mode
 
@@ -124,6 +127,44 @@ def test_an_unforeseen_exception_ends_with_the_card_and_is_raised(where):
     else:
         rig = Rig(source=FakeSource(script={8: boom}))
     rig.pipeline.start()
+    assert rig.pipeline.wait(10)
+    with pytest.raises(ZeroDivisionError):
+        stop(rig)
+
+
+def test_a_backdrop_whose_file_is_gone_keeps_the_old_one_and_leaks_nothing(tmp_path):
+    picture = tmp_path / "office.png"
+    write(picture, np.full((72, 128, 3), 60, np.uint8))
+    rig = Rig()
+    commands = Commands(rig.pipeline, rig.config, rig.sink.size, None, lambda: None)
+    rig.pipeline.start()
+    rig.run_until(rig.published(COMPOSITE, 3))
+    commands.backdrop(str(picture))
+    picture.unlink()  # it was read when it was chosen
+    seen = len(rig.sink.frames) + 2
+    rig.run_until(rig.published(COMPOSITE, 5, since=seen))
+    with pytest.raises(ConfigError, match="--backdrop"):
+        commands.backdrop(str(picture))
+    assert rig.show.scene.backdrop.spec == str(picture)
+    seen = len(rig.sink.frames)
+    rig.run_until(rig.published(COMPOSITE, 3, since=seen))
+    stop(rig)
+
+
+def test_a_backdrop_that_fails_while_it_is_shown_ends_with_the_card():
+    class Broken:
+        spec = "broken"
+
+        def picture(self, t, plate, upload):
+            raise ZeroDivisionError("fake bug")
+
+        def close(self):
+            pass
+
+    rig = Rig()
+    rig.pipeline.start()
+    rig.run_until(rig.published(COMPOSITE, 3))
+    rig.show.scene = replace(rig.show.scene, backdrop=Broken())
     assert rig.pipeline.wait(10)
     with pytest.raises(ZeroDivisionError):
         stop(rig)
