@@ -7,10 +7,9 @@ from concurrent.futures import Future
 
 import cv2
 import numpy as np
-from torch import Tensor
 
 from camdaemon.job import Look
-from camdaemon.picture import Picture
+from camdaemon.picture import Picture, from_tensor
 
 Moment = tuple[Picture, Picture, Picture]  # camera, alpha (gray as RGB), composite; each uint8 (H,W,3)
 
@@ -28,12 +27,8 @@ class MomentJob:
         """See Job.feed."""
         if look.alpha is None or look.finished is None:
             return None
-        return _host(look.src), _host(look.alpha.expand(-1, 3, -1, -1)), _host(look.finished)
-
-
-def _host(tensor: Tensor) -> Picture:
-    pixels = (tensor[0].float() * 255 + 0.5).clamp(0, 255).permute(1, 2, 0)
-    return np.ascontiguousarray(pixels.cpu().numpy(), np.uint8)
+        gray = look.alpha.expand(-1, 3, -1, -1)
+        return from_tensor(look.src), from_tensor(gray), from_tensor(look.finished)
 
 
 def sheet(moments: Sequence[Moment], width: int = 1440) -> Picture:

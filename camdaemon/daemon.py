@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-import cv2
-
-from camdaemon import plate_store
+from camdaemon import picture, plate_store
 from camdaemon.backdrop import make_backdrop
 from camdaemon.capture import Source, open_source
 from camdaemon.config import Config
@@ -52,7 +50,7 @@ class Playing:
 OpenSink = Callable[[Size, float], Sink]
 
 
-def build(config: Config, playing: Playing, sink_for: OpenSink | None = None) -> tuple[Pipeline, Source]:
+def build(config: Config, playing: Playing, sink_for: OpenSink | None = None) -> Pipeline:
     """Open and check every part; nothing runs yet. Raises ConfigError or DeviceError, with nothing left open."""
     with contextlib.ExitStack() as opened:
         device = choose_device(config.device)
@@ -84,7 +82,7 @@ def build(config: Config, playing: Playing, sink_for: OpenSink | None = None) ->
             keep_all=not playing.paced,
         )
         opened.pop_all()
-        return pipeline, source
+        return pipeline
 
 
 def _plate_at_start(config: Config, source: Source, size: Size) -> Plate | None:
@@ -108,12 +106,12 @@ def running(
     reversed order and raises what a thread died of. `stop` is set when somebody asks the daemon to stop.
     """
     stop = stop or threading.Event()
-    cv2.setNumThreads(1)  # OpenCV's pool spins while it waits, and takes a core from the network
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # our own errors say it, and say it once
+    picture.quiet_opencv()
     socket = socket or socket_path()
     with contextlib.ExitStack() as undo:
         undo.enter_context(DaemonLock(socket))
-        pipeline, source = build(config, playing, sink_for)
+        pipeline = build(config, playing, sink_for)
+        source = pipeline.camera.first
         undo.callback(_close_backdrop, pipeline.show)
         camera = source.name if source.live else None
         size = pipeline.stage.sink.size
@@ -138,11 +136,13 @@ def _close_backdrop(show: Show) -> None:
 def run(config: Config, playing: Playing) -> None:
     """Run until the clip ends, a signal comes, somebody says stop, or a fault; shows the status line meanwhile."""
     stop = threading.Event()
-    with (
-        stopped_by_signals(stop),
-        running(config, playing, stop=stop) as (pipeline, _),
-        status_line(pipeline) as tick,
-    ):
+    with stopped_by_signals(stop), running(config, playing, stop=stop) as (pipeline, _):
+        watch(pipeline, stop)
+
+
+def watch(pipeline: Pipeline, stop: threading.Event) -> None:
+    """Show the status line until the pipeline has ended or `stop` is set."""
+    with status_line(pipeline) as tick:
         while not stop.is_set() and not pipeline.wait(0.25):
             tick()
 

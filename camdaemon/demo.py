@@ -16,7 +16,7 @@ from camdaemon.config import Config
 from camdaemon.contact_sheet import Moment, MomentJob
 from camdaemon.control.commands import Commands
 from camdaemon.control.lock import socket_path
-from camdaemon.daemon import Playing, running, stopped_by_signals
+from camdaemon.daemon import Playing, running, stopped_by_signals, watch
 from camdaemon.devices_table import MODPROBE
 from camdaemon.errors import CamdaemonError
 from camdaemon.frame import Size
@@ -25,7 +25,7 @@ from camdaemon.output.file import FileSink
 from camdaemon.output.preview import PreviewSink, has_display
 from camdaemon.output.tee import TeeSink
 from camdaemon.pipeline import Pipeline
-from camdaemon.status_line import console, status_line
+from camdaemon.status_line import console
 
 SIZE = Size(960, 540)
 # Seconds of the clip at which something is done; the figure is in the picture from 3 s to the end at 12 s.
@@ -53,12 +53,10 @@ def demo(folder: Path, *, preview: bool) -> None:
     with (
         stopped_by_signals(stop),
         running(config, Playing(loop=False), sinks, stop, socket) as (pipeline, commands),
-        status_line(pipeline) as tick,
     ):
         director = threading.Thread(target=_direct, args=(pipeline, commands, moments), name="director", daemon=True)
         director.start()
-        while not stop.is_set() and not pipeline.wait(0.25):
-            tick()
+        watch(pipeline, stop)
     if moments:
         picture.write(sheet, contact_sheet.sheet(moments))
     _farewell(video, sheet if moments else None)

@@ -43,7 +43,7 @@ Loop = Annotated[
     bool | None,
     typer.Option(
         "--loop/--once",
-        help="Play a clip again from its start. Default: yes for a camera or window as sink, no for a file or --fast.",
+        help="Play a clip again from its start. Default: yes for a camera or a window as sink, else no.",
     ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]

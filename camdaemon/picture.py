@@ -48,6 +48,18 @@ def write(path: Path, rgb: Picture) -> None:
     partial.replace(path)
 
 
+def from_tensor(tensor: Tensor) -> Picture:
+    """(1,3,H,W), 0..1 → uint8 (H,W,3); (1,1,H,W) → (H,W). Rounded, copied to the host."""
+    pixels = tensor[0].float().mul(255).add(0.5).clamp(0, 255).byte()
+    return np.ascontiguousarray(pixels.permute(1, 2, 0).squeeze(2).cpu().numpy())
+
+
+def quiet_opencv() -> None:
+    """Keep OpenCV from taking cores (its pool spins while it waits) and from printing what our own errors say."""
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
 def cover(rgb: Picture, size: Size) -> Picture:
     """(h,w,3) → (H,W,3): cropped about the centre to `size`'s shape, then scaled; itself where it fits already."""
     height, width = rgb.shape[:2]

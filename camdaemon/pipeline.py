@@ -243,7 +243,7 @@ class Pipeline:
             raise self.cause
 
     def _run(self, name: str, body: Callable[[], None]) -> None:
-        """A thread's outermost frame: whatever ends it closes what it feeds, and a fault closes everything."""
+        """A thread's outermost frame: whatever ends it closes what feeds it and what it feeds."""
         cause: BaseException | None = None
         try:
             body()
@@ -255,11 +255,8 @@ class Pipeline:
             cause = fault
             self.cause = self.cause or fault
             log.error("the %s thread died", name, exc_info=not isinstance(fault, DeviceError))
-            self._inbox.close(fault)
-        if name == "capture":
-            self._inbox.close(cause)
-        else:
-            self._inbox.close(cause)
+        self._inbox.close(cause)
+        if name != "capture":  # after the camera's end the worker still has a frame to finish
             self._outbox.close(cause)
         if name == "output":
             self.ended.set()

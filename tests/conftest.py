@@ -15,3 +15,14 @@ def own_folders(tmp_path_factory, monkeypatch):
     for name in ("CONFIG", "STATE", "DATA", "CACHE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
     monkeypatch.delenv("CAMDAEMON_SOCKET", raising=False)
+
+
+@pytest.fixture
+def one_thread():
+    """For pictures too small to share out, where several threads would only wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -129,6 +129,21 @@ class PerfectMatting:
         return self._sabotage(n, matte) if self._sabotage else matte
 
 
+def assert_keeps_the_contract(matting: object, src: torch.Tensor, plate: torch.Tensor) -> None:
+    """What every `Matting` promises, on one frame of 128x96 pixels in float32."""
+    copies = src.clone(), plate.clone()
+    matting.warm_up(Size(128, 96))
+    matte = matting(src, plate, 41)
+    assert matte.seq == 41
+    assert matte.alpha.shape == (1, 1, 96, 128)
+    assert matte.foreground.shape == (1, 3, 96, 128)
+    for part in (matte.alpha, matte.foreground):
+        assert part.dtype == torch.float32
+        assert 0 <= part.min() <= part.max() <= 1
+    assert torch.equal(src, copies[0])
+    assert torch.equal(plate, copies[1])
+
+
 @dataclass
 class Rig:
     """A whole pipeline on fakes. `start`, do things, then `finish`, which returns the sink's frames."""

@@ -23,13 +23,7 @@ PLACES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """These pictures are too small to share out; several threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 NOISE = torch.randn(32, 1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))

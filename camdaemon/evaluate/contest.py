@@ -16,9 +16,9 @@ from camdaemon.evaluate.clips import Clip, truth
 from camdaemon.evaluate.composites import Case
 from camdaemon.evaluate.metrics import Alpha, Figures, dtssd, foreground_mse, score
 from camdaemon.matte import Matte
-from camdaemon.offline.studio import Studio, shown_alpha, to_host
+from camdaemon.offline.studio import Studio, shown_alpha
 from camdaemon.offline.video import plate_of
-from camdaemon.picture import Picture
+from camdaemon.picture import Picture, from_tensor
 from camdaemon.plate import Plate
 
 Keep = Callable[[str, list[Picture]], None]  # name of a case; frame, true alpha, and each matting's alpha
@@ -89,7 +89,7 @@ def on_composites(name: str, cases: Iterable[Case], field_: list[Entrant], keep:
         alphas = [alpha_of(matte) for matte in found]
         for row, matte, alpha in zip(rows, found, alphas, strict=True):
             row.add(case.name, flat(score(alpha, case.alpha)))
-            row.add(case.name, {"FG MSE": foreground_mse(to_host(matte.foreground), case.foreground, case.alpha)})
+            row.add(case.name, {"FG MSE": foreground_mse(from_tensor(matte.foreground), case.foreground, case.alpha)})
         keep(case.name, [case.frame, to_gray(case.alpha), *map(to_gray, alphas)])
         yield rows
 
@@ -157,7 +157,7 @@ def read_alpha(path: Path) -> Alpha:
 
 def alpha_of(matte: Matte) -> Alpha:
     """The alpha that is written and shown, in 8 bits, as (H,W), 0..1."""
-    return np.asarray(to_host(shown_alpha(matte)), np.float32) / np.float32(255)
+    return np.asarray(from_tensor(shown_alpha(matte)), np.float32) / np.float32(255)
 
 
 def flat(regions: dict[str, Figures]) -> Figures:

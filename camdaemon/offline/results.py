@@ -16,8 +16,8 @@ from camdaemon.composite import composite
 from camdaemon.errors import ConfigError
 from camdaemon.frame import HostFrame, Size
 from camdaemon.matte import Matte
-from camdaemon.offline.studio import Studio, shown_alpha, to_host
-from camdaemon.picture import Picture, Upload, cover
+from camdaemon.offline.studio import Studio, shown_alpha
+from camdaemon.picture import Picture, Upload, cover, from_tensor
 from camdaemon.plate import Plate
 
 
@@ -57,16 +57,16 @@ def develop(
     """
     found: dict[str, Picture] = {}
     names = wanted.paths()
-    alpha = to_host(shown_alpha(matte))
+    alpha = from_tensor(shown_alpha(matte))
     if "alpha" in names:
         found["alpha"] = alpha
     if "foreground" in names:
         # Black where nobody is: the network's foreground there looks much like the room.
-        found["foreground"] = np.dstack([to_host(matte.foreground) * (alpha > 0)[..., None], alpha])
+        found["foreground"] = np.dstack([from_tensor(matte.foreground) * (alpha > 0)[..., None], alpha])
     if "composite" in names:
         assert backdrop is not None
         behind = backdrop.picture(t, studio.clean(plate), studio.upload)
-        found["composite"] = to_host(composite(matte, behind))
+        found["composite"] = from_tensor(composite(matte, behind))
     if "error" in names or "refined" in names:
         maps = dict(zip(("error", "refined"), studio.maps(), strict=True))
         found |= {name: pixels for name, pixels in maps.items() if name in names}

@@ -22,7 +22,7 @@ from camdaemon.matte import Matte
 from camdaemon.matting import make_matting
 from camdaemon.matting.bgmv2 import BackgroundMatting
 from camdaemon.model import Output
-from camdaemon.picture import Picture
+from camdaemon.picture import Picture, from_tensor, quiet_opencv
 from camdaemon.plate import Plate, PlateMatcher
 from camdaemon.transfer import Transfer, choose_device
 
@@ -47,7 +47,7 @@ class Studio:
     """
 
     def __init__(self, config: Config) -> None:
-        quiet()
+        quiet_opencv()
         on = choose_device(config.device)
         self.matting = WatchedMatting(config, on) if config.matting == "bgmv2" else make_matting(config, on)
         # Only `upload_picture` is used, which takes any size: the smallest buffer will do.
@@ -102,7 +102,7 @@ class Studio:
         size = last.alpha.shape[2:]
         error = F.interpolate(last.error_coarse.float(), size, mode="bilinear", align_corners=False)
         refined = F.interpolate(last.refined.float(), size, mode="nearest")
-        return to_host(error), to_host(refined)
+        return from_tensor(error), from_tensor(refined)
 
     def _matte(self, src: Tensor, plate: Plate, seq: int) -> Matte:
         matte = self.matting(src, self._matcher.matched(plate, src), seq)
@@ -130,12 +130,6 @@ def covers_too_much(matte: Matte, most: float) -> str:
     return ""
 
 
-def to_host(tensor: Tensor) -> Picture:
-    """(1,3,H,W), 0..1 → uint8 (H,W,3); (1,1,H,W) → (H,W). Rounded, on the host."""
-    pixels = tensor[0].float().mul(255).add(0.5).clamp(0, 255).to(torch.uint8)
-    return np.ascontiguousarray(pixels.permute(1, 2, 0).squeeze(2).cpu().numpy())
-
-
 def padded(rgb: Picture) -> Picture:
     """`rgb` (h,w,3) with its right and lower edge repeated up to multiples of 4, at least 64. Raises ConfigError."""
     height, width = rgb.shape[:2]
@@ -157,9 +151,3 @@ def fitted(plate: Picture, like: Picture, name: str) -> Picture:
         return plate
     way = cv2.INTER_AREA if width > wide else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(plate, (wide, high), interpolation=way), np.uint8)
-
-
-def quiet() -> None:
-    """No messages of OpenCV's own, and none of its threads, which would take a core from the network."""
-    cv2.setNumThreads(1)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

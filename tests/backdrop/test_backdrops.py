@@ -23,13 +23,7 @@ PLATE = torch.rand(1, 3, 72, 128, generator=torch.Generator().manual_seed(1))
 GREYS = (30, 90, 150, 210)  # of the frames of the clip
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """These pictures are too small to share out; several threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def shown(backdrop, t: float = 0.0) -> torch.Tensor:

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from fakes import assert_keeps_the_contract
 from torch import Tensor
 
 from camdaemon.errors import MattingError
-from camdaemon.frame import Size
 from camdaemon.matting import Matting
 from camdaemon.matting.difference import DifferenceMatting
 
@@ -33,18 +33,8 @@ def matting() -> Matting:
 
 def test_keeps_the_contract(matting: Matting) -> None:
     src, plate, _, _ = _scene(96, 128)
-    copies = src.clone(), plate.clone()
-    matting.warm_up(Size(128, 96))
-    matte = matting(src, plate, 41)
+    assert_keeps_the_contract(matting, src, plate)
     assert matting.name == "difference"
-    assert matte.seq == 41
-    assert matte.alpha.shape == (1, 1, 96, 128)
-    assert matte.foreground.shape == (1, 3, 96, 128)
-    for part in (matte.alpha, matte.foreground):
-        assert part.dtype == torch.float32
-        assert 0 <= part.min() <= part.max() <= 1
-    assert torch.equal(src, copies[0])
-    assert torch.equal(plate, copies[1])
 
 
 def test_separates_a_blob_from_a_noisy_room(matting: Matting) -> None:
