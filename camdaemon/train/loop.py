@@ -24,7 +24,7 @@ from .report import Report
 from .rotation import Rotation
 from .saving import BEST, State, load_run, save_run, save_weights
 from .scenes import Cast, Sample, Scenes
-from .stages import BaseStage, JointStage, freeze_base, groups
+from .stages import BaseStage, JointStage, groups, hold_still
 from .starting import starting_network
 from .validation import Validation
 
@@ -53,8 +53,7 @@ class Run:
         self._scenes = self._packed("train")
         start = starting_network(recipe)
         self.network = start.network.to(team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if recipe.stage == "joint" and recipe.frozen_base:
-            freeze_base(self.network)
+        hold_still(self.network, recipe)
         self._optimizer = Adam(groups(self.network, recipe))
         self._mixed = Mixed(recipe.precision, team.device)
         frozen = start.trained if recipe.frozen_norms is None else recipe.frozen_norms
@@ -144,8 +143,9 @@ class Run:
         return Scenes(people, plates, self._team.device, soft=recipe.stage == "joint")
 
     def _validation(self) -> Validation:
-        height, width = (180, 320) if self._recipe.stage == "base" else self._sizes[0]
-        return Validation(self._packed("val"), self._recipe.validation_samples, height, width)
+        base = self._recipe.stage == "base"
+        height, width = (180, 320) if base else self._sizes[0]
+        return Validation(self._packed("val"), self._recipe.validation_samples, height, width, coarse=base)
 
     def _validate(self, validation: Validation, report: Report) -> None:
         recipe, state = self._recipe, self._state

@@ -67,5 +67,7 @@ def load_run(folder: Path, network: BackgroundMattingV2, optimizer: Any, mixed: 
         raise ConfigError(f"nothing to resume: there is no {path}; leave --resume out, or name --out") from None
     except Exception as wrong:  # a damaged file raises nearly anything
         reason = next(iter(str(wrong).splitlines()), type(wrong).__name__)
-        raise ConfigError(f"cannot resume from {path}: {reason}; leave --resume out, or name another --out") from wrong
+        raise ConfigError(
+            f"cannot resume from {path}: {reason}; give the options that the run began with, or leave --resume out"
+        ) from wrong
     return State(**whole["state"])

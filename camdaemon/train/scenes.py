@@ -17,6 +17,7 @@ from .soft import detailed, grown
 
 _EMPTY = 0.03  # of the samples show nobody
 _TWO = 0.25  # of the samples show a second person behind the first
+_GROWN = 0.5  # of the batches, where asked for, have soft things grown on the people; the others stay as photographed
 _SOLID = 1e-3  # below this alpha, a colour cannot be told from its product with alpha
 
 
@@ -85,7 +86,7 @@ class Scenes:
         first = self._person(draws, cast.first, room)
         second = self._person(draws, cast.second, room).where(draws.chance(_TWO))
         layer = first.over(second)
-        if self._soft:
+        if self._soft and draws.number(0, 1) < _GROWN:
             layer = Layer(*grown(draws, layer.weighted, layer.alpha, room.roll(1, 0)))
         layer = Layer(*held(draws, layer.weighted, layer.alpha, room.roll(2, 0)))
         both = softened(draws, torch.cat(layer, 1), 0.2)

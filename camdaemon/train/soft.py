@@ -19,7 +19,7 @@ from .camera import box
 from .draws import Draws
 from .losses import gradients
 
-_HAIR, _CRISP, _WIRES, _RING, _HOLE, _VEIL, _GRAIN = 0.5, 0.6, 0.3, 0.25, 0.2, 0.1, 0.6  # shares of the samples
+_HAIR, _CRISP, _WIRES, _RING, _HOLE, _VEIL, _GRAIN = 0.5, 0.3, 0.3, 0.25, 0.2, 0.1, 0.6  # shares of the samples
 
 
 class _Outline(NamedTuple):

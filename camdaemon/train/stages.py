@@ -78,10 +78,13 @@ class JointStage(nn.Module):
         return self
 
 
-def freeze_base(network: BackgroundMattingV2) -> None:
-    """Everything but the refiner gets no gradients."""
-    for part in _base(network):
-        part.requires_grad_(False)
+def hold_still(network: BackgroundMattingV2, recipe: Recipe) -> None:
+    """No gradients for what does not learn: the refiner in the base stage, the base in a joint one that freezes it."""
+    if recipe.stage == "base" and network.refiner is not None:
+        network.refiner.requires_grad_(False)
+    if recipe.stage == "joint" and recipe.frozen_base:
+        for part in _base(network):
+            part.requires_grad_(False)
 
 
 def _base(network: BackgroundMattingV2) -> tuple[nn.Module, ...]:

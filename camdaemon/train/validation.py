@@ -33,8 +33,9 @@ class Scores(NamedTuple):
 class Validation:
     """`count` composites of the validation split, height × width, made anew each time from fixed seeds."""
 
-    def __init__(self, scenes: Scenes, count: int, height: int, width: int) -> None:
-        self._scenes, self._count, self._size = scenes, count, (height, width)
+    def __init__(self, scenes: Scenes, count: int, height: int, width: int, *, coarse: bool) -> None:
+        """coarse: score the base network alone, at the composites' own size."""
+        self._scenes, self._count, self._size, self._coarse = scenes, count, (height, width), coarse
         self._batch = _BATCH if height < 400 else 2
         self._people = Rotation(len(scenes.people), _SEED)
         self._rooms = Rotation(len(scenes.plates), _SEED + 1)
@@ -47,7 +48,7 @@ class Validation:
         batches = range(0, self._count, self._batch)
         for start in batches:
             sample = self._sample(start)
-            alpha, foreground = found(network, sample)
+            alpha, foreground = found(network, sample, coarse=self._coarse)
             wrong = (alpha - sample.alpha).abs()
             soft = ((sample.alpha > 0.02) & (sample.alpha < 0.98)).float()
             parts = [wrong.mean(), wrong.square().mean(), (wrong * soft).sum() / soft.sum().clamp(min=1)]
@@ -67,11 +68,11 @@ class Validation:
         return self._scenes.batch(cast, _SEED + start, *self._size)
 
 
-def found(network: BackgroundMattingV2, sample: Sample) -> tuple[Tensor, Tensor]:
-    """alpha (B,1,H,W) and foreground (B,3,H,W), held to 0..1: of the base alone, or of the whole with a refiner."""
-    if network.refiner is None:
-        coarse = network.base(sample.src, sample.plate)
-        return coarse.alpha.clamp(0, 1), (coarse.residual + sample.src).clamp(0, 1)
+def found(network: BackgroundMattingV2, sample: Sample, *, coarse: bool) -> tuple[Tensor, Tensor]:
+    """alpha (B,1,H,W) and foreground (B,3,H,W), held to 0..1: of the base network alone if `coarse`, else of all."""
+    if coarse:
+        base = network.base(sample.src, sample.plate)
+        return base.alpha.clamp(0, 1), (base.residual + sample.src).clamp(0, 1)
     out = network(sample.src, sample.plate, scale=BASE_SCALE)
     return out.alpha, out.foreground
 

@@ -213,3 +213,19 @@ def test_two_processes_learn_the_same_from_different_pictures(data: Path, tmp_pa
     begin = dict(starting_network(Recipe("base", [], tmp_path)).network.named_parameters())
     assert not torch.equal(one["decoder.conv4.weight"], begin["decoder.conv4.weight"])
     assert _notes(tmp_path / "out", "validation")[-1]["step"] == 3
+
+
+def test_base_training_scores_the_base_and_keeps_a_refiner(recipe: Recipe, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    start = tmp_path / "whole.safetensors"
+    network = BackgroundMattingV2("mobilenetv2", 3, selection=Selection())
+    save_file({name: tensor.half() for name, tensor in network.state_dict().items()}, start)
+    without = tmp_path / "base.safetensors"
+    save_file({k: v for k, v in load_file(start).items() if not k.startswith("refiner.")}, without)
+    whole = train(replace(recipe, start=start, steps=1, out=tmp_path / "a"))
+    base = train(replace(recipe, start=without, steps=1, out=tmp_path / "b"))
+    scores = [_notes(path.parent, "validation")[0]["mad"] for path in (whole, base)]
+    assert scores[0] == scores[1], "the refiner must not enter the base's score"
+    kept = _last(whole.parent)["network"]
+    assert torch.equal(kept["refiner.conv1.weight"].half(), load_file(start)["refiner.conv1.weight"])
+    assert load_network(whole).refiner is not None
