@@ -42,8 +42,8 @@ def box(x: Tensor, size: int) -> Tensor:
 
 def softened(draws: Draws, x: Tensor, share: float) -> Tensor:
     """Blurred a little, or sharpened: a 3×3 kernel per sample, in `share` of the samples.   x: (B,C,H,W)."""
-    amount = torch.where(draws.chance(share), draws.uniform(-0.6, 1.0), 0.0)
-    return torch.lerp(x, box(x, 3), amount)
+    which, amount = draws.chance(share), draws.uniform(-0.6, 1.0)
+    return torch.lerp(x, box(x, 3), amount * which) if bool(which.any()) else x
 
 
 def smeared(draws: Draws, x: Tensor, share: float) -> Tensor:
@@ -51,6 +51,8 @@ def smeared(draws: Draws, x: Tensor, share: float) -> Tensor:
     reach = max(1, round(draws.number(0.004, 0.03) * x.shape[3]))
     angle = draws.number(0, math.pi)
     which = draws.chance(share)
+    if not bool(which.any()):
+        return x
     steps = [(t - 0.5) * reach for t in (0.0, 0.25, 0.5, 0.75, 1.0)]
     offsets = {(round(s * math.cos(angle)), round(s * math.sin(angle))) for s in steps}
     padded = F.pad(x, (reach, reach, reach, reach), mode="replicate")
@@ -62,7 +64,10 @@ def smeared(draws: Draws, x: Tensor, share: float) -> Tensor:
 def noisy(draws: Draws, x: Tensor, sigma: float, share: float) -> Tensor:
     """Sensor noise, σ ≤ `sigma`, stronger in the dark, in `share` of the samples; partly blotchy, as in cameras."""
     height, width = x.shape[2:]
-    level = torch.where(draws.chance(share), draws.uniform(0, sigma), 0.0)
+    which, level = draws.chance(share), draws.uniform(0, sigma)
+    if not bool(which.any()):
+        return x.clamp_(0, 1)
+    level = level * which
     fine = draws.noise(3, height, width)
     blotches = F.interpolate(
         draws.noise(3, (height + 1) // 2, (width + 1) // 2), (height, width), mode="bilinear", align_corners=False

@@ -18,6 +18,9 @@ def held(draws: Draws, weighted: Tensor, alpha: Tensor, texture: Tensor) -> tupl
     height, width = alpha.shape[2:]
     rows = torch.arange(height, device=alpha.device).view(1, 1, -1, 1)
     columns = torch.arange(width, device=alpha.device).view(1, 1, 1, -1)
+    which = draws.chance(_SHARE)
+    if not bool(which.any()):
+        return weighted, alpha
     y, x = _place(draws, alpha)
     angle = draws.uniform(0, torch.pi)
     across = (columns - x) * angle.cos() + (rows - y) * angle.sin()
@@ -26,7 +29,7 @@ def held(draws: Draws, weighted: Tensor, alpha: Tensor, texture: Tensor) -> tupl
     wide = tall * draws.uniform(0.3, 1)
     power = 2 + 6 * draws.uniform(0, 1)  # from an ellipse to a box
     inside = ((across / wide).abs() ** power + (down / tall).abs() ** power).clamp(min=1e-6) ** (1 / power)
-    cover = ((1 - inside) * wide + 0.5).clamp(0, 1) * draws.chance(_SHARE)
+    cover = ((1 - inside) * wide + 0.5).clamp(0, 1) * which
     plain = texture.mean((2, 3), keepdim=True).expand_as(texture) * draws.uniform(0.2, 1.4, channels=3)
     colour = torch.where(draws.chance(0.5), texture, plain).clamp(0, 1)
     return torch.lerp(weighted, colour, cover), torch.lerp(alpha, torch.ones_like(alpha), cover)

@@ -84,8 +84,8 @@ class Scenes:
 
     def _people(self, draws: Draws, cast: Cast, room: Tensor) -> Layer:
         first = self._person(draws, cast.first, room)
-        second = self._person(draws, cast.second, room).where(draws.chance(_TWO))
-        layer = first.over(second)
+        two = draws.chance(_TWO)
+        layer = first.over(self._person(draws, cast.second, room).where(two)) if bool(two.any()) else first
         if self._soft and draws.number(0, 1) < _GROWN:
             layer = Layer(*grown(draws, layer.weighted, layer.alpha, room.roll(1, 0)))
         layer = Layer(*held(draws, layer.weighted, layer.alpha, room.roll(2, 0)))
