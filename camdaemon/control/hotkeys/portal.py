@@ -1,0 +1,184 @@
+"""Hotkeys under Wayland: org.freedesktop.portal.GlobalShortcuts, over D-Bus. The desktop asks its user once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from jeepney import DBusAddress, DBusErrorResponse, HeaderFields, MatchRule, Message, message_bus, new_method_call
+from jeepney.io.blocking import DBusConnection, Proxy, open_dbus_connection
+from jeepney.wrappers import unwrap_msg
+
+from camdaemon.errors import ControlError
+from camdaemon.keys import Combination
+
+log = logging.getLogger(__name__)
+
+# Must be the name of an installed .desktop file, with at least one dot, or newer portals refuse (xdg-desktop-portal
+# since 1.21). Never change it: desktops remember under this name which keys the user chose.
+APP_ID = "io.github.camdaemon"
+
+_NAME = "org.freedesktop.portal.Desktop"
+_PATH = "/org/freedesktop/portal/desktop"
+_SHORTCUTS = "org.freedesktop.portal.GlobalShortcuts"
+_REGISTRY = "org.freedesktop.host.portal.Registry"
+_PATIENCE = 30.0  # seconds for an answer, with which the bus may have to start the portal; people may take longer
+
+
+class PortalKeys:
+    """Asks the desktop for shortcuts and waits for them; which keys they are on is the user's choice in the end."""
+
+    def __init__(self, bindings: Mapping[str, Combination], press: Callable[[str], None]) -> None:
+        self._bindings, self._press = bindings, press
+        self._ending = threading.Event()
+        self._socket: socket.socket | None = None
+
+    def run(self) -> None:
+        """Calls `press` in this thread until `stop`; ControlError when the portal is not there, says no, or goes."""
+        try:
+            with _connect() as connection:
+                self._socket = connection.sock
+                if not self._ending.is_set():
+                    self._serve(_Portal(connection))
+        except DBusErrorResponse as wrong:
+            raise ControlError(_reason(wrong)) from None
+        except TimeoutError:
+            raise ControlError(f"the desktop's portal did not answer in {_PATIENCE:g} s") from None
+        except OSError as wrong:
+            if not self._ending.is_set():
+                raise ControlError(f"the session's D-Bus has gone ({wrong}); start camdaemon again") from None
+
+    def stop(self) -> None:
+        """Make `run` return, also while the user is being asked. Any thread."""
+        self._ending.set()
+        if self._socket is not None:
+            with suppress(OSError):  # closed already
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self, portal: _Portal) -> None:
+        portal.open()
+        bound = portal.bind(self._bindings)
+        log.info("hotkeys: %s", _sentence(self._bindings, bound))
+        while True:
+            self._press(portal.activated(self._bindings))
+
+
+class _Portal:
+    """The portal, as seen from here. Everything raises DBusErrorResponse, ControlError when it ends, and OSError."""
+
+    def __init__(self, connection: DBusConnection) -> None:
+        self._connection = connection
+        self._session = ""  # its object path, once there is one
+        self._signals: deque[Message] = deque()  # those that arrived while a reply was waited for, too
+        connection.filter(MatchRule(type="signal"), queue=self._signals)
+        # Subscribed before anything is asked: an answer may be here before the reply that announces it.
+        owner = MatchRule(type="signal", sender=message_bus.bus_name, member="NameOwnerChanged")
+        owner.add_arg_condition(0, _NAME)
+        for rule in (MatchRule(type="signal", sender=_NAME, path_namespace=_PATH), owner):
+            Proxy(message_bus, connection, timeout=_PATIENCE).AddMatch(rule)
+
+    def open(self) -> None:
+        """Begin a session."""
+        with suppress(DBusErrorResponse):  # older portals do not know this, and newer ones may not either
+            # Of a program outside of a sandbox the portal cannot know who it is.
+            self._call(_REGISTRY, "Register", "sa{sv}", (APP_ID, {}))
+        options = {"session_handle_token": ("s", _token())}
+        self._session = self._request("CreateSession", "a{sv}", (), options)["session_handle"][1]
+
+    def bind(self, bindings: Mapping[str, Combination]) -> dict[str, str]:
+        """Action → what the desktop calls the keys it is on. Waits for the user as long as it takes."""
+        wanted = [
+            (action, {"description": ("s", f"camdaemon {action}"), "preferred_trigger": ("s", keys.xdg)})
+            for action, keys in bindings.items()
+        ]
+        given = self._request("BindShortcuts", "oa(sa{sv})sa{sv}", (self._session, wanted, ""), {})
+        _, shortcuts = given.get("shortcuts", ("", []))
+        return {action: said.get("trigger_description", ("s", ""))[1] for action, said in shortcuts}
+
+    def activated(self, actions: Container[str]) -> str:
+        """Waits for the next of `actions`."""
+        while True:
+            member, _, body = self._next_signal()
+            if member == "Activated" and body[0] == self._session and body[1] in actions:
+                return str(body[1])
+
+    def _next_signal(self) -> tuple[str, str, tuple[Any, ...]]:
+        """Waits for the portal's next signal: (member, object path, body); ControlError when it was its last."""
+        message = self._connection.recv_until_filtered(self._signals)
+        fields, body = message.header.fields, message.body
+        member, path = fields[HeaderFields.member], fields[HeaderFields.path]
+        if member == "NameOwnerChanged" and body[1]:  # not when it only begins
+            raise ControlError("the desktop's portal has ended; stop camdaemon and start it again")
+        if (member, path) == ("Closed", self._session):
+            raise ControlError("the desktop ended the session; stop camdaemon and start it again")
+        return member, path, body
+
+    def _request(
+        self, method: str, signature: str, arguments: Iterable[Any], options: dict[str, Any]
+    ) -> dict[str, tuple[str, Any]]:
+        """Call `method` of the shortcuts, then wait until its request object emits the response."""
+        options = {**options, "handle_token": ("s", _token())}
+        (handle,) = self._call(_SHORTCUTS, method, signature, (*arguments, options))
+        while True:
+            member, path, body = self._next_signal()
+            if (member, path) == ("Response", handle):
+                return _accepted(*body)
+
+    def _call(self, interface: str, method: str, signature: str, body: tuple[Any, ...]) -> tuple[Any, ...]:
+        call = new_method_call(DBusAddress(_PATH, _NAME, interface), method, signature, body)
+        answer: tuple[Any, ...] = unwrap_msg(self._connection.send_and_get_reply(call, timeout=_PATIENCE))
+        return answer
+
+
+def _connect() -> DBusConnection:
+    try:  # a service may lack the variable that names the bus
+        named = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
+        return open_dbus_connection(named or f"unix:path={os.environ['XDG_RUNTIME_DIR']}/bus")
+    except Exception as wrong:  # jeepney says RuntimeError, ValueError … for an address it cannot read
+        raise ControlError(
+            f"no session D-Bus ({type(wrong).__name__}: {wrong}); start camdaemon inside of a desktop"
+        ) from None
+
+
+def _token() -> str:
+    return f"camdaemon_{secrets.token_hex(8)}"
+
+
+def _accepted(code: int, results: dict[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
+    match code:
+        case 0:
+            return results
+        case 1:
+            raise ControlError("they were declined in the desktop's dialogue; start camdaemon again to be asked again")
+        case _:
+            raise ControlError("the desktop's portal could not provide them; its log says why")
+
+
+def _reason(wrong: DBusErrorResponse) -> str:
+    match str(wrong.name).rpartition(".")[2]:
+        case "ServiceUnknown" | "NameHasNoOwner":
+            return "no desktop portal is running; install xdg-desktop-portal and the part for your desktop"
+        case "UnknownInterface" | "UnknownMethod" | "UnknownObject":
+            return "this desktop's portal has no global shortcuts"
+        case _:
+            said = " ".join(str(part) for part in wrong.data or ())
+            return (
+                f"the desktop's portal refused ({said or wrong.name}); if it asks for {APP_ID}.desktop: "
+                "camdaemon service install --no-start"
+            )
+
+
+def _sentence(bindings: Mapping[str, Combination], bound: Mapping[str, str]) -> str:
+    """What is on which keys; the user may have chosen others, or none."""
+    known = [f"{bound[action]} for {action}" for action in bindings if bound.get(action)]
+    missing = [action for action in bindings if not bound.get(action)]
+    if missing:
+        known.append(f"choose the keys for {', '.join(missing)} in your desktop's keyboard settings")
+    return ", ".join(known)

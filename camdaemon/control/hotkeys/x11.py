@@ -1,0 +1,143 @@
+"""Hotkeys under X11, with pynput. It is an extra, so it is imported only when it is about to be used."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from queue import SimpleQueue
+from typing import Any
+
+from camdaemon.errors import ControlError
+from camdaemon.keys import Combination
+
+log = logging.getLogger(__name__)
+
+# Keysym → modifier. Alt is called Meta while shift is held. AltGr is none of ours: it chooses characters.
+_MODIFIERS = {
+    0xFFE1: "shift", 0xFFE2: "shift", 0xFFE3: "ctrl", 0xFFE4: "ctrl", 0xFFE7: "alt", 0xFFE8: "alt",
+    0xFFE9: "alt", 0xFFEA: "alt", 0xFFEB: "super", 0xFFEC: "super",
+}  # fmt: skip
+_NONE = 0  # no keysym
+
+
+class X11Keys:
+    """Presses, once each however long they are held, with exactly the modifiers that were asked for.
+
+    So ctrl+alt+shift+p is not ctrl+alt+p: it may belong to another program. NumLock and CapsLock make no difference.
+    """
+
+    def __init__(self, bindings: Mapping[str, Combination], press: Callable[[str], None]) -> None:
+        self._bindings, self._press = bindings, press
+        self._events: SimpleQueue[str | Exception | None] = SimpleQueue()
+
+    def run(self) -> None:
+        """Calls `press` in this thread until `stop`; ControlError without pynput or the X server."""
+        keyboard = _keyboard()
+        matcher = _Matcher(keyboard, self._bindings)
+        listener = self._listener(keyboard, matcher)
+        listener.start()
+        log.info("hotkeys: %s", ", ".join(f"{keys} for {action}" for action, keys in self._bindings.items()))
+        while (event := self._events.get()) is not None:
+            if isinstance(event, Exception):
+                raise ControlError(f"no keys arrive any more ({_first_line(event)}); stop camdaemon and start it again")
+            self._press(event)
+        listener.wait()  # it cannot be stopped before it listens
+        listener.stop()
+        listener.join(1)
+
+    def stop(self) -> None:
+        """Make `run` return. Any thread."""
+        self._events.put(None)
+
+    def _listener(self, keyboard: Any, matcher: _Matcher) -> Any:
+        """pynput's own thread, which only queues: it must be back for the next key at once."""
+        events = self._events
+
+        class Listener(keyboard.Listener):  # type: ignore[misc]
+            def run(self) -> None:
+                gone: Exception = EOFError("pynput stopped listening")
+                try:
+                    super().run()
+                except Exception as wrong:
+                    gone = wrong
+                events.put(gone)  # nobody reads it when it was we who stopped it
+
+        def pressed(key: Any) -> None:
+            if action := matcher.pressed(_keysym(key)):
+                events.put(action)
+
+        return Listener(on_press=pressed, on_release=lambda key: matcher.released(_keysym(key)))
+
+
+class _Matcher:
+    """From keysyms that go down and up to actions.
+
+    Why not pynput's own GlobalHotKeys: it takes shift+1 for the sign that shift makes of it, alt after shift for
+    another key, and any further modifier for none.
+    """
+
+    def __init__(self, keyboard: Any, bindings: Mapping[str, Combination]) -> None:
+        # The last part is the key, and ASCII's keysyms are its codes.
+        keys = {action: keyboard.HotKey.parse(wanted.pynput)[-1] for action, wanted in bindings.items()}
+        symbols = {action: key.vk or ord(key.char) for action, key in keys.items()}
+        self._actions = {(frozenset(bindings[action].modifiers), symbol): action for action, symbol in symbols.items()}
+        self._keys = _same_keys(set(symbols.values()))
+        self._held: set[str] = set()
+        self._down: set[int] = set()
+
+    def pressed(self, symbol: int) -> str | None:
+        """The action of the key that went down, if it completes a combination. Auto-repeat is one long press."""
+        if symbol in _MODIFIERS:
+            self._held.add(_MODIFIERS[symbol])
+        key = self._keys.get(symbol)
+        if key is None or key in self._down:
+            return None
+        self._down.add(key)
+        return self._actions.get((frozenset(self._held), key))
+
+    def released(self, symbol: int) -> None:
+        if symbol in _MODIFIERS:
+            self._held.discard(_MODIFIERS[symbol])
+        self._down.discard(self._keys.get(symbol, _NONE))
+
+
+def _same_keys(wanted: set[int]) -> dict[int, int]:
+    """Every keysym that the keys of `wanted` give in the first layout, with and without shift → the wanted one."""
+    from Xlib.display import Display  # type: ignore[import-untyped, unused-ignore]
+
+    same: dict[int, int] = {}
+    display = Display()
+    try:
+        if not display.has_extension("RECORD"):
+            raise ControlError("this X server has no RECORD extension, through which keys are seen; switch it on")
+        for symbol in wanted:
+            for code, _ in display.keysym_to_keycodes(symbol):
+                same |= {display.keycode_to_keysym(code, level): symbol for level in (0, 1)}
+    finally:
+        display.close()
+    same.pop(_NONE, None)
+    return {**same, **{symbol: symbol for symbol in wanted}}
+
+
+def _keysym(key: Any) -> int:
+    """Of pynput's Key or KeyCode; the keypad's, and None, have none."""
+    return getattr(getattr(key, "value", key), "vk", None) or _NONE
+
+
+def _keyboard() -> Any:
+    """pynput.keyboard. Importing it connects to the X server, so anything may go wrong."""
+    try:
+        from pynput import keyboard
+    except Exception as wrong:
+        if isinstance(wrong, ModuleNotFoundError) and wrong.name == "pynput":
+            raise ControlError("pynput is not installed; type: pip install 'camdaemon[hotkeys]'") from None
+        raise ControlError(
+            f"pynput does not work here ({_first_line(wrong)}); check DISPLAY, which is {os.environ.get('DISPLAY')}, "
+            "or type: pip install --force-reinstall pynput"
+        ) from None
+    return keyboard
+
+
+def _first_line(wrong: Exception) -> str:
+    return f"{type(wrong).__name__}: {wrong}".splitlines()[0]

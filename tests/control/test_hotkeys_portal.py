@@ -1,0 +1,286 @@
+"""The portal over a real private D-Bus; the desktop behind it is stand_in_portal.py."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from queue import Empty, Queue
+
+import pytest
+
+from camdaemon.control.hotkeys import Hotkeys
+from camdaemon.control.hotkeys.portal import APP_ID
+from tests.control.stand_in_portal import Desk, desktop, private_bus
+
+pytestmark = pytest.mark.skipif(not shutil.which("dbus-daemon"), reason="needs dbus-daemon")
+
+BINDINGS = {"plate": "ctrl+alt+p", "scene my room": "super+F9"}
+TAIL = (
+    "; or bind these in your desktop's keyboard settings: "
+    "camdaemon plate (ctrl+alt+p), camdaemon scene my room (super+F9)"
+)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with private_bus() as (_, where):
+        yield where
+
+
+@pytest.fixture(autouse=True)
+def _wayland(monkeypatch: pytest.MonkeyPatch, address: str, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    monkeypatch.setenv("DISPLAY", ":54321")  # XWayland, which must not be asked
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    caplog.set_level(logging.INFO)
+
+
+@pytest.fixture
+def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """Parameter: what the portal lacks."""
+    with desktop(getattr(request, "param", "nothing")) as there:
+        yield there
+
+
+class Started:
+    """Hotkeys that run. pressed: (action, thread's name)."""
+
+    def __init__(self) -> None:
+        self.pressed: Queue[tuple[str, str]] = Queue()
+        self.hotkeys = Hotkeys(BINDINGS, lambda action: self.pressed.put((action, threading.current_thread().name)))
+        begin = time.monotonic()
+        self.hotkeys.start()
+        assert time.monotonic() - begin < 1
+
+    def over(self) -> bool:
+        """Whether the thread ends by itself."""
+        for thread in threading.enumerate():
+            if thread.name == "hotkeys":
+                thread.join(10)
+        return not any(thread.name == "hotkeys" for thread in threading.enumerate())
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[], Started]]:
+    with ExitStack() as stack:
+
+        def start() -> Started:
+            started = Started()
+            stack.callback(started.hotkeys.stop)
+            return started
+
+        yield start
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [f"{record.levelname} {record.getMessage()}" for record in caplog.records]
+
+
+@pytest.mark.parametrize("desk", ["nothing", "registry"], indirect=True)
+def test_what_is_pressed_arrives(desk: Desk, start: Callable[[], Started], caplog: pytest.LogCaptureFixture) -> None:
+    started = start()
+    asked = desk.asked()
+    assert asked.get("app_id") in (APP_ID, None)
+    assert [call for call in asked["calls"] if call != "Asked"] == ["Register", "CreateSession", "BindShortcuts"]
+    assert asked["shortcuts"] == [
+        ["plate", {"description": "camdaemon plate", "preferred_trigger": "CTRL+ALT+p"}],
+        ["scene my room", {"description": "camdaemon scene my room", "preferred_trigger": "LOGO+F9"}],
+    ]
+    desk.answer(0, plate="Meta+X", scene_my_room="Meta+F9")
+    desk.press("plate", session="/org/freedesktop/portal/desktop/session/somebody/else")
+    desk.press("unknown")
+    desk.press("scene my room")
+    desk.press("plate")
+    assert started.pressed.get(timeout=10) == ("scene my room", "hotkeys")
+    assert started.pressed.get(timeout=10) == ("plate", "hotkeys")
+    assert logged(caplog) == ["INFO hotkeys: Meta+X for plate, Meta+F9 for scene my room"]
+    started.hotkeys.stop()
+    assert started.over()
+    assert started.pressed.empty()
+    assert len(caplog.records) == 1
+
+
+def test_who_it_is_comes_first(desk: Desk, start: Callable[[], Started]) -> None:
+    start()
+    assert desk.asked()["app_id"] == APP_ID
+    assert "." in APP_ID
+
+
+def test_a_key_that_nobody_chose_is_said(
+    desk: Desk, start: Callable[[], Started], caplog: pytest.LogCaptureFixture
+) -> None:
+    started = start()
+    desk.asked()
+    desk.answer(0, plate="")
+    desk.press("plate")
+    assert started.pressed.get(timeout=10)[0] == "plate"
+    assert logged(caplog) == [
+        "INFO hotkeys: choose the keys for plate, scene my room in your desktop's keyboard settings"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (1, "they were declined in the desktop's dialogue; start camdaemon again to be asked again"),
+        (2, "the desktop's portal could not provide them; its log says why"),
+    ],
+)
+def test_a_refusal_is_one_line(
+    desk: Desk, start: Callable[[], Started], caplog: pytest.LogCaptureFixture, code: int, reason: str
+) -> None:
+    started = start()
+    desk.asked()
+    desk.answer(code)
+    assert started.over()
+    assert logged(caplog) == [f"WARNING hotkeys are off: {reason}{TAIL}"]
+
+
+@pytest.mark.parametrize(
+    ("desk", "reason"),
+    [
+        ("shortcuts", "this desktop's portal has no global shortcuts"),
+        (
+            "app-id",
+            f"the desktop's portal refused (An app id is required); if it asks for {APP_ID}.desktop: "
+            "camdaemon service install --no-start",
+        ),
+    ],
+    indirect=["desk"],
+)
+@pytest.mark.usefixtures("desk")
+def test_a_portal_without_them_is_one_line(
+    start: Callable[[], Started], caplog: pytest.LogCaptureFixture, reason: str
+) -> None:
+    assert start().over()
+    assert logged(caplog) == [f"WARNING hotkeys are off: {reason}{TAIL}"]
+
+
+def test_no_portal_is_one_line(start: Callable[[], Started], caplog: pytest.LogCaptureFixture) -> None:
+    assert start().over()
+    assert logged(caplog) == [
+        "WARNING hotkeys are off: no desktop portal is running; "
+        "install xdg-desktop-portal and the part for your desktop" + TAIL
+    ]
+
+
+@pytest.mark.parametrize("where", ["unix:path=/nonexistent/bus", "tcp:host=localhost,port=1", "nonsense", None])
+def test_no_bus_is_one_line(
+    start: Callable[[], Started],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str | None,
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    if where is None:
+        monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+    else:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", where)
+    monkeypatch.delenv("WAYLAND_DISPLAY")
+    monkeypatch.setenv("XDG_SESSION_TYPE", "wayland")
+    assert start().over()
+    (line,) = logged(caplog)
+    assert line.startswith("WARNING hotkeys are off: no session D-Bus (")
+    assert line.endswith("); start camdaemon inside of a desktop" + TAIL)
+
+
+def test_a_bus_that_nobody_named_is_found(
+    desk: Desk, start: Callable[[], Started], monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    with tempfile.TemporaryDirectory() as runtime:
+        path = address.partition("path=")[2].partition(",")[0]
+        Path(runtime, "bus").symlink_to(path)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+        start()
+        assert desk.asked()["app_id"] == APP_ID
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_a_portal_that_goes_is_one_line(
+    desk: Desk, start: Callable[[], Started], caplog: pytest.LogCaptureFixture, bound: bool
+) -> None:
+    started = start()
+    desk.asked()
+    if bound:
+        desk.answer(0, plate="P", scene_my_room="S")
+        desk.press("plate")
+        assert started.pressed.get(timeout=10)[0] == "plate"
+    caplog.clear()
+    desk.portal.kill()
+    assert started.over()
+    assert logged(caplog) == [
+        "WARNING hotkeys are off: the desktop's portal has ended; stop camdaemon and start it again" + TAIL
+    ]
+
+
+def test_a_session_that_is_closed_is_one_line(
+    desk: Desk, start: Callable[[], Started], caplog: pytest.LogCaptureFixture
+) -> None:
+    started = start()
+    desk.asked()
+    desk.close("/org/freedesktop/portal/desktop/session/somebody/else")
+    desk.answer(0, plate="P", scene_my_room="S")
+    desk.press("plate")
+    assert started.pressed.get(timeout=10)[0] == "plate"
+    caplog.clear()
+    desk.close()
+    assert started.over()
+    assert logged(caplog) == [
+        "WARNING hotkeys are off: the desktop ended the session; stop camdaemon and start it again" + TAIL
+    ]
+
+
+def test_a_bus_that_goes_is_one_line(
+    start: Callable[[], Started], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with private_bus() as (bus, where):
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", where)
+        with desktop() as desk:
+            started = start()
+            desk.asked()
+            bus.kill()
+            assert started.over()
+    (line,) = logged(caplog)
+    assert line.startswith("WARNING hotkeys are off: the session's D-Bus has gone (")
+    assert line.endswith(TAIL)
+
+
+@pytest.mark.parametrize("desk", ["patience"], indirect=True)
+@pytest.mark.usefixtures("desk")
+def test_a_portal_that_hangs_is_one_line(
+    start: Callable[[], Started], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("camdaemon.control.hotkeys.portal._PATIENCE", 0.3)
+    assert start().over()
+    assert logged(caplog) == [f"WARNING hotkeys are off: the desktop's portal did not answer in 0.3 s{TAIL}"]
+
+
+def test_stop_ends_it_while_the_dialogue_is_open(
+    desk: Desk, start: Callable[[], Started], caplog: pytest.LogCaptureFixture
+) -> None:
+    started = start()
+    desk.asked()
+    begin = time.monotonic()
+    started.hotkeys.stop()
+    started.hotkeys.stop()
+    assert time.monotonic() - begin < 2
+    assert not any(thread.name == "hotkeys" for thread in threading.enumerate())
+    assert logged(caplog) == []
+    with pytest.raises(Empty):
+        started.pressed.get_nowait()
+
+
+@pytest.mark.usefixtures("desk")
+def test_stop_at_once_after_start(start: Callable[[], Started], caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(20):
+        started = start()
+        started.hotkeys.stop()
+        assert started.over()
+    assert logged(caplog) == []
