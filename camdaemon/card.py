@@ -17,19 +17,31 @@ _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The words on a card. ASCII only: `title` says what is, `hint` what to do, `big` is a countdown."""
+    """What is on a card. ASCII only: `title` says what is, `hint` (of one line or more) what to do, `big` counts down.
+
+    leaving: somebody who steps out of the picture is drawn, instead of a camera that is off.
+    """
 
     title: str
     hint: str = ""
     big: str = ""
+    leaving: bool = False
 
 
 STARTING = Card("Starting", "one moment")
 OFF = Card("Camera off")
 LOST = Card("Camera lost", "looking for it again")
-NO_PLATE = Card("No plate yet", "step out of the picture and type: camdaemon plate")
+_ROOM_FIRST = "First, a photo of your empty room"
 NO_MATTE = Card("One moment", "no safe picture; if this stays, type: camdaemon plate")
 FAULT = Card("Camera off", "camdaemon stopped; see its log")
+
+
+def no_plate(how: str) -> Card:
+    """The first card that most people see. how: the key to press or the command to type, in a few words."""
+    return Card(_ROOM_FIRST, f"To begin, {how}\nthen step out of the picture until the countdown is over", leaving=True)
+
+
+NO_PLATE = no_plate("type: camdaemon plate")
 
 
 def draw(card: Card, size: Size) -> Picture:
@@ -43,9 +55,11 @@ def draw(card: Card, size: Size) -> Picture:
     if card.big:
         _write(rgb, card.big, centre - 60 * unit, 5 * unit, _INK)
     else:
-        _draw_camera(rgb, (size.width / 2, centre - 105 * unit), unit)
+        symbol = _draw_leaving if card.leaving else _draw_camera
+        symbol(rgb, (size.width / 2, centre - 105 * unit), unit)
     _write(rgb, card.title, centre + 70 * unit, 1.9 * unit, _INK)
-    _write(rgb, card.hint, centre + 140 * unit, 1.25 * unit, _SOFT)
+    for row, line in enumerate(card.hint.split("\n")):
+        _write(rgb, line, centre + (140 + 50 * row) * unit, 1.25 * unit, _SOFT)
     return rgb
 
 
@@ -78,3 +92,17 @@ def _draw_camera(rgb: Picture, centre: tuple[float, float], unit: float) -> None
     cv2.polylines(rgb, [lens], True, _SOFT, line, cv2.LINE_AA)
     cv2.line(rgb, at(-95, 65), at(95, -65), _BOTTOM, 3 * line, cv2.LINE_AA)
     cv2.line(rgb, at(-95, 65), at(95, -65), _INK, line, cv2.LINE_AA)
+
+
+def _draw_leaving(rgb: Picture, centre: tuple[float, float], unit: float) -> None:
+    """A picture's frame, and somebody who has just stepped out of it to the right."""
+    x, y = centre
+
+    def at(dx: float, dy: float) -> tuple[int, int]:
+        return round(x + dx * unit), round(y + dy * unit)
+
+    line = max(1, round(7 * unit))
+    cv2.rectangle(rgb, at(-130, -75), at(50, 60), _SOFT, line, cv2.LINE_AA)
+    cv2.arrowedLine(rgb, at(-40, -5), at(75, -5), _INK, line, cv2.LINE_AA, tipLength=0.22)
+    cv2.circle(rgb, at(115, -42), max(1, round(22 * unit)), _INK, -1, cv2.LINE_AA)
+    cv2.ellipse(rgb, at(115, 60), (round(36 * unit), round(72 * unit)), 0, 180, 360, _INK, -1, cv2.LINE_AA)

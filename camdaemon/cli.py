@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from camdaemon import __version__, offline_cli, options
+from camdaemon import __version__, live_cli, offline_cli, options
 from camdaemon.evaluate.cli import evaluate
+from camdaemon.service_cli import app as service
 from camdaemon.train.cli import app as train
 
+_LIVE = "While it runs"
 _OFFLINE = "Pictures, videos and networks"
 app = typer.Typer(
     name="camdaemon",
@@ -45,38 +48,34 @@ def run(
     settings |= {"weights": weights, "matting": matting, "device": device}
     loaded = _load(config, settings)
     from camdaemon import daemon
-    from camdaemon.status_line import log_to_terminal
+    from camdaemon.logs import set_up
+    from camdaemon.status_line import console
 
-    log_to_terminal(verbose=verbose)
+    set_up(verbose, console)
     to_file = Path(loaded.sink).suffix != "" or loaded.sink == "null"
     playing = daemon.Playing(frames, realtime, (realtime and not to_file) if loop is None else loop)
-    daemon.run(loaded, playing)
+    daemon.run(loaded, playing, lambda: _load(config, settings))
 
 
-@app.command()
-def plate(
-    countdown: Annotated[float, typer.Option(min=0, max=120, help="Seconds to leave the picture.")] = 5.0,
-) -> None:
-    """Photograph the empty room. Viewers see a card with the countdown, never the room."""
-    print(_client().plate(countdown))
+for _live in (
+    live_cli.plate,
+    live_cli.backdrop,
+    live_cli.backdrops,
+    live_cli.previous,
+    live_cli.scene,
+    live_cli.mode,
+    live_cli.card,
+    live_cli.pause,
+    live_cli.mirror,
+    live_cli.adjust,
+    live_cli.reload,
+    live_cli.panel,
+):
+    app.command(rich_help_panel=_LIVE)(_live)
+app.command("next", rich_help_panel=_LIVE)(live_cli.next_)
 
 
-@app.command()
-def backdrop(
-    spec: Annotated[str, typer.Argument(help="Image or video file, color:#rrggbb, blur[:sigma], or plate.")],
-) -> None:
-    """Change what viewers see instead of the room."""
-    local = Path(spec).expanduser()
-    print(_client().backdrop(str(local.resolve()) if local.is_file() else spec))
-
-
-@app.command()
-def mode(mode: Annotated[str, typer.Argument(help="matte, card, or passthrough (shows the room!).")]) -> None:
-    """Show the composite, the privacy card, or the raw camera."""
-    print(_client().mode(mode))
-
-
-@app.command()
+@app.command(rich_help_panel=_LIVE)
 def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
     """What the running daemon does: scene, rates (fps), drops, step times and latency (ms)."""
     from camdaemon.status import show
@@ -84,7 +83,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for sc
     show(as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=_LIVE)
 def stop() -> None:
     """Stop the running daemon and wait until it has; viewers see the card last."""
     from camdaemon.control.lock import socket_path, wait_until_free
@@ -102,9 +101,10 @@ def demo(
 ) -> None:
     """See it work without a camera: a 12 s clip of our own through the real pipeline."""
     from camdaemon.demo import demo as play
-    from camdaemon.status_line import log_to_terminal
+    from camdaemon.logs import set_up
+    from camdaemon.status_line import console
 
-    log_to_terminal(verbose=False)
+    set_up(False, console)
     play(output, preview=preview)
 
 
@@ -127,14 +127,20 @@ def config_(
     loaded = _load(config, {})
     where = config or default_path()
     if check:
+        from camdaemon.control.scenes import check_scenes
+
+        check_scenes(loaded)
         print(f"{where}: " + ("all right" if where.is_file() else "no such file; the defaults hold"))
         return
     print(f"# {where}" + ("" if where.is_file() else " (no such file; these are the defaults)"))
-    _print_toml(loaded.model_dump(mode="json", exclude_none=True))
+    values = loaded.model_dump(mode="json", exclude_none=True)
+    values["hotkeys"] = values["hotkeys"] or False
+    _print_toml(values)
 
 
 weights = typer.Typer(help="Weights of the matting network.", no_args_is_help=True)
 weights.command("import")(offline_cli.weights_import)
+app.add_typer(service, name="service", no_args_is_help=True)
 app.command(rich_help_panel=_OFFLINE)(offline_cli.image)
 app.command(rich_help_panel=_OFFLINE)(offline_cli.video)
 app.command(rich_help_panel=_OFFLINE)(evaluate)
@@ -142,14 +148,19 @@ app.add_typer(weights, name="weights", rich_help_panel=_OFFLINE)
 app.add_typer(train, name="train", no_args_is_help=True, rich_help_panel=_OFFLINE)
 
 
-def _print_toml(values: dict[str, Any]) -> None:
-    tables = {name: value for name, value in values.items() if isinstance(value, dict)}
+def _print_toml(values: dict[str, Any], *parents: str) -> None:
     for name, value in values.items():
-        if name not in tables:
-            print(f"{name} = {json.dumps(value)}")
-    for name, table in tables.items():
-        print(f"\n[{name}]")
-        _print_toml(table)
+        if not isinstance(value, dict):
+            print(f"{_key(name)} = {json.dumps(value)}")
+    for name, table in values.items():
+        if isinstance(table, dict) and table:
+            if not all(isinstance(value, dict) for value in table.values()):
+                print(f"\n[{'.'.join([*parents, _key(name)])}]")
+            _print_toml(table, *parents, _key(name))
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name)
 
 
 def _load(path: Path | None, settings: dict[str, Any]) -> Any:

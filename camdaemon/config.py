@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
+from camdaemon import keys
 from camdaemon.errors import ConfigError
 from camdaemon.frame import Size
 
@@ -28,6 +29,25 @@ def _size(value: object) -> Size:
 
 
 SizeField = Annotated[Size, BeforeValidator(_size), PlainSerializer(str)]
+
+
+def default_backdrops() -> Path:
+    """Where backdrops lie unless another folder is named."""
+    return platformdirs.user_data_path("camdaemon") / "backdrops"
+
+
+def _hotkeys(value: object) -> object:
+    if value is False or value is True:
+        return dict(keys.DEFAULTS) if value else {}
+    if isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()):
+        value = {action: each for action, each in (keys.DEFAULTS | dict(value)).items() if each}
+        if wrong := keys.conflicts(value):
+            raise ValueError("; ".join(wrong))
+        return value
+    raise ValueError('must be false, or a table such as: plate = "ctrl+alt+p"')
+
+
+Hotkeys = Annotated[dict[str, str], BeforeValidator(_hotkeys)]
 
 
 class Model(BaseModel):
@@ -53,6 +73,32 @@ class PlateConfig(Model):
     timeout_s: float = Field(15.0, ge=1, le=300, description="seconds to wait for a still room")
 
 
+class CropConfig(Model):
+    """The part of the camera's picture that fills the frame, in shares of its width and height."""
+
+    left: float = Field(0.0, ge=0, lt=1)
+    top: float = Field(0.0, ge=0, lt=1)
+    width: float = Field(1.0, ge=0.1, le=1)
+    height: float = Field(1.0, ge=0.1, le=1)
+
+    @model_validator(mode="after")
+    def _inside(self) -> CropConfig:
+        if self.left + self.width > 1 or self.top + self.height > 1:
+            raise ValueError("left + width and top + height must not be above 1")
+        return self
+
+
+class SceneConfig(Model):
+    """A preset. What it does not name stays as it is when the scene is switched to."""
+
+    backdrop: str | None = Field(None, description="image, video, color:#rrggbb, blur[:sigma], or plate")
+    blur: float | None = Field(None, ge=0, le=100, description="blur of the backdrop, sigma in pixels")
+    edge: float | None = Field(None, ge=-1, le=1, description="matte from wider (-1) to tighter (1)")
+    mirror: bool | None = Field(None, description="mirror the person")
+    crop: CropConfig | None = Field(None, description="part of the camera's picture that fills the frame")
+    mode: Literal["matte", "card"] | None = Field(None, description="matte or card; the room is in no scene")
+
+
 class Config(Model):
     """Everything that can be set."""
 
@@ -68,9 +114,17 @@ class Config(Model):
     stale_after_s: float = Field(1.0, ge=0.1, le=60, description="seconds without a new frame before the card shows")
     repeat_s: float = Field(0.2, ge=0.02, le=1, description="seconds after which a frame is shown again")
     max_coverage: float = Field(0.92, gt=0, le=1, description="share of the picture a person may cover")
+    backdrops: str = Field(str(default_backdrops()), description="folder of pictures and videos to choose from")
+    blur: float = Field(0.0, ge=0, le=100, description="blur of any backdrop, sigma in pixels")
+    edge: float = Field(0.0, ge=-1, le=1, description="matte from wider (-1) to tighter (1)")
+    mirror: bool = Field(False, description="mirror the person")
+    crop: CropConfig | None = Field(None, description="part of the camera's picture that fills the frame")
+    fade_s: float = Field(0.3, ge=0, le=5, description="seconds in which a scene or backdrop replaces another")
+    hotkeys: Hotkeys = Field(dict(keys.DEFAULTS), description="false, or key combinations by command")
     match_exposure: bool = Field(True, description="match the plate to each frame's exposure and white balance")
     refine: RefineConfig = RefineConfig()
     plate_taking: PlateConfig = PlateConfig()
+    scenes: dict[str, SceneConfig] = Field({}, description="presets by name")
 
 
 def default_path() -> Path:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
-from camdaemon import picture, plate_store
+from camdaemon import picture, plate_store, signals
 from camdaemon.backdrop import make_backdrop
 from camdaemon.capture import Source, open_source
 from camdaemon.config import Config
-from camdaemon.control.api import ApiServer
+from camdaemon.control.actions import Performer
 from camdaemon.control.commands import Commands
 from camdaemon.control.lock import DaemonLock, socket_path
+from camdaemon.control.notify import ServiceManager
+from camdaemon.control.scenes import style_of
+from camdaemon.controls import controlled, invite
 from camdaemon.deck import Deck
 from camdaemon.errors import ConfigError
 from camdaemon.frame import Size
@@ -26,11 +27,13 @@ from camdaemon.journey import Journey
 from camdaemon.matting import make_matting
 from camdaemon.metrics import Metrics
 from camdaemon.output import Sink, open_sink
+from camdaemon.painter import Painter
 from camdaemon.pipeline import Camera, Pipeline, Stage
 from camdaemon.plate import Plate, PlateMatcher
 from camdaemon.show import Scene, Show
 from camdaemon.status_line import status_line
 from camdaemon.transfer import Transfer, choose_device
+from camdaemon.viewfinder import Viewfinder
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +76,13 @@ def build(config: Config, playing: Playing, sink_for: OpenSink | None = None) ->
         matting.warm_up(size)
         metrics, deck, transfer = Metrics(paced=playing.paced), Deck(sink.fmt, size), Transfer(device, size)
         matcher = PlateMatcher(transfer.upload_picture, enabled=config.match_exposure)
+        waits = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
+        painter, viewfinder = Painter(transfer.upload_picture, metrics), Viewfinder()
         pipeline = Pipeline(
             camera=Camera(source, reopen, playing.frames),
-            journey=Journey(transfer, matting, matcher, deck, metrics, config.max_coverage),
-            stage=Stage(sink, deck, *((config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf))),
-            show=Show(Scene(backdrop, plate)),
+            journey=Journey(transfer, matting, matcher, painter, deck, metrics, viewfinder, config.max_coverage),
+            stage=Stage(sink, deck, viewfinder, *waits),
+            show=Show(Scene(backdrop, plate, style=style_of(config))),
             metrics=metrics,
             keep_all=not playing.paced,
         )
@@ -92,6 +97,9 @@ def _plate_at_start(config: Config, source: Source, size: Size) -> Plate | None:
     return Plate(saved) if saved is not None else None
 
 
+Reread = Callable[[], Config]  # loads the configuration once more, as this run was started
+
+
 @contextlib.contextmanager
 def running(
     config: Config,
@@ -99,8 +107,9 @@ def running(
     sink_for: OpenSink | None = None,
     stop: threading.Event | None = None,
     socket: Path | None = None,
-) -> Iterator[tuple[Pipeline, Commands]]:
-    """The daemon while it runs: `with running(...) as (pipeline, commands)`, from the main thread.
+    reread: Reread | None = None,
+) -> Iterator[tuple[Pipeline, Commands, Performer]]:
+    """The daemon while it runs: `with running(...) as (pipeline, commands, performer)`, from the main thread.
 
     Entered once the first frame (the card) is published and commands are answered. Leaving it stops everything in
     reversed order and raises what a thread died of. `stop` is set when somebody asks the daemon to stop.
@@ -114,56 +123,43 @@ def running(
         source = pipeline.camera.first
         undo.callback(_close_backdrop, pipeline.show)
         camera = source.name if source.live else None
-        size = pipeline.stage.sink.size
-        commands = Commands(pipeline, config, size, camera, stop.set)
+        commands = Commands(pipeline, config, pipeline.stage.sink.size, camera, stop.set, reread)
         pipeline.start()
         undo.callback(pipeline.stop)
-        api = ApiServer(commands, socket)
-        api.start()
-        undo.callback(api.stop)
-        pipeline.show.first_published.wait(5.0)
+        performer = undo.enter_context(controlled(pipeline, commands, config, socket))
+        while not pipeline.show.first_published.wait(0.1) and not pipeline.ended.is_set():
+            pass
         if pipeline.show.scene.plate is None and (config.plate == "auto" or not source.live):
             threading.Thread(target=commands.plate_by_itself, name="plate", daemon=True).start()
         elif pipeline.show.scene.plate is None:
-            log.warning("no plate of this camera yet: step out of the picture and type: camdaemon plate --countdown 5")
-        yield pipeline, commands
+            invite(config)
+        yield pipeline, commands, performer
 
 
 def _close_backdrop(show: Show) -> None:
     show.scene.backdrop.close()  # the one shown last, not the one shown first
 
 
-def run(config: Config, playing: Playing) -> None:
+def run(config: Config, playing: Playing, reread: Reread | None = None) -> None:
     """Run until the clip ends, a signal comes, somebody says stop, or a fault; shows the status line meanwhile."""
     stop = threading.Event()
-    with stopped_by_signals(stop), running(config, playing, stop=stop) as (pipeline, _):
-        watch(pipeline, stop)
+    manager = ServiceManager.from_environment()
+    with (
+        signals.handled(stop) as on_hangup,
+        running(config, playing, stop=stop, reread=reread) as (pipeline, _, performer),
+    ):
+        on_hangup(lambda: performer.press("reload"))
+        manager.ready(f"{config.source} to {config.sink}")
+        try:
+            watch(pipeline, stop, manager)
+        finally:
+            manager.stopping()
 
 
-def watch(pipeline: Pipeline, stop: threading.Event) -> None:
-    """Show the status line until the pipeline has ended or `stop` is set."""
+def watch(pipeline: Pipeline, stop: threading.Event, manager: ServiceManager | None = None) -> None:
+    """Show the status line until the pipeline has ended or `stop` is set; tell `manager` that frames move."""
     with status_line(pipeline) as tick:
         while not stop.is_set() and not pipeline.wait(0.25):
             tick()
-
-
-@contextlib.contextmanager
-def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP set `stop`; a second one ends the process at once."""
-
-    came = threading.Event()
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        if came.is_set():
-            raise KeyboardInterrupt
-        came.set()
-        log.info("%s: stopping", signal.Signals(number).name)
-        stop.set()
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, on_signal) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+            if manager is not None:
+                manager.alive(pipeline.metrics.alive())

@@ -11,12 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from camdaemon import contact_sheet, picture
+from camdaemon import contact_sheet, picture, signals
 from camdaemon.config import Config
 from camdaemon.contact_sheet import Moment, MomentJob
 from camdaemon.control.commands import Commands
 from camdaemon.control.lock import socket_path
-from camdaemon.daemon import Playing, running, stopped_by_signals, watch
+from camdaemon.daemon import Playing, running, watch
 from camdaemon.devices_table import MODPROBE
 from camdaemon.errors import CamdaemonError
 from camdaemon.frame import Size
@@ -51,8 +51,8 @@ def demo(folder: Path, *, preview: bool) -> None:
         "The demo plays a 12 s clip: the room is empty for 3 s, in which the plate is taken; then somebody comes."
     )
     with (
-        stopped_by_signals(stop),
-        running(config, Playing(loop=False), sinks, stop, socket) as (pipeline, commands),
+        signals.handled(stop),
+        running(config, Playing(loop=False), sinks, stop, socket) as (pipeline, commands, _),
     ):
         director = threading.Thread(target=_direct, args=(pipeline, commands, moments), name="director", daemon=True)
         director.start()

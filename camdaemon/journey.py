@@ -1,28 +1,30 @@
 """The journey of one live frame across the accelerator, in order; the only file that knows it.
 
-upload → plate matched to the frame → matte → backdrop → composite → check → download.
+upload → plate matched to the frame → matte → painted over the backdrop → check → download.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from camdaemon import card as cards
-from camdaemon.composite import check, composite
+from camdaemon.composite import check
 from camdaemon.deck import Deck
 from camdaemon.errors import MattingError
 from camdaemon.frame import Content, HostFrame
 from camdaemon.job import Job, Look
 from camdaemon.matting import Matting
 from camdaemon.metrics import Metrics
+from camdaemon.painter import Painter
 from camdaemon.plate import Plate, PlateMatcher
 from camdaemon.pool import Pool
 from camdaemon.show import Mode, Scene
 from camdaemon.transfer import Transfer
+from camdaemon.viewfinder import Viewfinder
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +36,13 @@ class Journey:
     transfer: Transfer
     matting: Matting
     matcher: PlateMatcher
+    painter: Painter
     deck: Deck
     metrics: Metrics
+    viewfinder: Viewfinder
     max_coverage: float
     job: Job | None = None
+    _frozen: HostFrame | None = field(default=None, init=False)
     _complaint: str = field(default="", init=False)
 
     def run(self, frame: HostFrame, inputs: Pool, scene: Scene, out: HostFrame) -> None:
@@ -54,10 +59,14 @@ class Journey:
             inputs.release(frame)
         alpha = finished = None
         veil = self._veil(scene)
+        if not scene.paused:
+            self._frozen = None
         if veil is not None:
             self.deck.deal(veil, out)
         elif scene.mode is Mode.PASSTHROUGH:
             self.transfer.download(src, out)
+        elif self._frozen is not None:
+            _show_again(self._frozen, out)
         elif scene.plate is not None:
             try:
                 alpha, finished = self._composite(src, scene, scene.plate, out)
@@ -65,6 +74,11 @@ class Journey:
             except (MattingError, torch.OutOfMemoryError) as wrong:
                 self._complain(str(wrong))
                 self.deck.deal(cards.NO_MATTE, out)
+        if out.content is not Content.COMPOSITE:
+            self.painter.forget()
+        elif scene.paused and self._frozen is None:
+            self._frozen = replace(out, data=out.data.copy())
+        self.viewfinder.looked(src, alpha)
         if self.job is not None:
             self._feed(self.job, Look(out.seq, out.t, src, alpha, finished))
 
@@ -75,7 +89,7 @@ class Journey:
             return veil
         if scene.mode is Mode.CARD:
             return cards.OFF
-        return cards.NO_PLATE if scene.plate is None and scene.mode is Mode.MATTE else None
+        return scene.invitation if scene.plate is None and scene.mode is Mode.MATTE else None
 
     def _composite(self, src: Tensor, scene: Scene, plate: Plate, out: HostFrame) -> tuple[Tensor, Tensor]:
         step = self.metrics.step
@@ -83,10 +97,8 @@ class Journey:
             clean, matched = self.matcher.clean(plate), self.matcher.matched(plate, src)
         with step("matte"):
             matte = self.matting(src, matched, out.seq)
-        with step("backdrop"):
-            backdrop = scene.backdrop.picture(out.t, clean, self.transfer.upload_picture)
-        with step("composite"):
-            finished = composite(matte, backdrop)
+        finished = self.painter.paint(scene, matte, clean, out.t)
+        with step("check"):
             check(matte, finished, out.seq, self.max_coverage)
             self.matcher.learn(matte.alpha)
         with step("download"):
@@ -111,3 +123,9 @@ class Journey:
         if result is not None:
             self.job = None
             job.future.set_result(result)
+
+
+def _show_again(frozen: HostFrame, out: HostFrame) -> None:
+    """The paused composite once more: its own matte, the time of now."""
+    out.data[:] = frozen.data
+    out.seq, out.content, out.matte_seq = frozen.seq, frozen.content, frozen.matte_seq

@@ -43,6 +43,7 @@ class Metrics:
         self._first = 0.0
         self._count: Counter[str] = Counter()
         self._steps: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_WINDOW))
+        self._alive = 0
         self._latency: deque[float] = deque(maxlen=_WINDOW)
 
     def captured(self) -> None:
@@ -58,18 +59,33 @@ class Metrics:
             return self._clock() - self._first if self._first else 0.0
 
     def count(self, name: str) -> None:
-        """Count an event: dropped, repeated, refused, matting_errors, reconnects."""
+        """Count an event: dropped, refused, matting_errors, reconnects."""
         with self._lock:
             self._count[name] += 1
+
+    def repeated(self, *, camera: bool) -> None:
+        """A frame was written once more. camera: there is one, so that a new frame should have come."""
+        with self._lock:
+            self._count["repeated"] += 1
+            self._alive += not camera
 
     def published(self, frame: HostFrame) -> None:
         """`frame` reached the sink for the first time; composites and the room also count for the latency."""
         with self._lock:
             now = self._clock()
             self._out.tick(now)
+            self._alive += 1
             self._count[f"published_{frame.content}"] += 1
             if self._paced and frame.content is not Content.CARD:
                 self._latency.append(now - frame.t)
+
+    def alive(self) -> int:
+        """A number that grows while frames move: each one published anew, and the card repeated without a camera.
+
+        Repeats while there is a camera do not count: they are what a hung worker looks like.
+        """
+        with self._lock:
+            return self._alive
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:

@@ -26,6 +26,7 @@ from camdaemon.metrics import Metrics
 from camdaemon.output import Sink
 from camdaemon.pool import Pool
 from camdaemon.show import Mode, Show
+from camdaemon.viewfinder import Viewfinder
 
 log = logging.getLogger(__name__)
 _JOIN_S = 3.0
@@ -115,8 +116,9 @@ def publish_loop(stage: Stage, outbox: Mailbox[HostFrame], outputs: Pool, show: 
             shown = presentable(last, spare, stage, show, metrics)
             with metrics.step("write"):
                 stage.sink.write(shown)
+            stage.viewfinder.published(shown)
             if new is None:
-                metrics.count("repeated")
+                metrics.repeated(camera=show.trouble is None)
             else:
                 metrics.published(shown)
             show.first_published.set()
@@ -179,6 +181,7 @@ class Stage:
 
     sink: Sink
     deck: Deck
+    viewfinder: Viewfinder
     repeat_s: float | None
     stale_after_s: float
 

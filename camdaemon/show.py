@@ -12,6 +12,7 @@ from camdaemon.backdrop import Backdrop
 from camdaemon.card import Card
 from camdaemon.job import Job
 from camdaemon.plate import Plate
+from camdaemon.style import Style
 
 
 class Mode(StrEnum):
@@ -24,11 +25,21 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All that a frame's journey depends on, read once for each frame. Prepared and checked before it gets here."""
+    """All that a frame's journey depends on, read once for each frame. Prepared and checked before it gets here.
+
+    invitation: the card for as long as there is no plate.
+    name: the configuration's scene that it was made from.   paused: the last composite stays.   fade_s: seconds in
+    which this scene replaces the one before it.
+    """
 
     backdrop: Backdrop
     plate: Plate | None = None
     mode: Mode = Mode.MATTE
+    style: Style = field(default_factory=Style)
+    name: str | None = None
+    paused: bool = False
+    invitation: Card = cards.NO_PLATE
+    fade_s: float = 0.0
 
 
 @dataclass(slots=True)

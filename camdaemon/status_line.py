@@ -8,27 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.highlighter import NullHighlighter
 from rich.live import Live
-from rich.logging import RichHandler
 from rich.text import Text
 
 from camdaemon.pipeline import Pipeline
 
-STEPS = ("upload", "plate", "matte", "backdrop", "composite", "download", "write")
+STEPS = ("upload", "plate", "matte", "backdrop", "composite", "check", "download", "write")
 console = Console(stderr=True)
-
-
-def log_to_terminal(*, verbose: bool) -> None:
-    """Send the log to stderr; on a terminal through the status line's console, so that neither overwrites the other."""
-    handler: logging.Handler = logging.StreamHandler()
-    if console.is_terminal:
-        handler = RichHandler(
-            console=console, show_path=verbose, log_time_format="%H:%M:%S", highlighter=NullHighlighter()
-        )
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(message)s", handlers=[handler])
-    for noisy in ("httpx", "httpcore", "asyncio", "libav"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -36,7 +23,7 @@ def status_line(pipeline: Pipeline) -> Iterator[Callable[[], None]]:
     """Gives the function to call a few times a second. On a pipe it prints a single line at the end."""
     if not console.is_terminal:
         yield lambda: None
-        console.print(render(pipeline), soft_wrap=True)
+        log.info("%s", render(pipeline).plain)
         return
     with Live(render(pipeline), console=console, auto_refresh=False) as live:
         yield lambda: live.update(render(pipeline), refresh=True)

@@ -23,10 +23,12 @@ from camdaemon.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.journey import Journey
 from camdaemon.matte import Matte
 from camdaemon.metrics import Metrics
+from camdaemon.painter import Painter
 from camdaemon.pipeline import Camera, Pipeline, Stage
 from camdaemon.plate import Plate, PlateMatcher
 from camdaemon.show import Scene, Show
 from camdaemon.transfer import Transfer
+from camdaemon.viewfinder import Viewfinder
 
 SIZE = Size(128, 72)
 MARKER = (255, 0, 255)  # RGB of the whole room
@@ -167,11 +169,21 @@ class Rig:
         self.transfer = Transfer(torch.device(self.device), size)
         self.metrics, deck = Metrics(), Deck(self.sink.fmt, size)
         matcher = PlateMatcher(self.transfer.upload_picture, enabled=False)
+        self.viewfinder = Viewfinder()
         self.show = Show(Scene(make_backdrop(self.backdrop, size), self.plate))
         self.pipeline = Pipeline(
             camera=Camera(self.source, self.reopen or self._gone, self.limit),
-            journey=Journey(self.transfer, self.matting, matcher, deck, self.metrics, max_coverage=0.9),
-            stage=Stage(self.sink, deck, self.repeat_s, self.stale_after_s),
+            journey=Journey(
+                self.transfer,
+                self.matting,
+                matcher,
+                Painter(self.transfer.upload_picture, self.metrics),
+                deck,
+                self.metrics,
+                self.viewfinder,
+                max_coverage=0.9,
+            ),
+            stage=Stage(self.sink, deck, self.viewfinder, self.repeat_s, self.stale_after_s),
             show=self.show,
             metrics=self.metrics,
             keep_all=self.keep_all,

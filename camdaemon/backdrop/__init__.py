@@ -13,7 +13,7 @@ from camdaemon.frame import Size
 from camdaemon.picture import Upload
 
 _KINDS = "an image or video file, color:#rrggbb, blur[:sigma], or plate"
-_VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")
+VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")
 
 
 class Backdrop(Protocol):
@@ -31,39 +31,52 @@ class Backdrop(Protocol):
         """
 
     def close(self) -> None:
-        """Stop what runs behind it. Any thread; `picture` is not called afterwards."""
+        """Stop what runs behind it. Any thread; `picture` goes on to give the last one, which may be fading out."""
 
 
 def make_backdrop(spec: str, size: Size) -> Backdrop:
     """Read and check everything that `spec` needs, for pictures of `size`. Raises ConfigError."""
-    kind, _, value = spec.partition(":")
-    match kind:
-        case "color" | "colour":
+    match check_backdrop(spec):
+        case tuple(rgb):
             from camdaemon.backdrop.colour import ColourBackdrop
 
-            return ColourBackdrop(spec, _colour(value), size)
-        case "blur":
+            return ColourBackdrop(spec, rgb, size)
+        case float(sigma):
             from camdaemon.backdrop.room import BlurBackdrop
 
-            return BlurBackdrop(spec, _sigma(value) if value else 24.0)
-        case "plate" if not value:
+            return BlurBackdrop(spec, sigma)
+        case Path() as path if path.suffix.lower() in VIDEOS:
+            from camdaemon.backdrop.video import VideoBackdrop
+
+            return VideoBackdrop(spec, path, size)
+        case Path() as path:
+            from camdaemon.backdrop.still import StillBackdrop
+
+            return StillBackdrop(spec, path, size)
+        case None:
             from camdaemon.backdrop.room import PlateBackdrop
 
             return PlateBackdrop()
+
+
+def check_backdrop(spec: str) -> tuple[int, int, int] | float | Path | None:
+    """What `spec` means: a colour, the sigma of a blur, a file that exists, or None for the plate. ConfigError else."""
+    kind, _, value = spec.partition(":")
+    match kind:
+        case "color" | "colour":
+            return _colour(value)
+        case "blur":
+            return _sigma(value) if value else 24.0
+        case "plate" if not value:
+            return None
     try:
         path = Path(spec).expanduser()
         found = path.is_file()
-    except (OSError, RuntimeError):  # a name too long, a folder of somebody else, ~nobody
+    except (OSError, RuntimeError, ValueError):  # a name too long, a folder of somebody else, ~nobody, a zero byte
         found = False
     if not found:
         raise ConfigError(f"backdrop {spec!r} is no file and no SPEC; try --backdrop blur ({_KINDS})")
-    if path.suffix.lower() in _VIDEOS:
-        from camdaemon.backdrop.video import VideoBackdrop
-
-        return VideoBackdrop(spec, path, size)
-    from camdaemon.backdrop.still import StillBackdrop
-
-    return StillBackdrop(spec, path, size)
+    return path
 
 
 def _colour(text: str) -> tuple[int, int, int]:

@@ -5,27 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import socket
-import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
-import uvicorn
 from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from camdaemon import __version__
-from camdaemon.control.lock import private_directory
-from camdaemon.control.verbs import Mode, Verbs
+from camdaemon.control.bodies import (
+    AdjustAsked,
+    Answer,
+    BackdropAsked,
+    ModeAsked,
+    PlateAsked,
+    Problem,
+    SceneAsked,
+    TurnAsked,
+)
+from camdaemon.control.limits import BodyLimit
+from camdaemon.control.verbs import Turn, Verbs
 from camdaemon.errors import CamdaemonError, ConfigError, ControlError, DeviceError, PlateRefused
 
 log = logging.getLogger(__name__)
@@ -33,31 +36,6 @@ T = TypeVar("T")
 
 _EVENT_PERIOD = 1.0  # seconds
 _LAST_WORDS = 0.5  # seconds that a verb may still take once the server ends, `stop` itself above all
-_JOIN = 1.8  # seconds
-
-
-class _Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class PlateAsked(_Asked):
-    countdown: float = Field(ge=0, le=120, allow_inf_nan=False, description="seconds to leave the picture")
-
-
-class BackdropAsked(_Asked):
-    spec: str = Field(min_length=1, description="an image, a video, color:#rrggbb, blur[:sigma], or plate")
-
-
-class ModeAsked(_Asked):
-    mode: Mode = Field(description="passthrough shows the room")
-
-
-class Answer(BaseModel):
-    message: str = Field(description="one sentence for people")
-
-
-class Problem(BaseModel):
-    error: str = Field(description="what failed, why, and what to type")
 
 
 def make_app(verbs: Verbs) -> FastAPI:
@@ -71,8 +49,25 @@ def make_app(verbs: Verbs) -> FastAPI:
         responses={code: {"model": Problem} for code in (409, 422, 500, 503)},
     )
     app.state.ending = ending
+    app.add_middleware(BodyLimit)
     _answer_errors(app)
+    _add_commands(app, verbs, ending)
+    for name in ("card", "pause", "mirror"):
+        _add_switch(app, name, getattr(verbs, name), ending)
+    plain: dict[str, tuple[Callable[[], str], str]] = {
+        "/backdrop/next": (verbs.next_backdrop, "The backdrop folder's next file"),
+        "/backdrop/previous": (verbs.previous_backdrop, "The backdrop folder's file before"),
+        "/reload": (verbs.reload, "Read the configuration again; with a mistake in it, the old one stays"),
+        "/panel": (verbs.panel, "Serve the panel; answers with its address, good for one visit"),
+        "/stop": (verbs.stop, "Stop the daemon; answers before it has stopped"),
+    }
+    for path, (verb, summary) in plain.items():
+        _add_plain(app, path, verb, summary, ending)
+    _add_questions(app, verbs, ending)
+    return app
 
+
+def _add_commands(app: FastAPI, verbs: Verbs, ending: asyncio.Event) -> None:
     @app.post("/plate")
     async def plate(asked: PlateAsked) -> Answer:
         """Photograph the empty room; answers when the plate is taken."""
@@ -83,27 +78,56 @@ def make_app(verbs: Verbs) -> FastAPI:
         """Show another backdrop; if it cannot be prepared, the old one stays."""
         return Answer(message=await _blocking(partial(verbs.backdrop, asked.spec), ending))
 
+    @app.post("/scene")
+    async def scene(asked: SceneAsked) -> Answer:
+        """Switch to a scene of the configuration, with a cross-fade."""
+        return Answer(message=await _blocking(partial(verbs.scene, asked.name), ending))
+
     @app.post("/mode")
     async def mode(asked: ModeAsked) -> Answer:
         """Show the matte, the privacy card, or the room itself."""
         return Answer(message=await _blocking(partial(verbs.mode, asked.mode), ending))
+
+    @app.post("/adjust")
+    async def adjust(asked: AdjustAsked) -> Answer:
+        """Move the matte's edge, blur the backdrop."""
+        return Answer(message=await _blocking(partial(verbs.adjust, asked.edge, asked.blur), ending))
+
+
+def _add_questions(app: FastAPI, verbs: Verbs, ending: asyncio.Event) -> None:
+    @app.get("/backdrops")
+    async def backdrops() -> list[dict[str, str]]:
+        """What lies in the backdrop folder."""
+        return [file._asdict() for file in await _blocking(verbs.backdrops, ending)]
+
+    @app.get("/scenes")
+    async def scenes() -> list[str]:
+        """The names of the configuration's scenes."""
+        return await _blocking(verbs.scenes, ending)
 
     @app.get("/status")
     async def status() -> dict[str, Any]:
         """What is going on."""
         return await _blocking(verbs.status, ending)
 
-    @app.post("/stop")
-    async def stop() -> Answer:
-        """Stop the daemon; answers before it has stopped."""
-        return Answer(message=await _blocking(verbs.stop, ending))
-
     @app.get("/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
     async def events() -> StreamingResponse:
         """The status once a second as server-sent events, until the daemon stops."""
         return StreamingResponse(_events(verbs, ending), media_type="text/event-stream")
 
-    return app
+
+def _add_switch(app: FastAPI, name: str, verb: Callable[[Turn], str], ending: asyncio.Event) -> None:
+    async def switch(asked: TurnAsked) -> Answer:
+        return Answer(message=await _blocking(partial(verb, asked.turn), ending))
+
+    app.post(f"/{name}", operation_id=name, summary=f"Turn '{name}' on or off")(switch)
+
+
+def _add_plain(app: FastAPI, path: str, verb: Callable[[], str], summary: str, ending: asyncio.Event) -> None:
+    async def plain() -> Answer:
+        return Answer(message=await _blocking(verb, ending))
+
+    app.post(path, operation_id=path.strip("/").replace("/", "_"), summary=summary)(plain)
 
 
 async def _blocking(verb: Callable[[], T], ending: asyncio.Event) -> T:
@@ -189,80 +213,3 @@ def _sentence(wrong: RequestValidationError) -> str:
         given = f", not {error['input']!r}" if isinstance(error["input"], str | int | float) else ""
         parts.append(f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}{given}")
     return "; ".join(parts) + "; what each command takes is listed at /openapi.json"
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, which first lets open requests know that it ends: it would wait for an events client forever."""
-
-    def __init__(self, app: FastAPI) -> None:
-        config = uvicorn.Config(
-            app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, log_level="warning",
-            access_log=False, server_header=False, timeout_graceful_shutdown=1,
-        )  # fmt: skip
-        super().__init__(config)
-        self._ending: asyncio.Event = app.state.ending
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._ending.set()
-        await super().shutdown(sockets)
-
-
-class ApiServer:
-    """Serves `verbs` at `path` from a thread named 'api'. `start` and `stop` are for one thread, the daemon's main one.
-
-    Hold the `DaemonLock` of `path` meanwhile. The verbs are called from pool threads.
-    """
-
-    def __init__(self, verbs: Verbs, path: Path) -> None:
-        self._verbs, self._path = verbs, path
-        self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Returns when requests are answered; ControlError when the socket cannot be made."""
-        self._server = _Server(make_app(self._verbs))
-        listener = _bind(self._path)
-        # A daemon thread, and so are the pool's, which inherit it: a verb that hangs must not keep the process alive.
-        self._thread = threading.Thread(target=_serve, args=(self._server, listener), name="api", daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                self.stop()
-                raise ControlError("the control server did not start; its log says why: journalctl --user -u camdaemon")
-            time.sleep(0.005)
-
-    def stop(self) -> None:
-        """End every request, the thread and the socket file, within 2 s. Harmless when not started or repeated."""
-        if self._server is None or self._thread is None:
-            return
-        self._server.should_exit = True
-        self._thread.join(_JOIN)
-        if self._thread.is_alive():
-            log.warning("thread %s did not end in %g s", self._thread.name, _JOIN)
-        self._path.unlink(missing_ok=True)
-        self._server = self._thread = None
-
-
-def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
-    """Body of the thread 'api'. Without it camdaemon goes on: keys and signals still work."""
-    try:
-        server.run(sockets=[listener])
-    except Exception:
-        log.exception("the control server died; the picture goes on")
-    finally:
-        listener.close()
-
-
-def _bind(path: Path) -> socket.socket:
-    """A socket at `path` that is 0600 from its first moment: uvicorn would make it 0666, and chmod comes too late."""
-    private_directory(path.parent)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    umask = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    except OSError as wrong:
-        listener.close()
-        raise ControlError(f"cannot listen at {path}: {wrong.strerror}; if none runs there: rm {path}") from None
-    finally:
-        os.umask(umask)
-    return listener

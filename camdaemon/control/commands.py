@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 import threading
@@ -9,13 +10,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from camdaemon import plate_store
-from camdaemon.backdrop import make_backdrop
-from camdaemon.config import Config
+from camdaemon.backdrop import Backdrop
+from camdaemon.card import Card
+from camdaemon.config import Config, SceneConfig
+from camdaemon.control.prepare import Ready
+from camdaemon.control.scenes import LIVE, check_scenes, restyled, style_of
+from camdaemon.control.verbs import Turn
 from camdaemon.errors import ConfigError, ControlError, PlateRefused
 from camdaemon.frame import Size
+from camdaemon.gallery import Gallery
+from camdaemon.listing import BackdropFile
 from camdaemon.pipeline import Pipeline
 from camdaemon.plate import Plate, PlateJob
 from camdaemon.show import Mode, Scene
@@ -27,15 +36,27 @@ _GRACE_S = 10.0  # for a camera that stumbles while the plate is taken
 class Commands:
     """The `Verbs` of a running pipeline. Any thread. The one lock is held for swaps, never while waiting.
 
-    camera: the source's name, under which plates are kept; None for clips, whose plates are not kept.
+    camera: the source's name, under which plates are kept; None for clips, whose plates are not kept.   reread: loads
+    the configuration anew.   on_reload: told of it, once it is applied.
     """
 
     def __init__(
-        self, pipeline: Pipeline, config: Config, size: Size, camera: str | None, on_stop: Callable[[], None]
+        self,
+        pipeline: Pipeline,
+        config: Config,
+        size: Size,
+        camera: str | None,
+        on_stop: Callable[[], None],
+        reread: Callable[[], Config] | None = None,
     ) -> None:
         self._pipeline, self._config, self._size, self._camera, self._on_stop = pipeline, config, size, camera, on_stop
-        self._lock = threading.Lock()
-        self._taking = threading.Lock()
+        self._reread = reread
+        self.open_panel: Callable[[], str] = _no_panel
+        self.on_reload: Callable[[Config], None] = lambda _: None
+        self.gallery = Gallery(Path(config.backdrops).expanduser())
+        self._ready = Ready(size)
+        self._lock, self._taking, self._turning = threading.Lock(), threading.Lock(), threading.Lock()
+        self._reloading = threading.Lock()
         self._started = time.monotonic()
 
     def plate(self, countdown: float) -> str:
@@ -48,7 +69,7 @@ class Commands:
             taken = self._awaited(job.future, countdown + self._config.plate_taking.timeout_s + _GRACE_S)
         finally:
             self._taking.release()
-        self._swap(plate=taken)
+        self._swap(lambda scene: replace(scene, plate=taken))
         if self._camera is None:
             return "The plate is taken."
         try:
@@ -79,9 +100,52 @@ class Commands:
 
     def backdrop(self, spec: str) -> str:
         """See Verbs.backdrop."""
-        prepared = make_backdrop(spec, self._size)
-        self._swap(backdrop=prepared).backdrop.close()
+        self._show(self._ready.take(spec))
         return f"The backdrop is {spec}."
+
+    def next_backdrop(self) -> str:
+        """See Verbs.next_backdrop."""
+        return self._neighbour(1)
+
+    def previous_backdrop(self) -> str:
+        """See Verbs.previous_backdrop."""
+        return self._neighbour(-1)
+
+    def _neighbour(self, step: int) -> str:
+        with self._turning:  # two presses at once are two steps
+            file = self.gallery.neighbour(self._pipeline.show.scene.backdrop.spec, step)
+            self._show(self._ready.take(file.spec))
+        self.expect_neighbours()
+        return f"The backdrop is {file.name}."
+
+    def expect_neighbours(self) -> None:
+        """Have the backdrops before and after the one that shows made ready."""
+        spec = self._pipeline.show.scene.backdrop.spec
+        with suppress(ConfigError):
+            near = [self.gallery.neighbour(spec, step) for step in (1, -1)]
+            self._ready.expect([file.spec for file in near if file.kind == "image" and file.spec != spec])
+
+    def scene(self, name: str) -> str:
+        """See Verbs.scene."""
+        config = self._config
+        wanted = config.scenes.get(name)
+        if wanted is None:
+            raise ConfigError(_no_scene(name, list(config.scenes)))
+        try:
+            self._apply(name, wanted)
+        except ConfigError as wrong:
+            raise ConfigError(f"scene {name}: {wrong}") from None
+        return f"The scene is {name}."
+
+    def _apply(self, name: str, wanted: SceneConfig) -> None:
+        made = None if wanted.backdrop is None else self._ready.take(wanted.backdrop)
+
+        def change(scene: Scene) -> Scene:
+            backdrop = scene.backdrop if made is None else made
+            mode = scene.mode if wanted.mode is None else Mode(wanted.mode)
+            return replace(scene, backdrop=backdrop, style=restyled(scene.style, wanted), name=name, mode=mode)
+
+        self._swap(change, fade=True)
 
     def mode(self, mode: str) -> str:
         """See Verbs.mode."""
@@ -89,11 +153,83 @@ class Commands:
             wanted = Mode(mode)
         except ValueError:
             raise ConfigError(f"mode {mode!r} is none of {', '.join(Mode)}; try: camdaemon mode matte") from None
-        self._swap(mode=wanted)
+        self._swap(lambda scene: replace(scene, mode=wanted))
         if wanted is Mode.PASSTHROUGH:
             log.warning("passthrough: viewers see the room now, by command")
             return "Viewers see the raw camera, your room included. Back with: camdaemon mode matte"
         return f"The mode is {wanted}."
+
+    def card(self, turn: Turn) -> str:
+        """See Verbs.card."""
+
+        def change(scene: Scene) -> Scene:
+            return replace(scene, mode=Mode.CARD if _turned(scene.mode is Mode.CARD, turn) else Mode.MATTE)
+
+        on = self._swap(change).mode is Mode.CARD
+        return "Viewers see the card." if on else "Viewers see you again."
+
+    def pause(self, turn: Turn) -> str:
+        """See Verbs.pause."""
+        on = self._swap(lambda scene: replace(scene, paused=_turned(scene.paused, turn))).paused
+        return "The picture is frozen; go on with: camdaemon pause off" if on else "The picture moves again."
+
+    def mirror(self, turn: Turn) -> str:
+        """See Verbs.mirror."""
+
+        def change(scene: Scene) -> Scene:
+            return replace(scene, style=replace(scene.style, mirror=_turned(scene.style.mirror, turn)))
+
+        return "You are mirrored." if self._swap(change, fade=True).style.mirror else "You are not mirrored."
+
+    def adjust(self, edge: float | None, blur: float | None) -> str:
+        """See Verbs.adjust."""
+        for name, value, low, high in (("edge", edge, -1, 1), ("blur", blur, 0, 100)):
+            if value is not None and not low <= value <= high:
+                raise ConfigError(f"{name} {value:g} is not from {low} to {high}; try: camdaemon adjust --{name} 0")
+        changes = {key: value for key, value in (("edge", edge), ("blur", blur)) if value is not None}
+        style = self._swap(lambda scene: replace(scene, style=replace(scene.style, **changes))).style  # type: ignore[arg-type]
+        return f"The edge is {style.edge:g}, the backdrop's blur {style.blur:g} pixels."
+
+    def reload(self) -> str:
+        """See Verbs.reload. Applied: backdrop, scenes, style, keys, folder, fade, coverage; the rest is named."""
+        if self._reread is None:
+            raise ConfigError("this daemon has no configuration file to read again; restart it with: camdaemon run")
+        with self._reloading:
+            return self._reload(self._config, self._reread())
+
+    def _reload(self, old: Config, new: Config) -> str:
+        check_scenes(new)
+        changed = {name for name in type(new).model_fields if getattr(new, name) != getattr(old, name)}
+        made = self._ready.take(new.backdrop) if "backdrop" in changed else None
+        self._config, self.gallery.folder = new, Path(new.backdrops).expanduser()
+        if made is not None:
+            self._show(made)
+        if changed & {"edge", "blur", "mirror", "crop"}:
+            self._swap(lambda scene: replace(scene, style=style_of(new)), fade=True)
+        name = self._pipeline.show.scene.name
+        if name in new.scenes and new.scenes[name] != old.scenes.get(name):
+            self._apply(name, new.scenes[name])
+        self._pipeline.journey.max_coverage = new.max_coverage
+        self.on_reload(new)
+        later = sorted(changed - LIVE)
+        waiting = f" After a restart also: {', '.join(later)}." if later else ""
+        return f"The configuration is read again: {', '.join(sorted(changed & LIVE)) or 'nothing new'}.{waiting}"
+
+    def invite(self, card: Card) -> None:
+        """What the card says for as long as there is no plate."""
+        self._swap(lambda scene: replace(scene, invitation=card))
+
+    def panel(self) -> str:
+        """See Verbs.panel."""
+        return self.open_panel()
+
+    def backdrops(self) -> list[BackdropFile]:
+        """See Verbs.backdrops."""
+        return self.gallery.files()
+
+    def scenes(self) -> list[str]:
+        """See Verbs.scenes."""
+        return list(self._config.scenes)
 
     def status(self) -> dict[str, object]:
         """See Verbs.status: the scene, the camera, the sink, and Metrics.snapshot."""
@@ -108,7 +244,13 @@ class Commands:
             "device": str(pipeline.journey.transfer.device),
             "matting": pipeline.journey.matting.name,
             "mode": str(scene.mode),
+            "paused": scene.paused,
+            "scene": scene.name,
+            "scenes": self.scenes(),
             "backdrop": scene.backdrop.spec,
+            "mirror": scene.style.mirror,
+            "edge": scene.style.edge,
+            "blur": scene.style.blur,
             "plate": "taken" if scene.plate is not None else "missing",
             "camera": "ok" if trouble is None else trouble.title.lower(),
             **pipeline.metrics.snapshot(),
@@ -119,9 +261,31 @@ class Commands:
         self._on_stop()
         return "camdaemon is stopping."
 
-    def _swap(self, **changes: object) -> Scene:
-        """Change the scene by one reference; returns the one before."""
+    def _show(self, backdrop: Backdrop) -> None:
+        self._swap(lambda scene: replace(scene, backdrop=backdrop), fade=True)
+
+    def _swap(self, change: Callable[[Scene], Scene], *, fade: bool = False) -> Scene:
+        """Change the scene by one reference; returns the new one. What was behind the old one ends."""
         with self._lock:
             before = self._pipeline.show.scene
-            self._pipeline.show.scene = replace(before, **changes)  # type: ignore[arg-type]
-            return before
+            after = replace(change(before), fade_s=self._config.fade_s if fade else 0.0)
+            self._pipeline.show.scene = after
+        if after.backdrop is not before.backdrop:
+            before.backdrop.close()
+        return after
+
+
+def _no_panel() -> str:
+    raise ControlError("this daemon serves no panel; start one that does with: camdaemon run")
+
+
+def _turned(now: bool, turn: Turn) -> bool:
+    return not now if turn == "toggle" else turn == "on"
+
+
+def _no_scene(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    if close:
+        return f"there is no scene {name!r} in the configuration; did you mean {close[0]}?"
+    there = f"there are {', '.join(known)}" if known else "there are none yet"
+    return f"there is no scene {name!r} in the configuration; {there}; write one below a line [scenes.NAME]"

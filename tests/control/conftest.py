@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from camdaemon.control.api import ApiServer
+from camdaemon.control.server import ApiServer
+from camdaemon.listing import BackdropFile
 
 
 class FakeVerbs:
@@ -35,6 +36,41 @@ class FakeVerbs:
 
     def backdrop(self, spec: str) -> str:
         return self._answer("backdrop", spec)
+
+    def next_backdrop(self) -> str:
+        return self._answer("next_backdrop")
+
+    def previous_backdrop(self) -> str:
+        return self._answer("previous_backdrop")
+
+    def scene(self, name: str) -> str:
+        return self._answer("scene", name)
+
+    def card(self, turn: str) -> str:
+        return self._answer("card", turn)
+
+    def pause(self, turn: str) -> str:
+        return self._answer("pause", turn)
+
+    def mirror(self, turn: str) -> str:
+        return self._answer("mirror", turn)
+
+    def adjust(self, edge: float | None, blur: float | None) -> str:
+        return self._answer("adjust", edge, blur)
+
+    def reload(self) -> str:
+        return self._answer("reload")
+
+    def panel(self) -> str:
+        return self._answer("panel")
+
+    def backdrops(self) -> list[BackdropFile]:
+        self._answer("backdrops")
+        return [BackdropFile("beach.jpg", "/pictures/beach.jpg", "image")]
+
+    def scenes(self) -> list[str]:
+        self._answer("scenes")
+        return ["meeting", "late"]
 
     def mode(self, mode: str) -> str:
         return self._answer("mode", mode)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from camdaemon.control.api import ApiServer
+from camdaemon.control.server import ApiServer
 from camdaemon.control.verbs import Verbs
 from camdaemon.errors import CamdaemonError, ConfigError, ControlError, DeviceError, MattingError, PlateRefused
 
@@ -128,7 +128,8 @@ def test_a_wrong_address_is_explained(http: httpx.Client, method: str, path: str
 def test_openapi_lists_the_verbs_and_our_errors(http: httpx.Client) -> None:
     paths = http.get("/openapi.json").json()["paths"]
     verbs = {name for name in vars(Verbs) if not name.startswith("_")}
-    assert set(paths) == {f"/{verb}" for verb in verbs} | {"/events"}
+    steps = {"next_backdrop": "backdrop/next", "previous_backdrop": "backdrop/previous"}
+    assert set(paths) == {f"/{steps.get(verb, verb)}" for verb in verbs} | {"/events"}
     refused = paths["/plate"]["post"]["responses"]["422"]["content"]["application/json"]["schema"]
     assert refused["$ref"].endswith("/Problem")
     assert "text/event-stream" in paths["/events"]["get"]["responses"]["200"]["content"]

@@ -14,6 +14,7 @@ from camdaemon.control.client import Client
 from camdaemon.control.lock import private_directory
 from camdaemon.control.verbs import Verbs
 from camdaemon.errors import ConfigError, ControlError, DeviceError, PlateRefused
+from camdaemon.listing import BackdropFile
 
 
 @pytest.fixture
@@ -41,6 +42,21 @@ def test_every_verb_end_to_end(client: Client, verbs: Any) -> None:
     assert verbs.asked == [
         ("plate", 1.5), ("backdrop", "color:#102030"), ("mode", "passthrough"), ("status",), ("stop",)
     ]  # fmt: skip
+
+
+def test_every_verb_of_a_live_show_end_to_end(client: Client, verbs: Any) -> None:
+    remote: Verbs = client
+    said = [
+        remote.next_backdrop(), remote.previous_backdrop(), remote.scene("meeting"), remote.card("toggle"),
+        remote.pause("on"), remote.mirror("off"), remote.adjust(0.5, None), remote.reload(), remote.panel(),
+    ]  # fmt: skip
+    assert remote.backdrops() == [BackdropFile("beach.jpg", "/pictures/beach.jpg", "image")]
+    assert remote.scenes() == ["meeting", "late"]
+    assert verbs.asked == [
+        ("next_backdrop",), ("previous_backdrop",), ("scene", "meeting"), ("card", "toggle"), ("pause", "on"),
+        ("mirror", "off"), ("adjust", 0.5, None), ("reload",), ("panel",), ("backdrops",), ("scenes",),
+    ]  # fmt: skip
+    assert said == [f"done: {asked[0]}." for asked in verbs.asked[:9]]
 
 
 def test_a_proxy_in_the_environment_is_not_asked(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +181,7 @@ def test_the_client_is_light(served: Any) -> None:
     code = f"""
 import sys
 from camdaemon.control.client import Client
+from camdaemon.listing import BackdropFile
 assert "httpx" not in sys.modules
 assert Client({str(served.path)!r}).status()["mode"] == "card"
 heavy = {{"torch", "numpy", "cv2", "fastapi", "starlette", "uvicorn", "pydantic"}} & set(sys.modules)

@@ -1,0 +1,112 @@
+"""`camdaemon panel`: a page for the user's own browser, served only while it is asked for."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from camdaemon.control.panel.app import make_app
+from camdaemon.control.panel.guard import Sessions
+from camdaemon.control.server import _JOIN, _serve, _Server
+from camdaemon.control.verbs import Gallery, Preview, Verbs
+from camdaemon.errors import ControlError
+
+log = logging.getLogger(__name__)
+
+_HOST = "127.0.0.1"
+
+
+class _PanelServer(_Server):
+    """Ends by itself when no page was open for `idle_s`. `opening` is held by whoever sends a browser here."""
+
+    def __init__(self, app: FastAPI, sessions: Sessions, idle_s: float, opening: threading.Lock) -> None:
+        super().__init__(app)
+        self._sessions, self._idle_s, self._opening = sessions, idle_s, opening
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called by uvicorn ten times a second."""
+        if self._sessions.lonely_s() > self._idle_s and self._opening.acquire(blocking=False):
+            try:  # asked again: a browser may have been sent here before the lock was ours
+                self.should_exit |= self._sessions.lonely_s() > self._idle_s
+            finally:
+                self._opening.release()
+        return await super().on_tick(counter)
+
+
+@dataclass(frozen=True)
+class _Running:
+    server: _PanelServer
+    sessions: Sessions
+    thread: threading.Thread
+    port: int
+
+
+class PanelServer:
+    """The panel of one daemon. Any thread may call; `verbs`, `gallery` and `preview` are called from pool threads.
+
+    idle_s: seconds without an open page after which it stops listening.   clock: seconds, time.monotonic.
+    """
+
+    def __init__(
+        self,
+        verbs: Verbs,
+        gallery: Gallery,
+        preview: Preview,
+        *,
+        idle_s: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._verbs, self._gallery, self._preview = verbs, gallery, preview
+        self._idle_s, self._clock = idle_s, clock
+        self._lock = threading.Lock()
+        self._running: _Running | None = None
+
+    def open(self) -> str:
+        """An address that lets one browser in, once, within a minute. Starts the server if it does not run.
+
+        ControlError when it cannot listen.
+        """
+        with self._lock:
+            if self._running is None or self._running.server.should_exit or not self._running.thread.is_alive():
+                self._end()
+                self._running = self._start()
+            return f"http://{_HOST}:{self._running.port}/open?token={self._running.sessions.issue()}"
+
+    def close(self) -> None:
+        """End every request and the thread, within 2 s. Harmless when not open or repeated; `open` starts anew."""
+        with self._lock:
+            self._end()
+
+    def _start(self) -> _Running:
+        try:
+            listener = socket.create_server((_HOST, 0))
+        except OSError as wrong:
+            raise ControlError(f"cannot listen on {_HOST}: {wrong.strerror}; try again: camdaemon panel") from None
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each answer's body waits 40 ms for its head
+        port: int = listener.getsockname()[1]
+        sessions = Sessions(self._clock)
+        app = make_app(self._verbs, self._gallery, self._preview, sessions, port)
+        server = _PanelServer(app, sessions, self._idle_s, self._lock)
+        # A daemon thread, as the control server's: a verb that hangs must not keep the process alive.
+        thread = threading.Thread(target=_serve, args=(server, listener), name="panel", daemon=True)
+        thread.start()
+        while not server.started:
+            if not thread.is_alive():
+                raise ControlError("the panel did not start; its log says why: journalctl --user -u camdaemon")
+            time.sleep(0.005)
+        return _Running(server, sessions, thread, port)
+
+    def _end(self) -> None:
+        if self._running is None:
+            return
+        self._running.server.should_exit = True
+        self._running.thread.join(_JOIN)
+        if self._running.thread.is_alive():
+            log.warning("thread panel did not end in %g s", _JOIN)
+        self._running = None

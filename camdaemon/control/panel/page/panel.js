@@ -1,0 +1,196 @@
+// The page: what the controls do, and what the status changes on them.
+
+import { ask, listen } from "./daemon.js";
+import { startGallery } from "./gallery.js";
+import { startGraphs } from "./graphs.js";
+import { startView } from "./view.js";
+
+const byId = (id) => document.getElementById(id);
+const all = (selector) => [...document.querySelectorAll(selector)];
+const press = (button, on) => button.setAttribute("aria-pressed", Boolean(on));
+
+let silence;
+
+function say(message) {
+  clearTimeout(silence);
+  byId("said").textContent = message;
+  silence = setTimeout(() => (byId("said").textContent = ""), 5000);
+}
+
+function trouble(message) {
+  byId("alert").firstElementChild.textContent = message;
+  byId("dismiss").hidden = message === "";
+}
+
+/** Run an action; its message is said, its error stays until the next one succeeds. Resolves to whether it did. */
+async function act(action) {
+  try {
+    const { message } = await action();
+    trouble("");
+    say(message);
+    return true;
+  } catch (wrong) {
+    say("");
+    trouble(wrong.message);
+    return false;
+  }
+}
+
+function startSwitches() {
+  for (const name of ["pause", "mirror"]) {
+    const button = byId(name);
+    button.addEventListener("click", async () => {
+      const on = button.getAttribute("aria-pressed") !== "true"; // not "toggle": two presses by mistake undo each other
+      if (await act(() => ask(`/${name}`, { turn: on ? "on" : "off" }))) press(button, on);
+    });
+  }
+  for (const button of all("[data-mode]")) {
+    button.addEventListener("click", () => act(() => ask("/mode", { mode: button.dataset.mode })));
+  }
+}
+
+const taking = () => byId("take").getAttribute("aria-disabled") === "true";
+
+function startPlate() {
+  const button = byId("take"), words = button.textContent;
+  button.addEventListener("click", async () => {
+    if (taking()) return;
+    const countdown = Number(document.querySelector("[name=countdown]:checked").value);
+    const end = performance.now() + 1000 * countdown;
+    const count = () => {
+      const left = Math.ceil((end - performance.now()) / 1000);
+      button.textContent = left > 0 ? `Step out: ${left}` : "Photographing the room…";
+    };
+    button.setAttribute("aria-disabled", "true");
+    say(`Step out of the picture, ${countdown} seconds.`);
+    count();
+    const counting = setInterval(count, 100);
+    await act(() => ask("/plate", { countdown }));
+    clearInterval(counting);
+    button.removeAttribute("aria-disabled");
+    button.textContent = words;
+  });
+}
+
+/** A slider that is followed as fast as the daemon answers. Returns a function that shows the daemon's own value. */
+function startSlider(name, text) {
+  const slider = byId(name), output = byId(`${name}-value`);
+  let sending = false, again = false, touched = -Infinity;
+  const show = () => (output.textContent = text(slider.valueAsNumber));
+
+  async function send() {
+    again = sending;
+    if (sending) return;
+    sending = true;
+    try {
+      await ask("/adjust", { [name]: slider.valueAsNumber });
+      trouble("");
+    } catch (wrong) {
+      trouble(wrong.message);
+    }
+    sending = false;
+    if (again) send();
+  }
+
+  slider.addEventListener("input", () => {
+    touched = performance.now();
+    show();
+    send();
+  });
+  return (value) => {
+    if (typeof value !== "number" || performance.now() - touched < 2000) return;
+    slider.value = value;
+    show();
+  };
+}
+
+function showScenes(names, current) {
+  const list = byId("scene-list");
+  byId("scenes").hidden = names.length === 0;
+  if (list.dataset.names !== JSON.stringify(names)) {
+    list.dataset.names = JSON.stringify(names);
+    list.replaceChildren(...names.map(sceneButton));
+  }
+  [...list.children].forEach((button) => press(button, button.textContent === current));
+}
+
+function sceneButton(name) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "chip";
+  button.textContent = name;
+  button.addEventListener("click", () => act(() => ask("/scene", { name })));
+  return button;
+}
+
+/** What viewers see, as [state, badge, sentence]. */
+function seen({ mode, paused, plate, camera, backdrop }) {
+  if (mode === "passthrough") {
+    return ["passthrough", "Passthrough", "Viewers see your room. Press Live or Card to end that."];
+  }
+  if (taking()) return ["card", "Card", "Viewers see a card while the plate is taken."];
+  if (mode === "card") return ["card", "Card", "Viewers see the privacy card."];
+  if (paused) return ["paused", "Paused", "Viewers see a still picture of you."];
+  if (camera && camera !== "ok") return ["card", "Card", `Viewers see a card: ${camera}.`];
+  if (plate === "missing") return ["card", "Card", "Viewers see a card until there is a plate."];
+  return ["live", "Live", `Viewers see you in front of ${called(backdrop ?? "a backdrop")}.`];
+}
+
+function called(spec) {
+  if (/^blur\b/.test(spec)) return "your room, blurred";
+  if (spec === "plate") return "your clean room";
+  if (spec.startsWith("color:")) return "one colour";
+  return spec.split("/").pop();
+}
+
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text; // a live region is read out at every change
+}
+
+function showSeen(state, badge, sentence) {
+  byId("badge").dataset.state = byId("sentence").dataset.state = state;
+  setText(byId("badge"), badge);
+  setText(byId("sentence"), sentence);
+}
+
+function showStatus(status) {
+  showSeen(...seen(status));
+  setText(
+    byId("facts"),
+    [status.size, status.source, status.sink, status.device, status.matting].filter(Boolean).join(" · "),
+  );
+  all("[data-mode]").forEach((button) => press(button, button.dataset.mode === status.mode));
+  press(byId("pause"), status.paused);
+  press(byId("mirror"), status.mirror);
+  showScenes(status.scenes ?? [], status.scene);
+}
+
+function start() {
+  const { refresh, mark } = startGallery(byId("tiles"), act, { say, trouble });
+  const record = startGraphs();
+  const edge = startSlider("edge", (value) => value.toFixed(2).replace("-", "−"));
+  const blur = startSlider("blur", (value) => (value ? `${value.toFixed(0)} px` : "off"));
+  startView(byId("picture"), all("[data-view]"), byId("mine"), { say, trouble });
+  startSwitches();
+  startPlate();
+  byId("next").addEventListener("click", () => act(() => ask("/backdrop/next")));
+  byId("previous").addEventListener("click", () => act(() => ask("/backdrop/previous")));
+  byId("reload").addEventListener("click", async () => (await act(() => ask("/reload"))) && refresh());
+  byId("dismiss").addEventListener("click", () => trouble(""));
+  listen({
+    trouble,
+    gone(away) {
+      byId("gone").hidden = !away;
+      if (away) showSeen("unknown", "No answer", "What viewers see is not known.");
+    },
+    status(status) {
+      showStatus(status);
+      mark(status.backdrop ?? null);
+      record(status);
+      edge(status.edge);
+      blur(status.blur);
+    },
+  });
+}
+
+start();

@@ -1,0 +1,44 @@
+"""Scenes of the configuration: their checks, and what they change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from camdaemon.backdrop import check_backdrop
+from camdaemon.config import Config, CropConfig, SceneConfig
+from camdaemon.control import actions
+from camdaemon.errors import ConfigError
+from camdaemon.style import Crop, Style
+
+# What a reload applies at once; everything else is fixed while the devices and the network are open.
+LIVE = {"backdrop", "backdrops", "blur", "edge", "mirror", "crop", "fade_s", "hotkeys", "scenes", "max_coverage"}
+
+
+def style_of(config: Config) -> Style:
+    """The style that the configuration begins with."""
+    return Style(config.edge, config.blur, config.mirror, _crop(config.crop))
+
+
+def restyled(style: Style, wanted: SceneConfig) -> Style:
+    """`style` with what the scene names."""
+    given = {name: getattr(wanted, name) for name in ("edge", "blur", "mirror") if getattr(wanted, name) is not None}
+    crop = style.crop if wanted.crop is None else _crop(wanted.crop)
+    return replace(style, crop=crop, **given)
+
+
+def _crop(crop: CropConfig | None) -> Crop | None:
+    whole = crop is None or (crop.width == 1 and crop.height == 1)
+    return None if crop is None or whole else Crop(crop.left, crop.top, crop.width, crop.height)
+
+
+def check_scenes(config: Config) -> None:
+    """Raise one ConfigError that names every scene whose backdrop is not there, and every key bound to nothing."""
+    wrong = [mistake for action in config.hotkeys if (mistake := actions.check(action, list(config.scenes)))]
+    for name, scene in config.scenes.items():
+        try:
+            if scene.backdrop is not None:
+                check_backdrop(scene.backdrop)
+        except ConfigError as mistake:
+            wrong.append(f"scene {name}: {mistake}")
+    if wrong:
+        raise ConfigError("\n  ".join([f"{len(wrong)} mistakes" if len(wrong) > 1 else "1 mistake", *wrong]))

@@ -1,0 +1,99 @@
+"""The control API's server: uvicorn in a thread of its own, on a Unix socket that only this user can open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from camdaemon.control.api import make_app
+from camdaemon.control.lock import private_directory
+from camdaemon.control.verbs import Verbs
+from camdaemon.errors import ControlError
+
+log = logging.getLogger(__name__)
+_JOIN = 1.8  # seconds
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which first lets open requests know that it ends: it would wait for an events client forever."""
+
+    def __init__(self, app: FastAPI) -> None:
+        config = uvicorn.Config(
+            app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, log_level="warning",
+            access_log=False, server_header=False, timeout_graceful_shutdown=1,
+        )  # fmt: skip
+        super().__init__(config)
+        self._ending: asyncio.Event = app.state.ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending.set()
+        await super().shutdown(sockets)
+
+
+class ApiServer:
+    """Serves `verbs` at `path` from a thread named 'api'. `start` and `stop` are for one thread, the daemon's main one.
+
+    Hold the `DaemonLock` of `path` meanwhile. The verbs are called from pool threads.
+    """
+
+    def __init__(self, verbs: Verbs, path: Path) -> None:
+        self._verbs, self._path = verbs, path
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Returns when requests are answered; ControlError when the socket cannot be made."""
+        self._server = _Server(make_app(self._verbs))
+        listener = _bind(self._path)
+        # A daemon thread, and so are the pool's, which inherit it: a verb that hangs must not keep the process alive.
+        self._thread = threading.Thread(target=_serve, args=(self._server, listener), name="api", daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                self.stop()
+                raise ControlError("the control server did not start; its log says why: journalctl --user -u camdaemon")
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """End every request, the thread and the socket file, within 2 s. Harmless when not started or repeated."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(_JOIN)
+        if self._thread.is_alive():
+            log.warning("thread %s did not end in %g s", self._thread.name, _JOIN)
+        self._path.unlink(missing_ok=True)
+        self._server = self._thread = None
+
+
+def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Body of the thread 'api'. Without it camdaemon goes on: keys and signals still work."""
+    try:
+        server.run(sockets=[listener])
+    except Exception:
+        log.exception("the control server died; the picture goes on")
+    finally:
+        listener.close()
+
+
+def _bind(path: Path) -> socket.socket:
+    """A socket at `path` that is 0600 from its first moment: uvicorn would make it 0666, and chmod comes too late."""
+    private_directory(path.parent)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    umask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    except OSError as wrong:
+        listener.close()
+        raise ControlError(f"cannot listen at {path}: {wrong.strerror}; if none runs there: rm {path}") from None
+    finally:
+        os.umask(umask)
+    return listener

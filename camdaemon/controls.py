@@ -1,0 +1,109 @@
+"""Everything by which people drive a running pipeline: commands, their API, keys, panel; and what tells them things."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from camdaemon import card
+from camdaemon.config import Config
+from camdaemon.control import desktop
+from camdaemon.control.actions import Performer
+from camdaemon.control.commands import Commands
+from camdaemon.control.hotkeys import Hotkeys
+from camdaemon.control.panel import PanelServer
+from camdaemon.control.scenes import check_scenes
+from camdaemon.control.server import ApiServer
+from camdaemon.errors import ConfigError
+from camdaemon.keys import Combination
+from camdaemon.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def controlled(pipeline: Pipeline, commands: Commands, config: Config, socket: Path) -> Iterator[Performer]:
+    """Start every surface, stop them in reversed order. From the daemon's main thread; gives what performs key actions.
+
+    Keys follow the configuration when it is read again.
+    """
+    performer = Performer(commands, _tell)
+    bound = _Keys(performer)
+
+    def apply(new: Config) -> None:
+        if pipeline.stage.sink.live:  # nobody watches a file while it is written
+            bound.bind(new)
+        commands.invite(invitation(new))
+
+    with contextlib.ExitStack() as undo:
+        panel = PanelServer(commands, commands.gallery, pipeline.journey.viewfinder)
+        commands.open_panel, commands.on_reload = panel.open, apply
+        performer.start()
+        undo.callback(performer.stop)
+        api = ApiServer(commands, socket)
+        api.start()
+        undo.callback(api.stop)
+        undo.callback(panel.close)
+        undo.callback(bound.unbind)
+        _warn_of_scenes(config)
+        apply(config)
+        commands.expect_neighbours()
+        yield performer
+
+
+class _Keys:
+    """The key bindings of now."""
+
+    def __init__(self, performer: Performer) -> None:
+        self._performer = performer
+        self._hotkeys: Hotkeys | None = None
+        self._bindings: dict[str, str] = {}
+
+    def bind(self, config: Config) -> None:
+        if config.hotkeys == self._bindings:
+            return
+        self.unbind()
+        self._bindings = dict(config.hotkeys)
+        if self._bindings:
+            self._hotkeys = Hotkeys(self._bindings, self._performer.press)
+            self._hotkeys.start()
+
+    def unbind(self) -> None:
+        if self._hotkeys is not None:
+            self._hotkeys.stop()
+        self._hotkeys, self._bindings = None, {}
+
+
+def invitation(config: Config) -> card.Card:
+    """The card for a camera without a plate: what to do, by key where one is bound and there is a desktop for it."""
+    combination = config.hotkeys.get("plate")
+    if combination and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return card.no_plate(f"press {Combination.parse(combination)} or type: camdaemon plate")
+    return card.no_plate("type: camdaemon plate")
+
+
+def invite(config: Config) -> None:
+    """Say in the log and on the desktop what the card says."""
+    words = invitation(config)
+    hint = " ".join(words.hint.split())
+    log.warning("%s: %s", words.title, hint)
+    desktop.notify(words.title, hint)
+
+
+def _warn_of_scenes(config: Config) -> None:
+    try:
+        check_scenes(config)
+    except ConfigError as wrong:  # the show begins all the same; whoever switches to such a scene is told again
+        log.warning("%s", wrong)
+
+
+def _tell(sentence: str, failed: bool) -> None:
+    """The answer to a key press, for somebody who looks at a call."""
+    if failed:
+        log.warning("%s", sentence)
+        desktop.notify("camdaemon", sentence)
+    else:
+        log.info("%s", sentence)

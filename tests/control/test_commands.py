@@ -1,0 +1,283 @@
+"""The verbs on a live pipeline made of fakes: what they change, what they refuse, and that refusing changes nothing."""
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from fakes import RULES, Rig
+
+from camdaemon import card as cards
+from camdaemon.config import Config, CropConfig, SceneConfig
+from camdaemon.control.commands import Commands
+from camdaemon.errors import ConfigError, ControlError
+from camdaemon.frame import Content
+from camdaemon.show import Mode
+from camdaemon.style import Crop
+
+GREEN, BLUE, RED = (0, 255, 0), (0, 0, 255), (255, 0, 0)
+
+
+@dataclass
+class Live:
+    rig: Rig
+    commands: Commands
+    config: list[Config] = field(default_factory=list)  # the last one is what a reload finds
+
+    @property
+    def scene(self):
+        return self.rig.show.scene
+
+    def shows(self, colour: tuple[int, int, int]) -> Callable[[], bool]:
+        """Whether the newest published frame is a composite over `colour`; its corner is never the person."""
+
+        def now() -> bool:
+            frames = self.rig.sink.frames
+            return (
+                bool(frames) and frames[-1][0] is Content.COMPOSITE and np.allclose(frames[-1][2][2, 2], colour, atol=6)
+            )
+
+        return now
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        self.rig.run_until(condition)
+
+
+def picture(path: Path, colour: tuple[int, int, int]) -> str:
+    path.parent.mkdir(exist_ok=True)
+    cv2.imwrite(str(path), np.full((72, 128, 3), colour[::-1], np.uint8))
+    return str(path)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    folder = tmp_path / "backdrops"
+    for name, colour in (("a-red.png", RED), ("b-blue.png", BLUE), ("c-green.png", GREEN)):
+        picture(folder / name, colour)
+    scenes = {
+        "meeting": SceneConfig(backdrop="color:#0000ff", mirror=True, blur=3.0, edge=0.5),
+        "close": SceneConfig(crop=CropConfig(left=0.25, top=0.25, width=0.5, height=0.5)),
+        "away": SceneConfig(mode="card"),
+        "broken": SceneConfig(backdrop=str(tmp_path / "gone.png"), mirror=True),
+    }
+    config = Config(
+        source="fake", sink="fake", plate_taking=RULES, backdrops=str(folder), scenes=scenes, fade_s=0.05, hotkeys=False
+    )
+    rig = Rig()
+    found = [config]
+    live = Live(rig, Commands(rig.pipeline, config, rig.sink.size, None, lambda: None, lambda: found[-1]), found)
+    rig.pipeline.start()
+    live.wait(rig.published(Content.COMPOSITE))
+    yield live
+    rig.pipeline.stop()
+    rig.assert_no_room()
+
+
+def test_a_scene_changes_what_it_names_and_nothing_else(live: Live) -> None:
+    live.commands.scene("meeting")
+    assert live.scene.name == "meeting"
+    assert live.scene.style.mirror
+    assert (live.scene.style.blur, live.scene.style.edge) == (3.0, 0.5)
+    live.wait(live.shows(BLUE))
+    live.commands.scene("close")
+    assert live.scene.backdrop.spec == "color:#0000ff", "a scene without a backdrop keeps the one that shows"
+    assert live.scene.style.crop == Crop(0.25, 0.25, 0.5, 0.5)
+    assert live.scene.style.mirror
+    live.commands.scene("away")
+    assert live.scene.mode is Mode.CARD
+
+
+def test_a_scene_comes_with_a_cross_fade(live: Live) -> None:
+    scenes = {"meeting": live.config[-1].scenes["meeting"]}
+    live.config.append(live.config[-1].model_copy(update={"fade_s": 0.5, "scenes": scenes}))
+    live.commands.reload()
+    live.wait(live.shows(GREEN))
+    since = len(live.rig.sink.frames)
+    live.commands.scene("meeting")
+    live.wait(live.shows(BLUE))
+    corners = [
+        rgb[2, 2].astype(int) for content, _, rgb in live.rig.sink.frames[since:] if content is Content.COMPOSITE
+    ]
+    blues = [int(corner[2]) for corner in corners]
+    between = [blue for blue in blues if 20 < blue < 235]
+    assert len(between) >= 3, "no frame was a mixture of both"
+    assert all(later >= sooner - 3 for sooner, later in itertools.pairwise(blues)), "the fade went back"
+
+
+@pytest.mark.parametrize(
+    ("verb", "says"),
+    [
+        (lambda c: c.scene("broken"), "scene broken: backdrop"),
+        (lambda c: c.scene("meting"), "did you mean meeting"),
+        (lambda c: c.backdrop("/gone.png"), "no file"),
+        (lambda c: c.mode("raw"), "none of matte"),
+        (lambda c: c.adjust(2.0, None), "edge 2 is not from -1 to 1"),
+        (lambda c: c.adjust(0.5, float("nan")), "blur nan"),
+    ],
+)
+def test_a_refusal_changes_nothing(live: Live, verb: Callable[[Commands], str], says: str) -> None:
+    before = live.scene
+    with pytest.raises(ConfigError) as refused:
+        verb(live.commands)
+    assert says in str(refused.value)
+    assert live.scene is before
+
+
+def test_next_and_previous_go_round_the_folder(live: Live, tmp_path: Path) -> None:
+    names = [live.commands.next_backdrop() for _ in range(4)]
+    assert [name.split()[-1] for name in names] == ["a-red.png.", "b-blue.png.", "c-green.png.", "a-red.png."]
+    assert "c-green.png" in live.commands.previous_backdrop()
+    picture(tmp_path / "backdrops" / "d-new.png", RED)  # appears without a restart
+    assert [file.name for file in live.commands.backdrops()][-1] == "d-new.png"
+    assert "d-new.png" in live.commands.next_backdrop()
+    live.wait(live.shows(RED))
+
+
+def test_an_empty_folder_says_what_to_do(live: Live, tmp_path: Path) -> None:
+    live.commands.gallery.folder = tmp_path / "nothing"
+    with pytest.raises(ConfigError, match="put some there"):
+        live.commands.next_backdrop()
+
+
+def test_pause_freezes_the_composite_and_never_the_room(live: Live) -> None:
+    live.commands.pause("on")
+    live.wait(lambda: live.rig.pipeline.journey._frozen is not None)
+    since = len(live.rig.sink.frames) + 2
+    live.wait(lambda: len(live.rig.sink.frames) > since + 8)
+    frozen = [rgb for content, _, rgb in live.rig.sink.frames[since:] if content is Content.COMPOSITE]
+    assert len(frozen) >= 6
+    assert all(np.array_equal(frozen[0], rgb) for rgb in frozen)
+    live.commands.card("on")
+    live.wait(lambda: live.rig.sink.frames[-1][0] is Content.CARD)
+    live.commands.card("off")
+    live.commands.pause("off")
+    moving = len(live.rig.sink.frames)
+    live.wait(
+        lambda: any(
+            content is Content.COMPOSITE and not np.array_equal(frozen[0], rgb)
+            for content, _, rgb in live.rig.sink.frames[moving:]
+        )
+    )
+
+
+def test_switches_toggle(live: Live) -> None:
+    assert "frozen" in live.commands.pause("toggle")
+    assert "moves" in live.commands.pause("toggle")
+    assert "card" in live.commands.card("toggle")
+    assert "again" in live.commands.card("toggle")
+    live.commands.mode("passthrough")
+    live.commands.mode("card")
+    assert live.scene.mode is Mode.CARD
+    live.commands.card("off")
+    assert live.scene.mode is Mode.MATTE, "off the card comes the matte, never the room"
+    assert "You are mirrored" in live.commands.mirror("on")
+    assert live.commands.status()["mirror"] is True
+
+
+def test_adjust_is_seen_in_the_status(live: Live) -> None:
+    live.commands.adjust(0.25, None)
+    live.commands.adjust(None, 7.5)
+    status = live.commands.status()
+    assert (status["edge"], status["blur"]) == (0.25, 7.5)
+    assert status["scenes"] == ["meeting", "close", "away", "broken"]
+
+
+def test_reload_applies_what_it_can_and_names_the_rest(live: Live) -> None:
+    seen: list[Config] = []
+    live.commands.on_reload = seen.append
+    scenes = {"late": SceneConfig(backdrop="blur")}
+    changed = {"backdrop": "color:#ff0000", "scenes": scenes, "fps": 60.0, "edge": 0.5, "max_coverage": 0.8}
+    live.config.append(live.config[-1].model_copy(update=changed))
+    said = live.commands.reload()
+    assert "backdrop, edge, max_coverage, scenes" in said
+    assert "After a restart also: fps" in said
+    assert live.commands.scenes() == ["late"]
+    assert live.scene.style.edge == 0.5
+    assert live.rig.pipeline.journey.max_coverage == 0.8
+    assert seen == [live.config[-1]]
+    live.wait(live.shows(RED))
+
+
+def test_reload_of_the_scene_that_shows(live: Live) -> None:
+    live.commands.scene("meeting")
+    scenes = live.config[-1].scenes | {"meeting": SceneConfig(backdrop="color:#ff0000")}
+    scenes.pop("broken")
+    live.config.append(live.config[-1].model_copy(update={"scenes": scenes}))
+    live.commands.reload()
+    live.wait(live.shows(RED))
+
+
+def test_a_wrong_configuration_is_refused_whole(live: Live) -> None:
+    before, scenes = live.scene, live.commands.scenes()
+    broken = {"one": SceneConfig(backdrop="/gone/1.png"), "two": SceneConfig(backdrop="/gone/2.png")}
+    live.config.append(live.config[-1].model_copy(update={"scenes": broken, "backdrop": "color:#ff0000"}))
+    with pytest.raises(ConfigError) as refused:
+        live.commands.reload()
+    assert "/gone/1.png" in str(refused.value)
+    assert "/gone/2.png" in str(refused.value), "every mistake at once"
+    assert live.scene is before
+    assert live.commands.scenes() == scenes
+
+
+def test_the_invitation_shows_until_there_is_a_plate() -> None:
+    rig = Rig(plate=None)
+    commands = Commands(rig.pipeline, rig.config, rig.sink.size, None, lambda: None)
+    commands.invite(cards.no_plate("press F9"))
+    rig.pipeline.start()
+    rig.run_until(lambda: any(drawn.hint.startswith("To begin, press F9") for drawn in rig.pipeline.stage.deck._drawn))
+    rig.pipeline.stop()
+    rig.assert_no_room()
+
+
+def test_without_a_panel_or_a_file_to_read(live: Live) -> None:
+    with pytest.raises(ControlError):
+        live.commands.panel()
+    commands = Commands(live.rig.pipeline, live.config[-1], live.rig.sink.size, None, lambda: None)
+    with pytest.raises(ConfigError, match="restart"):
+        commands.reload()
+
+
+def test_two_hundred_random_verbs_from_four_clients(live: Live) -> None:
+    """No deadlock, no exception, no raw frame (see the fixture), and the show goes on."""
+    verbs: list[Callable[[Commands], object]] = [
+        lambda c: c.next_backdrop(), lambda c: c.previous_backdrop(), lambda c: c.scene("meeting"),
+        lambda c: c.scene("close"), lambda c: c.scene("away"), lambda c: c.card("toggle"), lambda c: c.pause("toggle"),
+        lambda c: c.mirror("toggle"), lambda c: c.adjust(0.3, 2.0), lambda c: c.adjust(-1.0, 0.0),
+        lambda c: c.mode("matte"), lambda c: c.mode("card"), lambda c: c.backdrop("blur:5"), lambda c: c.status(),
+        lambda c: c.backdrop("color:#123456"), lambda c: c.backdrops(), lambda c: c.backdrop("plate"),
+    ]  # fmt: skip
+    refusing: list[Callable[[Commands], object]] = [lambda c: c.scene("broken"), lambda c: c.backdrop("/gone.png")]
+    faults: list[BaseException] = []
+
+    def client(number: int) -> None:
+        chance = random.Random(number)
+        for _ in range(50):
+            try:
+                if chance.random() < 0.15:
+                    with pytest.raises(ConfigError):
+                        chance.choice(refusing)(live.commands)
+                else:
+                    chance.choice(verbs)(live.commands)
+            except BaseException as fault:
+                faults.append(fault)
+
+    clients = [threading.Thread(target=client, args=(number,)) for number in range(4)]
+    began = time.monotonic()
+    for thread in clients:
+        thread.start()
+    for thread in clients:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in clients), f"stuck after {time.monotonic() - began:.0f} s"
+    assert not faults
+    live.commands.mode("matte")
+    live.commands.pause("off")
+    live.commands.backdrop("color:#00ff00")
+    live.commands.adjust(0.0, 0.0)
+    live.wait(live.shows(GREEN))
+    assert not live.rig.pipeline.ended.is_set()
