@@ -152,6 +152,8 @@ def run(config: Config, playing: Playing, reread: Reread | None = None) -> None:
         manager.ready(f"{config.source} to {config.sink}")
         try:
             watch(pipeline, stop, manager)
+            if not stop.is_set() and pipeline.cause is None:
+                log.info("%s is over (to play it again and again: --loop)", config.source)
         finally:
             manager.stopping()
 

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -16,11 +17,10 @@ from PIL import Image, UnidentifiedImageError
 
 from camdaemon import picture
 from camdaemon.errors import ConfigError
-from camdaemon.listing import BackdropFile
+from camdaemon.listing import ONLY_VIDEOS, VIDEOS, BackdropFile
 from camdaemon.picture import Picture
 
 IMAGES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")
 MOST_BYTES = 64 << 20
 _MOST_PIXELS = 50_000_000  # of an uploaded picture; 8K is 33 million
 _MOST_VIDEO_PIXELS = 4096 * 2304
@@ -63,6 +63,8 @@ class Gallery:
                 'configuration: backdrops = "/home/you/Pictures/backdrops"'
             )
         specs = [file.spec for file in files]
+        with suppress(RuntimeError, ValueError):  # as it stands in the configuration
+            spec = spec if spec in specs else str(Path(spec).expanduser().absolute())
         here = specs.index(spec) if spec in specs else (-1 if step > 0 else 0)
         return files[(here + step) % len(files)]
 
@@ -174,7 +176,7 @@ def _check_video(name: str, data: bytes, fmt: str) -> None:
 
 def _first_frame(path: Path) -> Picture:
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=ONLY_VIDEOS) as container:
             frame = next(container.decode(video=0))
             return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     except (av.FFmpegError, StopIteration, IndexError, ValueError):

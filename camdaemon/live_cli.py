@@ -92,7 +92,20 @@ def panel(
     if browser:
         import webbrowser
 
-        webbrowser.open(address)
+        webbrowser.open(_page_to(address).as_uri())
+
+
+def _page_to(address: str) -> Path:
+    """A file of the user's own that leads to `address`: on a browser's command line everybody could read its token."""
+    import os
+
+    from camdaemon.control.lock import socket_path
+
+    page = socket_path().with_name("panel.html")
+    page.unlink(missing_ok=True)
+    with os.fdopen(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f'<!doctype html><title>camdaemon</title><meta http-equiv="refresh" content="0;url={address}">\n')
+    return page
 
 
 def _checked(turn: str) -> str:

@@ -16,6 +16,7 @@ from camdaemon.picture import Upload
 from camdaemon.show import Scene
 from camdaemon.style import Style
 
+_MOST_LAYERS = 3  # each costs a composite
 _KEPT = 4  # two scenes during a fade, each with a framed room and a blurred backdrop, and what came before
 
 
@@ -25,35 +26,49 @@ class _Derived(NamedTuple):
     result: Tensor
 
 
+class _Layer(NamedTuple):
+    """A scene that fades in from `began` on (seconds, as the frames' t)."""
+
+    scene: Scene
+    began: float
+
+    def share(self, t: float) -> float:
+        """How much of it shows over what is below, 0..1; all of it when time went backwards (a clip's start)."""
+        passed = t - self.began
+        return passed / self.scene.fade_s if 0 <= passed < self.scene.fade_s else 1.0
+
+
 class Painter:
     """Paints for the worker thread alone. upload: see Backdrop.picture.
 
-    A fade goes from the scene that was painted last to the new one, both alive, in `Scene.fade_s` seconds of the
-    frames' own time. What depends on plate and backdrop alone is computed once.
+    A fade goes from what was shown last to the new scene, both alive, in `Scene.fade_s` seconds of the frames' own
+    time; one that comes in the middle of another goes on from their mixture. What depends on plate and backdrop alone
+    is computed once.
     """
 
     def __init__(self, upload: Upload, metrics: Metrics) -> None:
         self._upload, self._metrics = upload, metrics
-        self._shown: Scene | None = None
-        self._before: Scene | None = None
-        self._began = self._last = 0.0
+        self._layers: list[_Layer] = []
+        self._last = 0.0
         self._kept: list[_Derived] = []
 
     def forget(self) -> None:
         """Something else was shown (a card): the next scene begins without a fade."""
-        self._shown = self._before = None
+        self._layers.clear()
 
     def paint(self, scene: Scene, matte: Matte, clean: Tensor, t: float) -> Tensor:
         """`matte` over `scene`'s backdrop at time `t` (s): (1,3,H,W), 0..1. clean: the plate, the same shape."""
-        if self._shown is not None and scene is not self._shown and scene.fade_s > 0:
-            self._before, self._began = self._shown, self._last  # so that the first frame already shows a change
-        self._shown, self._last = scene, t
-        share = (t - self._began) / scene.fade_s if self._before is not None and scene.fade_s > 0 else 1.0
-        picture = self._scene(scene, matte, clean, t)
-        if self._before is None or not 0 <= share < 1:
-            self._before = None
-            return picture
-        return torch.lerp(self._scene(self._before, matte, clean, t), picture, share)
+        if not self._layers or scene is not self._layers[-1].scene:
+            self._layers.append(_Layer(scene, self._last))  # not t: so the first frame already shows a change
+        self._last = t
+        shares = [layer.share(t) for layer in self._layers]
+        shares[0] = 1.0
+        lowest = max(index for index, share in enumerate(shares) if share >= 1)  # it covers all before it
+        self._layers = self._layers[lowest:][-_MOST_LAYERS:]
+        picture = self._scene(self._layers[0].scene, matte, clean, t)
+        for layer in self._layers[1:]:
+            picture = torch.lerp(picture, self._scene(layer.scene, matte, clean, t), layer.share(t))
+        return picture
 
     def _scene(self, scene: Scene, matte: Matte, clean: Tensor, t: float) -> Tensor:
         style = scene.style

@@ -195,7 +195,8 @@ def test_the_panel_is_served_by_the_daemon(tmp_path: Path) -> None:
         live.until(lambda status: status["plate"] == "taken")
         address = live.client.panel()
         with httpx.Client(follow_redirects=True, trust_env=False) as browser:
-            page = browser.get(address)
+            assert browser.get(address).status_code == 200
+            page = browser.get(address.partition("/open")[0] + "/")
             assert page.status_code == 200
             assert "camdaemon" in page.text
             assert "a.png" in browser.get(page.url.join("/backdrops")).text

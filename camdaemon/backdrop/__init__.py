@@ -10,10 +10,10 @@ from torch import Tensor
 
 from camdaemon.errors import ConfigError
 from camdaemon.frame import Size
+from camdaemon.listing import VIDEOS
 from camdaemon.picture import Upload
 
 _KINDS = "an image or video file, color:#rrggbb, blur[:sigma], or plate"
-VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")
 
 
 class Backdrop(Protocol):

@@ -15,6 +15,7 @@ from torch import Tensor
 from camdaemon import picture
 from camdaemon.errors import ConfigError
 from camdaemon.frame import Size
+from camdaemon.listing import ONLY_VIDEOS
 from camdaemon.mailbox import Mailbox
 from camdaemon.picture import Upload
 
@@ -31,7 +32,7 @@ class VideoBackdrop:
     def __init__(self, spec: str, path: Path, size: Size) -> None:
         self.spec = spec
         try:
-            container = av.open(str(path))
+            container = av.open(str(path), options=ONLY_VIDEOS)
             first = next(container.decode(video=0))
         except (av.FFmpegError, StopIteration, IndexError, ValueError) as wrong:
             raise ConfigError(

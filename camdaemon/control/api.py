@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import reprlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
@@ -46,6 +47,7 @@ def make_app(verbs: Verbs) -> FastAPI:
         version=__version__,
         docs_url=None,  # those pages would load their scripts from the network
         redoc_url=None,
+        redirect_slashes=False,
         responses={code: {"model": Problem} for code in (409, 422, 500, 503)},
     )
     app.state.ending = ending
@@ -210,6 +212,6 @@ def _sentence(wrong: RequestValidationError) -> str:
         if error["loc"] == ("body",) or error["type"] == "json_invalid":
             return "the request is not a JSON object; send one, with the header Content-Type: application/json"
         name = ".".join(str(part) for part in error["loc"][1:])
-        given = f", not {error['input']!r}" if isinstance(error["input"], str | int | float) else ""
+        given = f", not {reprlib.repr(error['input'])}" if isinstance(error["input"], str | int | float) else ""
         parts.append(f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}{given}")
     return "; ".join(parts) + "; what each command takes is listed at /openapi.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import threading
@@ -10,7 +9,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from camdaemon.backdrop import Backdrop
 from camdaemon.card import Card
 from camdaemon.config import Config, SceneConfig
 from camdaemon.control.prepare import Ready
-from camdaemon.control.scenes import LIVE, check_scenes, restyled, style_of
+from camdaemon.control.scenes import LIVE, check_scenes, find_scene, restyled, style_of
 from camdaemon.control.verbs import Turn
 from camdaemon.errors import ConfigError, ControlError, PlateRefused
 from camdaemon.frame import Size
@@ -53,7 +51,7 @@ class Commands:
         self._reread = reread
         self.open_panel: Callable[[], str] = _no_panel
         self.on_reload: Callable[[Config], None] = lambda _: None
-        self.gallery = Gallery(Path(config.backdrops).expanduser())
+        self.gallery = Gallery(_folder(config))
         self._ready = Ready(size)
         self._lock, self._taking, self._turning = threading.Lock(), threading.Lock(), threading.Lock()
         self._reloading = threading.Lock()
@@ -113,24 +111,18 @@ class Commands:
 
     def _neighbour(self, step: int) -> str:
         with self._turning:  # two presses at once are two steps
-            file = self.gallery.neighbour(self._pipeline.show.scene.backdrop.spec, step)
-            self._show(self._ready.take(file.spec))
+            file, made = self._ready.neighbour(self.gallery, self._pipeline.show.scene.backdrop.spec, step)
+            self._show(made)
         self.expect_neighbours()
         return f"The backdrop is {file.name}."
 
     def expect_neighbours(self) -> None:
         """Have the backdrops before and after the one that shows made ready."""
-        spec = self._pipeline.show.scene.backdrop.spec
-        with suppress(ConfigError):
-            near = [self.gallery.neighbour(spec, step) for step in (1, -1)]
-            self._ready.expect([file.spec for file in near if file.kind == "image" and file.spec != spec])
+        self._ready.expect_neighbours(self.gallery, self._pipeline.show.scene.backdrop.spec)
 
     def scene(self, name: str) -> str:
         """See Verbs.scene."""
-        config = self._config
-        wanted = config.scenes.get(name)
-        if wanted is None:
-            raise ConfigError(_no_scene(name, list(config.scenes)))
+        wanted = find_scene(self._config, name)
         try:
             self._apply(name, wanted)
         except ConfigError as wrong:
@@ -201,7 +193,7 @@ class Commands:
         check_scenes(new)
         changed = {name for name in type(new).model_fields if getattr(new, name) != getattr(old, name)}
         made = self._ready.take(new.backdrop) if "backdrop" in changed else None
-        self._config, self.gallery.folder = new, Path(new.backdrops).expanduser()
+        self._config, self.gallery.folder = new, _folder(new)
         if made is not None:
             self._show(made)
         if changed & {"edge", "blur", "mirror", "crop"}:
@@ -251,6 +243,7 @@ class Commands:
             "mirror": scene.style.mirror,
             "edge": scene.style.edge,
             "blur": scene.style.blur,
+            "taking": self._taking.locked(),
             "plate": "taken" if scene.plate is not None else "missing",
             "camera": "ok" if trouble is None else trouble.title.lower(),
             **pipeline.metrics.snapshot(),
@@ -275,17 +268,13 @@ class Commands:
         return after
 
 
+def _folder(config: Config) -> Path:
+    return Path(config.backdrops).expanduser().absolute()
+
+
 def _no_panel() -> str:
     raise ControlError("this daemon serves no panel; start one that does with: camdaemon run")
 
 
 def _turned(now: bool, turn: Turn) -> bool:
     return not now if turn == "toggle" else turn == "on"
-
-
-def _no_scene(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    if close:
-        return f"there is no scene {name!r} in the configuration; did you mean {close[0]}?"
-    there = f"there are {', '.join(known)}" if known else "there are none yet"
-    return f"there is no scene {name!r} in the configuration; {there}; write one below a line [scenes.NAME]"

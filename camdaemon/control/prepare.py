@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from camdaemon.backdrop import Backdrop, make_backdrop
-from camdaemon.errors import CamdaemonError
+from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frame import Size
+from camdaemon.gallery import Gallery
+from camdaemon.listing import BackdropFile
+
+log = logging.getLogger(__name__)
 
 
 class Ready:
@@ -36,6 +42,27 @@ class Ready:
             self._expected = set(specs)
         if missing:
             threading.Thread(target=self._make, args=(missing,), name="prepare", daemon=True).start()
+
+    def neighbour(self, gallery: Gallery, spec: str, step: int) -> tuple[BackdropFile, Backdrop]:
+        """The nearest file from `spec` in that direction that can be shown, prepared. Raises ConfigError for none.
+
+        A broken one must not bar the way.
+        """
+        first = file = gallery.neighbour(spec, step)
+        while True:
+            try:
+                return file, self.take(file.spec)
+            except ConfigError as broken:
+                log.warning("left out: %s", broken)
+                file = gallery.neighbour(file.spec, step)
+                if file == first:
+                    raise
+
+    def expect_neighbours(self, gallery: Gallery, spec: str) -> None:
+        """`expect` the pictures before and after `spec`."""
+        with suppress(ConfigError):
+            near = [gallery.neighbour(spec, step) for step in (1, -1)]
+            self.expect([file.spec for file in near if file.kind == "image" and file.spec != spec])
 
     def _make(self, specs: list[str]) -> None:
         for spec in specs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
 
 from camdaemon.backdrop import check_backdrop
@@ -17,6 +18,17 @@ LIVE = {"backdrop", "backdrops", "blur", "edge", "mirror", "crop", "fade_s", "ho
 def style_of(config: Config) -> Style:
     """The style that the configuration begins with."""
     return Style(config.edge, config.blur, config.mirror, _crop(config.crop))
+
+
+def find_scene(config: Config, name: str) -> SceneConfig:
+    """The scene called `name`; ConfigError that says which there are."""
+    if name in config.scenes:
+        return config.scenes[name]
+    close = difflib.get_close_matches(name, config.scenes, 1)
+    if close:
+        raise ConfigError(f"there is no scene {name!r} in the configuration; did you mean {close[0]}?")
+    there = f"there are {', '.join(config.scenes)}" if config.scenes else "there are none yet"
+    raise ConfigError(f"there is no scene {name!r} in the configuration; {there}; write one below a line [scenes.NAME]")
 
 
 def restyled(style: Style, wanted: SceneConfig) -> Style:

@@ -305,7 +305,7 @@ def test_a_video_too_slow_for_this_machine_still_moves(opened, tmp_path, monkeyp
 
     real = av.open
     heavy = write_clip(tmp_path / "heavy.mp4", greys=range(20, 240, 18), fps=20)
-    monkeypatch.setattr(video.av, "open", lambda path: Slow(real(path)))
+    monkeypatch.setattr(video.av, "open", lambda path, **_: Slow(real(path)))
     backdrop = opened(heavy)
     wait_for(lambda: level(backdrop) > 100, seconds=4)
 

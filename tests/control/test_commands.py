@@ -281,3 +281,22 @@ def test_two_hundred_random_verbs_from_four_clients(live: Live) -> None:
     live.commands.adjust(0.0, 0.0)
     live.wait(live.shows(GREEN))
     assert not live.rig.pipeline.ended.is_set()
+
+
+def test_a_broken_file_does_not_bar_the_way(live: Live, tmp_path: Path) -> None:
+    (tmp_path / "backdrops" / "a-z-broken.png").write_bytes(b"no picture")
+    assert "a-red.png" in live.commands.next_backdrop()
+    assert "b-blue.png" in live.commands.next_backdrop()
+    assert "a-red.png" in live.commands.previous_backdrop()
+
+
+def test_a_folder_of_broken_files_is_an_error(live: Live, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for name in ("a.png", "b.png"):
+        (broken / name).write_bytes(b"no picture")
+    live.commands.gallery.folder = broken
+    before = live.scene
+    with pytest.raises(ConfigError, match="not a picture"):
+        live.commands.next_backdrop()
+    assert live.scene is before

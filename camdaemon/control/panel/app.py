@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
@@ -82,7 +82,9 @@ def _add_page(app: FastAPI, sessions: Sessions, port: int) -> None:
         session = sessions.redeem(token)
         if session is None:
             return PlainTextResponse(f"This address works once, and for a minute; {TYPE_AGAIN}\n", 403)
-        answer = RedirectResponse("/", 303)
+        # Not a redirect: the file that sent the browser here is another site to it, and until the browser stands on a
+        # page of ours it would keep a strict cookie to itself.
+        answer = HTMLResponse('<!doctype html><title>camdaemon</title><meta http-equiv="refresh" content="0;url=/">')
         answer.set_cookie(cookie_name(port), session.cookie, path="/", httponly=True, samesite="strict")
         return answer
 

@@ -25,6 +25,7 @@ TYPE_AGAIN = "open the panel anew with: camdaemon panel"
 TOKEN_S = 60.0  # seconds a token may wait for its browser
 UPLOAD = "/backdrops"  # the one address that takes a file
 MAX_UPLOAD, MAX_JSON = 64 << 20, 64 << 10  # bytes of a body; uploads are held in memory
+_OUR_SITES = ("same-origin", "none")  # none: typed, or from a bookmark
 _SESSIONS = 16  # the oldest ends when there are more
 
 _HEADERS = {
@@ -118,7 +119,7 @@ class Guard:
         request = Request(scope)
         try:
             self._check_sender(request)
-            if scope["path"] != "/open":  # what the router goes by; request.url parses it once more
+            if scope_path(request) != "/open":
                 request.state.session = self._session(request)
             limit = _check_body(request)
         except Refused as refused:
@@ -130,7 +131,8 @@ class Guard:
     def _check_sender(self, request: Request) -> None:
         if len(hosts := request.headers.getlist("host")) != 1 or hosts[0] not in self._hosts:
             raise Refused(403, f"this host name is not the panel's; {TYPE_AGAIN}")
-        if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        # /open is reached from a file of the user's own, and from nowhere without its token.
+        if scope_path(request) != "/open" and request.headers.get("sec-fetch-site", "none") not in _OUR_SITES:
             raise Refused(403, f"another site may not use the panel; {TYPE_AGAIN}")
         origins = request.headers.getlist("origin")
         reading = request.method in ("GET", "HEAD")
@@ -144,6 +146,11 @@ class Guard:
         return session
 
 
+def scope_path(request: Request) -> str:
+    """What the router goes by; request.url parses it once more."""
+    return str(request.scope["path"])
+
+
 def cookie_name(port: int) -> str:
     """Cookies know hosts but no ports, so that two panels would overwrite each other's."""
     return f"camdaemon_panel_{port}"
@@ -151,7 +158,7 @@ def cookie_name(port: int) -> str:
 
 def _check_body(request: Request) -> int:
     """The most bytes that the body may have. What is announced is refused early; `_limited` counts what comes."""
-    path: str = request.scope["path"]
+    path = scope_path(request)
     upload = path == UPLOAD
     kind, limit = ("application/octet-stream", MAX_UPLOAD) if upload else ("application/json", MAX_JSON)
     if request.method == "POST":

@@ -1,0 +1,315 @@
+"""The page in a real browser: what a person presses, and what the daemon is asked by it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from fake_daemon import gradient, jpeg
+
+from camdaemon.control import api
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: sudo apt install chromium")
+
+expect = playwright.expect
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def _lively(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_EVENT_PERIOD", 0.15)
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Any) -> Iterator[Any]:
+    """What most tests share: a new one for each takes longer than the test."""
+    with browser.new_context() as context:
+        yield context.new_page()
+
+
+@pytest.fixture
+def own_tab(browser: Any) -> Iterator[Any]:
+    """For tests that leave their traces in it."""
+    with browser.new_context() as context:
+        yield context.new_page()
+
+
+@pytest.fixture
+def page(tab: Any, panel: Any) -> Iterator[Any]:
+    with visit(tab, panel):
+        yield tab
+        tab.goto("about:blank")
+
+
+@contextmanager
+def visit(tab: Any, panel: Any) -> Iterator[None]:
+    """Go where `camdaemon panel` sends a browser; no script of the page may fail meanwhile."""
+    wrong: list[str] = []
+
+    def listen(message: Any) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:  # an answer that is an error
+            wrong.append(message.text)
+
+    def fail(error: Any) -> None:
+        wrong.append(str(error))
+
+    tab.set_default_timeout(8000)
+    tab.on("console", listen)
+    tab.on("pageerror", fail)
+    tab.goto(panel.token_url())
+    expect(tab.locator("#badge")).to_have_text("Live")
+    yield
+    tab.remove_listener("console", listen)
+    tab.remove_listener("pageerror", fail)
+    assert wrong == []
+
+
+def number(page: Any) -> int:
+    return int(page.get_attribute("#picture", "data-number"))
+
+
+def wait_number(page: Any, last: int) -> None:
+    page.wait_for_function("last => Number(document.getElementById('picture').dataset.number) > last", arg=last)
+
+
+def colour(page: Any) -> list[int]:
+    """Of the picture's top left pixel."""
+    return page.evaluate(
+        "[...document.getElementById('picture').getContext('2d').getImageData(2, 2, 1, 1).data].slice(0, 3)"
+    )
+
+
+def wait_view(page: Any, view: str) -> None:
+    page.wait_for_selector(f'#picture[data-view="{view}"]')
+
+
+def test_the_picture_moves(page: Any) -> None:
+    wait_view(page, "composite")
+    assert page.url.endswith("/")  # the token is not in the history
+    wait_number(page, number(page) + 3)
+    red, green, _ = colour(page)
+    assert red > green + 40
+    expect(page.locator("#sentence")).to_have_text("Viewers see you in front of dawn.jpg.")
+
+
+def test_a_hidden_page_asks_for_no_pictures(page: Any, panel: Any) -> None:
+    wait_view(page, "composite")
+    hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
+    page.evaluate(hide % "true" + "document.dispatchEvent(new Event('visibilitychange'))")
+    panel.daemon.wait_status(2)  # one may have been on its way
+    made = panel.daemon.made["composite"]
+    panel.daemon.wait_status(3)
+    assert panel.daemon.made["composite"] == made
+    page.evaluate(hide % "false" + "document.dispatchEvent(new Event('visibilitychange'))")
+    wait_number(page, number(page))
+
+
+def test_alpha_and_camera_are_for_the_user_alone(own_tab: Any, panel: Any) -> None:
+    page = own_tab
+    with visit(page, panel):
+        page.get_by_role("button", name="Alpha").click()
+        wait_view(page, "alpha")
+        assert max(colour(page)) < 30
+        assert "camera" not in panel.daemon.made
+        page.clock.install()
+        page.get_by_role("button", name="Camera").click()
+        wait_view(page, "camera")
+        expect(page.get_by_text("only you see this", exact=True)).to_be_visible()
+        red, green, _ = colour(page)
+        assert green > red + 40
+        page.clock.run_for(10_000)
+        expect(page.get_by_role("button", name="Camera")).to_have_text("Camera · 20 s")
+        page.clock.run_for(21_000)
+        wait_view(page, "composite")
+        expect(page.get_by_role("button", name="Composite")).to_have_attribute("aria-pressed", "true")
+        expect(page.get_by_role("button", name="Camera")).to_have_text("Camera")
+
+
+def test_a_press_swaps_the_backdrop(page: Any, panel: Any) -> None:
+    lake = page.get_by_role("button", name="lake")
+    assert lake.locator("img").evaluate("each => each.decode().then(() => each.naturalWidth)") == 320
+    lake.click()
+    panel.daemon.wait_asked("backdrop", "/backdrops/lake.jpg")
+    expect(page.locator("#said")).to_have_text("The backdrop is /backdrops/lake.jpg.")
+    expect(lake).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Blur", exact=True).click()
+    panel.daemon.wait_asked("backdrop", "blur")
+    page.get_by_role("button", name="Clean room").click()
+    panel.daemon.wait_asked("backdrop", "plate")
+    page.locator("#shade").fill("#aa3311")
+    panel.daemon.wait_asked("backdrop", "color:#aa3311")
+    page.get_by_role("button", name="Next backdrop").click()
+    panel.daemon.wait_asked("next")
+    page.get_by_role("button", name="Previous backdrop").click()
+    panel.daemon.wait_asked("previous")
+
+
+def test_an_upload_appears_among_the_backdrops(page: Any, panel: Any) -> None:
+    data = jpeg(gradient((255, 255, 255), (0, 90, 0)))
+    page.locator("#file").set_input_files({"name": "<b>meadow.jpg", "mimeType": "image/jpeg", "buffer": data})
+    expect(page.get_by_role("button", name="<b>meadow", exact=True)).to_be_visible()
+    expect(page.locator("#said")).to_contain_text("is in the backdrop folder now")
+    assert panel.daemon.verbs_asked() == [("add", "<b>meadow.jpg", len(data))]
+
+
+def test_a_file_can_be_dropped(page: Any, panel: Any) -> None:
+    drop = """bytes => {
+      const held = new DataTransfer();
+      held.items.add(new File([new Uint8Array(bytes)], "dropped.jpg"));
+      document.getElementById("tiles").dispatchEvent(new DragEvent("drop", {dataTransfer: held, bubbles: true}));
+    }"""
+    page.evaluate(drop, list(jpeg(gradient((9, 9, 9), (90, 90, 90), 32, 32))))
+    expect(page.get_by_role("button", name="dropped", exact=True)).to_be_visible()
+
+
+def test_a_wrong_file_is_refused_with_a_sentence(page: Any) -> None:
+    alert = page.get_by_role("alert").get_by_text("is neither a picture nor a video")
+    page.locator("#file").set_input_files({"name": "song.mp3", "mimeType": "audio/mpeg", "buffer": b"ID3"})
+    expect(alert).to_be_visible()
+    page.get_by_role("button", name="Dismiss").click()
+    expect(alert).to_be_hidden()
+
+
+def test_too_large_a_file_is_not_even_sent(page: Any, panel: Any) -> None:
+    page.evaluate("""() => {
+      const held = new DataTransfer();
+      held.items.add(new File([new Uint8Array(70 * 2 ** 20)], "film.mp4"));
+      document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: held, bubbles: true}));
+    }""")
+    expect(page.locator("#alert")).to_contain_text("film.mp4 has 70 MB, and this page sends at most 64")
+    assert panel.daemon.verbs_asked() == []
+
+
+def test_the_plate_is_counted_down_and_taken(page: Any, panel: Any) -> None:
+    panel.daemon.hang = True
+    page.get_by_role("radio", name="3 s").check()
+    button = page.locator("#take")
+    button.click()
+    expect(button).to_have_text("Step out: 3")
+    expect(page.locator("#badge")).to_have_text("Card")
+    assert panel.daemon.in_plate.wait(5)
+    button.click(force=True)  # once is enough
+    expect(button).to_have_text("Photographing the room…")
+    panel.daemon.go_on.set()
+    expect(button).to_have_text("Step out and take the plate")
+    expect(page.locator("#said")).to_have_text("The plate is taken.")
+    expect(page.locator("#badge")).to_have_text("Live")
+    assert panel.daemon.verbs_asked() == [("plate", 3.0)]
+
+
+def test_switches_scenes_and_sliders(page: Any, panel: Any) -> None:
+    page.get_by_role("button", name="Card", exact=True).click()
+    expect(page.locator("#badge")).to_have_text("Card")
+    page.get_by_role("button", name="Live", exact=True).click()
+    expect(page.locator("#badge")).to_have_text("Live")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#badge")).to_have_text("Paused")
+    page.get_by_role("button", name="Pause").click()
+    panel.daemon.wait_asked("pause", "off")
+    page.get_by_role("button", name="Mirror").click()
+    panel.daemon.wait_asked("mirror", "on")
+    page.get_by_role("button", name="evening").click()
+    expect(page.get_by_role("button", name="evening")).to_have_attribute("aria-pressed", "true")
+    page.get_by_label("Matte edge").press("ArrowLeft")
+    panel.daemon.wait_asked("adjust", -0.05, None)
+    expect(page.locator("#edge-value")).to_have_text("−0.05")
+    page.get_by_label("Backdrop blur").fill("40")
+    panel.daemon.wait_asked("adjust", None, 40.0)
+    page.get_by_role("button", name="Reload configuration").click()
+    panel.daemon.wait_asked("reload")
+
+
+def test_passthrough_is_told_but_not_offered(page: Any, panel: Any) -> None:
+    panel.daemon.state["mode"] = "passthrough"
+    expect(page.locator("#badge")).to_have_text("Passthrough")
+    expect(page.locator("#sentence")).to_contain_text("Viewers see your room.")
+    assert page.locator('[data-mode="passthrough"]').count() == 0
+
+
+def test_graphs_are_drawn(page: Any) -> None:
+    expect(page.locator("#latency")).to_have_text("41, 58 ms")
+    drawn = (
+        "id => new Uint32Array(document.getElementById(id).getContext('2d').getImageData(0, 0, 999, 99).data.buffer)"
+    )
+    for graph in ("g-fps", "g-latency"):
+        page.wait_for_function(f"id => ({drawn})(id).some(Boolean)", arg=graph)
+        assert "now" in page.get_attribute(f"#{graph}", "aria-label")
+
+
+def test_the_keyboard_alone_is_enough(page: Any, panel: Any) -> None:
+    focused = "document.activeElement.id || document.activeElement.textContent.trim()"
+    way = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        way.append(page.evaluate(focused))
+        if way[-1] == "pause":
+            break
+    assert way == ["Composite", "Alpha", "Camera", "Live", "Card", "pause"]
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    panel.daemon.wait_asked("pause", "on")
+
+
+def test_it_fits_and_can_be_read(own_tab: Any, panel: Any) -> None:
+    page = own_tab
+    with visit(page, panel):
+        page.get_by_role("button", name="lake").click()
+        for width in (360, 768, 1280):
+            page.set_viewport_size({"width": width, "height": 740})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        expect(page.locator("#said")).not_to_be_empty()
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            for place in (
+                "body",
+                "#sentence",
+                "#plate-note",
+                "#take",
+                "#alert",
+                "#said",
+                "[data-view=alpha]",
+                ".second",
+            ):
+                assert contrast(page, place) >= 4.5, f"{place}, {scheme}"
+
+
+def contrast(page: Any, place: str) -> float:
+    """Of the text at `place` against what is behind it, as WCAG defines it."""
+    colours = page.evaluate(
+        """place => {
+          let node = document.querySelector(place);
+          const text = getComputedStyle(node).color;
+          const clear = "rgba(0, 0, 0, 0)";
+          while (node && getComputedStyle(node).backgroundColor === clear) node = node.parentElement;
+          const numbers = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number);
+          return [text, getComputedStyle(node).backgroundColor].map(numbers);
+        }""",
+        place,
+    )
+    light = []
+    for colour in colours:
+        linear = [c / 255 / 12.92 if c < 11 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+        light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+def test_a_daemon_that_went_away_is_told(own_tab: Any, fresh: Any) -> None:
+    page = own_tab
+    with visit(page, fresh):
+        expect(page.locator("#gone")).to_be_hidden()
+        fresh.server.close()
+        expect(page.locator("#gone")).to_be_visible()
+        expect(page.locator("#gone")).to_contain_text("camdaemon run")
+        expect(page.locator("#badge")).to_have_text("No answer")
