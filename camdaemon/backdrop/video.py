@@ -18,6 +18,7 @@ from camdaemon.frame import Size
 from camdaemon.listing import ONLY_VIDEOS
 from camdaemon.mailbox import Mailbox
 from camdaemon.picture import Upload
+from camdaemon.priority import give_way
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def _fitted(frame: av.VideoFrame, size: Size) -> picture.Picture:
 
 def _play(container: InputContainer, size: Size, frames: Mailbox[picture.Picture], stop: threading.Event) -> None:
     """Body of the decoding thread: owns `container`, sleeps between frames, gives pictures away."""
+    give_way()
     try:
         with container:
             rate = container.streams.video[0].average_rate

@@ -12,6 +12,7 @@ from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frame import Size
 from camdaemon.gallery import Gallery
 from camdaemon.listing import BackdropFile
+from camdaemon.priority import give_way, made_aside
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Ready:
             kept = self._kept.pop(spec, None)
         if kept is not None and kept[0] == _changed(spec):
             return kept[1]
-        return make_backdrop(spec, self._size)
+        return made_aside(lambda: make_backdrop(spec, self._size), "asked")
 
     def expect(self, specs: list[str]) -> None:
         """Have the pictures in the files `specs` made in the background, and forget all others."""
@@ -65,6 +66,7 @@ class Ready:
             self.expect([file.spec for file in near if file.kind == "image" and file.spec != spec])
 
     def _make(self, specs: list[str]) -> None:
+        give_way()
         for spec in specs:
             if not self._is_expected(spec):
                 continue

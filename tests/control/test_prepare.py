@@ -96,14 +96,14 @@ def test_each_is_given_away_once(made: Made, files: dict[str, str]) -> None:
     first, second = ready.take(files["a"]), ready.take(files["a"])
     assert first is not second
     assert made.specs == ["a.png", "a.png"]
-    assert made.threads == ["prepare", "MainThread"]
+    assert made.threads == ["prepare", "asked"]
 
 
 def test_what_was_not_expected_is_made_at_once(made: Made, files: dict[str, str]) -> None:
     ready = Ready(SIZE)
     assert value(ready.take(files["c"])) == 100
     assert ready.take("color:#ff0000").spec == "color:#ff0000"
-    assert made.threads == ["MainThread"] * 2
+    assert made.threads == ["asked"] * 2
 
 
 def test_a_file_that_changed_is_read_again(made: Made, files: dict[str, str]) -> None:
