@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from camdaemon import __version__, live_cli, offline_cli, options
+from camdaemon.camera_cli import app as camera
 from camdaemon.evaluate.cli import evaluate
 from camdaemon.service_cli import app as service
 from camdaemon.train.cli import app as train
@@ -38,22 +39,26 @@ def run(
     matting: options.Matting = None,
     device: options.Device = None,
     config: options.ConfigFile = None,
+    on_demand: options.OnDemand = None,
     frames: options.Frames = None,
     realtime: options.Realtime = True,
     loop: options.Loop = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Start the daemon: camera → matte → composite → virtual camera."""
-    settings = {"source": source, "sink": sink, "size": size, "fps": fps, "backdrop": backdrop, "plate": plate}
-    settings |= {"weights": weights, "matting": matting, "device": device}
+    settings: dict[str, Any] = {"source": source, "size": size, "fps": fps, "backdrop": backdrop, "plate": plate}
+    if sink:
+        settings |= {"sink": sink[0], "more_sinks": sink[1:]}
+    settings |= {"weights": weights, "matting": matting, "device": device, "on_demand": on_demand}
     loaded = _load(config, settings)
     from camdaemon import daemon
     from camdaemon.logs import set_up
+    from camdaemon.parts import Playing
     from camdaemon.status_line import console
 
     set_up(verbose, console)
     to_file = Path(loaded.sink).suffix != "" or loaded.sink == "null"
-    playing = daemon.Playing(frames, realtime, (realtime and not to_file) if loop is None else loop)
+    playing = Playing(frames, realtime, (realtime and not to_file) if loop is None else loop)
     daemon.run(loaded, playing, lambda: _load(config, settings))
 
 
@@ -140,6 +145,7 @@ def config_(
 
 weights = typer.Typer(help="Weights of the matting network.", no_args_is_help=True)
 weights.command("import")(offline_cli.weights_import)
+app.add_typer(camera, name="camera", no_args_is_help=True)
 app.add_typer(service, name="service", no_args_is_help=True)
 app.command(rich_help_panel=_OFFLINE)(offline_cli.image)
 app.command(rich_help_panel=_OFFLINE)(offline_cli.video)

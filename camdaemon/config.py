@@ -104,6 +104,8 @@ class Config(Model):
 
     source: str = Field("/dev/video0", description="/dev/videoN, a video file, or pattern")
     sink: str = Field("/dev/video10", description="/dev/videoN, a .mp4/.mkv/.mov file, preview, or null")
+    more_sinks: list[str] = Field([], description="further virtual cameras for the same picture: each takes one reader")
+    on_demand: bool = Field(True, description="close the camera while nobody watches the virtual one")
     size: SizeField | None = Field(None, description="pixels, WIDTHxHEIGHT; none: 1280x720, or a clip's own size")
     fps: float = Field(30.0, ge=1, le=240, description="frames per second to ask of the camera")
     backdrop: str = Field("color:#2f4f5f", description="image, video, color:#rrggbb, blur[:sigma], or plate")
@@ -121,6 +123,7 @@ class Config(Model):
     crop: CropConfig | None = Field(None, description="part of the camera's picture that fills the frame")
     fade_s: float = Field(0.3, ge=0, le=5, description="seconds in which a scene or backdrop replaces another")
     hotkeys: Hotkeys = Field(dict(keys.DEFAULTS), description="false, or key combinations by command")
+    lock_camera: bool = Field(True, description="hold exposure, white balance and focus while a plate serves")
     match_exposure: bool = Field(True, description="match the plate to each frame's exposure and white balance")
     refine: RefineConfig = RefineConfig()
     plate_taking: PlateConfig = PlateConfig()

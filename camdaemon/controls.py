@@ -17,6 +17,7 @@ from camdaemon.control.hotkeys import Hotkeys
 from camdaemon.control.panel import PanelServer
 from camdaemon.control.scenes import check_scenes
 from camdaemon.control.server import ApiServer
+from camdaemon.demand import PANEL
 from camdaemon.errors import ConfigError
 from camdaemon.keys import Combination
 from camdaemon.pipeline import Pipeline
@@ -39,7 +40,7 @@ def controlled(pipeline: Pipeline, commands: Commands, config: Config, socket: P
         commands.invite(invitation(new))
 
     with contextlib.ExitStack() as undo:
-        panel = PanelServer(commands, commands.gallery, pipeline.journey.viewfinder)
+        panel = PanelServer(commands, commands.gallery, _Looking(pipeline))
         commands.open_panel, commands.on_reload = panel.open, apply
         performer.start()
         undo.callback(performer.stop)
@@ -52,6 +53,18 @@ def controlled(pipeline: Pipeline, commands: Commands, config: Config, socket: P
         apply(config)
         commands.expect_neighbours()
         yield performer
+
+
+class _Looking:
+    """The viewfinder, and the camera to go with it: whoever looks at the panel wants to see something."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._viewfinder, self._demand = pipeline.journey.viewfinder, pipeline.show.demand
+
+    def jpeg(self, view: str, after: int, timeout: float) -> tuple[int, bytes] | None:
+        """See Preview.jpeg."""
+        with self._demand.held(PANEL):
+            return self._viewfinder.jpeg(view, after, timeout)
 
 
 class _Keys:

@@ -16,7 +16,7 @@ from camdaemon.config import Config
 from camdaemon.contact_sheet import Moment, MomentJob
 from camdaemon.control.commands import Commands
 from camdaemon.control.lock import socket_path
-from camdaemon.daemon import Playing, running, watch
+from camdaemon.daemon import running, watch
 from camdaemon.devices_table import MODPROBE
 from camdaemon.errors import CamdaemonError
 from camdaemon.frame import Size
@@ -24,6 +24,7 @@ from camdaemon.output import Sink
 from camdaemon.output.file import FileSink
 from camdaemon.output.preview import PreviewSink, has_display
 from camdaemon.output.tee import TeeSink
+from camdaemon.parts import Playing
 from camdaemon.pipeline import Pipeline
 from camdaemon.status_line import console
 

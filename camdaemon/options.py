@@ -14,8 +14,12 @@ def _option(text: str, default: str, **more: Any) -> Any:
 
 Source = Annotated[str | None, _option("/dev/videoN, a video file, or 'pattern'.", "/dev/video0")]
 Sink = Annotated[
-    str | None,
-    _option("/dev/videoN (v4l2loopback), a .mp4/.mkv/.mov file, 'preview' or 'null'.", "/dev/video10"),
+    list[str] | None,
+    _option("/dev/videoN (v4l2loopback), a .mp4/.mkv/.mov file, 'preview' or 'null'; may be repeated.", "/dev/video10"),
+]
+OnDemand = Annotated[
+    bool | None,
+    _option("Close the camera while nobody watches the virtual one.", "on demand"),
 ]
 Size = Annotated[str | None, _option("WIDTHxHEIGHT in pixels, multiples of 4.", "1280x720; a clip's own size")]
 Fps = Annotated[float | None, _option("Frames per second to ask of the camera.", "30")]

@@ -10,6 +10,7 @@ from enum import StrEnum
 from camdaemon import card as cards
 from camdaemon.backdrop import Backdrop
 from camdaemon.card import Card
+from camdaemon.demand import ALWAYS, Demand
 from camdaemon.job import Job
 from camdaemon.plate import Plate
 from camdaemon.style import Style
@@ -47,11 +48,12 @@ class Show:
     """`scene` and `trouble` are replaced whole, by one reference, never changed in place. Any thread may read.
 
     scene: written by the commands.   trouble: the card for having no frames, None while there are; written by the
-    capture thread.   jobs: put by the commands, taken by the worker.
+    capture thread.   jobs: put by the commands, taken by the worker.   demand: why the camera must run.
     """
 
     scene: Scene
     trouble: Card | None = cards.STARTING
     jobs: queue.SimpleQueue[Job] = field(default_factory=queue.SimpleQueue)
+    demand: Demand = field(default_factory=lambda: Demand(ALWAYS))
     stopping: threading.Event = field(default_factory=threading.Event)
     first_published: threading.Event = field(default_factory=threading.Event)

@@ -40,6 +40,7 @@ _S_FMT = request(READ | WRITE, 5, _FORMAT)  # ask for a format; the driver answe
 _STREAMON = request(WRITE, 18, _INT)  # begin to stream
 _S_PARM = request(READ | WRITE, 22, _STREAMPARM)  # ask for a frame rate; the driver answers likewise
 _G_CTRL = request(READ | WRITE, 27, _CONTROL)  # read a control
+_S_CTRL = request(READ | WRITE, 28, _CONTROL)  # set a control; the driver answers with what it made of it
 
 KEEP_FORMAT = 0x00980900 + 0xF000  # v4l2loopback's control that pins format and direction (V4L2_CID_USER_BASE + …)
 
@@ -168,6 +169,11 @@ def stream_on(fd: int, stream: Stream) -> None:
 
 def get_control(fd: int, control: int) -> int:
     return int(call(fd, _G_CTRL, _CONTROL, control, 0)[1])
+
+
+def set_control(fd: int, control: int, value: int) -> None:
+    """Ask for a value; the driver may round it, or take it and change nothing: read it back."""
+    call(fd, _S_CTRL, _CONTROL, control, value)
 
 
 def call(fd: int, number: int, layout: struct.Struct, *values: int | bytes) -> tuple[Any, ...]:

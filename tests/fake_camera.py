@@ -1,9 +1,16 @@
-"""A simulated camera behind OpenCV's calls: a driver queue, a clock of its own, and what its node says."""
+"""A simulated camera behind OpenCV's calls: a driver queue, a clock of its own, and what its node says.
+
+And its controls, at the level of the driver's ioctls.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
+import struct
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -158,3 +165,130 @@ class Rig:
         frame = HostFrame.empty(source.fmt, source.size)
         source.read(frame)
         return frame
+
+
+QUERYCAP, QUERYCTRL, QUERYMENU = 0x80685600, 0xC0445624, 0xC02C5625  # as the C compiler gives them
+G_CTRL, S_CTRL = 0xC008561B, 0xC008561C
+NEXT_CTRL, INACTIVE = 0x80000000, 0x10
+INT, BOOL, MENU, BUTTON, INT64, CLASS, STRING, INT_MENU = 1, 2, 3, 4, 5, 6, 7, 9
+
+
+@dataclass
+class Knob:
+    """A control. auto: (id of a switch, its values with which the camera sets this one by itself), and then `live`."""
+
+    id: int
+    title: str
+    value: int = 0
+    low: int = 0
+    high: int = 1
+    default: int = 0
+    kind: int = INT
+    step: int = 1
+    flags: int = 0
+    menu: dict[int, str | int] = field(default_factory=dict)
+    auto: tuple[int, tuple[int, ...]] | None = None
+    live: Callable[[], int] | None = None
+
+
+class Knobs:
+    """The driver of a camera with controls. `path` stands for its node. No other ioctl is answered: nothing streams.
+
+    ignores: takes what is set while it is automatic and does nothing, as older drivers; else refuses it (EACCES).
+    """
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, *knobs: Knob, ignores: bool = False) -> None:
+        path.touch()
+        self.path, self.ignores = str(path), ignores
+        self.knobs = {knob.id: knob for knob in knobs}
+        self.written: list[tuple[str, int]] = []
+        self.refuses: dict[tuple[int, int], int] = {}  # (ioctl, id) → errno
+        self.unplugged_at: int | None = None  # so many writes, and it is gone
+        monkeypatch.setattr(v4l2, "ioctl", self.ioctl)
+        monkeypatch.setattr(v4l2, "holders", lambda path: ["zoom (pid 7)"])
+
+    def __getitem__(self, title: str) -> int:
+        return next(knob.value for knob in self.knobs.values() if knob.title == title)
+
+    def is_auto(self, knob: Knob) -> bool:
+        return knob.auto is not None and knob.auto[0] in self.knobs and self.knobs[knob.auto[0]].value in knob.auto[1]
+
+    def ioctl(self, fd: int, number: int, buffer: bytearray) -> int:
+        assert os.readlink(f"/proc/self/fd/{fd}") == self.path
+        assert len(buffer) == number >> 16 & 0x3FFF
+        if self.unplugged_at is not None and len(self.written) >= self.unplugged_at:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        if number == QUERYCAP:
+            struct.pack_into("16s32s32sIII", buffer, 0, b"uvcvideo", b"Cam", b"usb-1", 0, 0x80000000, 1)
+            return 0
+        if number not in (QUERYCTRL, QUERYMENU, G_CTRL, S_CTRL):
+            raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+        asked = struct.unpack_from("I", buffer)[0]
+        if asked & NEXT_CTRL:
+            asked = next((each for each in sorted(self.knobs) if each > asked & ~NEXT_CTRL), 0)
+        if refused := self.refuses.get((number, asked), 0 if asked in self.knobs else errno.EINVAL):
+            raise OSError(refused, os.strerror(refused))
+        knob = self.knobs[asked]
+        {QUERYCTRL: self._describe, QUERYMENU: self._item, G_CTRL: self._get, S_CTRL: self._set}[number](knob, buffer)
+        return 0
+
+    def _describe(self, knob: Knob, buffer: bytearray) -> None:
+        flags = knob.flags | (INACTIVE if self.is_auto(knob) else 0)
+        numbers = knob.low, knob.high, knob.step, knob.default, flags
+        struct.pack_into("II32siiiiI", buffer, 0, knob.id, knob.kind, knob.title.encode(), *numbers)
+
+    def _item(self, knob: Knob, buffer: bytearray) -> None:
+        item = knob.menu.get(struct.unpack_from("I", buffer, 4)[0])
+        if item is None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        buffer[8:40] = struct.pack("q24x", item) if isinstance(item, int) else struct.pack("32s", item.encode())
+
+    def _get(self, knob: Knob, buffer: bytearray) -> None:
+        assert knob.kind in (INT, BOOL, MENU, INT_MENU)
+        struct.pack_into("i", buffer, 4, knob.live() if knob.live and self.is_auto(knob) else knob.value)
+
+    def _set(self, knob: Knob, buffer: bytearray) -> None:
+        value = struct.unpack_from("i", buffer, 4)[0]
+        self.written.append((knob.title, value))
+        if not self.is_auto(knob):
+            knob.value = knob.low + round((value - knob.low) / knob.step) * knob.step
+        elif not self.ignores:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+EXPOSURES: dict[int, str | int] = {1: "Manual Mode", 3: "Aperture Priority Mode"}
+
+
+def webcam(drift: Callable[[], int] = lambda: 333) -> list[Knob]:
+    """As a UVC webcam has them today, everything automatic. drift: the exposure time that it has chosen."""
+    exposure, white, focus = (0x009A0901, (0, 3)), (0x0098090C, (1,)), (0x009A090C, (1,))
+    return [
+        Knob(0x00980001, "User Controls", kind=CLASS),
+        Knob(0x00980900, "Brightness", 128, high=255, default=128),
+        Knob(0x0098090C, "White Balance, Automatic", 1, default=1, kind=BOOL),
+        Knob(0x00980913, "Gain", 0, high=255, auto=exposure, live=lambda: 40),
+        Knob(
+            0x00980918, "Power Line Frequency", 1, high=2, default=2, kind=MENU, menu={0: "Off", 1: "50 Hz", 2: "60 Hz"}
+        ),
+        Knob(0x0098091A, "White Balance Temperature", 4000, 2000, 6500, 4000, step=10, auto=white, live=lambda: 4700),
+        Knob(0x0098091C, "Backlight Compensation", 1),
+        Knob(0x009A0901, "Auto Exposure", 3, high=3, default=3, kind=MENU, menu=EXPOSURES),
+        Knob(0x009A0902, "Exposure Time, Absolute", 250, 3, 2047, 250, auto=exposure, live=drift),
+        Knob(0x009A0903, "Exposure, Dynamic Framerate", 1, kind=BOOL),
+        Knob(0x009A090A, "Focus, Absolute", 0, high=250, step=5, auto=focus, live=lambda: 35),
+        Knob(0x009A090C, "Focus, Automatic Continuous", 1, default=1, kind=BOOL),
+    ]
+
+
+def old_webcam() -> list[Knob]:
+    """The same kind of camera as older kernels name it."""
+    return [
+        Knob(0x0098090C, "White Balance Temperature, Auto", 1, default=1, kind=BOOL),
+        Knob(
+            0x0098091A, "White Balance Temperature", 4000, 2000, 6500, 4000, auto=(0x0098090C, (1,)), live=lambda: 5000
+        ),
+        Knob(0x009A0901, "Exposure, Auto", 3, high=3, default=3, kind=MENU, menu=EXPOSURES),
+        Knob(0x009A0902, "Exposure (Absolute)", 250, 3, 2047, 250, auto=(0x009A0901, (3,)), live=lambda: 100),
+        Knob(0x009A0903, "Exposure, Auto Priority", 1, kind=BOOL),
+        Knob(0x009A090C, "Focus, Auto", 1, default=1, kind=BOOL),
+    ]

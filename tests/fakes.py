@@ -21,10 +21,11 @@ from camdaemon.deck import Deck
 from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.journey import Journey
+from camdaemon.loops import Camera, Stage
 from camdaemon.matte import Matte
 from camdaemon.metrics import Metrics
 from camdaemon.painter import Painter
-from camdaemon.pipeline import Camera, Pipeline, Stage
+from camdaemon.pipeline import Pipeline
 from camdaemon.plate import Plate, PlateMatcher
 from camdaemon.show import Scene, Show
 from camdaemon.transfer import Transfer

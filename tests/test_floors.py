@@ -17,18 +17,20 @@ ROOT = Path(__file__).parent.parent / "camdaemon"
 
 # Floor 0: words, spoken by all. They import each other only.
 WORDS = {"errors", "frame", "mailbox", "pool", "config", "metrics", "picture", "card", "job", "matte", "v4l2"}
-WORDS |= {"style", "keys", "listing"}
+WORDS |= {"style", "keys", "listing", "priority", "v4l2_controls", "demand"}
 # Floor 1: stops on a frame's way. Words and their own folder only.
 STOP_FOLDERS = {"capture", "matting", "backdrop", "output"}
 STOPS = {"transfer", "colour", "plate", "plate_store", "composite", "deck", "contact_sheet", "gallery"}
 # Floor 2: the journey, each importing what stands before it.
-JOURNEY = ["show", "painter", "viewfinder", "journey", "pipeline"]
+JOURNEY = ["show", "painter", "viewfinder", "journey", "loops", "pipeline"]
 # Floor 3: control. These surfaces are handed what executes a verb; the others may see the floors below.
 SURFACES = {f"control.{name}" for name in ("api", "bodies", "client", "hotkeys", "lock", "panel", "server", "verbs")}
 SURFACES |= {f"control.{name}" for name in ("desktop", "limits", "notify")}
 # Floor 4: roots, imported by roots only.
 ROOTS = {"cli", "daemon", "demo", "status_line", "devices_table", "offline_cli", "options", "status", "__main__"}
-ROOTS |= {"live_cli", "controls", "service", "service_cli", "signals", "logs", "desktop_entry"}
+ROOTS |= {"live_cli", "controls", "service", "service_cli", "signals", "logs", "desktop_entry", "parts"}
+ROOTS |= {"setup_cli", "camera_cli"}
+ROOT_FOLDERS = {"setup", "doctor"}
 # Apart from the runtime: tools, and the networks, which import nothing of camdaemon. Only roots see them.
 APART = {"model", "train", "offline", "evaluate", "weights_import"}
 
@@ -56,6 +58,7 @@ TORCH = {
     "painter",
     "viewfinder",
     "journey",
+    "loops",
     "pipeline",
     "matting",
     "backdrop",
@@ -81,7 +84,7 @@ def floor(module: str) -> int | None:
         module in STOPS or head(module) in STOP_FOLDERS,
         module in JOURNEY,
         head(module) == "control",
-        module in ROOTS,
+        module in ROOTS or head(module) in ROOT_FOLDERS,
         head(module) in APART,
     ]
     return floors.index(True) if any(floors) else None
@@ -211,7 +214,7 @@ def test_every_module_stands_on_a_floor():
 
 
 def test_every_name_on_a_floor_is_there():
-    named = WORDS | STOPS | set(JOURNEY) | STOP_FOLDERS | ROOTS | APART
+    named = WORDS | STOPS | set(JOURNEY) | STOP_FOLDERS | ROOTS | ROOT_FOLDERS | APART
     assert not named - {head(module) for module in FILES}, "these are named at the top of this file and exist no more"
 
 

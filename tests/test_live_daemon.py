@@ -27,7 +27,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np
-from camdaemon import config, daemon
+from camdaemon import config, daemon, parts
 from camdaemon.frame import PixelFormat
 from camdaemon.logs import set_up
 
@@ -37,11 +37,11 @@ class Sink:
     def write(self, frame): pass
     def close(self): pass
 
-daemon.open_sink = lambda spec, size, fps, paced: Sink(size, fps)
+parts.open_sink = lambda spec, size, fps, paced: Sink(size, fps)
 set_up(False)
 path = Path(sys.argv[1])
 load = lambda: config.load(path, {})
-daemon.run(load(), daemon.Playing(), load)
+daemon.run(load(), parts.Playing(), load)
 """
 
 CONFIG = """

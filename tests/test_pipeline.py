@@ -9,12 +9,14 @@ import pytest
 import torch
 from fakes import MARKER, PERSON, SIZE, FakeSource, PerfectMatting, RecordingSink, Rig
 
+from camdaemon import card as cards
+from camdaemon import loops
 from camdaemon.card import Card
 from camdaemon.contact_sheet import MomentJob
+from camdaemon.demand import Demand
 from camdaemon.errors import ControlError, DeviceError, MattingError
 from camdaemon.frame import Content, Size
-from camdaemon.pipeline import Mode
-from camdaemon.show import Scene
+from camdaemon.show import Mode, Scene
 
 CARD, COMPOSITE, ROOM = Content.CARD, Content.COMPOSITE, Content.ROOM
 
@@ -341,3 +343,46 @@ def test_only_the_worker_touches_tensors_that_track_nothing(start):
     job = Peek()
     rig.pipeline.submit(job)
     assert job.future.result(5) == ("worker", True, False)
+
+
+def test_while_nobody_watches_the_camera_is_closed_and_a_card_shows(start, monkeypatch):
+    monkeypatch.setattr(loops, "_LINGER_S", 0.1)
+    monkeypatch.setattr(loops, "_IDLE_S", 0.02)
+    opened = []
+
+    def reopen():
+        opened.append(FakeSource())
+        return opened[-1]
+
+    rig = Rig(reopen=reopen)
+    rig.show.demand = Demand()
+    start(rig)
+    rig.run_until(lambda: rig.source.closed)
+    assert rig.show.trouble is cards.STANDBY
+    idle = len(rig.sink.frames)
+    rig.run_until(lambda: len(rig.sink.frames) > idle + 5)
+    assert not opened, "nobody asked for it"
+    calls = rig.matting.calls
+    assert set(rig.sink.contents()[idle + 1 :]) == {Content.CARD}, "a card keeps the device listed"
+    assert rig.matting.calls == calls, "no inference"
+    rig.show.demand.add("viewers")
+    rig.run_until(rig.published(Content.COMPOSITE, since=idle))
+    assert len(opened) == 1
+    rig.show.demand.remove("viewers")
+    rig.run_until(lambda: opened[0].closed)
+    with rig.show.demand.held("plate"):
+        rig.run_until(lambda: len(opened) == 2)
+
+
+def test_a_short_gap_between_viewers_keeps_the_camera_open(start, monkeypatch):
+    monkeypatch.setattr(loops, "_LINGER_S", 5.0)
+    rig = Rig()
+    rig.show.demand = Demand("viewers")
+    start(rig)
+    rig.run_until(rig.published(Content.COMPOSITE))
+    rig.show.demand.remove("viewers")
+    since = len(rig.sink.frames)
+    rig.run_until(lambda: len(rig.sink.frames) > since + 3)
+    rig.show.demand.add("viewers")
+    rig.run_until(rig.published(Content.COMPOSITE, since=since))
+    assert not rig.source.closed

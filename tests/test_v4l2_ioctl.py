@@ -18,7 +18,7 @@ from camdaemon.v4l2 import Format, Stream
 
 # as the C compiler gives them for 64-bit Linux
 QUERYCAP, G_FMT, S_FMT = 0x80685600, 0xC0D05604, 0xC0D05605
-STREAMON, S_PARM, G_CTRL = 0x40045612, 0xC0CC5616, 0xC008561B
+STREAMON, S_PARM, G_CTRL, S_CTRL = 0x40045612, 0xC0CC5616, 0xC008561B, 0xC008561C
 
 
 class FakeKernel:
@@ -105,6 +105,10 @@ def test_stream_on_and_controls(kernel: FakeKernel) -> None:
     v4l2.stream_on(3, Stream.OUTPUT)
     assert started == [2]
     assert v4l2.get_control(3, v4l2.KEEP_FORMAT) == 1
+    asked = []
+    kernel.on(S_CTRL, lambda buffer: asked.append(struct.unpack("Ii", buffer)))
+    v4l2.set_control(3, 0x00980903, -40)
+    assert asked == [(0x00980903, -40)]
 
 
 def test_a_refused_ioctl_is_an_oserror(kernel: FakeKernel) -> None:

@@ -16,10 +16,12 @@ from camdaemon import plate_store
 from camdaemon.backdrop import Backdrop
 from camdaemon.card import Card
 from camdaemon.config import Config, SceneConfig
+from camdaemon.control.holding import Holder
 from camdaemon.control.prepare import Ready
 from camdaemon.control.scenes import LIVE, check_scenes, find_scene, restyled, style_of
 from camdaemon.control.verbs import Turn
-from camdaemon.errors import ConfigError, ControlError, PlateRefused
+from camdaemon.demand import PLATE
+from camdaemon.errors import CamdaemonError, ConfigError, ControlError, PlateRefused
 from camdaemon.frame import Size
 from camdaemon.gallery import Gallery
 from camdaemon.listing import BackdropFile
@@ -49,6 +51,7 @@ class Commands:
     ) -> None:
         self._pipeline, self._config, self._size, self._camera, self._on_stop = pipeline, config, size, camera, on_stop
         self._reread = reread
+        self.holder = Holder(None)
         self.open_panel: Callable[[], str] = _no_panel
         self.on_reload: Callable[[Config], None] = lambda _: None
         self.gallery = Gallery(_folder(config))
@@ -62,18 +65,29 @@ class Commands:
         if not self._taking.acquire(blocking=False):
             raise PlateRefused("a plate is being taken already; wait for it, then: camdaemon plate")
         try:
-            job = PlateJob(self._config.plate_taking, countdown)
-            self._pipeline.submit(job)
-            taken = self._awaited(job.future, countdown + self._config.plate_taking.timeout_s + _GRACE_S)
+            with self._pipeline.show.demand.held(PLATE):
+                taken = self._take_plate(countdown)
         finally:
             self._taking.release()
         self._swap(lambda scene: replace(scene, plate=taken))
         if self._camera is None:
             return "The plate is taken."
         try:
-            return f"The plate is taken and kept in {plate_store.save(self._camera, self._size, taken.rgb)}."
+            where = plate_store.save(self._camera, self._size, taken.rgb)
+            self.holder.keep(where)
+            return f"The plate is taken and kept in {where}."
         except ConfigError as wrong:  # it serves until camdaemon stops
             return f"The plate is taken, but will be gone after a restart: {wrong}"
+
+    def _take_plate(self, countdown: float) -> Plate:
+        before = self.holder.for_plate()
+        try:
+            job = PlateJob(self._config.plate_taking, countdown)
+            self._pipeline.submit(job)
+            return self._awaited(job.future, countdown + self._config.plate_taking.timeout_s + _GRACE_S)
+        except CamdaemonError:
+            self.holder.back_to(before)
+            raise
 
     @staticmethod
     def _awaited(future: Future[Plate], seconds: float) -> Plate:
@@ -231,7 +245,7 @@ class Commands:
             "pid": os.getpid(),
             "uptime_s": round(time.monotonic() - self._started, 1),
             "source": self._config.source,
-            "sink": self._config.sink,
+            "sink": " ".join([self._config.sink, *self._config.more_sinks]),
             "size": str(self._size),
             "device": str(pipeline.journey.transfer.device),
             "matting": pipeline.journey.matting.name,
@@ -245,6 +259,7 @@ class Commands:
             "blur": scene.style.blur,
             "taking": self._taking.locked(),
             "plate": "taken" if scene.plate is not None else "missing",
+            "demand": self._pipeline.show.demand.reasons(),
             "camera": "ok" if trouble is None else trouble.title.lower(),
             **pipeline.metrics.snapshot(),
         }

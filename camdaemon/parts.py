@@ -1,0 +1,130 @@
+"""The parts of a pipeline, opened and checked as the configuration says; nothing runs yet."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from camdaemon import plate_store
+from camdaemon.backdrop import make_backdrop
+from camdaemon.capture import Source, open_source
+from camdaemon.config import Config
+from camdaemon.control.holding import Holder
+from camdaemon.control.scenes import style_of
+from camdaemon.deck import Deck
+from camdaemon.demand import ALWAYS, Demand
+from camdaemon.errors import ConfigError
+from camdaemon.frame import Size
+from camdaemon.journey import Journey
+from camdaemon.loops import Camera, Stage
+from camdaemon.matting import make_matting
+from camdaemon.metrics import Metrics
+from camdaemon.output import Sink, open_sink
+from camdaemon.output.audience import can_tell
+from camdaemon.output.reopening import ReopeningSink
+from camdaemon.output.tee import TeeSink
+from camdaemon.painter import Painter
+from camdaemon.pipeline import Pipeline
+from camdaemon.plate import Plate, PlateMatcher
+from camdaemon.show import Scene, Show
+from camdaemon.transfer import Transfer, choose_device
+from camdaemon.viewfinder import Viewfinder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """How this run goes, which is not configuration. frames: stop after so many camera frames (None: never).
+
+    paced: real time; else as fast as possible, every frame kept.   loop: a clip starts again at its end.
+    """
+
+    frames: int | None = None
+    paced: bool = True
+    loop: bool = True
+
+
+OpenSink = Callable[[Size, float], Sink]
+
+
+def build(config: Config, playing: Playing, sink_for: OpenSink | None = None, holder: Holder | None = None) -> Pipeline:
+    """Open and check every part. Raises ConfigError or DeviceError, with nothing left open.
+
+    holder: holds the camera as the saved plate wants it, whenever it is opened.
+    """
+    with contextlib.ExitStack() as opened:
+        device = choose_device(config.device)
+        matting = make_matting(config, device)
+
+        def reopen() -> Source:
+            source = open_source(config, loop=playing.loop, paced=playing.paced)
+            if source.live and holder is not None:  # a camera that was plugged in again is automatic again
+                holder.as_stored(_plate_file(config, source))
+            return source
+
+        source = reopen()
+        opened.callback(source.close)
+        size = source.size if config.size is None else config.size
+        log.info("camera %s: %s %s at %g fps", source.name, source.fmt, source.size, source.fps)
+        backdrop = make_backdrop(config.backdrop, size)
+        opened.callback(backdrop.close)
+        plate = _plate_at_start(config, source, size)
+        metrics = Metrics(paced=playing.paced)
+        sink = sink_for(size, source.fps) if sink_for else _sinks(config, playing, size, source.fps, metrics)
+        opened.callback(sink.close)
+        if not playing.paced and (source.live or sink.live):
+            raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
+        matting.warm_up(size)
+        deck, transfer = Deck(sink.fmt, size), Transfer(device, size)
+        matcher = PlateMatcher(transfer.upload_picture, enabled=config.match_exposure)
+        waits = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
+        painter, viewfinder = Painter(transfer.upload_picture, metrics), Viewfinder()
+        demand = Demand() if source.live and watchable(config) else Demand(ALWAYS)
+        pipeline = Pipeline(
+            camera=Camera(source, reopen, playing.frames),
+            journey=Journey(transfer, matting, matcher, painter, deck, metrics, viewfinder, config.max_coverage),
+            stage=Stage(sink, deck, viewfinder, *waits),
+            show=Show(Scene(backdrop, plate, style=style_of(config)), demand=demand),
+            metrics=metrics,
+            keep_all=not playing.paced,
+        )
+        opened.pop_all()
+        return pipeline
+
+
+def watchable(config: Config) -> list[str]:
+    """The virtual cameras whose audience decides whether the camera runs; none when it always does."""
+    sinks = [config.sink, *config.more_sinks]
+    return sinks if config.on_demand and all(sink.startswith("/dev/") and can_tell(sink) for sink in sinks) else []
+
+
+def _sinks(config: Config, playing: Playing, size: Size, fps: float, metrics: Metrics) -> Sink:
+    """Every sink, as one. A virtual camera that is lost while it runs is reopened."""
+    with contextlib.ExitStack() as opened:
+        found: list[Sink] = []
+        for spec in (config.sink, *config.more_sinks):
+            again = partial(open_sink, spec, size, fps, paced=playing.paced)
+            sink = again()
+            opened.callback(sink.close)
+            found.append(ReopeningSink(sink, again, metrics.count) if spec.startswith("/dev/") else sink)
+        opened.pop_all()
+    return found[0] if len(found) == 1 else TeeSink(found)
+
+
+def _plate_file(config: Config, source: Source) -> Path:
+    if config.plate in ("auto", "saved"):
+        return plate_store.path_for(source.name, config.size or source.size)
+    return Path(config.plate).expanduser()
+
+
+def _plate_at_start(config: Config, source: Source, size: Size) -> Plate | None:
+    if config.plate not in ("auto", "saved"):
+        return Plate(plate_store.load_file(Path(config.plate).expanduser(), size))
+    saved = plate_store.load_saved(source.name, size) if source.live else None
+    return Plate(saved) if saved is not None else None
