@@ -6,6 +6,7 @@ upload → plate matched to the frame → matte → painted over the backdrop �
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -29,21 +30,36 @@ from camdaemon.viewfinder import Viewfinder
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Journey:
-    """What the worker thread alone may touch once it runs: the accelerator and all that lives on it (law 3)."""
+_FAILURES = 5  # mattes in a row, before the accelerator is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What lives on one accelerator."""
 
     transfer: Transfer
     matting: Matting
     matcher: PlateMatcher
     painter: Painter
+
+
+@dataclass(slots=True)
+class Journey:
+    """What the worker thread alone may touch once it runs: the accelerator and all that lives on it (law 3).
+
+    another: makes a new engine when the present one fails; None when there is nothing left to try.
+    """
+
+    engine: Engine
     deck: Deck
     metrics: Metrics
     viewfinder: Viewfinder
     max_coverage: float
+    another: Callable[[], Engine | None] = lambda: None
     job: Job | None = None
     _frozen: HostFrame | None = field(default=None, init=False)
     _complaint: str = field(default="", init=False)
+    _failed: int = field(default=0, init=False)  # mattes in a row
 
     def run(self, frame: HostFrame, inputs: Pool, scene: Scene, out: HostFrame) -> None:
         """Turn the camera's `frame` into `out`: a composite, the card, or the room where the user asked for it.
@@ -54,7 +70,7 @@ class Journey:
         out.seq, out.t = frame.seq, frame.t
         try:
             with self.metrics.step("upload"):
-                src = self.transfer.upload(frame)
+                src = self.engine.transfer.upload(frame)
         finally:
             inputs.release(frame)
         alpha = finished = None
@@ -64,18 +80,19 @@ class Journey:
         if veil is not None:
             self.deck.deal(veil, out)
         elif scene.mode is Mode.PASSTHROUGH:
-            self.transfer.download(src, out)
+            self.engine.transfer.download(src, out)
         elif self._frozen is not None:
             _show_again(self._frozen, out)
         elif scene.plate is not None:
             try:
                 alpha, finished = self._composite(src, scene, scene.plate, out)
-                self._complaint = ""
+                self._complaint, self._failed = "", 0
             except (MattingError, torch.OutOfMemoryError) as wrong:
                 self._complain(str(wrong))
                 self.deck.deal(cards.NO_MATTE, out)
+                self._begin_anew()
         if out.content is not Content.COMPOSITE:
-            self.painter.forget()
+            self.engine.painter.forget()
         elif scene.paused and self._frozen is None:
             self._frozen = replace(out, data=out.data.copy())
         self.viewfinder.looked(src, alpha)
@@ -94,17 +111,27 @@ class Journey:
     def _composite(self, src: Tensor, scene: Scene, plate: Plate, out: HostFrame) -> tuple[Tensor, Tensor]:
         step = self.metrics.step
         with step("plate"):
-            clean, matched = self.matcher.clean(plate), self.matcher.matched(plate, src)
+            clean, matched = self.engine.matcher.clean(plate), self.engine.matcher.matched(plate, src)
         with step("matte"):
-            matte = self.matting(src, matched, out.seq)
-        finished = self.painter.paint(scene, matte, clean, out.t)
+            matte = self.engine.matting(src, matched, out.seq)
+        finished = self.engine.painter.paint(scene, matte, clean, out.t)
         with step("check"):
             check(matte, finished, out.seq, self.max_coverage)
-            self.matcher.learn(matte.alpha)
+            self.engine.matcher.learn(matte.alpha)
         with step("download"):
-            self.transfer.download(finished, out)
+            self.engine.transfer.download(finished, out)
         out.content, out.matte_seq = Content.COMPOSITE, matte.seq
         return matte.alpha, finished
+
+    def _begin_anew(self) -> None:
+        """After too many failures in a row: another engine, where there is one."""
+        self._failed += 1
+        if self._failed < _FAILURES:
+            return
+        self._failed, engine = 0, self.another()
+        if engine is not None:
+            self.engine, self._frozen = engine, None
+            self.metrics.count("engines")
 
     def _complain(self, why: str) -> None:
         self.metrics.count("matting_errors")

@@ -72,6 +72,14 @@ def capture_loop(camera: Camera, pool: Pool, inbox: Mailbox[HostFrame], show: Sh
                 source.close()
                 source = _reopened(camera, lost, show, metrics)
                 continue
+            except Exception as fault:
+                pool.release(frame)
+                if not source.live or not show.patience.forgives():
+                    raise
+                log.exception("the camera's reader failed, trying it anew")
+                source.close()
+                source = _reopened(camera, DeviceError(str(fault)), show, metrics)
+                continue
             frame.seq, seq, show.trouble = seq, seq + 1, None
             metrics.captured()
             displaced = inbox.put(frame)
@@ -138,7 +146,14 @@ def work_loop(
                 job = show.jobs.get()
                 journey.job = job if job.future.set_running_or_notify_cancel() else None
             out = outputs.acquire()
-            journey.run(frame, inputs, show.scene, out)
+            try:
+                journey.run(frame, inputs, show.scene, out)
+            except Exception:
+                if not show.patience.forgives():
+                    raise
+                log.exception("frame %d failed, and the card shows instead", out.seq)
+                journey.metrics.count("faults")
+                journey.deck.deal(cards.NO_MATTE, out)
             displaced = outbox.put(out)
             if displaced is not None:
                 outputs.release(displaced)

@@ -6,9 +6,10 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from camdaemon import plate_store
 from camdaemon.backdrop import make_backdrop
@@ -18,24 +19,30 @@ from camdaemon.control.holding import Holder
 from camdaemon.control.scenes import style_of
 from camdaemon.deck import Deck
 from camdaemon.demand import ALWAYS, Demand
-from camdaemon.errors import ConfigError
+from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frame import Size
-from camdaemon.journey import Journey
+from camdaemon.journey import Engine, Journey
 from camdaemon.loops import Camera, Stage
-from camdaemon.matting import make_matting
+from camdaemon.matting import Matting, make_matting
 from camdaemon.metrics import Metrics
 from camdaemon.output import Sink, open_sink
 from camdaemon.output.audience import can_tell
 from camdaemon.output.reopening import ReopeningSink
 from camdaemon.output.tee import TeeSink
 from camdaemon.painter import Painter
+from camdaemon.patience import Patience
 from camdaemon.pipeline import Pipeline
 from camdaemon.plate import Plate, PlateMatcher
 from camdaemon.show import Scene, Show
-from camdaemon.transfer import Transfer, choose_device
+from camdaemon.transfer import Transfer, choose_device, give_memory_back
 from camdaemon.viewfinder import Viewfinder
 
+if TYPE_CHECKING:
+    import torch
+
 log = logging.getLogger(__name__)
+
+_FAULTS = 3  # a minute that nobody foresaw; with more, the service manager starts us anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +87,56 @@ def build(config: Config, playing: Playing, sink_for: OpenSink | None = None, ho
         opened.callback(sink.close)
         if not playing.paced and (source.live or sink.live):
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
-        matting.warm_up(size)
-        deck, transfer = Deck(sink.fmt, size), Transfer(device, size)
-        matcher = PlateMatcher(transfer.upload_picture, enabled=config.match_exposure)
+        engines = Engines(config, size, metrics)
+        engine = engines.first(device, matting)
+        deck, viewfinder = Deck(sink.fmt, size), Viewfinder()
         waits = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
-        painter, viewfinder = Painter(transfer.upload_picture, metrics), Viewfinder()
         demand = Demand() if source.live and watchable(config) else Demand(ALWAYS)
+        patience = Patience(_FAULTS if sink.live else 0)
         pipeline = Pipeline(
             camera=Camera(source, reopen, playing.frames),
-            journey=Journey(transfer, matting, matcher, painter, deck, metrics, viewfinder, config.max_coverage),
+            journey=Journey(engine, deck, metrics, viewfinder, config.max_coverage, engines.another),
             stage=Stage(sink, deck, viewfinder, *waits),
-            show=Show(Scene(backdrop, plate, style=style_of(config)), demand=demand),
+            show=Show(Scene(backdrop, plate, style=style_of(config)), demand=demand, patience=patience),
             metrics=metrics,
             keep_all=not playing.paced,
         )
         opened.pop_all()
         return pipeline
+
+
+@dataclass(slots=True)
+class Engines:
+    """Makes what lives on the accelerator, again after it failed: once more on the same device, then on the CPU."""
+
+    config: Config
+    size: Size
+    metrics: Metrics
+    _left: list[str] = field(default_factory=list)  # where to try when the present one fails
+
+    def first(self, device: torch.device, matting: Matting) -> Engine:
+        """Of the matting that is made already, warmed up."""
+        self._left = [device.type, "cpu"] if device.type != "cpu" else []
+        return self._engine(device, matting)
+
+    def another(self) -> Engine | None:
+        """For the worker thread: a new one; None when there is nothing left to try."""
+        while self._left:
+            name = self._left.pop(0)
+            log.warning("the accelerator failed; beginning anew on %s", name)
+            try:
+                device = choose_device(name)
+                give_memory_back(device)
+                return self._engine(device, make_matting(self.config, device))
+            except (CamdaemonError, RuntimeError) as wrong:
+                log.warning("not on %s: %s", name, wrong)
+        return None
+
+    def _engine(self, device: torch.device, matting: Matting) -> Engine:
+        matting.warm_up(self.size)
+        transfer = Transfer(device, self.size)
+        matcher = PlateMatcher(transfer.upload_picture, enabled=self.config.match_exposure)
+        return Engine(transfer, matting, matcher, Painter(transfer.upload_picture, self.metrics))
 
 
 def watchable(config: Config) -> list[str]:

@@ -43,7 +43,7 @@ class Pipeline:
     def start(self) -> None:
         """Start the output first, so that the card shows before the camera does."""
         self._inbox, self._outbox = Mailbox(keep_all=self.keep_all), Mailbox(keep_all=self.keep_all)
-        source, sink, transfer = self.camera.first, self.stage.sink, self.journey.transfer
+        source, sink, transfer = self.camera.first, self.stage.sink, self.journey.engine.transfer
         inputs = transfer.pool(source.fmt, source.size)
         outputs = transfer.pool(sink.fmt, sink.size)
         bodies: dict[str, Callable[[], None]] = {

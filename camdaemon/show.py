@@ -12,6 +12,7 @@ from camdaemon.backdrop import Backdrop
 from camdaemon.card import Card
 from camdaemon.demand import ALWAYS, Demand
 from camdaemon.job import Job
+from camdaemon.patience import Patience
 from camdaemon.plate import Plate
 from camdaemon.style import Style
 
@@ -49,11 +50,13 @@ class Show:
 
     scene: written by the commands.   trouble: the card for having no frames, None while there are; written by the
     capture thread.   jobs: put by the commands, taken by the worker.   demand: why the camera must run.
+    patience: with faults of the capture and worker threads that nobody foresaw.
     """
 
     scene: Scene
     trouble: Card | None = cards.STARTING
     jobs: queue.SimpleQueue[Job] = field(default_factory=queue.SimpleQueue)
     demand: Demand = field(default_factory=lambda: Demand(ALWAYS))
+    patience: Patience = field(default_factory=Patience)
     stopping: threading.Event = field(default_factory=threading.Event)
     first_published: threading.Event = field(default_factory=threading.Event)

@@ -25,6 +25,12 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device("cuda" if cuda else "cpu")
 
 
+def give_memory_back(device: torch.device) -> None:
+    """What torch keeps of the device for later and nobody uses now. RuntimeError when the device answers no more."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 class Transfer:
     """Moves frames to `device` and back. Made by the daemon, then used by the worker thread alone.
 

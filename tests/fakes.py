@@ -20,7 +20,7 @@ from camdaemon.config import Config, PlateConfig
 from camdaemon.deck import Deck
 from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frame import Content, HostFrame, PixelFormat, Size
-from camdaemon.journey import Journey
+from camdaemon.journey import Engine, Journey
 from camdaemon.loops import Camera, Stage
 from camdaemon.matte import Matte
 from camdaemon.metrics import Metrics
@@ -171,19 +171,11 @@ class Rig:
         self.metrics, deck = Metrics(), Deck(self.sink.fmt, size)
         matcher = PlateMatcher(self.transfer.upload_picture, enabled=False)
         self.viewfinder = Viewfinder()
+        engine = Engine(self.transfer, self.matting, matcher, Painter(self.transfer.upload_picture, self.metrics))
         self.show = Show(Scene(make_backdrop(self.backdrop, size), self.plate))
         self.pipeline = Pipeline(
             camera=Camera(self.source, self.reopen or self._gone, self.limit),
-            journey=Journey(
-                self.transfer,
-                self.matting,
-                matcher,
-                Painter(self.transfer.upload_picture, self.metrics),
-                deck,
-                self.metrics,
-                self.viewfinder,
-                max_coverage=0.9,
-            ),
+            journey=Journey(engine, deck, self.metrics, self.viewfinder, max_coverage=0.9),
             stage=Stage(self.sink, deck, self.viewfinder, self.repeat_s, self.stale_after_s),
             show=self.show,
             metrics=self.metrics,

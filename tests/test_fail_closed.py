@@ -15,6 +15,7 @@ from camdaemon.control.commands import Commands
 from camdaemon.errors import ConfigError, DeviceError, MattingError, PlateRefused
 from camdaemon.frame import Content, HostFrame, PixelFormat
 from camdaemon.matte import Matte
+from camdaemon.patience import Patience
 from camdaemon.picture import write
 from camdaemon.plate import Plate
 from camdaemon.show import Mode
@@ -130,6 +131,60 @@ def test_an_unforeseen_exception_ends_with_the_card_and_is_raised(where):
     assert rig.pipeline.wait(10)
     with pytest.raises(ZeroDivisionError):
         stop(rig)
+
+
+@pytest.mark.parametrize("where", ["matting", "source"])
+def test_an_unforeseen_exception_in_a_live_show_shows_the_card_and_the_show_goes_on(where):
+    def boom(*_):
+        raise ZeroDivisionError("fake bug")
+
+    if where == "matting":
+        rig = Rig(matting=PerfectMatting(lambda n, matte: boom() if n in (5, 9) else matte))
+    else:
+        rig = Rig(source=FakeSource(script={8: boom}), reopen=FakeSource)
+    rig.show.patience = Patience(3)
+    rig.pipeline.start()
+    rig.run_until(rig.published(COMPOSITE, 3))
+    rig.run_until(lambda: rig.metrics.snapshot()["counts"].get("faults" if where == "matting" else "reconnects", 0) > 0)
+    rig.run_until(rig.published(COMPOSITE, 5, since=len(rig.sink.frames)))
+    stop(rig)
+    assert CARD in rig.sink.contents()[rig.sink.contents().index(COMPOSITE) : -1]
+    rig.assert_no_room()
+
+
+def test_an_accelerator_that_fails_is_given_up_for_another():
+    def out_of_memory(*_):
+        raise torch.OutOfMemoryError("fake")
+
+    rig = Rig(matting=PerfectMatting(lambda n, matte: out_of_memory() if n >= 4 else matte))
+    journey, asked = rig.pipeline.journey, []
+
+    def another():
+        asked.append(rig.matting.calls)
+        return None if len(asked) == 1 else replace(journey.engine, matting=PerfectMatting())
+
+    journey.another = another
+    rig.pipeline.start()
+    rig.run_until(lambda: len(asked) == 2)
+    rig.run_until(rig.published(COMPOSITE, 5, since=len(rig.sink.frames)))
+    stop(rig)
+    assert asked == [9, 14], "after five failures in a row, and five more when there was none"
+    assert rig.metrics.snapshot()["counts"]["engines"] == 1
+    rig.assert_no_room()
+
+
+def test_too_many_unforeseen_exceptions_end_the_show():
+    def boom(*_):
+        raise ZeroDivisionError("fake bug")
+
+    rig = Rig(matting=PerfectMatting(lambda n, matte: boom() if n >= 5 else matte))
+    rig.show.patience = Patience(3)
+    rig.pipeline.start()
+    assert rig.pipeline.wait(10)
+    with pytest.raises(ZeroDivisionError):
+        stop(rig)
+    assert rig.metrics.snapshot()["counts"]["faults"] == 3
+    rig.assert_no_room()
 
 
 def test_a_backdrop_whose_file_is_gone_keeps_the_old_one_and_leaks_nothing(tmp_path):

@@ -19,7 +19,7 @@ class ColourBackdrop:
 
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture."""
-        if self._tensor is None:
+        if self._tensor is None or self._tensor.device != plate.device:  # the accelerator may have been given up
             self._tensor = upload(self._rgb)
         return self._tensor
 
