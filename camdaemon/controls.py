@@ -24,6 +24,8 @@ from camdaemon.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
+_CLOSING_S = 3.0  # that the machine's sleep may wait for the camera
+
 
 @contextlib.contextmanager
 def controlled(pipeline: Pipeline, commands: Commands, config: Config, socket: Path) -> Iterator[Performer]:
@@ -65,6 +67,13 @@ class _Looking:
         """See Preview.jpeg."""
         with self._demand.held(PANEL):
             return self._viewfinder.jpeg(view, after, timeout)
+
+
+def _fall_asleep(pipeline: Pipeline, asleep: bool) -> None:
+    """Before the machine sleeps, close the camera: it may be another one, or none, when the machine wakes up."""
+    pipeline.show.demand.sleep(asleep)
+    if asleep and pipeline.camera.first.live:
+        pipeline.show.resting.wait(_CLOSING_S)
 
 
 class _Keys:

@@ -11,11 +11,26 @@ ALWAYS, VIEWERS, PLATE, PANEL = "always", "viewers", "plate", "panel"  # reasons
 
 
 class Demand:
-    """Reasons for the camera to run, each as often as it was given. Any thread."""
+    """Reasons for the camera to run, each as often as it was given. Any thread.
+
+    While the machine goes to sleep there are none, whoever has given one.
+    """
 
     def __init__(self, *reasons: str) -> None:
         self._changed = threading.Condition()
         self._reasons: Counter[str] = Counter(reasons)
+        self._asleep = False
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the machine is about to sleep: the camera is closed at once."""
+        return self._asleep
+
+    def sleep(self, asleep: bool) -> None:
+        """The machine goes to sleep, or is awake again."""
+        with self._changed:
+            self._asleep = asleep
+            self._changed.notify_all()
 
     def add(self, reason: str) -> None:
         """One more."""
@@ -48,9 +63,9 @@ class Demand:
     def there(self) -> bool:
         """Whether there is any reason."""
         with self._changed:
-            return bool(self._reasons)
+            return bool(self._reasons) and not self._asleep
 
     def wait(self, timeout: float) -> bool:
         """Until there is a reason, at most `timeout` seconds; whether there is one."""
         with self._changed:
-            return self._changed.wait_for(lambda: bool(self._reasons), timeout)
+            return self._changed.wait_for(lambda: bool(self._reasons) and not self._asleep, timeout)

@@ -58,7 +58,7 @@ def capture_loop(camera: Camera, pool: Pool, inbox: Mailbox[HostFrame], show: Sh
         while not show.stopping.is_set() and seq != camera.limit:
             now = time.monotonic()
             needed = now if show.demand.there else needed
-            if source.live and now - needed > _LINGER_S:
+            if source.live and (show.demand.asleep or now - needed > _LINGER_S):
                 source = _rested(source, camera, show, metrics)
                 continue
             frame = pool.acquire()
@@ -95,10 +95,12 @@ def _rested(source: Source, camera: Camera, show: Show, metrics: Metrics) -> Sou
     """Close the camera until somebody needs it; a card shows meanwhile."""
     source.close()
     show.trouble = cards.STANDBY
+    show.resting.set()
     log.info("nobody watches: the camera is closed")
     while not show.demand.wait(_LOOK_S):
         if show.stopping.is_set():
             raise StreamEnded("stopped while nobody watched")
+    show.resting.clear()
     log.info("somebody watches (%s): the camera opens", ", ".join(show.demand.reasons()))
     metrics.count("wakes")
     try:

@@ -21,6 +21,16 @@ def test_reasons_are_counted() -> None:
     assert demand.there, "one remove too many must not swallow the next reason"
 
 
+def test_a_machine_that_sleeps_needs_no_camera() -> None:
+    demand = Demand("viewers")
+    demand.sleep(True)
+    assert demand.asleep
+    assert not demand.there
+    assert not demand.wait(0.01)
+    demand.sleep(False)
+    assert demand.there
+
+
 def test_waiting_ends_with_the_first_reason() -> None:
     demand = Demand()
     assert not demand.wait(0.01)

@@ -386,3 +386,22 @@ def test_a_short_gap_between_viewers_keeps_the_camera_open(start, monkeypatch):
     rig.show.demand.add("viewers")
     rig.run_until(rig.published(Content.COMPOSITE, since=since))
     assert not rig.source.closed
+
+
+def test_before_the_machine_sleeps_the_camera_is_closed_at_once(start):
+    opened = []
+
+    def reopen():
+        opened.append(FakeSource())
+        return opened[-1]
+
+    rig = Rig(reopen=reopen)
+    rig.show.demand = Demand("viewers")
+    start(rig)
+    rig.run_until(rig.published(Content.COMPOSITE))
+    rig.show.demand.sleep(True)
+    assert rig.show.resting.wait(1.5), "not only after the pause for viewers who come back"
+    assert rig.source.closed
+    rig.show.demand.sleep(False)
+    rig.run_until(rig.published(Content.COMPOSITE, since=len(rig.sink.frames)))
+    assert len(opened) == 1
