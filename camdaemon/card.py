@@ -30,7 +30,7 @@ class Card:
 
 STARTING = Card("Starting", "one moment")
 OFF = Card("Camera off")
-STANDBY = Card("camdaemon", "standing by; the camera starts with the first viewer")
+STANDBY = Card("Standing by", "the camera starts with the first viewer")
 LOST = Card("Camera lost", "looking for it again")
 _ROOM_FIRST = "First, a photo of your empty room"
 NO_MATTE = Card("One moment", "no safe picture; if this stays, type: camdaemon plate")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from camdaemon import __version__, live_cli, offline_cli, options
+from camdaemon import __version__, live_cli, offline_cli, options, setup_cli
 from camdaemon.camera_cli import app as camera
 from camdaemon.evaluate.cli import evaluate
 from camdaemon.service_cli import app as service
@@ -145,6 +145,8 @@ def config_(
 
 weights = typer.Typer(help="Weights of the matting network.", no_args_is_help=True)
 weights.command("import")(offline_cli.weights_import)
+app.command()(setup_cli.setup)
+app.command()(setup_cli.doctor)
 app.add_typer(camera, name="camera", no_args_is_help=True)
 app.add_typer(service, name="service", no_args_is_help=True)
 app.command(rich_help_panel=_OFFLINE)(offline_cli.image)

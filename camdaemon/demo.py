@@ -17,7 +17,6 @@ from camdaemon.contact_sheet import Moment, MomentJob
 from camdaemon.control.commands import Commands
 from camdaemon.control.lock import socket_path
 from camdaemon.daemon import running, watch
-from camdaemon.devices_table import MODPROBE
 from camdaemon.errors import CamdaemonError
 from camdaemon.frame import Size
 from camdaemon.output import Sink
@@ -109,8 +108,8 @@ def _farewell(video: Path, sheet: Path | None) -> None:
     on_path = shutil.which("camdaemon") is not None
     steps = [
         ("sudo apt install v4l2loopback-dkms", "once"),
-        (MODPROBE, ""),
         *([] if on_path else [(f"export PATH={Path(sys.argv[0]).resolve().parent}:$PATH", "where camdaemon is")]),
+        ("camdaemon setup", "makes the virtual camera; prints what it will do, and asks"),
         ("camdaemon devices", "which camera is yours"),
         ("camdaemon run --source /dev/video0 --sink /dev/video10 --backdrop blur", ""),
         ("camdaemon plate --countdown 5", "in a second terminal, and step out of the picture"),

@@ -9,8 +9,6 @@ from rich.console import Console
 
 from camdaemon.capture.devices import Device, Mode, list_devices
 
-MODPROBE = "sudo modprobe v4l2loopback devices=1 video_nr=10 card_label=camdaemon exclusive_caps=1 max_buffers=4"
-
 
 def show(*, as_json: bool) -> None:
     """Print every V4L2 device to stdout."""
@@ -24,7 +22,7 @@ def show(*, as_json: bool) -> None:
     if not any(device.can_capture and not device.is_loopback for device in found):
         console.print("No camera is there. Plug one in; is it listed by: lsusb")
     if not any(device.is_loopback for device in found):
-        console.print(f"No virtual camera is there. Make one: {MODPROBE}")
+        console.print("No virtual camera is there. Make one: camdaemon setup")
 
 
 def _describe(device: Device, console: Console) -> None:
