@@ -65,7 +65,7 @@ def test_the_weights(tmp_path, monkeypatch):
         ),
         ({"pid": 5, "camera": "ok", "plate": "missing"}, Level.NOTE, "has no plate"),
         ({"pid": 5, "camera": "camera lost", "plate": "taken"}, Level.PROBLEM, "(pid 5) and has lost its camera"),
-        ({"pid": 5, "camera": "camdaemon", "plate": "taken"}, Level.OK, "stands by until somebody watches"),
+        ({"pid": 5, "camera": "standing by", "plate": "taken"}, Level.OK, "stands by until somebody watches"),
         ({"pid": 5, "camera": "starting", "plate": "taken"}, Level.NOTE, "has no picture: starting"),
     ],
 )
