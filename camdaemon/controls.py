@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from camdaemon import card
@@ -17,6 +18,7 @@ from camdaemon.control.hotkeys import Hotkeys
 from camdaemon.control.panel import PanelServer
 from camdaemon.control.scenes import check_scenes
 from camdaemon.control.server import ApiServer
+from camdaemon.control.sleep import SleepWatch
 from camdaemon.demand import PANEL
 from camdaemon.errors import ConfigError
 from camdaemon.keys import Combination
@@ -49,6 +51,9 @@ def controlled(pipeline: Pipeline, commands: Commands, config: Config, socket: P
         api = ApiServer(commands, socket)
         api.start()
         undo.callback(api.stop)
+        sleep = SleepWatch(partial(_fall_asleep, pipeline))
+        sleep.start()
+        undo.callback(sleep.stop)
         undo.callback(panel.close)
         undo.callback(bound.unbind)
         _warn_of_scenes(config)

@@ -96,7 +96,7 @@ def _rested(source: Source, camera: Camera, show: Show, metrics: Metrics) -> Sou
     source.close()
     show.trouble = cards.STANDBY
     show.resting.set()
-    log.info("nobody watches: the camera is closed")
+    log.info("%s: the camera is closed", "the machine goes to sleep" if show.demand.asleep else "nobody watches")
     while not show.demand.wait(_LOOK_S):
         if show.stopping.is_set():
             raise StreamEnded("stopped while nobody watched")
@@ -123,6 +123,10 @@ def _reopened(camera: Camera, lost: DeviceError, show: Show, metrics: Metrics) -
     show.trouble, pause = cards.LOST, 0.5
     log.warning("camera lost, trying to reopen it: %s", lost)
     while not show.stopping.wait(pause):
+        if not show.demand.there:  # it is closed already, and nobody needs it
+            show.resting.set()
+            continue
+        show.resting.clear()
         try:
             source = _opened(camera)
         except DeviceError as still:

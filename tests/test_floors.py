@@ -25,7 +25,7 @@ STOPS = {"transfer", "colour", "plate", "plate_store", "composite", "deck", "con
 JOURNEY = ["show", "painter", "viewfinder", "journey", "loops", "pipeline"]
 # Floor 3: control. These surfaces are handed what executes a verb; the others may see the floors below.
 SURFACES = {f"control.{name}" for name in ("api", "bodies", "client", "hotkeys", "lock", "panel", "server", "verbs")}
-SURFACES |= {f"control.{name}" for name in ("desktop", "limits", "notify")}
+SURFACES |= {f"control.{name}" for name in ("desktop", "limits", "notify", "sleep")}
 # Floor 4: roots, imported by roots only.
 ROOTS = {"cli", "daemon", "demo", "status_line", "devices_table", "offline_cli", "options", "status", "__main__"}
 ROOTS |= {"live_cli", "controls", "service", "service_cli", "signals", "logs", "desktop_entry", "parts"}

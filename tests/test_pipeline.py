@@ -405,3 +405,21 @@ def test_before_the_machine_sleeps_the_camera_is_closed_at_once(start):
     rig.show.demand.sleep(False)
     rig.run_until(rig.published(Content.COMPOSITE, since=len(rig.sink.frames)))
     assert len(opened) == 1
+
+
+def test_a_lost_camera_is_not_looked_for_while_nobody_needs_it(start):
+    asked = []
+
+    def reopen():
+        asked.append(None)
+        return FakeSource()
+
+    rig = Rig(source=FakeSource(script={5: DeviceError("unplugged; type: true")}), reopen=reopen)
+    rig.show.demand = Demand("viewers")
+    rig.source._script[4] = lambda: rig.show.demand.remove("viewers")
+    start(rig)
+    assert rig.show.resting.wait(5)
+    assert not asked
+    rig.show.demand.add("viewers")
+    rig.run_until(rig.published(Content.COMPOSITE, since=len(rig.sink.frames)))
+    assert len(asked) == 1
