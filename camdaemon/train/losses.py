@@ -13,6 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+_GAPS = 4.0  # on top of what a pixel counts anyway
+
+
 class Losses(NamedTuple):
     """Means over the batch, scalars: alpha, its edges, foreground, error map (0 where there is none)."""
 
@@ -54,10 +57,27 @@ def matte_losses(alpha: Tensor, foreground: Tensor, true_alpha: Tensor, true_for
     )
 
 
+def gaps(true_alpha: Tensor) -> Tensor:
+    """How much of a narrow gap a pixel is, 0..1: room between an arm and the body, or fingers. (B,1,H,W) → the same.
+
+    What a closing fills; a gap may be a fifteenth of the height wide. An area too small for a mean error to care
+    about, and yet the room shows there.
+    """
+    reach = max(1, round(true_alpha.shape[2] / 30))
+    wide = F.max_pool2d(true_alpha, 2 * reach + 1, 1, reach)
+    closed = -F.max_pool2d(-wide, 2 * reach + 1, 1, reach)
+    return (closed - true_alpha).clamp(min=0)
+
+
 def base_losses(
     alpha: Tensor, foreground: Tensor, error: Tensor, true_alpha: Tensor, true_foreground: Tensor
 ) -> Losses:
-    """(1), (2) and (3): the error map is to be |alpha − true alpha|, which itself gets no gradient from it."""
+    """(1), (2) and (3): the error map is to be |alpha − true alpha|, which itself gets no gradient from it.
+
+    Errors in narrow gaps count five times.
+    """
     found = matte_losses(alpha, foreground, true_alpha, true_foreground)
+    in_gaps = (gaps(true_alpha) * (excused(alpha, true_alpha) - true_alpha).abs()).mean()
+    found = found._replace(alpha=found.alpha + _GAPS * in_gaps)
     wrong = (alpha.detach().clamp(0, 1) - true_alpha).abs()
     return found._replace(error=F.mse_loss(error, wrong))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from camdaemon.train.losses import Losses, base_losses, excused, gradients, matte_losses
+from camdaemon.train.losses import Losses, base_losses, excused, gaps, gradients, matte_losses
 
 
 def test_gradients_of_a_ramp_are_its_slope() -> None:
@@ -69,3 +69,19 @@ def test_overshooting_the_right_way_costs_nothing_and_the_wrong_way_all_of_it() 
 
 def test_the_total_is_the_sum() -> None:
     assert Losses(*torch.tensor([1.0, 2.0, 3.0, 4.0])).total() == 10
+
+
+def test_a_narrow_gap_counts_five_times_and_a_wide_one_once() -> None:
+    alpha = torch.ones(1, 1, 60, 60)
+    alpha[..., 20:40, 29:31] = 0  # 2 of 60 pixels wide
+    alpha[..., :10, :] = 0  # open to the frame's edge, and 10 high
+    found = gaps(alpha)
+    assert found[..., 20:40, 29:31].min() == 1
+    assert found[..., :8, :].max() == 0
+    assert found[alpha == 1].max() == 0
+    colour = torch.zeros(1, 3, 60, 60)
+    narrow, wide = alpha.clone(), alpha.clone()
+    narrow[..., 20:40, 29:31] = 1  # 40 pixels wrong each
+    wide[..., 4, :40] = 1
+    losses = [base_losses(each, colour, 0 * alpha, alpha, colour).alpha for each in (narrow, wide)]
+    assert losses[0] / losses[1] == pytest.approx(5, rel=1e-4)
