@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from camdaemon import __version__, live_cli, offline_cli, options, setup_cli
+from camdaemon.bench_cli import bench
 from camdaemon.camera_cli import app as camera
 from camdaemon.evaluate.cli import evaluate
 from camdaemon.service_cli import app as service
@@ -152,6 +153,7 @@ app.add_typer(service, name="service", no_args_is_help=True)
 app.command(rich_help_panel=_OFFLINE)(offline_cli.image)
 app.command(rich_help_panel=_OFFLINE)(offline_cli.video)
 app.command(rich_help_panel=_OFFLINE)(evaluate)
+app.command(rich_help_panel=_OFFLINE)(bench)
 app.add_typer(weights, name="weights", rich_help_panel=_OFFLINE)
 app.add_typer(train, name="train", no_args_is_help=True, rich_help_panel=_OFFLINE)
 

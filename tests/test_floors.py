@@ -29,8 +29,8 @@ SURFACES |= {f"control.{name}" for name in ("desktop", "limits", "notify", "slee
 # Floor 4: roots, imported by roots only.
 ROOTS = {"cli", "daemon", "demo", "status_line", "devices_table", "offline_cli", "options", "status", "__main__"}
 ROOTS |= {"live_cli", "controls", "service", "service_cli", "signals", "logs", "desktop_entry", "parts"}
-ROOTS |= {"setup_cli", "camera_cli"}
-ROOT_FOLDERS = {"setup", "doctor"}
+ROOTS |= {"setup_cli", "camera_cli", "bench_cli"}
+ROOT_FOLDERS = {"setup", "doctor", "bench"}
 # Apart from the runtime: tools, and the networks, which import nothing of camdaemon. Only roots see them.
 APART = {"model", "train", "offline", "evaluate", "weights_import"}
 
@@ -57,6 +57,7 @@ TORCH = {
     "contact_sheet",
     "painter",
     "viewfinder",
+    "bench",
     "journey",
     "loops",
     "pipeline",

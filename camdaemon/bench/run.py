@@ -1,0 +1,106 @@
+"""The whole measurement, in order; what it gives are plain values, as `--json` writes them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from camdaemon.bench import machine, network
+from camdaemon.bench.floor import Floor
+from camdaemon.bench.footage import Footage, load
+from camdaemon.bench.pipeline import run_pipeline
+from camdaemon.bench.sides import Side, plain_side, real_side
+from camdaemon.bench.stops import run_stops
+from camdaemon.bench.subject import Subject
+from camdaemon.bench.timing import Comparison, alternate
+from camdaemon.errors import ConfigError
+from camdaemon.offline.progress import progress
+from camdaemon.picture import quiet_opencv
+
+Values = dict[str, Any]
+_WARM = 3  # frames before anything is counted
+_PARTS = 3
+
+
+def measure(subject: Subject) -> Values:
+    """Network alone, each stop, end to end; both in turn. Raises ConfigError, DeviceError or MattingError."""
+    if subject.frames < 2:
+        raise ConfigError("a rate needs two frames at least; try --frames 40")
+    quiet_opencv()
+    busy = machine.busy()
+    with (
+        tempfile.TemporaryDirectory(prefix="camdaemon-bench-") as folder,
+        machine.threads(subject.threads) as threads,
+        progress("measuring", _PARTS * 2 * subject.rounds) as tick,
+    ):
+        config = subject.config(subject.weights_file(Path(folder)))
+        footage = load(config)
+        real = real_side(config, footage, paced=subject.realtime)
+        run_stops(real, footage, _WARM)
+        resident = machine.resident()  # before anything plain takes memory
+        plain = plain_side(config, footage, real, paced=subject.realtime)
+        run_stops(plain, footage, _WARM)
+        matting = network.plain_matting(config, footage, real)
+        pairs = network.pairs_of(footage, real)
+        found: Values = {
+            "machine": machine.facts(real.device, threads),
+            "busy": busy,
+            "subject": _said(subject, footage, real),
+            "difference": {
+                name: round(value, 4) for name, value in asdict(network.difference(real, matting, pairs)).items()
+            },
+            "resident_mb": round(resident / 2**20, 1),
+        }
+        real_matting = real.journey.engine.matting
+        parts = {
+            "network": network.compare(
+                lambda src, plate: real_matting(src, plate, 0), matting, pairs, subject.frames, subject.rounds, tick
+            ),
+            "stops": _stops(subject, footage, real, plain, tick),
+            "end to end": _end_to_end(subject, footage, real, plain, tick),
+        }
+        found["parts"] = {name: part.summary() for name, part in parts.items()}
+        found["floor"] = _floor(network.count(matting, pairs[-1]), real, parts["network"])
+        return found
+
+
+def _stops(subject: Subject, footage: Footage, real: Side, plain: Side, tick: Callable[[], None]) -> Comparison:
+    return alternate(
+        lambda: run_stops(real, footage, subject.frames),
+        lambda: run_stops(plain, footage, subject.frames),
+        subject.rounds,
+        tick,
+    )
+
+
+def _end_to_end(subject: Subject, footage: Footage, real: Side, plain: Side, tick: Callable[[], None]) -> Comparison:
+    return alternate(
+        lambda: run_pipeline(real, footage, subject.frames, realtime=subject.realtime),
+        lambda: run_pipeline(plain, footage, subject.frames, realtime=subject.realtime),
+        subject.rounds,
+        tick,
+    )
+
+
+def _said(subject: Subject, footage: Footage, real: Side) -> Values:
+    """What was measured, with what the daemon chose where nothing was asked for."""
+    dtype = str(real.journey.engine.transfer.dtype).removeprefix("torch.")
+    return asdict(subject) | {"size": str(footage.size), "footage": footage.about, "precision": dtype}
+
+
+def _floor(floor: Floor, real: Side, part: Comparison) -> Values:
+    """The counts, the machine's peaks, the time that they allow, and the share of the measured time that this is."""
+    dtype = real.journey.engine.transfer.dtype
+    macs, moved = machine.peak_macs(real.device, dtype), machine.peak_bytes(real.device)
+    least = floor.seconds(macs, moved)
+    took = median(value for run in part.real for value in run.seconds["matte"])
+    return floor.facts() | {
+        "peak_gmacs_per_s": round(macs / 1e9, 1),
+        "peak_gbytes_per_s": round(moved / 1e9, 1),
+        "ms": round(1000 * least, 3),
+        "share": round(least / took, 4),
+    }

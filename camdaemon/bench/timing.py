@@ -1,0 +1,129 @@
+"""Stopwatch, runs, and the two formulations in turn: plain, real, plain, real… Ratios are of neighbours only."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+
+from camdaemon.frame import HostFrame
+from camdaemon.metrics import Metrics
+
+Figures = dict[str, float]
+_SHARED = ("capture", "write", "latency")  # the same code on either side, or waiting: a ratio would say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One formulation at work for a while.
+
+    seconds: of each stop, of every frame.   fps: frames finished a second.   cpu: percent of one core, of the whole
+    process.   gpu_memory: most bytes in use, 0 without a GPU.   dropped: frames that came too late to be taken.
+    """
+
+    seconds: dict[str, list[float]]
+    fps: float
+    cpu: float
+    gpu_memory: int = 0
+    dropped: int = 0
+
+
+class Stopwatch(Metrics):
+    """`Metrics` that keep every sample, not only the last few seconds'. settle: waits until the device has finished,
+    so that a stop is charged with its own work; set it to nothing where waiting would change what is measured.
+    """
+
+    def __init__(self, *, paced: bool, settle: Callable[[], None] = lambda: None) -> None:
+        super().__init__(paced=paced)
+        self.settle, self._latencies = settle, paced
+        self._seconds: dict[str, list[float]] = defaultdict(list)
+        self._moments: list[tuple[float, float]] = []  # of each published frame: clock and processor time
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """See `Metrics`."""
+        start = time.perf_counter()
+        yield
+        self.settle()
+        self._seconds[name].append(time.perf_counter() - start)
+
+    def published(self, frame: HostFrame) -> None:
+        """See `Metrics`."""
+        super().published(frame)
+        if self._latencies:
+            self._seconds["latency"].append(time.monotonic() - frame.t)
+        self._moments.append((time.perf_counter(), time.process_time()))
+
+    def counted(self, name: str) -> int:
+        """How often `name` was counted since the start."""
+        counts = self.snapshot()["counts"]
+        return counts.get(name, 0) if isinstance(counts, dict) else 0
+
+    def take(self) -> tuple[dict[str, list[float]], list[tuple[float, float]]]:
+        """The samples since the last call, and the moments of the published frames. Nobody may be measuring."""
+        taken = dict(self._seconds), self._moments
+        self._seconds, self._moments = defaultdict(list), []
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """As many runs of the one as of the other, in the order in which they alternated."""
+
+    real: list[Run]
+    plain: list[Run]
+
+    def ratios(self) -> dict[str, list[float]]:
+        """How many times as fast the real one is, by stop and for 'fps', in each round."""
+        pairs = list(zip(self.real, self.plain, strict=True))
+        stops = [stop for stop in self.real[0].seconds if stop not in _SHARED and stop in self.plain[0].seconds]
+        found = {
+            stop: [median(plain.seconds[stop]) / median(real.seconds[stop]) for real, plain in pairs] for stop in stops
+        }
+        return found | {"fps": [real.fps / plain.fps for real, plain in pairs]}
+
+    def summary(self) -> dict[str, object]:
+        """Plain values. ms: of each stop p50, p95, p99 over all rounds.   ratio: the median of the rounds' ratios;
+        ratio_range: the lowest and the highest of them."""
+        ratios = self.ratios()
+        return {
+            "real": _figures(self.real),
+            "plain": _figures(self.plain),
+            "ratio": {stop: round(median(each), 3) for stop, each in ratios.items()},
+            "ratio_range": {stop: [round(min(each), 3), round(max(each), 3)] for stop, each in ratios.items()},
+        }
+
+
+def alternate(real: Callable[[], Run], plain: Callable[[], Run], rounds: int, tick: Callable[[], None]) -> Comparison:
+    """`rounds` runs of either, plain first, in turn. tick: called after each run."""
+    runs: dict[str, list[Run]] = {"plain": [], "real": []}
+    for _ in range(rounds):
+        for name, run in (("plain", plain), ("real", real)):
+            runs[name].append(run())
+            tick()
+    return Comparison(**runs)
+
+
+def quantile(values: list[float], q: float) -> float:
+    """The value that a share of `q` of all are below; the highest where there are too few to tell."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+
+
+def _figures(runs: list[Run]) -> dict[str, object]:
+    pooled = {stop: [value for run in runs for value in run.seconds.get(stop, [])] for stop in runs[0].seconds}
+    return {
+        "ms": {stop: _milliseconds(values) for stop, values in pooled.items()},
+        "fps": round(median(run.fps for run in runs), 2),
+        "cpu_percent": round(median(run.cpu for run in runs), 1),
+        "gpu_memory_mb": round(max(run.gpu_memory for run in runs) / 2**20, 1),
+        "dropped": sum(run.dropped for run in runs),
+        "samples": max(len(values) for values in pooled.values()),
+    }
+
+
+def _milliseconds(values: list[float]) -> Figures:
+    return {name: round(1000 * quantile(values, q), 3) for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))}
