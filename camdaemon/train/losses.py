@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-
 _GAPS = 4.0  # on top of what a pixel counts anyway
 
 
