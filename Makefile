@@ -1,17 +1,22 @@
 # make run    see it work: the demo, on any machine with Python 3.11 (no camera, no GPU, no display needed)
 # make test   lint, types and every test that needs no device
+# make lab    the real v4l2loopback, cameras and browsers, in a guest each (docs/lab.md; root on Debian)
 # make clean  remove the virtual environment and what the demo wrote
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint types unit format clean
+.PHONY: run test lab lint types unit format clean
 
 run: $(VENV)/.runtime
 	$(BIN)/camdaemon demo --output out
 
 test: lint types unit
+
+# only some of it: make lab SCENARIO="on-demand killed" V4L2LOOPBACK=0.15.0
+lab: $(VENV)/.runtime
+	$(BIN)/python tests/lab $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(V4L2LOOPBACK),--v4l2loopback $(V4L2LOOPBACK))
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

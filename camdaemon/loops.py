@@ -180,6 +180,9 @@ def publish_loop(stage: Stage, outbox: Mailbox[HostFrame], outputs: Pool, show: 
                 if last is not None:
                     outputs.release(last)
                 last = new
+            if last is not None and show.trouble is not None and last.content is not Content.CARD:
+                outputs.release(last)  # the camera was closed: whoever comes back must not see that moment again
+                last = None
             shown = presentable(last, spare, stage, show, metrics)
             with metrics.step("write"):
                 stage.sink.write(shown)

@@ -43,6 +43,7 @@ ALSO = {
     "transfer": {"colour"},
     "deck": {"colour"},
     "output.preview": {"colour"},
+    "output.loopback": {"colour"},
     "train": {"model"},
     "offline": {"model"},
     "evaluate": {"offline"},

@@ -28,6 +28,7 @@ from camdaemon.errors import DeviceError
 log = logging.getLogger(__name__)
 
 _HELD_S = 4.0  # without buffers of its own a program counts as a viewer after so long (Discord probes for 3 s)
+_GLANCE_S = 0.05
 _LOOK_S = 0.5  # between two looks at the stop flag
 
 _CLIENT_USAGE = 0x08000000 + 0x08E00000 + 1  # V4L2_EVENT_PRIVATE_START + …, v4l2loopback.h
@@ -129,11 +130,13 @@ class _Openers:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), path)
         self._since: dict[int, float] = {}
-        self._look = True
+        self._look, self._mapped = True, False
 
     def streaming(self, timeout: float) -> bool:
         """See _Watch."""
-        if select.select([self._fd], [], [], 0.0 if self._look else timeout)[0]:
+        # mmap says nothing to inotify: whoever has it open and has mapped nothing yet is looked at often.
+        wait = 0.0 if self._look else _GLANCE_S if self._since and not self._mapped else timeout
+        if select.select([self._fd], [], [], wait)[0]:
             os.read(self._fd, 1 << 16)
             self._look = True
         if os.stat(self._path).st_rdev != self._node:
@@ -141,7 +144,7 @@ class _Openers:
         if self._look or self._since:  # while somebody holds it open, what it does with it may change without a word
             now, holders = time.monotonic(), _holders(self._path, self._node)
             self._since = {pid: self._since.get(pid, now) for pid in holders}
-            self._look = False
+            self._look, self._mapped = False, any(holders.values())
             return any(mapped or now - self._since[pid] > _HELD_S for pid, mapped in holders.items())
         return False
 

@@ -23,12 +23,14 @@ import numpy as np
 import pyvirtualcam
 from numpy.typing import NDArray
 
-from camdaemon import v4l2
+from camdaemon import card, colour, v4l2
 from camdaemon.errors import DeviceError
 from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.output import placeholder
 from camdaemon.v4l2 import Format, Stream
 
 _BACKEND = "camdaemon"
+_SILENCE_S = 1.5  # without a frame, after which the module shows the card: somebody has killed us
 _I420 = "YU12"  # V4L2_PIX_FMT_YUV420
 
 
@@ -43,7 +45,7 @@ class LoopbackSink:
     fmt = PixelFormat.I420
 
     def __init__(self, path: str, size: Size, fps: float) -> None:
-        self.name, self.size = path, size
+        self.name, self.size, self._placed = path, size, False
         fd = v4l2.open_node(path, os.O_WRONLY, if_missing=f"load the module: {_load(path)}")
         try:
             _check(fd, path)
@@ -58,9 +60,15 @@ class LoopbackSink:
     def write(self, frame: HostFrame) -> None:
         """See Sink.write."""
         self._camera.send(frame.data)
+        if not self._placed:
+            self._placed = True
+            with contextlib.suppress(OSError):
+                placeholder.put(self.name, _ending(self.size), _SILENCE_S)
 
     def close(self) -> None:
         """See Sink.close. The device becomes an output again, free for the next producer."""
+        with contextlib.suppress(OSError):
+            placeholder.take_away(self.name)
         self._camera.close()
 
 
@@ -99,6 +107,13 @@ class Backend:
 
 
 pyvirtualcam.register_backend(_BACKEND, Backend)
+
+
+def _ending(size: Size) -> NDArray[np.uint8]:
+    """The card for viewers whose daemon was killed, in the sink's format."""
+    picture = np.empty(PixelFormat.I420.shape(size), np.uint8)
+    colour.rgb_to_host(card.draw(card.FAULT, size), PixelFormat.I420, picture)
+    return picture
 
 
 def _load(path: str) -> str:

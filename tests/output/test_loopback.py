@@ -12,12 +12,45 @@ from fake_loopback import BYTES, CAPTURE, G_FMT, QUERYCAP, S_FMT, S_PARM, SIZE, 
 
 from camdaemon.errors import DeviceError
 from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.output import placeholder
 from camdaemon.output.loopback import LoopbackSink
 
 
 @pytest.fixture
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLoopback:
     return FakeLoopback(tmp_path / "video10", monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def placed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What was put in for viewers of a daemon that was killed: (path, shape, seconds), or 'away'."""
+    said: list[object] = []
+    monkeypatch.setattr(placeholder, "put", lambda path, picture, after: said.append((path, picture.shape, after)))
+    monkeypatch.setattr(placeholder, "take_away", lambda path: said.append("away"))
+    return said
+
+
+def test_the_card_for_a_killed_daemon_is_put_in_once_and_taken_away_at_an_orderly_end(
+    device: FakeLoopback, placed: list[object]
+) -> None:
+    sink = LoopbackSink(device.path, SIZE, 30)
+    assert placed == [], "the module takes it after the first frame only"
+    sink.write(frame())
+    sink.write(frame())
+    assert placed == [(device.path, PixelFormat.I420.shape(SIZE), 1.5)]
+    sink.close()
+    assert placed[1:] == ["away"]
+
+
+def test_a_module_that_takes_no_card_is_no_error(device: FakeLoopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOTTY, "no such control")
+
+    monkeypatch.setattr(placeholder, "put", refused)
+    monkeypatch.setattr(placeholder, "take_away", refused)
+    sink = LoopbackSink(device.path, SIZE, 30)
+    sink.write(frame())
+    sink.close()
 
 
 def frame(seed: int = 0) -> HostFrame:

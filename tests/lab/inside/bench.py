@@ -1,0 +1,100 @@
+"""What a scenario is handed: devices, the webcam, the daemon, viewers. It closes them all, and no viewer of it may ever
+have seen the room."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from inside import module
+from inside.process import Daemon
+from inside.viewer import Viewer
+from inside.webcam import Webcam
+
+
+class NotApplicableError(Exception):
+    """This scenario cannot be played here; the message says why."""
+
+
+class Bench:
+    """One scenario's things. footage: see footage.py.   share: where what is to be kept is written."""
+
+    def __init__(self, footage: Path, share: Path) -> None:
+        self.footage, self.share = footage, share
+        self.version = module.VERSION
+        self.figures: dict[str, object] = {}
+        self.webcam_now: Webcam | None = None
+        self.daemon_now: Daemon | None = None
+        self.viewers: list[Viewer] = []
+        self._undo = contextlib.ExitStack()
+
+    @property
+    def plate(self) -> Path:
+        return self.footage / "plate.png"
+
+    def note(self, **figures: object) -> None:
+        """Figures for the table; numbers are rounded there."""
+        for name, value in figures.items():
+            self.figures[name] = float(f"{value:.3g}") if isinstance(value, float) else value
+
+    def not_applicable(self, why: str) -> NoReturn:
+        raise NotApplicableError(why)
+
+    def webcam(self, kind: str = "yuyv", fps: int = 30) -> Webcam:
+        """The webcam, playing."""
+        self.webcam_now = Webcam(self.footage, kind, fps)
+        self._undo.callback(self.webcam_now.close)
+        return self.webcam_now
+
+    def daemon(self, *options: str, plate: Path | str | None = None, ready: bool = True) -> Daemon:
+        """The daemon, answering (ready) or just started."""
+        daemon = Daemon(self.share / "daemon.log", plate or self.plate, list(options), ready=ready)
+        self._undo.callback(daemon.kill)
+        self.daemon_now = daemon
+        return daemon
+
+    def started(self, *options: str) -> Daemon:
+        """Webcam and daemon, running."""
+        self.webcam()
+        return self.daemon(*options)
+
+    def view(self, path: str = module.VIRTUAL) -> Viewer:
+        """A program that watches."""
+        viewer = Viewer(path, self.share, self.webcam_now)
+        self.viewers.append(viewer)
+        self._undo.callback(viewer.close)
+        return viewer
+
+    def beside(self, *words: str) -> subprocess.Popen[bytes]:
+        """Another program, ended with the scenario at the latest."""
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self._undo.callback(_end, process)
+        return process
+
+    def until(self, fits: Callable[[], bool], seconds: float, what: str) -> None:
+        """Wait until something is so; AssertionError when it is not in time."""
+        end = time.monotonic() + seconds
+        while not fits():
+            assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """End everything. AssertionError when a viewer ever saw what must not be seen."""
+        self._undo.close()
+        frames = sum(len(viewer.seen) for viewer in self.viewers)
+        if self.viewers:
+            self.note(frames=frames, saw=" | ".join(viewer.story() for viewer in self.viewers))
+            self.note(marked_most=max((seen.marked for viewer in self.viewers for seen in viewer.seen), default=0.0))
+        for viewer in self.viewers:
+            assert not viewer.bad(), f"{len(viewer.bad())} pictures that must not be: {viewer.story()}"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

@@ -1,0 +1,63 @@
+"""Other people's programs that watch the virtual camera."""
+
+from __future__ import annotations
+
+import subprocess
+
+import cv2
+import numpy as np
+from inside.bench import Bench
+from inside.judge import ROOM, STRANGE, Judge
+
+from camdaemon.frame import Size
+
+SIZE = Size(640, 360)
+
+
+def ffmpeg(bench: Bench, path: str, count: int) -> list[str]:
+    """What ffmpeg saw in `count` pictures, one word each; AssertionError for the room or fewer pictures."""
+    words = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "error",
+        "-f",
+        "v4l2",
+        "-i",
+        path,
+        "-frames:v",
+        str(count),
+        "-vsync",
+        "passthrough",
+    ]
+    process = subprocess.run(
+        [*words, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"], capture_output=True, timeout=60, check=False
+    )
+    length = SIZE.width * SIZE.height * 3 // 2
+    assert len(process.stdout) == count * length, f"ffmpeg: {process.stderr.decode()[-300:]}"
+    rows = np.frombuffer(process.stdout, np.uint8).reshape(count, SIZE.height * 3 // 2, SIZE.width)
+    return _judged("ffmpeg", bench, [np.asarray(cv2.cvtColor(each, cv2.COLOR_YUV2RGB_I420), np.uint8) for each in rows])
+
+
+def opencv(bench: Bench, path: str, count: int) -> list[str]:
+    """As `ffmpeg`, with OpenCV."""
+    capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
+    pictures = []
+    try:
+        for _ in range(count):
+            ok, bgr = capture.read()
+            assert ok, f"OpenCV read no picture after {len(pictures)}"
+            assert bgr.shape == (SIZE.height, SIZE.width, 3), f"OpenCV got {bgr.shape}"
+            pictures.append(np.ascontiguousarray(bgr[..., ::-1]))
+    finally:
+        capture.release()
+    return _judged("opencv", bench, pictures)
+
+
+def _judged(who: str, bench: Bench, pictures: list[np.ndarray]) -> list[str]:
+    judge = Judge(SIZE)
+    words = [judge(picture).word for picture in pictures]
+    bench.note(**{who: f"{words.count('composite')} of {len(words)}"})
+    assert not {ROOM, STRANGE} & set(words), f"{who} saw {words}"
+    assert "composite" in words, f"{who} saw {words}"
+    return words

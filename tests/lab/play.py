@@ -1,0 +1,47 @@
+"""In the guest: `play.py SCENARIO FOOTAGE SHARE` plays one scenario and leaves its result in SHARE/result.json."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+import traceback
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+sys.path[:0] = [str(_HERE), str(_HERE.parents[1])]
+
+
+def main(name: str, footage: str, share: str) -> int:
+    """0: it went well, or does not apply; 1: a fault."""
+    from inside import module
+    from inside.bench import Bench, NotApplicableError
+
+    scenario = importlib.import_module(f"scenarios.{name.replace('-', '_')}")
+    bench = Bench(Path(footage), Path(share))
+    outcome, reason, began = "ok", "", time.monotonic()
+    try:
+        try:
+            if getattr(scenario, "LOADED", True):
+                module.load()
+            scenario.play(bench)
+        finally:
+            bench.close()
+    except NotApplicableError as why:
+        outcome, reason = "n.a.", str(why)
+    except Exception as wrong:
+        traceback.print_exc()
+        outcome, reason = "FAIL", " ".join(str(wrong).split()) or repr(wrong)
+    result = {
+        "outcome": outcome,
+        "reason": reason,
+        "seconds": round(time.monotonic() - began, 1),
+        "figures": bench.figures,
+    }
+    Path(share, "result.json").write_text(json.dumps(result, indent=1))
+    return int(outcome == "FAIL")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

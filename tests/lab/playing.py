@@ -1,0 +1,65 @@
+"""The plays, a guest for each, some at a time; and what came of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+import guest
+import table
+from catalogue import Scenario
+from debian import LabError
+from kernel import Build
+from table import Result
+
+_HERE = Path(__file__).parent
+
+
+def play_all(build: Build, footage: Path, plays: list[tuple[Scenario, str]], output: Path, jobs: int) -> list[Result]:
+    """Each scenario with its v4l2loopback, `jobs` at a time, each on a core of its own. Prints a line for each."""
+    cores: SimpleQueue[int] = SimpleQueue()
+    for core in sorted(os.sched_getaffinity(0), reverse=True)[:jobs]:
+        cores.put(core)
+
+    def one(what: tuple[Scenario, str]) -> Result:
+        core = cores.get()
+        try:
+            result = _play(build, footage, *what, output, core)
+        finally:
+            cores.put(core)
+        print(table.line(result), flush=True)
+        return result
+
+    with ThreadPoolExecutor(jobs) as pool:
+        results = list(pool.map(one, plays))
+    return sorted(results, key=lambda each: (each.scenario, each.version))
+
+
+def _play(build: Build, footage: Path, scenario: Scenario, version: str, output: Path, core: int) -> Result:
+    share = output / f"{scenario.name}-{version}"
+    shutil.rmtree(share, ignore_errors=True)
+    share.mkdir(parents=True)
+    environment = {"LAB_LOOPBACK": str(build.loopback(version)), "LAB_VERSION": version}
+    timeout = scenario.timeout
+    if scenario.name == "soak" and (minutes := os.environ.get("SOAK_MINUTES")):
+        environment["SOAK_MINUTES"] = minutes
+        timeout += 60 * float(minutes)
+    command = [sys.executable, str(_HERE / "play.py"), scenario.name, str(footage), str(share)]
+    began = time.monotonic()
+    try:
+        guest.run(build, guest.Job(command, share, timeout, core, environment))
+        came = json.loads((share / "result.json").read_text())
+    except (LabError, OSError) as wrong:
+        log = share / "log"
+        said = log.read_text(errors="replace")[-300:] if log.exists() else ""
+        came = {"outcome": "FAIL", "reason": " ".join(f"{wrong} {said}".split()), "figures": {}}
+    outcome, reason = came["outcome"], came["reason"]
+    if scenario.xfail and outcome == "FAIL":
+        outcome, reason = "xfail", f"{scenario.xfail} ({reason})"
+    return Result(scenario.name, version, outcome, reason, round(time.monotonic() - began, 1), came["figures"])

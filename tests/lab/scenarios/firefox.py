@@ -1,0 +1,12 @@
+"""Firefox: listed under its label, right size, right colours, moving; and its enumeration opens no camera."""
+
+from __future__ import annotations
+
+from inside.bench import Bench
+from scenarios import chromium
+
+TIMEOUT = 240.0
+
+
+def play(bench: Bench) -> None:
+    chromium.play(bench, "firefox")

@@ -1,0 +1,10 @@
+"""A webcam that sends MJPG, seen by a viewer, ffmpeg and OpenCV."""
+
+from __future__ import annotations
+
+from inside.bench import Bench
+from scenarios import yuyv
+
+
+def play(bench: Bench) -> None:
+    yuyv.play(bench, "mjpg")

@@ -1,0 +1,16 @@
+"""The default network and its weights, as they are shipped."""
+
+from __future__ import annotations
+
+from inside.bench import Bench
+
+TIMEOUT = 240.0
+
+
+def play(bench: Bench) -> None:
+    bench.webcam()
+    daemon = bench.daemon("--matting", "bgmv2", "--size", "320x180")
+    viewer = bench.view()
+    bench.note(first_composite_s=viewer.wait("composite", 30).t - viewer.began)
+    viewer.wait("composite", 10, since=viewer.seen[-1].t + 5)
+    bench.note(fps=daemon.status()["fps_out"], matting=daemon.status()["matting"])
