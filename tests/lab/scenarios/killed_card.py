@@ -7,7 +7,6 @@ import time
 from inside.bench import Bench
 
 
-
 def play(bench: Bench) -> None:
     daemon = bench.started()
     viewer = bench.view()
