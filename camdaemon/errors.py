@@ -5,6 +5,7 @@
     ├── DeviceError           3   a camera or a virtual camera failed (at start; while running: card and back-off)
     │   └── StreamEnded       3   the source has no more frames (a clip that plays once)
     ├── MattingError          1   no trustworthy matte for one frame: that frame becomes the card
+    │   └── EngineError       1   because the accelerator failed, not because of what is in the frame
     ├── PlateRefused          1   the room could not be photographed; the old plate stays
     └── ControlError          1   no daemon answered, or it said no
 
@@ -38,6 +39,10 @@ class StreamEnded(DeviceError):
 
 class MattingError(CamdaemonError):
     """No trustworthy matte for this frame."""
+
+
+class EngineError(MattingError):
+    """The accelerator or the network on it failed: too little memory, a driver's error, numbers that are none."""
 
 
 class PlateRefused(CamdaemonError):

@@ -15,7 +15,7 @@ from torch import Tensor
 from camdaemon import card as cards
 from camdaemon.composite import check
 from camdaemon.deck import Deck
-from camdaemon.errors import MattingError
+from camdaemon.errors import EngineError, MattingError
 from camdaemon.frame import Content, HostFrame
 from camdaemon.job import Job, Look
 from camdaemon.matting import Matting
@@ -90,7 +90,7 @@ class Journey:
             except (MattingError, torch.OutOfMemoryError) as wrong:
                 self._complain(str(wrong))
                 self.deck.deal(cards.NO_MATTE, out)
-                self._begin_anew()
+                self._blame(wrong)
         if out.content is not Content.COMPOSITE:
             self.engine.painter.forget()
         elif scene.paused and self._frozen is None:
@@ -123,9 +123,10 @@ class Journey:
         out.content, out.matte_seq = Content.COMPOSITE, matte.seq
         return matte.alpha, finished
 
-    def _begin_anew(self) -> None:
-        """After too many failures in a row: another engine, where there is one."""
-        self._failed += 1
+    def _blame(self, wrong: Exception) -> None:
+        """After too many failures of the engine in a row: another one, where there is one. What a frame shows is no
+        fault of the engine: a bumped camera must not cost the GPU."""
+        self._failed = self._failed + 1 if isinstance(wrong, EngineError | torch.OutOfMemoryError) else 0
         if self._failed < _FAILURES:
             return
         self._failed, engine = 0, self.another()

@@ -173,6 +173,18 @@ def test_an_accelerator_that_fails_is_given_up_for_another():
     rig.assert_no_room()
 
 
+def test_a_matte_that_is_refused_for_what_it_shows_costs_no_engine():
+    """A bumped camera covers everything for as long as it lasts; the accelerator is not to blame."""
+    rig = Rig(matting=PerfectMatting(lambda n, matte: replace(matte, alpha=torch.ones_like(matte.alpha))))
+    asked = []
+    rig.pipeline.journey.another = lambda: asked.append(None)
+    rig.pipeline.start()
+    rig.run_until(lambda: rig.metrics.snapshot()["counts"].get("matting_errors", 0) > 12)
+    stop(rig)
+    assert not asked
+    rig.assert_no_room()
+
+
 def test_too_many_unforeseen_exceptions_end_the_show():
     def boom(*_):
         raise ZeroDivisionError("fake bug")

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from camdaemon.config import RefineConfig
-from camdaemon.errors import ConfigError, MattingError
+from camdaemon.errors import ConfigError, EngineError
 from camdaemon.frame import Size
 from camdaemon.matting import Matte
 from camdaemon.model import BackgroundMattingV2, Selection, fold_batch_norms, load_network
@@ -114,16 +114,16 @@ class BackgroundMatting:
                 sane = all(torch.stack([part.sum(dtype=torch.float32).isfinite() for part in parts]).tolist())
                 matte = Matte(found.alpha.clamp(0, 1), found.foreground.clamp(0, 1), seq)
         except torch.OutOfMemoryError as wrong:
-            raise MattingError(
+            raise EngineError(
                 f"{self._on} has not enough memory for {width}x{height}: {_first_line(wrong)}; "
                 "try --size 640x360 or --device cpu"
             ) from wrong
         except (RuntimeError, ValueError) as wrong:
-            raise MattingError(
+            raise EngineError(
                 f"the network failed on frame {seq}: {_first_line(wrong)}; if it happens again: --device cpu"
             ) from wrong
         if not sane:
-            raise MattingError(
+            raise EngineError(
                 f"the matte of frame {seq} is not finite (damaged weights, or too large for {self._dtype}); "
                 "try --weights default or --device cpu"
             )
