@@ -80,7 +80,7 @@ class Commands:
             return f"The plate is taken, but will be gone after a restart: {wrong}"
 
     def _take_plate(self, countdown: float) -> Plate:
-        before = self.holder.for_plate()
+        before = self.holder.for_plate(lambda: self._pipeline.show.trouble is None)
         try:
             job = PlateJob(self._config.plate_taking, countdown)
             self._pipeline.submit(job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from camdaemon.capture import lock
@@ -12,6 +13,7 @@ from camdaemon.errors import CamdaemonError
 
 log = logging.getLogger(__name__)
 
+_OPENING_S = 5.0  # that a camera may take until its first frame
 _MEASURING_S = 1.5  # that automatic exposure takes to find itself again
 
 
@@ -35,16 +37,21 @@ class Holder:
         self._held = stored
         _say(done)
 
-    def for_plate(self) -> Values:
+    def for_plate(self, running: Callable[[], bool]) -> Values:
         """Lock it as it is now, for the plate that is about to be taken; what it was held at before.
 
-        While somebody still sits there: the empty room would have it focus on the wall.
+        While somebody still sits there: the empty room would have it focus on the wall. running: whether its frames
+        come; a camera that has just been opened has measured nothing yet.
         """
         before = self._held
         if self._path is None:
             return before
         try:
-            if lock.restore(self._path):  # another plate, another light: let it measure anew
+            fresh = not running()
+            end = time.monotonic() + _OPENING_S
+            while not running() and time.monotonic() < end:
+                time.sleep(0.05)
+            if lock.restore(self._path) or fresh:  # another plate, another light: let it measure anew
                 time.sleep(_MEASURING_S)
             done = lock.lock(self._path)
         except CamdaemonError as wrong:
