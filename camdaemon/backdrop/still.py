@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from camdaemon import picture
+from camdaemon.backdrop.uploaded import Uploaded
 from camdaemon.frame import Size
 from camdaemon.picture import Upload
 
@@ -16,14 +17,11 @@ class StillBackdrop:
 
     def __init__(self, spec: str, path: Path, size: Size) -> None:
         self.spec = spec
-        self._rgb = picture.cover(picture.read(path, "--backdrop PICTURE.jpg, or --backdrop blur"), size)
-        self._tensor: Tensor | None = None
+        self._uploaded = Uploaded(picture.cover(picture.read(path, "--backdrop PICTURE.jpg, or --backdrop blur"), size))
 
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture."""
-        if self._tensor is None or self._tensor.device != plate.device:  # the accelerator may have been given up
-            self._tensor = upload(self._rgb)
-        return self._tensor
+        return self._uploaded.on(plate, upload)
 
     def close(self) -> None:
         """Nothing runs behind it."""

@@ -13,6 +13,7 @@ from av.container import InputContainer
 from torch import Tensor
 
 from camdaemon import picture
+from camdaemon.backdrop.uploaded import Uploaded
 from camdaemon.errors import ConfigError
 from camdaemon.frame import Size
 from camdaemon.listing import ONLY_VIDEOS
@@ -39,8 +40,7 @@ class VideoBackdrop:
             raise ConfigError(
                 f"backdrop {path} is not a video that can be played ({wrong or 'no frames'}); try --backdrop blur"
             ) from None
-        self._tensor: Tensor | None = None
-        self._shown: picture.Picture | None = None
+        self._shown: Uploaded | None = None
         self._frames: Mailbox[picture.Picture] = Mailbox()
         self._frames.put(_fitted(first, size))
         self._stop = threading.Event()
@@ -52,11 +52,10 @@ class VideoBackdrop:
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture. The video runs on the wall clock, not on `t`."""
         newest = self._frames.take(0)
-        self._shown = self._shown if newest is None else newest
-        if newest is not None or self._tensor is None or self._tensor.device != plate.device:
-            assert self._shown is not None  # the constructor put the first frame
-            self._tensor = upload(self._shown)
-        return self._tensor
+        if newest is not None:
+            self._shown = Uploaded(newest)
+        assert self._shown is not None  # the constructor put the first frame
+        return self._shown.on(plate, upload)
 
     def close(self) -> None:
         """Ends the decoding thread; waits for it at most a second."""
