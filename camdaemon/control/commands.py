@@ -245,7 +245,7 @@ class Commands:
             "pid": os.getpid(),
             "uptime_s": round(time.monotonic() - self._started, 1),
             "source": self._config.source,
-            "sink": " ".join([self._config.sink, *self._config.more_sinks]),
+            "sink": " ".join(self._config.sinks),
             "size": str(self._size),
             "device": str(pipeline.journey.engine.transfer.device),
             "matting": pipeline.journey.engine.matting.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,11 +19,14 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI 3. Nothing but POST has a body that anybody keeps."""
         bodied = scope["type"] == "http" and scope["method"] == "POST"
-        await self._app(scope, limited(receive, self._most) if bodied else receive, send)
+        await self._app(scope, limited(receive, self._most, self._too_large) if bodied else receive, send)
+
+    def _too_large(self) -> HTTPException:
+        return HTTPException(413, f"the request is larger than {self._most >> 10} kB")
 
 
-def limited(receive: Receive, most: int) -> Receive:
-    """`receive` that counts what comes, whatever length was announced."""
+def limited(receive: Receive, most: int, too_large: Callable[[], Exception]) -> Receive:
+    """`receive` that counts what comes, whatever length was announced, and raises `too_large()` above `most` bytes."""
     left = most
 
     async def counted() -> Message:
@@ -29,7 +34,7 @@ def limited(receive: Receive, most: int) -> Receive:
         message = await receive()
         left -= len(message.get("body", b""))
         if left < 0:
-            raise HTTPException(413, f"the request is larger than {most >> 10} kB")
+            raise too_large()
         return message
 
     return counted

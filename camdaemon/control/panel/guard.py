@@ -14,12 +14,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from camdaemon.control.limits import limited
 
 TYPE_AGAIN = "open the panel anew with: camdaemon panel"
 TOKEN_S = 60.0  # seconds a token may wait for its browser
@@ -126,7 +129,7 @@ class Guard:
             no = PlainTextResponse(refused.detail + "\n", refused.status_code)
             await no(scope, receive, _with_headers(send))
         else:
-            await self._app(scope, _limited(receive, limit), _with_headers(send))
+            await self._app(scope, limited(receive, limit, partial(_too_large, limit)), _with_headers(send))
 
     def _check_sender(self, request: Request) -> None:
         if len(hosts := request.headers.getlist("host")) != 1 or hosts[0] not in self._hosts:
@@ -157,7 +160,7 @@ def cookie_name(port: int) -> str:
 
 
 def _check_body(request: Request) -> int:
-    """The most bytes that the body may have. What is announced is refused early; `_limited` counts what comes."""
+    """The most bytes that the body may have. What is announced is refused early; `limited` counts what comes."""
     path = scope_path(request)
     upload = path == UPLOAD
     kind, limit = ("application/octet-stream", MAX_UPLOAD) if upload else ("application/json", MAX_JSON)
@@ -168,20 +171,6 @@ def _check_body(request: Request) -> int:
         if announced.isdecimal() and int(announced[:20]) > limit:
             raise _too_large(limit)
     return limit
-
-
-def _limited(receive: Receive, limit: int) -> Receive:
-    left = limit
-
-    async def counted() -> Message:
-        nonlocal left
-        message = await receive()
-        left -= len(message.get("body", b""))
-        if left < 0:
-            raise _too_large(limit)
-        return message
-
-    return counted
 
 
 def _too_large(limit: int) -> Refused:
