@@ -129,6 +129,11 @@ class Config(Model):
     plate_taking: PlateConfig = PlateConfig()
     scenes: dict[str, SceneConfig] = Field({}, description="presets by name")
 
+    @property
+    def sinks(self) -> list[str]:
+        """Every sink; the first is the one that matters."""
+        return [self.sink, *self.more_sinks]
+
 
 def default_path() -> Path:
     """Where the configuration file is looked for."""

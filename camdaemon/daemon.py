@@ -18,7 +18,7 @@ from camdaemon.control.notify import ServiceManager
 from camdaemon.controls import controlled, invite
 from camdaemon.demand import VIEWERS
 from camdaemon.output.audience import follow
-from camdaemon.parts import OpenSink, Playing, build, watchable
+from camdaemon.parts import OpenSink, Playing, build
 from camdaemon.pipeline import Pipeline
 from camdaemon.show import Show
 from camdaemon.status_line import status_line
@@ -58,7 +58,7 @@ def running(
         pipeline.start()
         undo.callback(pipeline.stop)
         if not pipeline.show.demand.there:
-            undo.callback(_follow_viewers(pipeline.show, watchable(config)).set)
+            undo.callback(_follow_viewers(pipeline.show, config.sinks).set)
         performer = undo.enter_context(controlled(pipeline, commands, config, socket))
         while not pipeline.show.first_published.wait(0.1) and not pipeline.ended.is_set():
             pass

@@ -91,7 +91,7 @@ def build(config: Config, playing: Playing, sink_for: OpenSink | None = None, ho
         engine = engines.first(device, matting)
         deck, viewfinder = Deck(sink.fmt, size), Viewfinder()
         waits = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
-        demand = Demand() if source.live and watchable(config) else Demand(ALWAYS)
+        demand = Demand() if source.live and _on_demand(config) else Demand(ALWAYS)
         patience = Patience(_FAULTS if sink.live else 0)
         pipeline = Pipeline(
             camera=Camera(source, reopen, playing.frames),
@@ -139,17 +139,16 @@ class Engines:
         return Engine(transfer, matting, matcher, Painter(transfer.upload_picture, self.metrics))
 
 
-def watchable(config: Config) -> list[str]:
-    """The virtual cameras whose audience decides whether the camera runs; none when it always does."""
-    sinks = [config.sink, *config.more_sinks]
-    return sinks if config.on_demand and all(sink.startswith("/dev/") and can_tell(sink) for sink in sinks) else []
+def _on_demand(config: Config) -> bool:
+    """Whether the audience of the virtual cameras decides when the camera runs."""
+    return config.on_demand and all(sink.startswith("/dev/") and can_tell(sink) for sink in config.sinks)
 
 
 def _sinks(config: Config, playing: Playing, size: Size, fps: float, metrics: Metrics) -> Sink:
     """Every sink, as one. A virtual camera that is lost while it runs is reopened."""
     with contextlib.ExitStack() as opened:
         found: list[Sink] = []
-        for spec in (config.sink, *config.more_sinks):
+        for spec in config.sinks:
             again = partial(open_sink, spec, size, fps, paced=playing.paced)
             sink = again()
             opened.callback(sink.close)
