@@ -397,3 +397,17 @@ def test_a_plate_of_the_room_alone_is_not_published_while_it_is_the_plate():
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 5))
     stop(rig)
+
+
+def test_when_the_camera_is_closed_its_last_moment_is_not_shown_again():
+    """Whoever begins to watch after that sees the card, however young the last composite is."""
+    rig = Rig(stale_after_s=30.0)
+    rig.pipeline.start()
+    rig.run_until(rig.published(COMPOSITE, 3))
+    rig.show.demand.sleep(True)
+    assert rig.show.resting.wait(5)
+    since = len(rig.sink.frames) + 2  # one may be on its way
+    rig.run_until(lambda: len(rig.sink.frames) > since + 3)
+    assert set(rig.sink.contents()[since:]) == {CARD}
+    stop(rig)
+    rig.assert_no_room()
