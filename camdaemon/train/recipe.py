@@ -8,6 +8,8 @@
    picture and plate, its running mean scaled to match. Its batch norms stay in evaluation mode.
 2. A batch is people (one or two, see `geometry.WAYS`) before a room, and that room photographed at another time:
    moved, otherwise exposed, otherwise noisy; shadows, motion, blur, JPEG, clothes in the wall's colour (`scenes`).
+   A third of the rooms is under coloured light or has vivid stripes and shapes on its walls (`decor`): photographs of
+   houses for sale have none, and before strong colours strips of wall beside a head came along.
 3. Loss: |α − α*| + Sobel of it + |F − F*| where α* > 0 + (E − |α − α*|)², on the unclamped α, which may
    overshoot in the right direction (`losses`). In the base stage errors in narrow gaps count five times: the room
    shows there, though a mean would hardly notice.

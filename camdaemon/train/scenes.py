@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .camera import compressed, noisy, smeared, softened
+from .decor import decorated
 from .draws import Draws
 from .geometry import nudged, person_map, room_map, sampled
 from .light import camouflaged, differently_exposed, jittered, lit
@@ -18,6 +19,7 @@ from .soft import detailed, grown
 _EMPTY = 0.03  # of the samples show nobody
 _TWO = 0.25  # of the samples show a second person behind the first
 _GROWN = 0.5  # of the batches, where asked for, have soft things grown on the people; the others stay as photographed
+_DECOR = 1 << 40  # its numbers are its own
 _SOLID = 1e-3  # below this alpha, a colour cannot be told from its product with alpha
 
 
@@ -71,6 +73,7 @@ class Scenes:
         """A batch of len(cast.room) samples of height × width pixels."""
         draws = Draws(len(cast.room), seed, self.device)
         rooms, sizes = self.plates.batch(cast.room, self.device)
+        rooms = decorated(Draws(len(cast.room), seed + _DECOR, self.device), rooms)
         stand = room_map(draws, sizes, height, width)
         room = sampled(rooms, stand, height, width, outside="reflection")
         later = nudged(draws, stand, height, width)
