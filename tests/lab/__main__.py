@@ -44,6 +44,8 @@ def main() -> int:
     failed = [each for each in results if each.outcome == "FAIL"]
     print(f"\n{table.markdown(results)}")
     took = time.monotonic() - began
+    for each in failed:  # once more, since the end of a log is what is looked at first
+        print(table.line(each))
     print(f"{len(results)} played in {took:.0f} s, {len(failed)} failed; all of it is in {asked.output}")
     return int(bool(failed))
 
