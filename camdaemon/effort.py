@@ -1,0 +1,53 @@
+"""How much work goes into a frame, and what is given up, in which order, where the machine cannot do it all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How carefully frames are worked on; the defaults are the best there is.
+
+    base_side: pixels of the base network's input along its shorter side.   refined: share of the frame's pixels that
+    the refiner works on, 0..1.   every: of the camera's frames, one in so many is worked on, at least 1.
+    """
+
+    base_side: int = 180
+    refined: float = 0.039
+    every: int = 1
+
+    @property
+    def cost(self) -> float:
+        """Roughly what a frame of the camera costs, in milliseconds of some CPU: only ratios of it mean anything."""
+        base, refiner, rest = 15 * (self.base_side / 180) ** 2, 12 * self.refined / 0.039, 8
+        return (base + refiner + rest) / self.every
+
+    def __str__(self) -> str:
+        frames = {1: "", 2: ", every 2nd frame", 3: ", every 3rd frame"}
+        rate = frames.get(self.every, f", every {self.every}th frame")
+        return f"base {self.base_side} lines, {100 * self.refined:.1f} % refined{rate}"
+
+
+# Best first. Fine edges go before the shape of the person, and that before smooth movement: a coarser matte is hardly
+# seen in a call, but everybody sees a picture that stutters.
+LADDER: tuple[Effort, ...] = (
+    Effort(),
+    Effort(180, 0.026),
+    Effort(180, 0.013),
+    Effort(144, 0.013),
+    Effort(144, 0.006),
+    Effort(112, 0.006),
+    Effort(180, 0.013, every=2),
+    Effort(144, 0.013, every=2),
+    Effort(112, 0.006, every=2),
+    Effort(144, 0.006, every=3),
+    Effort(112, 0.006, every=3),
+    Effort(112, 0.006, every=4),
+    Effort(112, 0.006, every=6),
+)
+
+
+def rates_only(ladder: tuple[Effort, ...] = LADDER) -> tuple[Effort, ...]:
+    """`ladder` without what would change the matte: for mattes that have no such settings, or whose user chose them."""
+    return tuple(dict.fromkeys(Effort(every=each.every) for each in ladder))
