@@ -25,8 +25,8 @@ def bench(
     scale: Annotated[
         float | None, typer.Option(help="Base network's share of the frame.", show_default="by size")
     ] = None,
-    engine: Annotated[str, typer.Option(help="What runs the network: torch.")] = "torch",
-    precision: Annotated[str, typer.Option(help="auto: as the engine chooses for the device.")] = "auto",
+    engine: Annotated[str, typer.Option(help="What runs the network on a CPU: auto, torch or openvino.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Its numbers there: auto, float32 or bfloat16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch, on the CPU.", show_default="its own")] = None,
     frames: Annotated[int, typer.Option(min=2, help="Frames in each run.")] = 40,

@@ -39,6 +39,8 @@ def run(
     weights: options.Weights = None,
     matting: options.Matting = None,
     device: options.Device = None,
+    engine: options.Engine = None,
+    governor: options.Governor = None,
     config: options.ConfigFile = None,
     on_demand: options.OnDemand = None,
     frames: options.Frames = None,
@@ -51,6 +53,7 @@ def run(
     if sink:
         settings |= {"sink": sink[0], "more_sinks": sink[1:]}
     settings |= {"weights": weights, "matting": matting, "device": device, "on_demand": on_demand}
+    settings |= {"engine": engine, "governor": governor}
     loaded = _load(config, settings)
     from camdaemon import daemon
     from camdaemon.logs import set_up

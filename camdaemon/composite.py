@@ -4,41 +4,91 @@ from __future__ import annotations
 
 import math
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from camdaemon import levels
 from camdaemon.errors import MattingError
 from camdaemon.matte import Matte
 from camdaemon.style import Style
 
+Bytes = NDArray[np.uint8]
+
+_SHARES = (np.arange(256) / 255).astype(np.float32)
 _LEAST = 0.02  # below this a network's alpha is its own noise; shown, it would be a faint print of the room
 _MOST_EDGE = 1 / 240  # of the height: how far the edge moves inwards at its tightest, 3 pixels of 720
 
 
 def composite(matte: Matte, backdrop: Tensor, edge: float = 0.0) -> Tensor:
-    """C = αF + (1 − α)B (Lin et al. 2021, eq. of §3): matte over `backdrop` (1,3,H,W), 0..1 → (1,3,H,W), 0..1.
+    """C = αF + (1 − α)B (Lin et al. 2021, eq. of §3): matte over `backdrop` (1,3,H,W) → (1,3,H,W), in its `levels`.
 
     F is the predicted foreground, never the camera's pixels, so that no fringe of the room comes along. Alpha is
     stretched so that its outermost 2 % become exactly 0 and 1, and `edge` (see `trimmed`) moves its contour.
     """
-    return torch.lerp(backdrop, matte.foreground, trimmed(matte.alpha, edge))
+    if backdrop.is_floating_point():
+        return torch.lerp(backdrop, matte.foreground, trimmed(matte.alpha, edge))
+    alpha, colours = (levels.array(levels.as_bytes(part)) for part in (matte.alpha, matte.foreground))
+    return _over(levels.array(backdrop), colours, _trimmed_bytes(alpha, edge))
+
+
+def mixed(below: Tensor, above: Tensor, share: float) -> Tensor:
+    """`share` (0..1) of the picture `above`, the rest of `below`."""
+    if below.is_floating_point():
+        return torch.lerp(below, above, share)
+    return levels.tensor(_bytes(cv2.addWeighted(levels.array(above), share, levels.array(below), 1 - share, 0)))
+
+
+def _over(backdrop: Bytes, foreground: Bytes, alpha: Bytes) -> Tensor:
+    """(H,W,3) twice and (H,W). There is arithmetic only in the rectangle that holds the person."""
+    out = backdrop.copy()
+    x, y, width, height = cv2.boundingRect(alpha)
+    if width and height:
+        there = (slice(y, y + height), slice(x, x + width))
+        share = np.asarray(cv2.LUT(alpha[there], _SHARES), np.float32)
+        out[there] = cv2.blendLinear(foreground[there], backdrop[there], share, np.subtract(1, share))
+    return levels.tensor(out)
 
 
 def trimmed(alpha: Tensor, edge: float) -> Tensor:
-    """(1,1,H,W), 0..1 → the same, its contour moved inwards (edge up to 1) or its rim made fuller (down to −1).
+    """(1,1,H,W), floats 0..1 → the same, its contour moved inwards (edge up to 1) or its rim made fuller (down to −1).
 
     It never grows beyond where alpha is above 0.02: the foreground's colours out there may be the room's.
     """
-    low, high = _LEAST, 1 - _LEAST
-    if edge < 0:
-        high -= 0.6 * -edge
-    elif edge > 0:
-        low += 0.3 * edge
-        reach = max(1, round(edge * _MOST_EDGE * alpha.shape[2]))
-        near = F.avg_pool2d(alpha, 2 * reach + 1, 1, reach, count_include_pad=False)
+    low, high = _kept(edge)
+    if edge > 0:
+        reach = _reach(edge, alpha.shape[2])
+        near = F.avg_pool2d(F.pad(alpha, (reach,) * 4, mode="replicate"), 2 * reach + 1, 1)
         alpha = torch.minimum(alpha, 2 * near - 1)  # 1/2 at a straight contour, 1 at `reach` inside of it
     return (alpha - low).mul_(1 / (high - low)).clamp_(0, 1)
+
+
+def _trimmed_bytes(alpha: Bytes, edge: float) -> Bytes:
+    """`trimmed` for bytes (H,W)."""
+    low, high = _kept(edge)
+    if edge > 0:
+        side = 2 * _reach(edge, alpha.shape[0]) + 1
+        near = cv2.blur(alpha, (side, side), borderType=cv2.BORDER_REPLICATE)
+        alpha = _bytes(cv2.min(alpha, cv2.subtract(near, cv2.bitwise_not(near))))  # 2·near − 1 is near − (1 − near)
+    steps = (np.arange(256) / 255 - low) / (high - low)
+    return _bytes(cv2.LUT(alpha, np.clip(255 * steps + 0.5, 0, 255).astype(np.uint8)))
+
+
+def _kept(edge: float) -> tuple[float, float]:
+    """What of alpha becomes 0, and from where on it becomes 1."""
+    return _LEAST + 0.3 * max(edge, 0.0), 1 - _LEAST - 0.6 * max(-edge, 0.0)
+
+
+def _reach(edge: float, height: int) -> int:
+    """How far a contour moves inwards, in pixels."""
+    return max(1, round(edge * _MOST_EDGE * height))
+
+
+def _bytes(found: object) -> Bytes:
+    return np.asarray(found, np.uint8)
 
 
 def framed(picture: Tensor, style: Style) -> Tensor:
@@ -58,8 +108,9 @@ def framed_matte(matte: Matte, style: Style) -> Matte:
     alpha = framed(matte.alpha, style)
     if style.crop is None:
         return Matte(alpha, framed(matte.foreground, style), matte.seq)
-    weighed = framed(matte.foreground * matte.alpha, style)
-    return Matte(alpha, (weighed / alpha.clamp(min=_LEAST)).clamp_(0, 1), matte.seq)
+    weighed = framed(levels.unit(matte.foreground) * levels.unit(matte.alpha), style)
+    colours = (weighed / levels.unit(alpha).clamp(min=_LEAST)).clamp_(0, 1)
+    return Matte(alpha, levels.like(colours, matte.foreground), matte.seq)
 
 
 def check(matte: Matte, finished: Tensor, seq: int, max_coverage: float) -> None:
@@ -72,7 +123,9 @@ def check(matte: Matte, finished: Tensor, seq: int, max_coverage: float) -> None
         raise MattingError(
             f"the matte is of frame {matte.seq}, the picture of frame {seq}; restart with: camdaemon run"
         )
-    sums = torch.stack((finished.float().mean(), matte.alpha.float().mean())).tolist()
+    # Bytes are finite, and no longer show that what they were made of was not.
+    doubtful = finished if finished.is_floating_point() else matte.foreground
+    sums = torch.stack([levels.mean(part) for part in (doubtful, matte.alpha)]).tolist()
     if not all(math.isfinite(value) for value in sums):
         raise MattingError("the matte holds NaN or infinity; check the weights, then: camdaemon run --device cpu")
     if sums[1] > max_coverage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -55,6 +56,9 @@ def running(
         camera = source.name if source.live else None
         commands = Commands(pipeline, config, pipeline.stage.sink.size, camera, stop.set, reread)
         commands.holder = holder
+        gc.collect()
+        gc.freeze()  # what torch brought stays: looking through all of it now and then would take a frame's time
+        undo.callback(gc.unfreeze)
         pipeline.start()
         undo.callback(pipeline.stop)
         if not pipeline.show.demand.there:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Look:
     """One frame as a job sees it. The tensors are borrowed for the call: clone what you keep.
 
-    seq, t: as in HostFrame.   src: the camera's picture, (1,3,H,W), 0..1, RGB.
+    seq, t: as in HostFrame.   src: the camera's picture, (1,3,H,W), RGB, in either of `levels`.
     alpha, finished: (1,1,H,W) matte and (1,3,H,W) composite of this frame; None while there is none.
     """
 

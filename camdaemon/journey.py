@@ -17,6 +17,7 @@ from camdaemon.composite import check
 from camdaemon.deck import Deck
 from camdaemon.errors import EngineError, MattingError
 from camdaemon.frame import Content, HostFrame
+from camdaemon.governor import Governor
 from camdaemon.job import Job, Look
 from camdaemon.matting import Matting
 from camdaemon.metrics import Metrics
@@ -41,6 +42,7 @@ class Engine:
     matting: Matting
     matcher: PlateMatcher
     painter: Painter
+    governor: Governor | None = None  # None: always full effort
 
 
 @dataclass(slots=True)
@@ -58,8 +60,26 @@ class Journey:
     another: Callable[[], Engine | None] = lambda: None
     job: Job | None = None
     _frozen: HostFrame | None = field(default=None, init=False)
+    _worked: int = field(default=-(1 << 62), init=False)  # seq of the frame that was worked on last
     _complaint: str = field(default="", init=False)
     _failed: int = field(default=0, init=False)  # mattes in a row
+
+    def leaves_out(self, frame: HostFrame) -> bool:
+        """Whether the machine is too slow to work on every frame, and this is one to leave out."""
+        left_out = self.job is None and 0 < frame.seq - self._worked < self.engine.matting.effort.every
+        if not left_out:
+            self._worked = frame.seq
+        return left_out
+
+    def took(self, seconds: float, out: HostFrame) -> None:
+        """`out` took that long: the governor decides how carefully the next frame is worked on."""
+        governor, matting = self.engine.governor, self.engine.matting
+        if governor is None or out.content is not Content.COMPOSITE or self._frozen is not None or self.job is not None:
+            return
+        effort = governor.spent(seconds, out.t)
+        if effort != matting.effort:
+            log.info("effort: %s (a frame took %.0f ms)", effort, 1e3 * seconds)
+            matting.effort = effort
 
     def run(self, frame: HostFrame, inputs: Pool, scene: Scene, out: HostFrame) -> None:
         """Turn the camera's `frame` into `out`: a composite, the card, or the room where the user asked for it.

@@ -151,9 +151,14 @@ def work_loop(
             while journey.job is None and not show.jobs.empty():
                 job = show.jobs.get()
                 journey.job = job if job.future.set_running_or_notify_cancel() else None
-            out = outputs.acquire()
+            if journey.leaves_out(frame):
+                inputs.release(frame)
+                journey.metrics.count("left_out")
+                continue
+            out, began = outputs.acquire(), time.monotonic()
             try:
                 journey.run(frame, inputs, show.scene, out)
+                journey.took(time.monotonic() - began, out)
             except Exception:
                 if not show.patience.forgives():
                     raise

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Matte:
     """The person in one frame.
 
-    alpha: (1,1,H,W), 0..1, 1 = person.   foreground: (1,3,H,W), 0..1, RGB, the person's own colours, true where
-    alpha > 0.   seq: the frame they were computed from.   dtype and device as the frame's.
+    alpha: (1,1,H,W), most = person.   foreground: (1,3,H,W), RGB, the person's own colours, true where alpha > 0.
+    seq: the frame they were computed from.   Levels (bytes or floats, see `levels`) and device as the frame's.
     """
 
     alpha: Tensor

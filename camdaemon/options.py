@@ -37,6 +37,10 @@ Plate = Annotated[
 Weights = Annotated[str | None, _option("'default', or a .safetensors or .pth checkpoint.", "default")]
 Matting = Annotated[str | None, _option("bgmv2, or difference.", "bgmv2")]
 Device = Annotated[str | None, _option("auto, cpu, or cuda.", "auto")]
+Engine = Annotated[str | None, _option("On a CPU: auto (whichever is fastest here), torch, or openvino.", "auto")]
+Governor = Annotated[
+    bool | None, _option("Work less on each frame where the machine is too slow for the best.", "governor")
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
 Frames = Annotated[int | None, _option("Stop after so many camera frames.", "never", min=1)]
 Realtime = Annotated[

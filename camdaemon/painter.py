@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from camdaemon.backdrop.room import gaussian
-from camdaemon.composite import composite, framed, framed_matte
+from camdaemon.composite import composite, framed, framed_matte, mixed
 from camdaemon.matte import Matte
 from camdaemon.metrics import Metrics
 from camdaemon.picture import Upload
@@ -57,7 +56,7 @@ class Painter:
         self._layers.clear()
 
     def paint(self, scene: Scene, matte: Matte, clean: Tensor, t: float) -> Tensor:
-        """`matte` over `scene`'s backdrop at time `t` (s): (1,3,H,W), 0..1. clean: the plate, the same shape."""
+        """`matte` over `scene`'s backdrop at time `t` (s): (1,3,H,W). clean: the plate, the same shape."""
         if not self._layers or scene is not self._layers[-1].scene:
             self._layers.append(_Layer(scene, self._last))  # not t: so the first frame already shows a change
         self._last = t
@@ -67,7 +66,7 @@ class Painter:
         self._layers = self._layers[lowest:][-_MOST_LAYERS:]
         picture = self._scene(self._layers[0].scene, matte, clean, t)
         for layer in self._layers[1:]:
-            picture = torch.lerp(picture, self._scene(layer.scene, matte, clean, t), layer.share(t))
+            picture = mixed(picture, self._scene(layer.scene, matte, clean, t), layer.share(t))
         return picture
 
     def _scene(self, scene: Scene, matte: Matte, clean: Tensor, t: float) -> Tensor:

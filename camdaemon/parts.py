@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 from camdaemon import plate_store
 from camdaemon.backdrop import make_backdrop
 from camdaemon.capture import Source, open_source
-from camdaemon.config import Config
+from camdaemon.config import Config, RefineConfig
 from camdaemon.control.holding import Holder
 from camdaemon.control.scenes import style_of
 from camdaemon.deck import Deck
 from camdaemon.demand import ALWAYS, Demand
+from camdaemon.effort import LADDER, rates_only
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frame import Size
+from camdaemon.governor import Governor
 from camdaemon.journey import Engine, Journey
 from camdaemon.loops import Camera, Stage
 from camdaemon.matting import Matting, make_matting
@@ -87,7 +89,7 @@ def build(config: Config, playing: Playing, sink_for: OpenSink | None = None, ho
         opened.callback(sink.close)
         if not playing.paced and (source.live or sink.live):
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
-        engines = Engines(config, size, metrics)
+        engines = Engines(config, size, metrics, 1 / source.fps if source.live or playing.paced else None)
         engine = engines.first(device, matting)
         deck, viewfinder = Deck(sink.fmt, size), Viewfinder()
         waits = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
@@ -112,6 +114,7 @@ class Engines:
     config: Config
     size: Size
     metrics: Metrics
+    period_s: float | None = None  # between two frames of the camera; None: no deadline, frames are waited for
     _left: list[str] = field(default_factory=list)  # where to try when the present one fails
 
     def first(self, device: torch.device, matting: Matting) -> Engine:
@@ -136,7 +139,14 @@ class Engines:
         matting.warm_up(self.size)
         transfer = Transfer(device, self.size)
         matcher = PlateMatcher(transfer.upload_picture, enabled=self.config.match_exposure)
-        return Engine(transfer, matting, matcher, Painter(transfer.upload_picture, self.metrics))
+        painter = Painter(transfer.upload_picture, self.metrics)
+        return Engine(transfer, matting, matcher, painter, self._governor())
+
+    def _governor(self) -> Governor | None:
+        if not self.config.governor or self.period_s is None:
+            return None
+        chosen = self.config.matting != "bgmv2" or self.config.refine != RefineConfig()
+        return Governor(self.period_s, rates_only() if chosen else LADDER)
 
 
 def _on_demand(config: Config) -> bool:

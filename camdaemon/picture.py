@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Picture: TypeAlias = NDArray[np.uint8]  # (H,W,3) RGB
-Upload: TypeAlias = "Callable[[Picture], Tensor]"  # → (1,3,H,W), 0..1, on the device; the worker thread's
+Upload: TypeAlias = "Callable[[Picture], Tensor]"  # → (1,3,H,W) in the device's `levels`; the worker thread's
 
 
 def read(path: Path, option: str) -> Picture:
@@ -49,9 +49,9 @@ def write(path: Path, rgb: Picture) -> None:
 
 
 def from_tensor(tensor: Tensor) -> Picture:
-    """(1,3,H,W), 0..1 → uint8 (H,W,3); (1,1,H,W) → (H,W). Rounded, copied to the host."""
-    pixels = tensor[0].float().mul(255).add(0.5).clamp(0, 255).byte()
-    return np.ascontiguousarray(pixels.permute(1, 2, 0).squeeze(2).cpu().numpy())
+    """(1,3,H,W), either of `levels` → uint8 (H,W,3); (1,1,H,W) → (H,W). Rounded, copied to the host."""
+    pixels = tensor[0] if not tensor.is_floating_point() else tensor[0].float().mul(255).add(0.5).clamp(0, 255).byte()
+    return np.array(pixels.permute(1, 2, 0).squeeze(2).cpu().numpy(), order="C")
 
 
 def quiet_opencv() -> None:

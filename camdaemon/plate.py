@@ -6,10 +6,13 @@ import math
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camdaemon import levels
 from camdaemon.card import Card
 from camdaemon.config import PlateConfig
 from camdaemon.errors import PlateRefused
@@ -59,13 +62,13 @@ class PlateJob:
         self._left = self._start + self._countdown - look.t
         if self._left > 0:
             return None
-        small = F.avg_pool2d(look.src.float(), _BLOCK, ceil_mode=True)
+        small = F.avg_pool2d(levels.unit(look.src).float(), _BLOCK, ceil_mode=True)
         self._why = unfit(small) or (moved(self._reference, small) if self._reference is not None else "")
         self._last_why = self._why or self._last_why
         if self._why or self._reference is None:
             self._reference, self._since, self._frames = small, look.t, []
         elif look.t - self._since >= self._rules.still_s:
-            self._frames.append((look.src[0] * 255 + 0.5).to(torch.uint8))
+            self._frames.append(levels.as_bytes(look.src)[0].clone())
         if len(self._frames) == self._rules.frames:
             return Plate(median(self._frames))
         if -self._left > self._rules.timeout_s:
@@ -117,7 +120,8 @@ class PlateMatcher:
     matte called room; what is learnt from an old frame steers only the plate, never the matte that is published.
     """
 
-    _BLOCK = 8
+    _LARGE = 500_000  # pixels; from there on blocks are larger: enough to judge by, and few enough for one thread
+    _STEP = 1 / 1024  # of a gain: smaller changes are not worth a new plate
     _FOLLOW = 0.35  # share of the way to a new gain in each frame, against flicker
     _JUMP = 0.03  # a lamp that goes on is followed at once, if enough room is seen: waiting would show it
 
@@ -125,24 +129,27 @@ class PlateMatcher:
         self._upload, self._enabled = upload, enabled
         self._plate: Plate | None = None
         self._clean: Tensor | None = None
+        self._block = 8  # pixels along a side
         self._small: Tensor | None = None
         self._room: Tensor | None = None
         self._gain: Tensor | None = None
+        self._matched: tuple[Tensor, Tensor] | None = None  # the gain, and the plate with it
 
     def clean(self, plate: Plate) -> Tensor:
-        """`plate` as it was taken: (1,3,H,W), 0..1, the same tensor for the same plate."""
+        """`plate` as it was taken: (1,3,H,W), in the device's levels, the same tensor for the same plate."""
         if self._plate is not plate or self._clean is None:
             self._clean = self._upload(plate.rgb)
-            self._plate, self._room, self._gain = plate, None, None
-            self._small = F.avg_pool2d(self._clean, self._BLOCK)
+            self._plate, self._room, self._gain, self._matched = plate, None, None, None
+            self._block = 16 if self._clean[0, 0].numel() > self._LARGE else 8
+            self._small = levels.blocks(self._clean, self._block)
         return self._clean
 
     def matched(self, plate: Plate, src: Tensor) -> Tensor:
-        """`plate` as the camera would have taken it now: (1,3,H,W), 0..1. `src`: this frame, same shape."""
+        """`plate` as the camera would have taken it now; the same tensor while nothing changes. `src`: this frame."""
         clean = self.clean(plate)
         if not self._enabled or self._small is None:
             return clean
-        now, then = F.avg_pool2d(src, self._BLOCK).float(), self._small.float()
+        now, then = levels.blocks(src, self._block), self._small
         usable = (then > 0.08) & (then < 0.95) & (now > 0.04) & (now < 0.97)
         if self._room is not None:
             usable = usable & self._room
@@ -153,8 +160,19 @@ class PlateMatcher:
         jumped = ((gain - before).abs() > self._JUMP * before) & (seen > 0.25)
         followed = torch.where(jumped, gain, before + self._FOLLOW * (gain - before))
         self._gain = torch.where((seen > 0.03) & gain.isfinite(), followed, before)
-        return (clean * self._gain.to(clean.dtype)).clamp_(0, 1)
+        if self._matched is None or bool(((self._gain - self._matched[0]).abs() > self._STEP).any()):
+            self._matched = self._gain, _brightened(clean, self._gain)
+        return self._matched[1]
 
     def learn(self, alpha: Tensor) -> None:
         """Remember where this frame's `alpha` (1,1,H,W) saw nothing but room."""
-        self._room = F.max_pool2d(alpha, self._BLOCK) < 0.02
+        self._room = levels.peaks_below(alpha, self._block, 0.02)
+
+
+def _brightened(clean: Tensor, gain: Tensor) -> Tensor:
+    """`clean`, either of `levels`, times `gain` (1,3,1,1), held to what a picture can be."""
+    if clean.is_floating_point():
+        return (clean * gain.to(clean.dtype)).clamp_(0, 1)
+    steps = np.arange(256, dtype=np.float32)[:, None] * gain.flatten().numpy()
+    table = np.clip(steps + 0.5, 0, 255).astype(np.uint8)[None]
+    return levels.tensor(np.asarray(cv2.LUT(levels.array(clean), table), np.uint8))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from camdaemon import colour, picture
+from camdaemon import colour, levels, picture
 from camdaemon.errors import ConfigError
 from camdaemon.frame import HostFrame, PixelFormat, Size
 from camdaemon.pool import Pool
@@ -34,15 +34,15 @@ def give_memory_back(device: torch.device) -> None:
 class Transfer:
     """Moves frames to `device` and back. Made by the daemon, then used by the worker thread alone.
 
-    Tensors are (1,3,H,W), RGB, 0..1, of `dtype` (float16 on CUDA, float32 on the CPU), always of the working `size`.
+    Tensors are (1,3,H,W), RGB, of the working `size` and of `dtype`: float16 0..1 on CUDA, bytes 0..255 on the CPU
+    (see `levels`).
     """
 
     def __init__(self, device: torch.device, size: Size) -> None:
         self.device = device
         self.size = size
-        self.dtype = torch.float16 if device.type == "cuda" else torch.float32
+        self.dtype = torch.float16 if device.type == "cuda" else torch.uint8
         self._cuda = device.type == "cuda"
-        self._source = torch.empty(1, 3, size.height, size.width, dtype=self.dtype, device=device)
         if self._cuda:
             self._up, self._down = torch.cuda.Stream(device), torch.cuda.Stream(device)
 
@@ -63,8 +63,7 @@ class Transfer:
         if self._cuda:
             return self._upload_cuda(frame)
         rgb = picture.cover(colour.host_to_rgb(frame.data, frame.fmt), self.size)
-        self._source[0].copy_(torch.from_numpy(rgb).permute(2, 0, 1))
-        return self._source.mul_(1 / 255)
+        return levels.tensor(rgb.copy() if rgb is frame.data else rgb)
 
     def _upload_cuda(self, frame: HostFrame) -> Tensor:
         with torch.cuda.stream(self._up):
@@ -83,17 +82,18 @@ class Transfer:
         return rgb
 
     def upload_picture(self, rgb: NDArray[np.uint8]) -> Tensor:
-        """uint8 (H,W,3) RGB of any size → a tensor of its own with the same height and width."""
+        """uint8 (H,W,3) RGB of any size → a tensor of its own with the same height and width, in this `dtype`."""
+        if not self._cuda:
+            return levels.tensor(np.array(rgb))
         pixels = torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device)
         return pixels.permute(2, 0, 1)[None].to(self.dtype).contiguous() / 255
 
     def download(self, finished: Tensor, into: HostFrame) -> None:
-        """`finished` (1,3,H,W), 0..1, of the working size → `into.data`, complete when this returns."""
+        """`finished` (1,3,H,W) of the working size → `into.data`, complete when this returns."""
         if self._cuda:
             self._download_cuda(finished, into)
             return
-        rgb = finished[0].mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
-        colour.rgb_to_host(rgb.numpy(), into.fmt, into.data)
+        colour.rgb_to_host(levels.array(finished), into.fmt, into.data)
 
     def _download_cuda(self, finished: Tensor, into: HostFrame) -> None:
         packed = colour.device_from_rgb(finished, into.fmt)

@@ -50,10 +50,7 @@ class Viewfinder:
         """The worker's frame before the matte, (1,3,H,W), and its matte (1,1,H,W), if there is one."""
         for view, tensor in (("camera", src), ("alpha", alpha)):
             if tensor is not None and self._due(view):
-                height, width = tensor.shape[-2:]
-                share = min(1.0, _WIDEST / width)
-                small = F.interpolate(tensor, (round(height * share), round(width * share)), mode="area")
-                self._keep(view, picture.from_tensor(small))
+                self._keep(view, picture.from_tensor(_smaller(tensor)))
 
     def jpeg(self, view: str, after: int, timeout: float) -> tuple[int, bytes] | None:
         """See control.verbs.Preview. Raises ConfigError for a view that is not in VIEWS."""
@@ -79,6 +76,15 @@ class Viewfinder:
             slot = self._slots[view]
             slot.number, slot.picture, slot.next_at = slot.number + 1, found, time.monotonic() + _PERIOD
             self._changed.notify_all()
+
+
+def _smaller(tensor: Tensor) -> Tensor:
+    """Floats made small where they lie; bytes are later, when they are compressed."""
+    if not tensor.is_floating_point():
+        return tensor
+    height, width = tensor.shape[-2:]
+    share = min(1.0, _WIDEST / width)
+    return F.interpolate(tensor, (round(height * share), round(width * share)), mode="area")
 
 
 def _compressed(found: NDArray[np.uint8] | HostFrame) -> bytes:

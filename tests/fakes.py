@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from camdaemon import colour
+from camdaemon import colour, levels
 from camdaemon.backdrop import make_backdrop
 from camdaemon.config import Config, PlateConfig
 from camdaemon.deck import Deck
+from camdaemon.effort import Effort
 from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.journey import Engine, Journey
@@ -111,6 +112,7 @@ class PerfectMatting:
     """Knows the person by its colour. `sabotage(n, matte)` may return another matte, or raise."""
 
     name = "perfect"
+    effort = Effort()
 
     def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None):
         self._sabotage, self.calls, self._thread = sabotage, 0, None
@@ -124,16 +126,17 @@ class PerfectMatting:
         assert src.shape == plate.shape
         assert src.dtype == plate.dtype
         assert src.shape[:2] == (1, 3)
-        assert float(src.amin()) >= 0
-        assert float(src.amax()) <= 1
-        alpha = (src[:, 1:2] > 0.2).to(src.dtype)
-        matte = Matte(alpha, src * alpha, seq)
+        unit = levels.unit(src)
+        assert 0 <= float(unit.amin()) <= float(unit.amax()) <= 1
+        alpha = (unit[:, 1:2] > 0.2).to(unit.dtype)
         n, self.calls = self.calls, self.calls + 1
-        return self._sabotage(n, matte) if self._sabotage else matte
+        if self._sabotage:  # in floats, which hold more that is wrong
+            return self._sabotage(n, Matte(alpha, unit * alpha, seq))
+        return Matte(levels.like(alpha, src), levels.like(unit * alpha, src), seq)
 
 
 def assert_keeps_the_contract(matting: object, src: torch.Tensor, plate: torch.Tensor) -> None:
-    """What every `Matting` promises, on one frame of 128x96 pixels in float32."""
+    """What every `Matting` promises, on one frame of 128x96 pixels, in floats or bytes."""
     copies = src.clone(), plate.clone()
     matting.warm_up(Size(128, 96))
     matte = matting(src, plate, 41)
@@ -141,8 +144,8 @@ def assert_keeps_the_contract(matting: object, src: torch.Tensor, plate: torch.T
     assert matte.alpha.shape == (1, 1, 96, 128)
     assert matte.foreground.shape == (1, 3, 96, 128)
     for part in (matte.alpha, matte.foreground):
-        assert part.dtype == torch.float32
-        assert 0 <= part.min() <= part.max() <= 1
+        assert part.dtype == src.dtype
+        assert 0 <= levels.unit(part).min() <= levels.unit(part).max() <= 1
     assert torch.equal(src, copies[0])
     assert torch.equal(plate, copies[1])
 

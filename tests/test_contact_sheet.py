@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from camdaemon import levels
 from camdaemon.contact_sheet import MomentJob, sheet
 from camdaemon.job import Look
 
@@ -65,8 +66,10 @@ def test_the_job_waits_for_a_frame_with_a_matte(missing):
     assert MomentJob().feed(look(**missing)) is None
 
 
-def test_the_job_copies_the_frame_as_pictures():
-    given = look()
+@pytest.mark.parametrize("of", [levels.unit, levels.as_bytes], ids=["floats", "bytes"])
+def test_the_job_copies_the_frame_as_pictures(of):
+    plain = look()
+    given = look(src=of(plain.src), alpha=of(plain.alpha), finished=of(plain.finished))
     found = MomentJob().feed(given)
     assert [each.shape for each in found] == [(72, 128, 3)] * 3
     assert [each.dtype for each in found] == [np.uint8] * 3

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parent.parent / "camdaemon"
 
 # Floor 0: words, spoken by all. They import each other only.
 WORDS = {"errors", "frame", "mailbox", "pool", "config", "metrics", "picture", "card", "job", "matte", "v4l2"}
-WORDS |= {"style", "keys", "listing", "priority", "v4l2_controls", "demand", "patience"}
+WORDS |= {"style", "keys", "listing", "priority", "v4l2_controls", "demand", "patience", "levels"}
+WORDS |= {"effort", "governor"}
 # Floor 1: stops on a frame's way. Words and their own folder only.
 STOP_FOLDERS = {"capture", "matting", "backdrop", "output"}
 STOPS = {"transfer", "colour", "plate", "plate_store", "composite", "deck", "contact_sheet", "gallery"}
@@ -51,6 +52,7 @@ ALSO = {
 }
 
 TORCH = {
+    "levels",
     "transfer",
     "colour",
     "plate",

@@ -6,8 +6,9 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from camdaemon import picture
+from camdaemon import levels, picture
 from camdaemon.errors import ConfigError
 from camdaemon.frame import Size
 
@@ -117,3 +118,22 @@ def test_a_large_picture_is_averaged_not_sampled():
     board = np.indices((720, 1280)).sum(0) % 2 * 255
     found = picture.cover(np.repeat(board[..., None], 3, 2).astype(np.uint8), Size(128, 72))
     assert np.abs(found.astype(int) - 127).max() <= 2
+
+
+@pytest.mark.parametrize(
+    "of", [levels.as_bytes, levels.unit, lambda x: levels.unit(x).half()], ids=["u8", "f32", "f16"]
+)
+def test_a_tensor_of_either_level_becomes_a_picture_of_its_own(of):
+    rgb = gradient(36, 64)
+    for wanted in (rgb, rgb[..., 1]):
+        given = of(levels.tensor(wanted.copy()))
+        for tensor in (given.contiguous(memory_format=torch.channels_last).clone(), given.contiguous().clone()):
+            found = picture.from_tensor(tensor)
+            assert (found.dtype, found.flags.c_contiguous) == (np.uint8, True)
+            tensor.zero_()
+            assert np.array_equal(found, wanted), "a copy, since tensors are only borrowed"
+
+
+def test_floats_out_of_range_do_not_wrap_and_are_rounded():
+    values = torch.tensor([1.2, -0.1, 100.6 / 255])[None, :, None, None].expand(1, 3, 4, 8)
+    assert picture.from_tensor(values)[2, 5].tolist() == [255, 0, 101]

@@ -1,9 +1,14 @@
-"""The plate: taken only of a still and well-lit room, and matched to the light of each frame."""
+"""The plate: taken only of a still and well-lit room, and matched to the light of each frame; in bytes and floats."""
+
+import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
+from camdaemon import levels
+from camdaemon import plate as plates
 from camdaemon.card import Card
 from camdaemon.config import PlateConfig
 from camdaemon.errors import PlateRefused
@@ -25,6 +30,13 @@ PLACES = {
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+seen: Callable[[torch.Tensor], torch.Tensor] = levels.unit  # as the device of this run has its pictures
+
+
+@pytest.fixture(params=[levels.unit, levels.as_bytes], ids=["floats", "bytes"], autouse=True)
+def kind(request, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "seen", request.param)
+
 
 NOISE = torch.randn(32, 1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
 
@@ -36,15 +48,15 @@ def room() -> torch.Tensor:
 
 
 def noisy(picture: torch.Tensor, seed: int, sigma: float = 6 / 255) -> torch.Tensor:
-    """`picture` with the noise of a small sensor."""
-    return torch.add(picture, NOISE[seed % len(NOISE)], alpha=sigma).clamp_(0, 1)
+    """`picture` with the noise of a small sensor, as the device has it."""
+    return seen(torch.add(picture, NOISE[seed % len(NOISE)], alpha=sigma).clamp_(0, 1))
 
 
 def run(job: PlateJob, frame_at, seconds: float = 10.0, start: float = 1000.0) -> tuple[Plate, float]:
     """Feed frames at FPS, made by `frame_at(second, n)`; the plate and the second it came."""
     for n in range(int(seconds * FPS)):
         t = n / FPS
-        plate = job.feed(Look(n, start + t, frame_at(t, n), None, None))
+        plate = job.feed(Look(n, start + t, seen(frame_at(t, n)), None, None))
         if plate is not None:
             return plate, t
     raise AssertionError("neither a plate nor a refusal")
@@ -67,7 +79,7 @@ def test_the_median_of_noisy_frames_is_closer_to_the_room_than_any_frame():
     plate, t = run(PlateJob(RULES, 0.0), lambda t, n: noisy(truth, n))
     assert plate.rgb.shape == (HEIGHT, WIDTH, 3)
     assert plate.rgb.dtype == np.uint8
-    one = (noisy(truth, 0)[0] * 255 + 0.5).to(torch.uint8).permute(1, 2, 0).numpy()
+    one = levels.array(levels.as_bytes(noisy(truth, 0)))
     assert error(plate.rgb, truth) < 0.55 * error(one, truth)
     assert error(plate.rgb, truth) < 3
     mean = float((torch.from_numpy(plate.rgb).float().mean() / 255 - truth.mean()).abs())
@@ -77,7 +89,7 @@ def test_the_median_of_noisy_frames_is_closer_to_the_room_than_any_frame():
 
 def test_a_frame_that_was_only_borrowed_is_not_kept():
     """The worker uses its tensor again for the next frame."""
-    shared, truth = torch.empty_like(room()), room()
+    shared, truth = seen(room()).clone(), room()
 
     def overwritten(t, n):
         return shared.copy_(noisy(truth, n))
@@ -187,7 +199,7 @@ def test_the_card_counts_from_what_was_asked_for_down_to_one(countdown):
     job, shown = PlateJob(RULES, countdown), []
     for n in range(int(countdown * FPS) + 2):
         shown.append(job.card().big)
-        job.feed(Look(n, 7.0 + n / FPS, room(), None, None))
+        job.feed(Look(n, 7.0 + n / FPS, seen(room()), None, None))
     counts = [each for i, each in enumerate(shown) if i == 0 or each != shown[i - 1]]
     first = int(np.ceil(countdown))
     assert counts == [str(each) for each in range(first, 0, -1)] + [""]
@@ -199,7 +211,7 @@ def test_after_the_countdown_the_card_tells_to_stay_out_and_why():
     for n in range(4):
         picture = room()
         picture[:, :, PLACES["top left"][0], PLACES["top left"][1]] *= 0.5 + 0.3 * (n % 2)
-        job.feed(Look(n, n / FPS, picture, None, None))
+        job.feed(Look(n, n / FPS, seen(picture), None, None))
     assert "something moves in the top left" in job.card().hint
     assert job.card().big == ""
 
@@ -242,7 +254,12 @@ def test_a_plate_of_a_larger_picture_is_whole():
 
 @pytest.fixture
 def upload():
-    return Transfer(torch.device("cpu"), Size(WIDTH, HEIGHT)).upload_picture
+    return uploading(Size(WIDTH, HEIGHT))
+
+
+def uploading(size: Size):
+    to_bytes = Transfer(torch.device("cpu"), size).upload_picture
+    return lambda rgb: seen(to_bytes(rgb))
 
 
 def plate_of(picture: torch.Tensor) -> Plate:
@@ -252,15 +269,16 @@ def plate_of(picture: torch.Tensor) -> Plate:
 def with_person(
     picture: torch.Tensor, share: float = 0.4, start: int = WIDTH // 4
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A person over `share` of the picture, and their alpha."""
+    """A person over `share` of the picture, in floats, and their alpha, as the device has it."""
     alpha = torch.zeros(1, 1, HEIGHT, WIDTH)
     alpha[..., start : start + round(share * WIDTH)] = 1.0
     person = torch.tensor([0.7, 0.5, 0.4])[None, :, None, None]
-    return picture * (1 - alpha) + person * alpha, alpha
+    return picture * (1 - alpha) + person * alpha, seen(alpha)
 
 
 def gain_of(matched: torch.Tensor, clean: torch.Tensor) -> np.ndarray:
-    return (matched.flatten(2).sum(2) / clean.flatten(2).sum(2))[0].numpy()
+    assert matched.dtype == clean.dtype
+    return (levels.unit(matched).flatten(2).sum(2) / levels.unit(clean).flatten(2).sum(2))[0].numpy()
 
 
 @pytest.mark.parametrize("gain", [(1.0, 1.0, 1.0), (0.8, 0.8, 0.8), (1.15, 1.0, 0.88), (0.6, 0.65, 0.7)])
@@ -273,7 +291,7 @@ def test_gain_and_white_balance_are_found_behind_a_person_and_through_noise(uplo
         matched = matcher.matched(plate, src)
         matcher.learn(alpha)
     assert np.abs(gain_of(matched, matcher.clean(plate)) / gain - 1).max() < 0.01
-    assert 0 <= float(matched.amin()) <= float(matched.amax()) <= 1
+    assert 0 <= float(levels.unit(matched).amin()) <= float(levels.unit(matched).amax()) <= 1
     assert matched.shape == src.shape
 
 
@@ -290,13 +308,13 @@ def test_the_first_frame_is_matched_at_once(upload):
     """Nothing is known of the person yet; less than half of the picture is."""
     matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
     src, _ = with_person(room() * 0.8, share=0.3)
-    assert np.abs(gain_of(matcher.matched(plate, src), matcher.clean(plate)) / 0.8 - 1).max() < 0.02
+    assert np.abs(gain_of(matcher.matched(plate, seen(src)), matcher.clean(plate)) / 0.8 - 1).max() < 0.02
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_covered_lens_or_a_torch_in_it_does_not_change_the_plate(upload, value):
     matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
-    matched = matcher.matched(plate, torch.full((1, 3, HEIGHT, WIDTH), value))
+    matched = matcher.matched(plate, seen(torch.full((1, 3, HEIGHT, WIDTH), value)))
     assert torch.equal(matched, matcher.clean(plate))
 
 
@@ -317,10 +335,10 @@ def test_a_new_plate_starts_afresh(upload):
     for n in range(10):
         src, alpha = with_person(room() * 0.7)
         matcher.matched(old, noisy(src, n))
-        matcher.learn(torch.ones_like(alpha))  # what was learnt belongs to the old plate
+        matcher.learn(torch.full_like(alpha, int(alpha.max())))  # what was learnt belongs to the old plate
     matched = matcher.matched(new, noisy(room() * 0.7, 99))
     assert np.abs(gain_of(matched, matcher.clean(new)) - 1).max() < 0.01
-    assert float((matcher.clean(new) - room() * 0.7).abs().max()) < 0.01
+    assert float((levels.unit(matcher.clean(new)) - room() * 0.7).abs().max()) < 0.01
 
 
 def test_the_clean_plate_is_uploaded_once_and_never_changed(upload):
@@ -338,7 +356,7 @@ def test_the_clean_plate_is_uploaded_once_and_never_changed(upload):
 
 def test_without_matching_the_plate_is_the_clean_one(upload):
     matcher, plate = PlateMatcher(upload, enabled=False), plate_of(room())
-    assert matcher.matched(plate, room() * 0.5) is matcher.clean(plate)
+    assert matcher.matched(plate, seen(room() * 0.5)) is matcher.clean(plate)
 
 
 def test_the_frame_is_not_changed_by_matching(upload):
@@ -349,9 +367,31 @@ def test_the_frame_is_not_changed_by_matching(upload):
 
 
 def test_sides_that_are_no_multiple_of_the_block_work():
-    upload = Transfer(torch.device("cpu"), Size(132, 68)).upload_picture
-    matcher, plate = PlateMatcher(upload, enabled=True), Plate(np.full((68, 132, 3), 100, np.uint8))
+    matcher, plate = PlateMatcher(uploading(Size(132, 68)), enabled=True), Plate(np.full((68, 132, 3), 100, np.uint8))
     for _ in range(2):
-        matched = matcher.matched(plate, torch.full((1, 3, 68, 132), 80 / 255))
-        matcher.learn(torch.zeros(1, 1, 68, 132))
-    assert float((matched - 80 / 255).abs().max()) < 0.004
+        matched = matcher.matched(plate, seen(torch.full((1, 3, 68, 132), 80 / 255)))
+        matcher.learn(seen(torch.zeros(1, 1, 68, 132)))
+    assert float((levels.unit(matched) - 80 / 255).abs().max()) < 0.004
+
+
+def test_the_matched_plate_is_the_same_tensor_until_the_light_changes(upload):
+    """What depends on the plate alone is kept for as long as it is the same tensor."""
+    matcher, plate, steady = PlateMatcher(upload, enabled=True), plate_of(room()), seen(room() * 0.8)
+    first = [matcher.matched(plate, steady) for _ in range(20)][-1]
+    kept = first.clone()
+    assert matcher.matched(plate, steady) is first
+    assert matcher.matched(plate, seen(room() * 0.8002)) is first, "less than a step of the gain"
+    other = matcher.matched(plate, seen(room() * 0.7))
+    assert other is not first
+    assert torch.equal(first, kept), "whoever keeps the old one has the old one"
+    assert matcher.clean(plate) is not other
+
+
+@pytest.mark.parametrize("gain", [(0.5, 1.0, 2.0), (0.8, 1.21, 0.993)])
+def test_a_gain_is_the_same_in_bytes_and_in_floats(gain):
+    every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(1, 3, 1, 1)
+    factors = torch.tensor(gain)[None, :, None, None]
+    wanted = (levels.unit(every) * factors).clamp(0, 1)
+    found = plates._brightened(seen(every), factors)
+    assert found.dtype == seen(every).dtype
+    assert float((levels.unit(found) - wanted).abs().max()) <= 0.501 / 255

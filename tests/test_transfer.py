@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from camdaemon import colour
+from camdaemon import colour, levels
 from camdaemon.errors import ConfigError
 from camdaemon.frame import HostFrame, PixelFormat, Size
 from camdaemon.transfer import Transfer, choose_device
@@ -36,18 +36,48 @@ def smooth(height: int = SIZE.height, width: int = SIZE.width) -> np.ndarray:
 
 
 def host(tensor: torch.Tensor) -> np.ndarray:
-    return (tensor[0].permute(1, 2, 0).float() * 255).cpu().numpy()
+    """(H,W,3), 0..255, whatever the device counts in."""
+    return (levels.unit(tensor)[0].permute(1, 2, 0).float() * 255).cpu().numpy()
 
 
 @pytest.mark.parametrize("fmt", [PixelFormat.RGB, PixelFormat.BGR, PixelFormat.I420])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_colour_arrives_as_itself_in_0_to_1(transfer, fmt, name):
+def test_a_colour_arrives_as_itself(transfer, fmt, name):
     rgb = np.full((SIZE.height, SIZE.width, 3), NAMES[name], np.uint8)
     src = transfer.upload(frame(rgb, fmt))
     assert src.shape == (1, 3, SIZE.height, SIZE.width)
     assert (src.dtype, src.device.type) == (transfer.dtype, transfer.device.type)
-    assert 0 <= float(src.amin()) <= float(src.amax()) <= 1
+    assert 0 <= float(levels.unit(src).amin()) <= float(levels.unit(src).amax()) <= 1
     assert np.abs(host(src) - NAMES[name]).max() <= 3
+
+
+def test_the_cpu_counts_in_bytes_and_the_accelerator_in_halves(transfer):
+    assert transfer.dtype == (torch.float16 if transfer.device.type == "cuda" else torch.uint8)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rgb_comes_through_the_cpu_bit_for_bit(name):
+    transfer, out = Transfer(torch.device("cpu"), SIZE), HostFrame.empty(PixelFormat.RGB, SIZE)
+    rgb = smooth()
+    rgb[10:20, 30:50] = NAMES[name]
+    src = transfer.upload(frame(rgb))
+    assert np.array_equal(levels.array(src), rgb)
+    assert np.shares_memory(levels.array(src), src.numpy()), "OpenCV works on the tensor's memory"
+    for given in (src, src.contiguous()):  # pixel by pixel, and plane by plane
+        out.data[:] = 0
+        transfer.download(given, out)
+        assert np.array_equal(out.data, rgb)
+    assert np.array_equal(levels.array(transfer.upload_picture(rgb)), rgb)
+
+
+@pytest.mark.parametrize("fmt", [PixelFormat.RGB, PixelFormat.BGR, PixelFormat.YUYV, PixelFormat.NV12])
+def test_the_frame_and_the_tensor_are_apart(transfer, fmt):
+    """Neither does a change of the tensor reach the camera's buffer."""
+    made = HostFrame.empty(fmt, SIZE)
+    made.data[:] = np.random.default_rng(2).integers(60, 180, made.data.shape, np.uint8)
+    before = made.data.copy()
+    transfer.upload(made).zero_()
+    assert np.array_equal(made.data, before)
 
 
 @pytest.mark.parametrize(("height", "width"), [(144, 256), (288, 512), (36 * 4, 64), (64, 256), (72, 256), (200, 128)])
@@ -89,8 +119,10 @@ def test_down_and_up_again_is_the_same_picture(transfer, fmt):
 
 def test_download_clamps_and_rounds(transfer):
     out = HostFrame.empty(PixelFormat.RGB, SIZE)
+    model = torch.empty(0, dtype=transfer.dtype)
     for value, expected in ((-0.1, 0), (1.1, 255), (100.4 / 255, 100), (100.6 / 255, 101)):
-        transfer.download(torch.full((1, 3, 72, 128), value, device=transfer.device), out)
+        finished = torch.full((1, 3, 72, 128), value, device=transfer.device)
+        transfer.download(levels.like(finished, model), out)
         assert set(np.unique(out.data)) == {expected}
 
 
@@ -101,6 +133,10 @@ def test_a_picture_of_any_size_is_uploaded_into_a_tensor_of_its_own(transfer):
     assert np.abs(host(other) - smooth()[:, ::-1]).max() <= 1
     assert other.dtype == transfer.dtype
     kept = other.clone()
+    given = smooth()
+    third = transfer.upload_picture(given)
+    given[:] = 0
+    assert np.abs(host(third) - smooth()).max() <= 1, "the picture's array may be used for something else"
     transfer.upload(frame(np.zeros((72, 128, 3), np.uint8)))
     assert torch.equal(other, kept), "an upload of a frame must not change a picture"
 

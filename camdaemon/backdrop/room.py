@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camdaemon import levels
 from camdaemon.picture import Upload
 
 
@@ -44,11 +45,18 @@ class BlurBackdrop:
 
 
 def gaussian(picture: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of (1,C,H,W), `sigma` > 0 in pixels; edges repeated. A wide one works on a smaller copy."""
+    """Gaussian blur of (1,C,H,W), either of `levels`, `sigma` > 0 in pixels; edges repeated.
+
+    A wide one works on a smaller copy.
+    """
     height, width = picture.shape[-2:]
     step = max(1, int(sigma // 5))  # a blur of sigma removes all that a shrink by sigma/5 would
     margin = math.ceil(3 * sigma / step) * step  # the edges are repeated before the shrink, which would soften them
-    padded = F.pad(picture.float(), (margin, margin - width % -step, margin, margin - height % -step), mode="replicate")
+    padded = F.pad(
+        levels.unit(picture).float(),
+        (margin, margin - width % -step, margin, margin - height % -step),
+        mode="replicate",
+    )
     small = F.avg_pool2d(padded, step)
     narrow = sigma / step
     radius = max(1, round(3 * narrow))
@@ -58,4 +66,4 @@ def gaussian(picture: Tensor, sigma: float) -> Tensor:
     blurred = F.conv2d(F.pad(small, (radius,) * 4, mode="replicate"), kernel, groups=small.shape[1])
     blurred = F.conv2d(blurred, kernel.transpose(2, 3), groups=small.shape[1])
     full = F.interpolate(blurred, padded.shape[-2:], mode="bicubic", align_corners=False)
-    return full[..., margin : margin + height, margin : margin + width].clamp(0, 1).to(picture.dtype)
+    return levels.like(full[..., margin : margin + height, margin : margin + width].clamp(0, 1), picture)

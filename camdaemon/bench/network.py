@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from camdaemon import levels
 from camdaemon.bench.floor import Floor, counted, floor_of
 from camdaemon.bench.footage import Footage
 from camdaemon.bench.machine import gpu_memory, settled
-from camdaemon.bench.sides import PlainMatting, Side
+from camdaemon.bench.sides import PlainMatting, Side, plain_dtype
 from camdaemon.bench.timing import Comparison, Run, alternate
 from camdaemon.config import Config
+from camdaemon.matting.bgmv2 import BackgroundMatting
 from camdaemon.plate import PlateMatcher
 
 Pair = tuple[Tensor, Tensor]  # picture and plate
@@ -49,13 +51,22 @@ def compare(
     rounds: int,
     tick: Callable[[], None],
 ) -> Comparison:
-    """`frames` mattes by either in each of `rounds` rounds, after one each that is not counted."""
-    device = pairs[0][0].device
-    for each in (real, plain):
-        each(*pairs[0])
+    """`frames` mattes by either in each of `rounds` rounds, after one each that is not counted.
+
+    pairs: in the real side's levels; the plain one is given floats, made before anything is timed.
+    """
+    device, floats = pairs[0][0].device, [in_floats(pair) for pair in pairs]
+    real(*pairs[0])
+    plain(*floats[0])
     return alternate(
-        lambda: timed(real, pairs, frames, device), lambda: timed(plain, pairs, frames, device), rounds, tick
+        lambda: timed(real, pairs, frames, device), lambda: timed(plain, floats, frames, device), rounds, tick
     )
+
+
+def in_floats(pair: Pair) -> Pair:
+    """`pair` as the published network wants it."""
+    src, plate = (levels.unit(part).contiguous() for part in pair)
+    return src, plate
 
 
 def timed(matting: Callable[[Tensor, Tensor], object], pairs: list[Pair], frames: int, device: torch.device) -> Run:
@@ -77,21 +88,26 @@ def difference(real: Side, plain: PlainMatting, pairs: list[Pair]) -> Difference
     """Of the mattes of `pairs`."""
     apart = []
     for src, plate in pairs:
-        alpha = real.journey.engine.matting(src, plate, 0).alpha
-        apart.append((alpha - plain(src, plate)[0]).float().abs().flatten().cpu().numpy() * 255)
+        alpha = levels.unit(real.journey.engine.matting(src, plate, 0).alpha)
+        apart.append((alpha - plain(*in_floats((src, plate)))[0]).float().abs().flatten().cpu().numpy() * 255)
     every = np.concatenate(apart)
     return Difference(float(every.mean()), float(np.quantile(every, 0.999)), float(every.max()))
 
 
+def running(side: Side) -> str:
+    """What runs the network there, and its numbers: 'torch float16', for instance."""
+    matting = side.journey.engine.matting
+    return matting.engine if isinstance(matting, BackgroundMatting) else "torch float32"
+
+
 def count(plain: PlainMatting, pair: Pair) -> Floor:
     """What the matte of `pair` takes, counted while the plain network makes it."""
-    src, plate = pair
+    src, plate = in_floats(pair)
     with counted(plain.network) as counts:
         _, _, refined = plain(src, plate)
     return floor_of(plain.network.network, counts, refined, src.shape[2] * src.shape[3])
 
 
 def plain_matting(config: Config, footage: Footage, side: Side) -> PlainMatting:
-    """As published, of the same weights and settings as `side`, on its device and in its number format."""
-    transfer = side.journey.engine.transfer
-    return PlainMatting(config, footage.size, transfer.device, transfer.dtype)
+    """As published, of the same weights and settings as `side`, on its device."""
+    return PlainMatting(config, footage.size, side.device, plain_dtype(side.device))

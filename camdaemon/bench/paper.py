@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 
 import torch
 
+from camdaemon import levels
 from camdaemon.bench import machine, network
 from camdaemon.bench.sides import PlainMatting
 from camdaemon.bench.subject import Subject, random_weights
 from camdaemon.bench.timing import Comparison, alternate
 from camdaemon.frame import Size
-from camdaemon.matting import make_matting
+from camdaemon.matting.bgmv2 import BackgroundMatting
 from camdaemon.offline.progress import progress
 from camdaemon.picture import quiet_opencv
 from camdaemon.transfer import choose_device
@@ -136,28 +137,28 @@ def _measured(setting: Setting, subject: Subject, device: torch.device, folder: 
         if setting.batch > 1:  # live there is one frame at a time
             runs = [network.timed(plain, [(src, plate)], subject.frames, device) for _ in range(subject.rounds)]
             return counted | {"plain_fps": round(setting.batch * median(run.fps for run in runs), 2)}
-        real = make_matting(config, device)
+        real = BackgroundMatting(config.weights, config.refine, device, config.engine, config.precision)
         real.warm_up(setting.size)
-        own = torch.float16 if device.type == "cuda" else torch.float32
-        mine = (src.to(own), plate.to(own))
+        mine = tuple(part.half() if device.type == "cuda" else levels.as_bytes(part) for part in (src, plate))
         plain(src, plate)
         compared = alternate(
-            lambda: network.timed(lambda a, b: real(a, b, 0), [mine], subject.frames, device),
+            lambda: network.timed(lambda a, b: real(a, b, 0), [(mine[0], mine[1])], subject.frames, device),
             lambda: network.timed(plain, [(src, plate)], subject.frames, device),
             subject.rounds,
             lambda: None,
         )
-        return counted | _speeds(compared, str(own).removeprefix("torch."))
+        return counted | _speeds(compared, real.engine)
     except torch.OutOfMemoryError:
         return {"note": "needs more memory"}
     finally:
         gc.collect()
 
 
-def _speeds(compared: Comparison, precision: str) -> dict[str, Any]:
+def _speeds(compared: Comparison, engine: str) -> dict[str, Any]:
     return {
         "plain_fps": round(median(run.fps for run in compared.plain), 2),
         "real_fps": round(median(run.fps for run in compared.real), 2),
-        "real_precision": precision,
+        "real_engine": engine.split(maxsplit=1)[0],
+        "real_precision": engine.split()[1],
         "ratio": round(median(compared.ratios()["fps"]), 3),
     }

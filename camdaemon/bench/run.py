@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import torch
+
 from camdaemon.bench import machine, network
 from camdaemon.bench.floor import Floor
 from camdaemon.bench.footage import Footage, load
@@ -88,13 +90,14 @@ def _end_to_end(subject: Subject, footage: Footage, real: Side, plain: Side, tic
 
 def _said(subject: Subject, footage: Footage, real: Side) -> Values:
     """What was measured, with what the daemon chose where nothing was asked for."""
-    dtype = str(real.journey.engine.transfer.dtype).removeprefix("torch.")
-    return asdict(subject) | {"size": str(footage.size), "footage": footage.about, "precision": dtype}
+    engine, precision = network.running(real).split()
+    chosen = {"engine": engine, "precision": precision}
+    return asdict(subject) | {"size": str(footage.size), "footage": footage.about} | chosen
 
 
 def _floor(floor: Floor, real: Side, part: Comparison) -> Values:
     """The counts, the machine's peaks, the time that they allow, and the share of the measured time that this is."""
-    dtype = real.journey.engine.transfer.dtype
+    dtype = getattr(torch, network.running(real).split()[1])
     macs, moved = machine.peak_macs(real.device, dtype), machine.peak_bytes(real.device)
     least = floor.seconds(macs, moved)
     took = median(value for run in part.real for value in run.seconds["matte"])

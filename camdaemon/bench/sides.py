@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camdaemon import colour
+from camdaemon import colour, levels
 from camdaemon.backdrop import make_backdrop
 from camdaemon.bench.footage import Footage
 from camdaemon.bench.machine import settled
@@ -62,9 +62,14 @@ def plain_side(config: Config, footage: Footage, real: Side, *, paced: bool) -> 
     """The plain journey, with a stopwatch and a plate's match of its own."""
     watch = Stopwatch(paced=paced, settle=settled(real.device))
     transfer = real.journey.engine.transfer
-    matcher = PlateMatcher(transfer.upload_picture, enabled=config.match_exposure)
+    matcher = PlateMatcher(lambda rgb: levels.unit(transfer.upload_picture(rgb)), enabled=config.match_exposure)
     journey = PlainJourney(config, replace(real.journey.engine, matcher=matcher), footage.size, watch)
     return Side(journey, watch, real.scene)
+
+
+def plain_dtype(on: torch.device) -> torch.dtype:
+    """What the published network computes in: float16 where that is fast."""
+    return torch.float16 if on.type == "cuda" else torch.float32
 
 
 class PlainMatting:
@@ -91,7 +96,8 @@ class PlainJourney(Journey):
 
     def __init__(self, config: Config, engine: Engine, size: Size, watch: Stopwatch) -> None:
         super().__init__(engine, Deck(NullSink.fmt, size), watch, Viewfinder(), max_coverage=1.0)
-        self._on, self._dtype, self._size = engine.transfer.device, engine.transfer.dtype, size
+        self._on, self._size = engine.transfer.device, size
+        self._dtype = plain_dtype(self._on)
         self._matting = PlainMatting(config, size, self._on, self._dtype)
         self._backdrop = torch.tensor((0x2F, 0x4F, 0x5F), dtype=self._dtype, device=self._on).view(1, 3, 1, 1) / 255
 

@@ -14,8 +14,8 @@ from camdaemon.frame import Size
 from camdaemon.matting.bgmv2 import default_weights
 from camdaemon.model import BACKBONES, Backbone, BackgroundMattingV2, KernelSize
 
-ENGINES = ("torch",)
-PRECISIONS = ("auto",)  # torch: float16 on CUDA, float32 on the CPU
+ENGINES = ("auto", "torch", "openvino")
+PRECISIONS = ("auto", "float32", "bfloat16")  # on the CPU; on CUDA it is float16
 MODES = ("sampling", "thresholding", "full")
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -38,7 +38,7 @@ class Subject:
     pixels: int | None = None
     scale: float | None = None
     device: str = "auto"
-    engine: str = "torch"
+    engine: str = "auto"
     precision: str = "auto"
     frames: int = 40
     rounds: int = 5
@@ -74,6 +74,8 @@ class Subject:
                 "size": self.size,
                 "device": self.device,
                 "weights": str(weights),
+                "engine": self.engine,
+                "precision": self.precision,
                 "refine": RefineConfig.model_validate({"mode": self.mode, "pixels": self.pixels, "scale": self.scale}),
             }
         )

@@ -249,6 +249,7 @@ class Commands:
             "size": str(self._size),
             "device": str(pipeline.journey.engine.transfer.device),
             "matting": pipeline.journey.engine.matting.name,
+            "effort": str(pipeline.journey.engine.matting.effort),
             "mode": str(scene.mode),
             "paused": scene.paused,
             "scene": scene.name,

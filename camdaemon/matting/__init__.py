@@ -7,6 +7,7 @@ from typing import Protocol
 from torch import Tensor, device
 
 from camdaemon.config import Config
+from camdaemon.effort import Effort
 from camdaemon.frame import Size
 from camdaemon.matte import Matte
 
@@ -17,12 +18,13 @@ class Matting(Protocol):
     """Computes mattes. Made by the daemon; after that touched by the worker thread alone (law 3)."""
 
     name: str
+    effort: Effort  # how carefully to work on the next frame; the worker may set it
 
     def warm_up(self, size: Size) -> None:
         """Do the slow first run for frames of `size`. Raises MattingError."""
 
     def __call__(self, src: Tensor, plate: Tensor, seq: int) -> Matte:
-        """Matte of `src` against `plate`, both (1,3,H,W), 0..1, RGB, same dtype and device; neither is changed.
+        """Matte of `src` against `plate`, both (1,3,H,W), RGB, same `levels` and device; neither is changed.
 
         Raises MattingError when it cannot (out of memory included). The result is of this frame, never of another.
         """
@@ -34,7 +36,7 @@ def make_matting(config: Config, on: device) -> Matting:
         case "bgmv2":
             from camdaemon.matting.bgmv2 import BackgroundMatting
 
-            return BackgroundMatting(config.weights, config.refine, on)
+            return BackgroundMatting(config.weights, config.refine, on, config.engine, config.precision)
         case "difference":
             from camdaemon.matting.difference import DifferenceMatting
 

@@ -14,23 +14,26 @@ from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from camdaemon.config import RefineConfig
+from camdaemon.effort import Effort
 from camdaemon.errors import ConfigError, EngineError
 from camdaemon.frame import Size
 from camdaemon.matting import Matte
+from camdaemon.matting.engines import BaseEngines
+from camdaemon.matting.host import HostNetwork, Shape
 from camdaemon.model import BackgroundMattingV2, Selection, fold_batch_norms, load_network
 
-_BASE_SIDE = 180
-_REFINED = 0.039  # share of the frame: 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise
+# The best effort refines 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise.
+_BEST = Effort()
 
 
-def default_scale(height: int, width: int) -> float:
+def default_scale(height: int, width: int, effort: Effort = _BEST) -> float:
     """The base input's share of a frame of height × width pixels: its shorter side becomes 180, never enlarged.
 
     So 640x360 → 1/2, 1280x720 → 1/4, 1920x1080 → 1/6, 3840x2160 → 1/12. Lin et al. 2021 §5 take 1/4 for HD and 1/8
     for 4K, that is 270 lines; the default weights were trained at 144 and are best near 180 (on two test clips
     the mean error at 270 is between as high and 4.5 times as high, at 360 three to ten times), and fewer are faster.
     """
-    return min(1.0, _BASE_SIDE / min(height, width))
+    return min(1.0, effort.base_side / min(height, width))
 
 
 def default_weights() -> Path:
@@ -53,9 +56,9 @@ def default_weights() -> Path:
     return path
 
 
-def selection_for(refine: RefineConfig, height: int, width: int) -> Selection:
-    """Which patches of a frame of height × width pixels are refined."""
-    pixels = round(_REFINED * height * width) if refine.pixels is None else refine.pixels
+def selection_for(refine: RefineConfig, height: int, width: int, effort: Effort = _BEST) -> Selection:
+    """Which patches of a frame of height × width pixels are refined. What `refine` sets is not `effort`'s to change."""
+    pixels = round(effort.refined * height * width) if refine.pixels is None else refine.pixels
     return Selection(refine.mode, pixels, refine.threshold)
 
 
@@ -73,15 +76,21 @@ def _load(weights: str) -> BackgroundMattingV2:
 
 
 class BackgroundMatting:
-    """The matting by Lin et al. 2021 (see the protocol `Matting`). float16 on CUDA, float32 on the CPU.
+    """The matting by Lin et al. 2021 (see the protocol `Matting`).
 
+    Bytes go through the CPU's own formulation (`host`), floats through the published one, in float16 on CUDA and
+    float32 on the CPU. engine, precision: what runs the base network on the CPU, and in which numbers.
     weights: 'default', or a checkpoint in the published layout; without a refiner the matte is the enlarged coarse one.
-    Raises ConfigError: weights that cannot be read or do not fit, or a device without room for them.
+    Raises ConfigError: weights that cannot be read or do not fit, a device without room for them, an engine that is not
+    installed, a precision that the device lacks.
     """
 
     name = "bgmv2"
+    effort = _BEST
 
-    def __init__(self, weights: str, refine: RefineConfig, on: torch.device) -> None:
+    def __init__(
+        self, weights: str, refine: RefineConfig, on: torch.device, engine: str = "auto", precision: str = "auto"
+    ) -> None:
         network = _load(weights)
         fold_batch_norms(network)
         self._on = on
@@ -92,27 +101,26 @@ class BackgroundMatting:
             convert_conv2d_weight_memory_format(network, torch.channels_last)
         except RuntimeError as wrong:
             raise ConfigError(f"the network does not fit on {on}: {_first_line(wrong)}; try --device cpu") from wrong
+        self._bases = BaseEngines(network, engine, precision) if on.type == "cpu" else None
+        self._hosts: dict[Shape, HostNetwork] = {}  # one, and one for each size that the governor went down to
         if on.type == "cuda" and refine.mode != "thresholding":
             # Pays off where every frame has the same shapes; thresholding refines another number of patches each time.
             torch.backends.cudnn.benchmark = True
 
     def warm_up(self, size: Size) -> None:
-        """See `Matting`. One run on a black frame; its matte is thrown away."""
-        black = torch.zeros(1, 3, size.height, size.width, dtype=self._dtype, device=self._on)
-        self(black, black, -1)
+        """See `Matting`. One run on noise, of which as much is refined as of any frame; its matte is thrown away."""
+        src, plate = (torch.randint(256, (1, 3, size.height, size.width), dtype=torch.uint8) for _ in range(2))
+        if self._bases is None:
+            src, plate = ((each.to(self._on) / 255).to(self._dtype) for each in (src, plate))
+        self(src, plate, -1)
 
     def __call__(self, src: Tensor, plate: Tensor, seq: int) -> Matte:
         """See `Matting`. Waits for the device once, at its end, where errors of the device come to light."""
         height, width = src.shape[-2:]
         try:
             with torch.inference_mode():
-                scale = self._refine.scale or default_scale(height, width)
-                self._network.selection = selection_for(self._refine, height, width)
-                found = self._network(src, plate, scale=scale, clamp=False)
-                # Clamping would turn an infinite alpha into a valid one; a sum is finite only if all its terms are.
-                parts = (found.alpha, found.foreground, found.alpha_coarse)
-                sane = all(torch.stack([part.sum(dtype=torch.float32).isfinite() for part in parts]).tolist())
-                matte = Matte(found.alpha.clamp(0, 1), found.foreground.clamp(0, 1), seq)
+                run = self._on_floats if src.is_floating_point() else self._on_bytes
+                alpha, foreground, sane = run(src, plate)
         except torch.OutOfMemoryError as wrong:
             raise EngineError(
                 f"{self._on} has not enough memory for {width}x{height}: {_first_line(wrong)}; "
@@ -127,7 +135,35 @@ class BackgroundMatting:
                 f"the matte of frame {seq} is not finite (damaged weights, or too large for {self._dtype}); "
                 "try --weights default or --device cpu"
             )
-        return matte
+        return Matte(alpha, foreground, seq)
+
+    def _on_floats(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, bool]:
+        """Alpha, foreground, and whether both are finite."""
+        height, width = src.shape[-2:]
+        self._network.selection = selection_for(self._refine, height, width, self.effort)
+        found = self._network(src, plate, scale=self._scale(height, width), clamp=False)
+        # Clamping would turn an infinite alpha into a valid one; a sum is finite only if all its terms are.
+        parts = (found.alpha, found.foreground, found.alpha_coarse)
+        sane = all(torch.stack([part.sum(dtype=torch.float32).isfinite() for part in parts]).tolist())
+        return found.alpha.clamp(0, 1), found.foreground.clamp(0, 1), sane
+
+    def _on_bytes(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, bool]:
+        """The same, on the CPU."""
+        height, width = src.shape[-2:]
+        shape = Shape.of((height, width), self._scale(height, width))
+        if shape not in self._hosts:
+            assert self._bases is not None, "bytes are for the CPU"
+            self._hosts[shape] = HostNetwork(self._bases, self._network.refiner, shape)
+        return self._hosts[shape](src, plate, selection_for(self._refine, height, width, self.effort))
+
+    def _scale(self, height: int, width: int) -> float:
+        return self._refine.scale or default_scale(height, width, self.effort)
+
+    @property
+    def engine(self) -> str:
+        """What runs the network, once it ran: 'openvino bfloat16', for instance."""
+        running = next(reversed(self._hosts.values()), None)
+        return running.engine.name if running else f"torch {str(self._dtype).removeprefix('torch.')}"
 
 
 def _first_line(wrong: BaseException) -> str:

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camdaemon import levels
+from camdaemon.effort import Effort
 from camdaemon.errors import MattingError
 from camdaemon.frame import Size
 from camdaemon.matting import Matte
@@ -57,9 +59,10 @@ def keyed(change: Tensor) -> Tensor:
 
 
 class DifferenceMatting:
-    """The keyed difference as a matting (see the protocol `Matting`); any device, float16 or float32."""
+    """The keyed difference as a matting (see the protocol `Matting`); any device, any levels."""
 
     name = "difference"
+    effort = Effort()  # it has but one way to work
 
     def warm_up(self, size: Size) -> None:
         """See `Matting`. There is nothing to warm up."""
@@ -68,13 +71,14 @@ class DifferenceMatting:
         """See `Matting`."""
         try:
             with torch.inference_mode():
-                change = src - plate
+                room = levels.unit(plate)
+                change = levels.unit(src) - room
                 alpha = keyed(change)
-                foreground = (plate + change / alpha.clamp_min(_LEAST_ALPHA)).clamp(0, 1)
+                foreground = (room + change / alpha.clamp_min(_LEAST_ALPHA)).clamp(0, 1)
                 sane = bool((alpha.sum(dtype=torch.float32) + foreground.sum(dtype=torch.float32)).isfinite())
         except RuntimeError as wrong:
             first = next(iter(str(wrong).splitlines()), type(wrong).__name__)
             raise MattingError(f"the difference of frame {seq} failed: {first}; try --device cpu") from wrong
         if not sane:
             raise MattingError(f"frame {seq} or the plate holds values that are not numbers; try --device cpu")
-        return Matte(alpha, foreground, seq)
+        return Matte(levels.like(alpha, src), levels.like(foreground, src), seq)

@@ -10,21 +10,26 @@ Nothing here holds state between frames, and nothing imports another part of cam
 """
 
 from .checkpoint import Architecture, load_network, read_tensors, recognise
+from .decoder import HIDDEN
 from .folding import fold_batch_norms
 from .network import BACKBONES, Backbone, BackgroundMattingV2, Output, base_size
-from .patches import Selection
-from .refiner import Coarse, KernelSize
+from .patches import SIDE, Selection, choose
+from .refiner import Coarse, KernelSize, Refiner
 
 __all__ = [
     "BACKBONES",
+    "HIDDEN",
+    "SIDE",
     "Architecture",
     "Backbone",
     "BackgroundMattingV2",
     "Coarse",
     "KernelSize",
     "Output",
+    "Refiner",
     "Selection",
     "base_size",
+    "choose",
     "fold_batch_norms",
     "load_network",
     "read_tensors",

@@ -77,9 +77,14 @@ class BackgroundMattingV2(nn.Module):
 
     def base(self, src: Tensor, plate: Tensor) -> Coarse:
         """The base network alone, at the size of its input: src, plate (B,3,h,w), 0..1, RGB; result not clamped."""
-        x, skips = self.backbone(torch.cat([src, plate], 1))
-        x = self.decoder(self.aspp(x), skips)
+        x = self.coarse(torch.cat([src, plate], 1))
         return Coarse(x[:, :1], x[:, 1:4], x[:, 4:5], F.relu(x[:, 5:]))
+
+    def coarse(self, pair: Tensor) -> Tensor:
+        """Picture and plate (B,6,h,w), 0..1 → alpha, residual, error, hidden features (B,37,h,w), held to no range."""
+        x, skips = self.backbone(pair)
+        y: Tensor = self.decoder(self.aspp(x), skips)
+        return y
 
     def forward(self, src: Tensor, plate: Tensor, *, scale: float | None = None, clamp: bool = True) -> Output:
         """src, plate: (B,3,H,W), 0..1, RGB, same float dtype, H and W multiples of 4; neither is changed.

@@ -94,19 +94,24 @@ class Refiner(nn.Module):
         """(N,4,4,4): alpha and residual of the patches."""
         at_half, at_full = (2, SIDE) if self.kernel_size == 1 else (WINDOW, WINDOW)
         x = torch.cat([cut(part, places, step=SIDE // 2, window=at_half) for part in halves], 1)
-        return self._fine(self._middle(x), cut(pair, places, step=SIDE, window=at_full))
+        return self.at_full(self.at_half(x), cut(pair, places, step=SIDE, window=at_full))
 
     def _everywhere(self, half: Tensor, pair: Tensor) -> Tensor:
         """(B,4,H,W): alpha and residual; one convolution over the padded frame equals every patch with its window."""
         if self.kernel_size == 1:
-            return self._fine(self._middle(half), pair)
-        return self._fine(self._middle(F.pad(half, (3, 3, 3, 3))), F.pad(pair, (2, 2, 2, 2)))
+            return self.at_full(self.at_half(half), pair)
+        return self.at_full(self.at_half(F.pad(half, (3, 3, 3, 3))), F.pad(pair, (2, 2, 2, 2)))
 
-    def _middle(self, x: Tensor) -> Tensor:
+    def at_half(self, x: Tensor) -> Tensor:
+        """(N,42,h,w): hidden features, alpha, residual, picture and plate at half resolution → (N,16,h−4,w−4)."""
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         return F.relu(self.bn2(self.conv2(x)), inplace=True)
 
-    def _fine(self, x: Tensor, pair: Tensor) -> Tensor:
+    def at_full(self, x: Tensor, pair: Tensor) -> Tensor:
+        """x: of `at_half`.   pair: picture and plate (N,6,H,W), H = 2(h−4) → alpha and residual, (N,4,H−4,W−4).
+
+        With kernel 1 nothing gets smaller.
+        """
         x = torch.cat([F.interpolate(x, pair.shape[2:], mode="nearest"), pair], 1)
         y: Tensor = self.conv4(F.relu(self.bn3(self.conv3(x)), inplace=True))
         return y

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camdaemon import levels
 from camdaemon.composite import check, composite
 from camdaemon.config import Config
 from camdaemon.errors import ConfigError, MattingError
@@ -50,10 +51,13 @@ class Studio:
         quiet_opencv()
         on = choose_device(config.device)
         self.matting = WatchedMatting(config, on) if config.matting == "bgmv2" else make_matting(config, on)
-        # Only `upload_picture` is used, which takes any size: the smallest buffer will do.
-        self.upload = Transfer(on, Size(64, 64)).upload_picture
+        self._transfer = Transfer(on, Size(64, 64))  # only `upload_picture` is used, which takes any size
         self._match = config.match_exposure
         self._matcher = self._new_matcher()
+
+    def upload(self, rgb: Picture) -> Tensor:
+        """uint8 (H,W,3) → (1,3,H,W), always floats: the published formulation, which also gives its maps."""
+        return levels.unit(self._transfer.upload_picture(rgb)).contiguous()
 
     def still(self, rgb: Picture, plate: Plate) -> Matte:
         """The matte of one picture, uint8 (H,W,3), by a plate of the same size, both multiples of 4.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from camdaemon import picture
+from camdaemon import levels, picture
 from camdaemon.backdrop import make_backdrop, video
 from camdaemon.backdrop.room import BlurBackdrop, gaussian
 from camdaemon.errors import ConfigError
@@ -19,23 +19,26 @@ from camdaemon.transfer import Transfer
 
 SIZE = Size(128, 72)
 UPLOAD = Transfer(torch.device("cpu"), SIZE).upload_picture
-PLATE = torch.rand(1, 3, 72, 128, generator=torch.Generator().manual_seed(1))
+PLATE = levels.as_bytes(torch.rand(1, 3, 72, 128, generator=torch.Generator().manual_seed(1)))
+EITHER = pytest.mark.parametrize("of", [levels.unit, levels.as_bytes], ids=["floats", "bytes"])
 GREYS = (30, 90, 150, 210)  # of the frames of the clip
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def shown(backdrop, t: float = 0.0) -> torch.Tensor:
-    found = backdrop.picture(t, PLATE, UPLOAD)
+def shown(backdrop, of=levels.as_bytes, plate: torch.Tensor = PLATE) -> torch.Tensor:
+    """The backdrop's picture on a device that has its pictures as `of` makes them."""
+    plate = of(plate)
+    found = backdrop.picture(0.0, plate, lambda rgb: of(UPLOAD(rgb)))
     assert found.shape == (1, 3, 72, 128)
-    assert (found.dtype, found.device) == (PLATE.dtype, PLATE.device)
-    assert 0 <= float(found.amin()) <= float(found.amax()) <= 1
+    assert (found.dtype, found.device) == (plate.dtype, plate.device)
+    assert 0 <= float(levels.unit(found).amin()) <= float(levels.unit(found).amax()) <= 1
     return found
 
 
 def level(backdrop) -> float:
-    return float(shown(backdrop).mean() * 255)
+    return float(levels.mean(shown(backdrop)) * 255)
 
 
 @pytest.fixture
@@ -77,6 +80,7 @@ def opened():
         backdrop.close()
 
 
+@EITHER
 @pytest.mark.parametrize(
     ("spec", "rgb"),
     [
@@ -86,32 +90,34 @@ def opened():
         ("color:#000000", (0, 0, 0)),
     ],
 )
-def test_a_colour_is_everywhere(opened, spec, rgb):
+def test_a_colour_is_everywhere(opened, spec, rgb, of):
     backdrop = opened(spec)
     assert backdrop.spec == spec
-    found = shown(backdrop)
+    found = shown(backdrop, of)
     expected = torch.tensor(rgb)[None, :, None, None] / 255
-    assert float((found - expected).abs().max()) < 1e-5
-    assert shown(backdrop) is found, "it is uploaded once"
+    assert float((levels.unit(found) - expected).abs().max()) < 1e-5
+    assert shown(backdrop, of) is found, "it is uploaded once"
 
 
 def test_the_plate_is_the_clean_room_itself(opened):
     assert shown(opened("plate")) is PLATE
 
 
+@EITHER
 @pytest.mark.parametrize("spec", ["blur", "blur:", "blur:1", "blur:7.5", "blur:200"])
-def test_every_blur(opened, spec):
+def test_every_blur(opened, spec, of):
     backdrop = opened(spec)
     assert backdrop.spec == spec
-    assert float(shown(backdrop).var()) < 0.6 * float(PLATE.var())
+    assert float(levels.unit(shown(backdrop, of)).var()) < 0.6 * float(levels.unit(PLATE).var())
 
 
-def test_an_image_is_covered_and_shows_its_colours(opened, image):
+@EITHER
+def test_an_image_is_covered_and_shows_its_colours(opened, image, of):
     backdrop = opened(image)
     assert backdrop.spec == str(image)
     expected = torch.tensor((250, 120, 10))[None, :, None, None] / 255
-    assert float((shown(backdrop) - expected).abs().max()) < 0.01
-    assert shown(backdrop) is shown(backdrop)
+    assert float((levels.unit(shown(backdrop, of)) - expected).abs().max()) < 0.01
+    assert shown(backdrop, of) is shown(backdrop, of)
 
 
 def test_an_image_in_the_home_directory(opened, image, monkeypatch):
@@ -122,7 +128,7 @@ def test_an_image_in_the_home_directory(opened, image, monkeypatch):
 def test_an_image_that_is_deleted_afterwards_stays(opened, image):
     backdrop = opened(image)
     image.unlink()
-    assert float(shown(backdrop).mean()) > 0.3
+    assert float(levels.mean(shown(backdrop))) > 0.3
 
 
 def test_a_picture_of_one_pixel_is_a_picture(tmp_path):
@@ -231,12 +237,12 @@ def test_a_video_plays_its_pictures_in_order_and_begins_anew(opened, clip):
 
 def test_the_last_picture_of_a_video_is_shown_as_long_as_the_others(opened, tmp_path):
     """Two slides, a quarter of a second each: each is there for half of the time."""
-    backdrop, levels = opened(write_clip(tmp_path / "slides.mp4", greys=(40, 200), fps=4)), []
+    backdrop, seen = opened(write_clip(tmp_path / "slides.mp4", greys=(40, 200), fps=4)), []
     start = time.monotonic()
     while time.monotonic() - start < 1.2:
-        levels.append(level(backdrop))
+        seen.append(level(backdrop))
         time.sleep(0.01)
-    assert 0.25 < np.mean([each > 120 for each in levels]) < 0.75
+    assert 0.25 < np.mean([each > 120 for each in seen]) < 0.75
 
 
 def test_a_video_keeps_its_own_speed(opened, tmp_path):
@@ -356,38 +362,48 @@ def test_close_may_be_called_on_everything(spec):
 # ---- blur
 
 
+@EITHER
 @pytest.mark.parametrize("sigma", [1.0, 3.0, 14.0, 24.0, 80.0, 200.0])
-def test_an_even_picture_stays_as_it_is(sigma):
-    even = torch.tensor([0.2, 0.5, 0.9])[None, :, None, None].expand(1, 3, 72, 128)
-    assert float((gaussian(even, sigma) - even).abs().max()) < 1e-4
+def test_an_even_picture_stays_as_it_is(sigma, of):
+    even = of(torch.tensor([0.2, 0.5, 0.9])[None, :, None, None].expand(1, 3, 72, 128))
+    found = gaussian(even, sigma)
+    if of is levels.as_bytes:
+        assert torch.equal(found, even)
+    assert float((levels.unit(found) - levels.unit(even)).abs().max()) < 1e-4
 
 
+@EITHER
 @pytest.mark.parametrize("sigma", [1.0, 2.5, 4.0, 6.0, 9.0, 14.0, 24.0])
 @pytest.mark.parametrize("kind", ["noise", "edges"])
-def test_the_blur_is_opencvs_gaussian(sigma, kind):
+def test_the_blur_is_opencvs_gaussian(sigma, kind, of):
     rng = np.random.default_rng(5)
     if kind == "noise":
         sharp = cv2.resize(rng.random((18, 32, 3), np.float32), (256, 144), interpolation=cv2.INTER_LINEAR)
     else:
         sharp = np.zeros((144, 256, 3), np.float32)
         sharp[40:, 100:180], sharp[:70, 30:60], sharp[-20:] = 1.0, (0.9, 0.2, 0.4), (0.1, 0.8, 0.3)
+    given = of(torch.from_numpy(sharp).permute(2, 0, 1)[None])
+    sharp = levels.unit(given)[0].permute(1, 2, 0).contiguous().numpy()
     expected = cv2.GaussianBlur(sharp, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    found = gaussian(torch.from_numpy(sharp).permute(2, 0, 1)[None], sigma)[0].permute(1, 2, 0).numpy()
-    assert np.abs(found - expected).max() * 255 <= 2.5
+    found = levels.unit(gaussian(given, sigma))[0].permute(1, 2, 0).numpy()
+    rounding = 0.5 if of is levels.as_bytes else 0.0
+    assert np.abs(found - expected).max() * 255 <= 2.5 + rounding
 
 
-def test_the_blur_is_computed_once_for_each_plate():
-    backdrop = BlurBackdrop("blur:5", 5.0)
-    first = shown(backdrop)
-    assert shown(backdrop) is first
-    other = backdrop.picture(0.0, 1 - PLATE, UPLOAD)
+@EITHER
+def test_the_blur_is_computed_once_for_each_plate(of):
+    backdrop, plate = BlurBackdrop("blur:5", 5.0), of(PLATE)
+    first = shown(backdrop, of, plate)
+    assert shown(backdrop, of, plate) is first
+    other = shown(backdrop, of, of(1 - levels.unit(PLATE)))
     assert other is not first
-    assert float((other - (1 - first)).abs().max()) < 0.02
+    assert float((levels.unit(other) - (1 - levels.unit(first))).abs().max()) < 0.02
 
 
-def test_the_blur_leaves_the_plate_and_its_type_alone():
-    half, before = PLATE.half(), PLATE.half().clone()
-    blurred = gaussian(half, 10.0)
-    assert blurred.dtype == torch.float16
-    assert torch.equal(half, before)
+@pytest.mark.parametrize("plate", [PLATE, levels.unit(PLATE), levels.unit(PLATE).half()], ids=["u8", "f32", "f16"])
+def test_the_blur_leaves_the_plate_and_its_type_alone(plate):
+    before = plate.clone()
+    blurred = gaussian(plate, 10.0)
+    assert blurred.dtype == plate.dtype
+    assert torch.equal(plate, before)
     assert gaussian(torch.rand(1, 3, 64, 2160), 200.0).shape == (1, 3, 64, 2160)

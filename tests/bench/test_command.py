@@ -31,7 +31,7 @@ def test_the_command_writes_what_it_is_asked_for(tmp_path):
     ("options", "message"),
     [
         (["--backbone", "vgg"], "'vgg' is not known here; try --backbone mobilenetv2 or resnet50 or resnet101"),
-        (["--engine", "abacus"], "try --engine torch"),
+        (["--engine", "abacus"], "try --engine auto or torch or openvino"),
         (["--precision", "int4"], "try --precision auto"),
         (["--refine", "all"], "try --refine sampling or"),
         (["--device", "tpu"], "try --device auto or cpu or cuda"),

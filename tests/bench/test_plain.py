@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -78,14 +79,18 @@ def test_random_weights_are_the_same_every_time_and_refine_everywhere(tmp_path):
 
 
 def test_default_weights_on_the_pattern_both_ways(tmp_path):
-    """Frame to frame through both journeys: the same matte within a level, and the same picture nearly everywhere."""
-    config = Subject(size=Size(320, 180)).config(default_weights())
+    """Frame to frame through both journeys: the same matte and the same picture nearly everywhere.
+
+    Not everywhere: of patches with nearly the same predicted error, bytes and floats may refine different ones.
+    """
+    config = Subject(size=Size(320, 180), engine="torch", precision="float32").config(default_weights())
     footage = load(config, different=2)
     real = real_side(config, footage, paced=False)
     plain = plain_side(config, footage, real, paced=False)
     matting = network.plain_matting(config, footage, real)
     apart = network.difference(real, matting, network.pairs_of(footage, real))
-    assert apart.most < 1
+    assert apart.mean < 0.1
+    assert apart.p999 < 2
     assert apart.mean <= apart.p999 <= apart.most
     outs = []
     for side in (real, plain):
@@ -100,7 +105,21 @@ def test_default_weights_on_the_pattern_both_ways(tmp_path):
         outs.append(out.data.astype(int))
         assert len([pool.acquire(0.1) for _ in range(3)]) == 3, "the camera's frame went back to its pool"
     assert outs[0].std() > 5
-    assert abs(outs[0] - outs[1]).max() <= 2
+    assert np.quantile(abs(outs[0] - outs[1]), 0.999) <= 2
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_in_bfloat16_the_matte_is_still_the_published_one(engine):
+    """The bar of the project: within 1/255 in the mean, 8/255 at the 99.9th percentile."""
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    config = Subject(size=Size(320, 180), engine=engine, precision="bfloat16").config(default_weights())
+    footage = load(config, different=3)
+    real = real_side(config, footage, paced=False)
+    matting = network.plain_matting(config, footage, real)
+    apart = network.difference(real, matting, network.pairs_of(footage, real))
+    assert apart.mean < 1
+    assert apart.p999 < 8
 
 
 def test_composite_equals_the_real_one():

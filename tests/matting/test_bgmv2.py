@@ -10,6 +10,7 @@ from fakes import assert_keeps_the_contract
 from safetensors.torch import save_file
 from torch import Tensor
 
+from camdaemon import levels
 from camdaemon.config import RefineConfig
 from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frame import Size
@@ -17,32 +18,50 @@ from camdaemon.matting import Matting, bgmv2
 from camdaemon.matting.bgmv2 import BackgroundMatting, default_scale, default_weights, selection_for
 from camdaemon.model import BackgroundMattingV2
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = torch.device("cpu")
 
 
-def _pair(height: int = 96, width: int = 128) -> tuple[Tensor, Tensor]:
+Of = Callable[[Tensor], Tensor]
+EITHER = pytest.mark.parametrize("of", [levels.unit, levels.as_bytes], ids=["floats", "bytes"])
+
+
+def _pair(height: int = 96, width: int = 128, of: Of = levels.unit) -> tuple[Tensor, Tensor]:
     torch.manual_seed(3)
-    return torch.rand(1, 3, height, width), torch.rand(1, 3, height, width)
+    return of(torch.rand(1, 3, height, width)), of(torch.rand(1, 3, height, width))
+
+
+def _made(weights: str, **refine: object) -> BackgroundMatting:
+    """In torch, of which there is one everywhere, and whose numbers are the same each time."""
+    return BackgroundMatting(weights, RefineConfig(**refine), CPU, "torch", "float32")
 
 
 @pytest.fixture(scope="module", params=["default", "with refiner", "thresholding"])
 def matting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Matting:
     if request.param == "default":
-        return BackgroundMatting("default", RefineConfig(), CPU)
+        return _made("default")
     path = tmp_path_factory.mktemp("weights") / "refiner.pth"
     torch.save(BackgroundMattingV2("mobilenetv2", 3).state_dict(), path)
-    mode = "thresholding" if request.param == "thresholding" else "sampling"
-    return BackgroundMatting(str(path), RefineConfig(mode=mode), CPU)
+    return _made(str(path), mode="thresholding" if request.param == "thresholding" else "sampling")
 
 
-def test_keeps_the_contract(matting: Matting) -> None:
-    src, plate = _pair()
+@EITHER
+def test_keeps_the_contract(matting: Matting, of: Of) -> None:
+    src, plate = _pair(of=of)
     assert_keeps_the_contract(matting, src, plate)
     assert matting.name == "bgmv2"
 
 
-def test_carries_nothing_from_frame_to_frame(matting: Matting) -> None:
-    src, plate = _pair()
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")  # OpenVINO's way of reading torch
+def test_the_fastest_engine_there_is_keeps_the_contract_too() -> None:
+    src, plate = _pair(of=levels.as_bytes)
+    assert_keeps_the_contract(BackgroundMatting("default", RefineConfig(), CPU), src, plate)
+
+
+@EITHER
+def test_carries_nothing_from_frame_to_frame(matting: Matting, of: Of) -> None:
+    src, plate = _pair(of=of)
     first = matting(src, plate, 0)
     matting(plate, src, 1)
     again = matting(src, plate, 2)
@@ -65,30 +84,37 @@ def _raise(error: Exception) -> Callable[..., None]:
         (RuntimeError(), "RuntimeError; .*cpu$"),
     ],
 )
-def test_a_failing_network_is_a_matting_error(error: Exception, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    matting = BackgroundMatting("default", RefineConfig(), CPU)
-    monkeypatch.setattr(matting, "_network", _raise(error))
+@EITHER
+def test_a_failing_network_is_a_matting_error(
+    error: Exception, message: str, of: Of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matting = _made("default")
+    monkeypatch.setattr(BackgroundMattingV2, "forward", _raise(error))  # of floats
+    monkeypatch.setattr(BackgroundMattingV2, "coarse", _raise(error))  # of bytes
     with pytest.raises(MattingError, match=message):
-        matting(*_pair(), 7)
+        matting(*_pair(of=of), 7)
     with pytest.raises(MattingError):
         matting.warm_up(Size(128, 96))
 
 
-def test_a_plate_of_another_size_is_a_matting_error(matting: Matting) -> None:
+@EITHER
+@pytest.mark.parametrize(("height", "width"), [(64, 128), (96, 64), (128, 128), (96, 160)])
+def test_a_plate_of_another_size_is_a_matting_error(matting: Matting, of: Of, height: int, width: int) -> None:
     with pytest.raises(MattingError, match="failed on frame 3"):
-        matting(_pair()[0], _pair(height=64)[1], 3)
+        matting(_pair(of=of)[0], _pair(height, width, of)[1], 3)
 
 
+@EITHER
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("name", ["decoder.conv4.bias", "refiner.conv4.bias"])
-def test_a_matte_that_is_not_finite_is_an_error(name: str, value: float, tmp_path: Path) -> None:
+def test_a_matte_that_is_not_finite_is_an_error(name: str, value: float, of: Of, tmp_path: Path) -> None:
     tensors = dict(BackgroundMattingV2("mobilenetv2", 3).state_dict())
     tensors[name][0] = value
     tensors["decoder.conv4.bias"][4] = 0.5  # something to refine
     save_file(tensors, tmp_path / "odd.safetensors")
-    matting = BackgroundMatting(str(tmp_path / "odd.safetensors"), RefineConfig(), CPU)
+    matting = _made(str(tmp_path / "odd.safetensors"))
     with pytest.raises(MattingError, match=r"frame 9 is not finite.*--device cpu$"):
-        matting(*_pair(), 9)
+        matting(*_pair(of=of), 9)
 
 
 def test_a_frame_that_is_not_finite_is_an_error(matting: Matting) -> None:
@@ -133,9 +159,10 @@ def test_the_base_input_is_about_180_pixels_high(width: int, height: int, scale:
     assert default_scale(height, width) == pytest.approx(scale)
 
 
-def test_a_configured_scale_is_obeyed() -> None:
-    src, plate = _pair()
-    mattes = [BackgroundMatting("default", RefineConfig(scale=scale), CPU)(src, plate, 0) for scale in (None, 1, 0.5)]
+@EITHER
+def test_a_configured_scale_is_obeyed(of: Of) -> None:
+    src, plate = _pair(of=of)
+    mattes = [_made("default", scale=scale)(src, plate, 0) for scale in (None, 1, 0.5)]
     assert torch.equal(mattes[0].alpha, mattes[1].alpha)
     assert not torch.equal(mattes[0].alpha, mattes[2].alpha)
 

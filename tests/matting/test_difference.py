@@ -5,7 +5,9 @@ import torch
 from fakes import assert_keeps_the_contract
 from torch import Tensor
 
+from camdaemon import levels
 from camdaemon.errors import MattingError
+from camdaemon.matte import Matte
 from camdaemon.matting import Matting
 from camdaemon.matting.difference import DifferenceMatting
 
@@ -26,20 +28,33 @@ def _scene(height: int = 240, width: int = 320) -> tuple[Tensor, Tensor, Tensor,
     return src.clamp(0, 1), plate.clamp(0, 1), alpha, person
 
 
+EITHER = pytest.mark.parametrize("of", [levels.unit, levels.as_bytes], ids=["floats", "bytes"])
+
+
 @pytest.fixture
 def matting() -> Matting:
     return DifferenceMatting()
 
 
-def test_keeps_the_contract(matting: Matting) -> None:
+@EITHER
+def test_keeps_the_contract(matting: Matting, of) -> None:
     src, plate, _, _ = _scene(96, 128)
-    assert_keeps_the_contract(matting, src, plate)
+    assert_keeps_the_contract(matting, of(src), of(plate))
     assert matting.name == "difference"
 
 
-def test_separates_a_blob_from_a_noisy_room(matting: Matting) -> None:
+def test_bytes_are_the_float_result(matting: Matting) -> None:
+    src, plate = (levels.as_bytes(each) for each in _scene()[:2])
+    found, wanted = matting(src, plate, 0), matting(levels.unit(src), levels.unit(plate), 0)
+    assert (levels.unit(found.alpha) - wanted.alpha).abs().max() <= 0.51 / 255
+    assert (levels.unit(found.foreground) - wanted.foreground).abs().max() <= 0.51 / 255
+
+
+@EITHER
+def test_separates_a_blob_from_a_noisy_room(matting: Matting, of) -> None:
     src, plate, alpha, person = _scene()
-    matte = matting(src, plate, 0)
+    found = matting(of(src), of(plate), 0)
+    matte = Matte(levels.unit(found.alpha), levels.unit(found.foreground), 0)
     assert (matte.alpha - alpha).abs().mean() < BOUND
     assert matte.alpha[alpha == 1].min() > 0.99
     far = torch.nn.functional.max_pool2d(alpha, 33, 1, 16) == 0
@@ -49,19 +64,21 @@ def test_separates_a_blob_from_a_noisy_room(matting: Matting) -> None:
     assert (matte.foreground - person).abs().mean(1, keepdim=True)[edge].mean() < 0.8 * mixed
 
 
-def test_an_empty_room_is_empty(matting: Matting) -> None:
+@EITHER
+def test_an_empty_room_is_empty(matting: Matting, of) -> None:
     _, plate, _, _ = _scene()
-    matte = matting((plate + NOISE * torch.randn_like(plate)).clamp(0, 1), plate, 0)
+    matte = matting(of((plate + NOISE * torch.randn_like(plate)).clamp(0, 1)), of(plate), 0)
     assert matte.alpha.max() == 0
 
 
-def test_holes_are_filled_and_specks_removed(matting: Matting) -> None:
+@EITHER
+def test_holes_are_filled_and_specks_removed(matting: Matting, of) -> None:
     plate = torch.full((1, 3, 240, 320), 0.5)
     src = plate.clone()
     src[..., 100:, 100:220] = 0.1
     src[..., 150:170, 150:170] = 0.5  # a shirt button of the wall's colour
     src[..., 40:44, 40:44] = 0.1  # a speck
-    alpha = matting(src, plate, 0).alpha
+    alpha = levels.unit(matting(of(src), of(plate), 0).alpha)
     assert alpha[..., 104:, 104:216].min() > 0.99
     assert alpha[..., 30:54, 30:54].max() == 0
 
@@ -74,6 +91,7 @@ def test_a_picture_that_is_not_finite_is_a_matting_error(broken: str, matting: M
         matting(src, plate, 6)
 
 
-def test_a_plate_of_another_size_is_a_matting_error(matting: Matting) -> None:
+@EITHER
+def test_a_plate_of_another_size_is_a_matting_error(matting: Matting, of) -> None:
     with pytest.raises(MattingError, match="frame 6 failed"):
-        matting(_scene(96, 128)[0], _scene(64, 128)[1], 6)
+        matting(of(_scene(96, 128)[0]), of(_scene(64, 128)[1]), 6)

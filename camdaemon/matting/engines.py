@@ -1,0 +1,108 @@
+"""What runs the base network on a CPU: torch in float32 or bfloat16, or OpenVINO where it is installed.
+
+All give the same maps within the rounding of their number format; which is fastest depends on the processor, so that is
+measured when the daemon starts, at the very size of its frames, instead of guessed from a list of processors.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from importlib.util import find_spec
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from camdaemon.errors import ConfigError
+from camdaemon.model import BackgroundMattingV2
+
+log = logging.getLogger(__name__)
+
+_RUNS = 4  # of each engine, the best of which counts: whatever else the machine does only makes it slower
+_WORDS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+HostSize = tuple[int, int]  # height, width in pixels
+
+
+class BaseEngine(Protocol):
+    """Runs the base network for inputs of one size. Made by the daemon's thread or the worker, used by the worker."""
+
+    name: str
+    dtype: torch.dtype
+
+    def __call__(self, pair: Tensor) -> Tensor:
+        """Picture and plate, float32 (1,6,h,w), 0..1, channels_last → float (h,w,37), as `BackgroundMattingV2.coarse`.
+
+        The result is valid until the next call. Raises RuntimeError.
+        """
+
+
+class TorchBase:
+    """In torch. dtype: float32 or bfloat16."""
+
+    def __init__(self, network: BackgroundMattingV2, dtype: torch.dtype) -> None:
+        self.name, self.dtype = f"torch {_WORDS[dtype]}", dtype
+        self._network = deepcopy(network).to(dtype)
+
+    def __call__(self, pair: Tensor) -> Tensor:
+        """See `BaseEngine`."""
+        return self._network.coarse(pair.to(self.dtype))[0].permute(1, 2, 0)
+
+
+Maker = Callable[[HostSize], BaseEngine]
+
+
+class BaseEngines:
+    """Makes engines for one network, of the kind that proved fastest here.
+
+    network: in evaluation mode, batch norms folded.   engine: auto, torch or openvino.   precision: auto, float32 or
+    bfloat16. Raises ConfigError when OpenVINO is asked for and not installed.
+    """
+
+    def __init__(self, network: BackgroundMattingV2, engine: str, precision: str) -> None:
+        dtypes = [dtype for dtype, word in _WORDS.items() if precision in ("auto", word)]
+        self._makers: list[Maker] = []
+        if engine in ("auto", "torch"):
+            self._makers += [lambda _, dtype=dtype: TorchBase(network, dtype) for dtype in dtypes]  # type: ignore[misc]
+        if engine in ("auto", "openvino") and find_spec("openvino") is not None:
+            try:
+                from camdaemon.matting.openvino_engine import OpenVino
+
+                made = OpenVino(network)
+                self._makers += [lambda size, dtype=dtype: made.at(size, dtype) for dtype in dtypes]  # type: ignore[misc]
+            except (ImportError, OSError, RuntimeError) as wrong:
+                if not self._makers:
+                    raise ConfigError(f"OpenVINO does not load: {wrong}; try --engine torch") from wrong
+                log.info("an engine is left out: %s", wrong)
+        if not self._makers:
+            raise ConfigError("OpenVINO is not installed; type: pip install 'camdaemon[openvino]', or: --engine torch")
+
+    def at(self, size: HostSize) -> BaseEngine:
+        """For pairs of `size`. The first call chooses. Raises RuntimeError when none works."""
+        if len(self._makers) == 1:
+            return self._makers[0](size)
+        pair = torch.rand(1, 6, *size).contiguous(memory_format=torch.channels_last)
+        best: tuple[float, BaseEngine, Maker] | None = None
+        failed: Exception | None = None
+        for make in self._makers:
+            try:
+                engine = make(size)
+                took = min(_timed(engine, pair) for _ in range(_RUNS))
+            except (RuntimeError, OSError) as wrong:  # bfloat16 that this processor lacks, a broken OpenVINO
+                failed = wrong
+                log.info("an engine is left out: %s", wrong)
+                continue
+            log.info("%s: %.1f ms for %dx%d", engine.name, 1e3 * took, *size[::-1])
+            best = min(best or (took, engine, make), (took, engine, make), key=lambda each: each[0])
+        if best is None:
+            raise RuntimeError(f"no engine runs the network: {failed}")
+        self._makers = [best[2]]
+        return best[1]
+
+
+def _timed(engine: BaseEngine, pair: Tensor) -> float:
+    begun = time.perf_counter()
+    engine(pair)
+    return time.perf_counter() - begun
