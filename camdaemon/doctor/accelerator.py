@@ -16,11 +16,12 @@ from camdaemon.setup.loopback import version_number
 from camdaemon.setup.machine import Machine
 
 PROBE = """
-import json, warnings
+import importlib.util, json, warnings
 warnings.simplefilter("ignore")
 import torch
 facts = {"version": torch.__version__, "cuda": torch.version.cuda, "hip": torch.version.hip}
 facts |= {"available": torch.cuda.is_available(), "names": [], "why": ""}
+facts["openvino"] = importlib.util.find_spec("openvino") is not None
 if facts["available"]:
     count = torch.cuda.device_count()
     facts["names"] = [torch.cuda.get_device_name(index) for index in range(count)]
@@ -39,6 +40,7 @@ _DRIVERS = {11: (450, 80), 12: (525, 60), 13: (580,)}
 _NVIDIA, _DISPLAY = "0x10de", "0x03"
 _REINSTALL = f"{sys.executable} -m pip install --force-reinstall --index-url https://pypi.org/simple torch"
 _SMALLER = "if it is too slow: camdaemon run --size 640x360"
+_FASTER = f"a third faster with OpenVINO: {sys.executable} -m pip install openvino"
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -94,7 +96,8 @@ def _unusable(context: Context, facts: dict[str, Any]) -> Iterator[Finding]:
     if not driver and not _has_nvidia(machine):
         asked = context.config.device == "cuda"
         says = "no NVIDIA GPU is here, so the network runs on the CPU"
-        yield problem("gpu", says, "camdaemon run --device auto") if asked else note("gpu", says, _SMALLER)
+        help_ = _SMALLER if facts.get("openvino") else _FASTER
+        yield problem("gpu", says, "camdaemon run --device auto") if asked else note("gpu", says, help_)
     elif not driver:
         yield problem("gpu", "an NVIDIA GPU is here, but its driver is not loaded", _driver_command(machine))
     elif not facts["cuda"]:

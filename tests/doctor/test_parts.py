@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -134,6 +135,7 @@ def test_the_probe_knows_this_torch():
 
     assert facts["version"] == torch.__version__
     assert facts["available"] is torch.cuda.is_available()
+    assert facts["openvino"] is (find_spec("openvino") is not None)
 
 
 def test_a_torch_that_does_not_load(well, look):
@@ -169,6 +171,9 @@ def test_a_gpu_that_torch_cannot_use(well, look, facts, driver, expected):
 def test_without_a_gpu_the_cpu_does_it(fake, look):
     fake.says_torch(available=False)
     assert look("torch")[-1].level is Level.NOTE
+    assert "pip install openvino" in look("torch")[-1].fix
+    fake.says_torch(available=False, openvino=True)
+    assert "640x360" in look("torch")[-1].fix
     found = look("torch", device="cuda")[-1]
     assert (found.level, found.fix) == (Level.PROBLEM, "camdaemon run --device auto")
 
