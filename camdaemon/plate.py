@@ -145,7 +145,7 @@ class PlateMatcher:
         return self._clean
 
     def matched(self, plate: Plate, src: Tensor) -> Tensor:
-        """`plate` as the camera would have taken it now; the same tensor while nothing changes. `src`: this frame."""
+        """`plate` as the camera would have taken `src`; of bytes, the same tensor while nothing changes."""
         clean = self.clean(plate)
         if not self._enabled or self._small is None:
             return clean
@@ -160,6 +160,8 @@ class PlateMatcher:
         jumped = ((gain - before).abs() > self._JUMP * before) & (seen > 0.25)
         followed = torch.where(jumped, gain, before + self._FOLLOW * (gain - before))
         self._gain = torch.where((seen > 0.03) & gain.isfinite(), followed, before)
+        if clean.is_floating_point():  # asking whether it moved would wait for the accelerator
+            return _brightened(clean, self._gain)
         if self._matched is None or bool(((self._gain - self._matched[0]).abs() > self._STEP).any()):
             self._matched = self._gain, _brightened(clean, self._gain)
         return self._matched[1]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from fakes import FakeSource, RecordingSink, Rig
 
-from camdaemon import colour
+from camdaemon import colour, levels
 from camdaemon.composite import composite
 from camdaemon.config import Config
 from camdaemon.frame import Content, HostFrame, PixelFormat, Size
@@ -35,7 +35,7 @@ def frame(fmt: PixelFormat, size: Size = SIZE) -> HostFrame:
 def test_upload_agrees_with_the_cpu(fmt, size):
     given = frame(fmt, size)
     there = Transfer(torch.device("cuda"), SIZE).upload(given).float().cpu()
-    here = Transfer(torch.device("cpu"), SIZE).upload(given)
+    here = levels.unit(Transfer(torch.device("cpu"), SIZE).upload(given))
     assert there.shape == here.shape
     assert float((there - here).abs().max()) < 0.03
 
@@ -46,7 +46,7 @@ def test_download_agrees_with_the_cpu():
     for device in ("cuda", "cpu"):
         transfer = Transfer(torch.device(device), SIZE)
         out = transfer.pool(PixelFormat.I420, SIZE).acquire()
-        transfer.download(picture.to(transfer.device, transfer.dtype), out)
+        transfer.download(levels.like(picture, torch.empty(0, dtype=transfer.dtype)).to(transfer.device), out)
         outs.append(out.data.astype(int))
     assert np.abs(outs[0] - outs[1]).max() <= 2
 
@@ -65,6 +65,22 @@ def test_the_default_network_agrees_with_the_cpu():
             matte = matting(src.to(device, dtype), plate.to(device, dtype), 0)
             pictures.append(composite(matte, torch.zeros_like(src).to(device, dtype)).float().cpu())
     assert float((pictures[0] - pictures[1]).abs().mean()) < 2e-3
+
+
+def test_the_network_is_recorded_and_replays_what_it_computes():
+    device = torch.device("cuda")
+    matting = make_matting(Config(), device)
+    matting.warm_up(SIZE)
+    assert [each.recorded for each in matting._replays.values()] == [True]
+    plate = torch.rand(1, 3, 45, 80).repeat_interleave(16, 2).repeat_interleave(16, 3).to(device, torch.float16)
+    with torch.inference_mode():
+        for n in range(4):
+            src = plate.clone()
+            src[:, :, 200:, 200 + 100 * n : 600 + 100 * n] = 0.3
+            replayed = matting(src, plate, n).alpha.clone()
+            alpha, _, sane = matting._network_on(src, plate)
+            assert bool(sane)
+            assert float((replayed - alpha).float().abs().mean()) < 1e-3
 
 
 def test_a_whole_run_on_the_gpu_leaks_nothing():

@@ -20,6 +20,7 @@ from camdaemon.frame import Size
 from camdaemon.matting import Matte
 from camdaemon.matting.engines import BaseEngines
 from camdaemon.matting.host import HostNetwork, Shape
+from camdaemon.matting.replay import Replay
 from camdaemon.model import BackgroundMattingV2, Selection, fold_batch_norms, load_network
 
 # The best effort refines 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise.
@@ -103,9 +104,10 @@ class BackgroundMatting:
             raise ConfigError(f"the network does not fit on {on}: {_first_line(wrong)}; try --device cpu") from wrong
         self._bases = BaseEngines(network, engine, precision) if on.type == "cpu" else None
         self._hosts: dict[Shape, HostNetwork] = {}  # one, and one for each size that the governor went down to
-        if on.type == "cuda" and refine.mode != "thresholding":
-            # Pays off where every frame has the same shapes; thresholding refines another number of patches each time.
-            torch.backends.cudnn.benchmark = True
+        # Where every frame has the same shapes; thresholding refines another number of patches each time.
+        self._replayed = on.type == "cuda" and refine.mode != "thresholding"
+        self._replays: dict[tuple[torch.Size, Effort], Replay] = {}
+        torch.backends.cudnn.benchmark = self._replayed
 
     def warm_up(self, size: Size) -> None:
         """See `Matting`. One run on noise, of which as much is refined as of any frame; its matte is thrown away."""
@@ -139,25 +141,36 @@ class BackgroundMatting:
 
     def _on_floats(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, bool]:
         """Alpha, foreground, and whether both are finite."""
+        if not self._replayed:
+            alpha, foreground, sane = self._network_on(src, plate)
+        else:
+            key = (src.shape, self.effort)
+            if key not in self._replays:
+                effort = self.effort
+                self._replays[key] = Replay(lambda src, plate: self._network_on(src, plate, effort), src, plate)
+            alpha, foreground, sane = self._replays[key](src, plate)
+        return alpha, foreground, bool(sane)
+
+    def _network_on(self, src: Tensor, plate: Tensor, effort: Effort | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Alpha, foreground, and whether both are finite, a bool on the device: nothing here waits for it."""
         height, width = src.shape[-2:]
-        self._network.selection = selection_for(self._refine, height, width, self.effort)
-        found = self._network(src, plate, scale=self._scale(height, width), clamp=False)
+        effort = effort or self.effort
+        self._network.selection = selection_for(self._refine, height, width, effort)
+        scale = self._refine.scale or default_scale(height, width, effort)
+        found = self._network(src, plate, scale=scale, clamp=False)
         # Clamping would turn an infinite alpha into a valid one; a sum is finite only if all its terms are.
         parts = (found.alpha, found.foreground, found.alpha_coarse)
-        sane = all(torch.stack([part.sum(dtype=torch.float32).isfinite() for part in parts]).tolist())
+        sane = torch.stack([part.sum(dtype=torch.float32).isfinite() for part in parts]).all()
         return found.alpha.clamp(0, 1), found.foreground.clamp(0, 1), sane
 
     def _on_bytes(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, bool]:
         """The same, on the CPU."""
         height, width = src.shape[-2:]
-        shape = Shape.of((height, width), self._scale(height, width))
+        shape = Shape.of((height, width), self._refine.scale or default_scale(height, width, self.effort))
         if shape not in self._hosts:
             assert self._bases is not None, "bytes are for the CPU"
             self._hosts[shape] = HostNetwork(self._bases, self._network.refiner, shape)
         return self._hosts[shape](src, plate, selection_for(self._refine, height, width, self.effort))
-
-    def _scale(self, height: int, width: int) -> float:
-        return self._refine.scale or default_scale(height, width, self.effort)
 
     @property
     def engine(self) -> str:
