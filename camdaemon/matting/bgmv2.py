@@ -90,7 +90,7 @@ class BackgroundMatting:
     effort = _BEST
 
     def __init__(
-        self, weights: str, refine: RefineConfig, on: torch.device, engine: str = "auto", precision: str = "auto"
+        self, weights: str, refine: RefineConfig, on: torch.device, engine: str = "torch", precision: str = "auto"
     ) -> None:
         network = _load(weights)
         fold_batch_norms(network)
