@@ -47,8 +47,7 @@ def test_facts_beside_the_figures(found):
     assert found["subject"]["size"] == "128x72"
     assert (found["subject"]["precision"], found["machine"]["threads"]) == ("float32", 1)
     assert found["resident_mb"] > 50
-    assert found["difference"]["mean"] < 1
-    assert found["difference"]["p999"] < 8
+    assert found["difference"]["mean"] < 0.5  # the percentile is held at a useful size, in test_plain
     floor = found["floor"]
     assert floor["refiner"] == 474_336 * floor["patches"]
     assert floor["peak_gmacs_per_s"] > 0
@@ -97,4 +96,4 @@ def test_on_a_gpu_memory_is_told_and_half_precision_used():
     found = measure(Subject(size=Size(640, 360), frames=5, rounds=2, device="cuda"))
     assert found["subject"]["precision"] == "float16"
     assert found["parts"]["network"]["real"]["gpu_memory_mb"] > 1
-    assert found["difference"]["mean"] < 1
+    assert found["difference"]["mean"] < 0.5  # the percentile is held at a useful size, in test_plain
