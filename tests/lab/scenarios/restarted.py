@@ -35,8 +35,8 @@ def again(bench: Bench, end, card: str | None) -> None:
         times = [seen.t for seen in viewer.between(asked - 1)]
         gaps.append(max((b - a for a, b in pairwise(times)), default=0.0))
     bench.note(restarts=_TIMES, back_after_s=max(back), longest_gap_s=max(gaps), reader_errors=len(viewer.errors))
-    # 0.12.7 finds its buffers "not mapped" for a moment while the next producer begins, and says EINVAL to a reader that
-    # waits, once, in some of the restarts; the reader goes on (docs/reliability.md).
+    # 0.12.7 finds its buffers "not mapped" for a moment while the next producer begins, and says EINVAL to a reader who
+    # waits, once, in some restarts; the reader goes on (docs/reliability.md).
     allowed = 2 if bench.version.startswith("0.12") else 0
     assert len(viewer.errors) <= allowed, f"the viewer was thrown out: {viewer.errors[:3]}"
 
