@@ -78,7 +78,7 @@ def test_the_network_is_recorded_and_replays_what_it_computes():
             src = plate.clone()
             src[:, :, 200:, 200 + 100 * n : 600 + 100 * n] = 0.3
             replayed = matting(src, plate, n).alpha.clone()
-            alpha, _, sane = matting._network_on(src, plate)
+            alpha, _, sane = matting._network_on(src, plate, *matting._settings(src))
             assert bool(sane)
             assert float((replayed - alpha).float().abs().mean()) < 1e-3
 

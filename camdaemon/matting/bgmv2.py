@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -106,7 +107,7 @@ class BackgroundMatting:
         self._hosts: dict[Shape, HostNetwork] = {}  # one, and one for each size that the governor went down to
         # Where every frame has the same shapes; thresholding refines another number of patches each time.
         self._replayed = on.type == "cuda" and refine.mode != "thresholding"
-        self._replays: dict[tuple[torch.Size, Effort], Replay] = {}
+        self._replays: dict[tuple[torch.Size, float, Selection], Replay] = {}
         torch.backends.cudnn.benchmark = self._replayed
 
     def warm_up(self, size: Size) -> None:
@@ -141,22 +142,22 @@ class BackgroundMatting:
 
     def _on_floats(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, bool]:
         """Alpha, foreground, and whether both are finite."""
-        if not self._replayed:
-            alpha, foreground, sane = self._network_on(src, plate)
-        else:
-            key = (src.shape, self.effort)
+        scale, selection = self._settings(src)
+        step = partial(self._network_on, scale=scale, selection=selection)
+        if self._replayed:
+            key = (src.shape, scale, selection)
             if key not in self._replays:
-                effort = self.effort
-                self._replays[key] = Replay(lambda src, plate: self._network_on(src, plate, effort), src, plate)
+                self._replays[key] = Replay(step, src, plate)
             alpha, foreground, sane = self._replays[key](src, plate)
+        else:
+            alpha, foreground, sane = step(src, plate)
         return alpha, foreground, bool(sane)
 
-    def _network_on(self, src: Tensor, plate: Tensor, effort: Effort | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def _network_on(
+        self, src: Tensor, plate: Tensor, scale: float, selection: Selection
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Alpha, foreground, and whether both are finite, a bool on the device: nothing here waits for it."""
-        height, width = src.shape[-2:]
-        effort = effort or self.effort
-        self._network.selection = selection_for(self._refine, height, width, effort)
-        scale = self._refine.scale or default_scale(height, width, effort)
+        self._network.selection = selection
         found = self._network(src, plate, scale=scale, clamp=False)
         # Clamping would turn an infinite alpha into a valid one; a sum is finite only if all its terms are.
         parts = (found.alpha, found.foreground, found.alpha_coarse)
@@ -165,12 +166,19 @@ class BackgroundMatting:
 
     def _on_bytes(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, bool]:
         """The same, on the CPU."""
+        scale, selection = self._settings(src)
         height, width = src.shape[-2:]
-        shape = Shape.of((height, width), self._refine.scale or default_scale(height, width, self.effort))
+        shape = Shape.of((height, width), scale)
         if shape not in self._hosts:
             assert self._bases is not None, "bytes are for the CPU"
             self._hosts[shape] = HostNetwork(self._bases, self._network.refiner, shape)
-        return self._hosts[shape](src, plate, selection_for(self._refine, height, width, self.effort))
+        return self._hosts[shape](src, plate, selection)
+
+    def _settings(self, src: Tensor) -> tuple[float, Selection]:
+        """The base input's share of the frame, and which patches are refined, with the effort of now."""
+        height, width = src.shape[-2:]
+        scale = self._refine.scale or default_scale(height, width, self.effort)
+        return scale, selection_for(self._refine, height, width, self.effort)
 
     @property
     def engine(self) -> str:

@@ -5,6 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from camdaemon.config import RefineConfig
+from camdaemon.effort import Effort
+from camdaemon.matting import bgmv2
 from camdaemon.matting.replay import Replay, Results
 
 SRC, PLATE = (torch.rand(1, 3, 8, 12, generator=torch.Generator().manual_seed(n)) for n in range(2))
@@ -75,3 +78,21 @@ def test_a_step_that_cannot_be_recorded_is_computed(caplog: pytest.LogCaptureFix
     replay = Replay(step, SRC, PLATE, refuse)
     torch.testing.assert_close(replay(SRC, PLATE)[0], SRC - PLATE)
     assert "not permitted" in caplog.text
+
+
+def test_the_matting_records_once_for_each_work_and_not_for_each_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bgmv2, "Replay", lambda step, src, plate: Replay(step, src, plate, Recording()))
+    matting = bgmv2.BackgroundMatting("default", RefineConfig(), torch.device("cpu"))
+    src, plate = (torch.rand(1, 3, 96, 160, generator=torch.Generator().manual_seed(n)) for n in range(2))
+    computed = matting(src, plate, 0).alpha
+    matting._replayed = True  # as on CUDA
+    torch.testing.assert_close(matting(src, plate, 0).alpha, computed)
+    for effort, recordings in (
+        (Effort(every=2), 1),
+        (Effort(refined=0.01), 2),
+        (Effort(base_side=64), 3),
+        (Effort(), 3),
+    ):
+        matting.effort = effort
+        matting(src, plate, 1)
+        assert len(matting._replays) == recordings
