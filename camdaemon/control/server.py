@@ -36,6 +36,10 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._ending.set()
         await super().shutdown(sockets)
+        # uvicorn leaves these open: whoever does not read its answer, or came at the last moment, would wait for ever.
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # in which their sockets close
 
 
 class ApiServer:

@@ -6,6 +6,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,19 @@ def test_a_taken_path_is_an_error_that_leaves_it_alone(served: Any) -> None:
         second.start()
     second.stop()
     assert served.path.exists()
+
+
+def test_stop_hangs_up_on_whoever_does_not_read(fresh: Any) -> None:
+    """Else such a connection stays open for as long as the process lives."""
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.settimeout(5)
+        deaf.connect(str(fresh.path))
+        deaf.sendall(200 * b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")  # far more than the socket holds
+        assert deaf.recv(1, socket.MSG_PEEK)
+        fresh.server.stop()
+        with suppress(ConnectionResetError):
+            while deaf.recv(1 << 20):  # a connection that was left open would say nothing at the end
+                pass
 
 
 def test_stop_is_bounded_whoever_is_connected(fresh: Any, caplog: pytest.LogCaptureFixture) -> None:
