@@ -18,7 +18,6 @@ from camdaemon.style import Style
 
 Bytes = NDArray[np.uint8]
 
-_SHARES = (np.arange(256) / 255).astype(np.float32)
 _LEAST = 0.02  # below this a network's alpha is its own noise; shown, it would be a faint print of the room
 _MOST_EDGE = 1 / 240  # of the height: how far the edge moves inwards at its tightest, 3 pixels of 720
 
@@ -48,8 +47,10 @@ def _over(backdrop: Bytes, foreground: Bytes, alpha: Bytes) -> Tensor:
     x, y, width, height = cv2.boundingRect(alpha)
     if width and height:
         there = (slice(y, y + height), slice(x, x + width))
-        share = np.asarray(cv2.LUT(alpha[there], _SHARES), np.float32)
-        out[there] = cv2.blendLinear(foreground[there], backdrop[there], share, np.subtract(1, share))
+        share = cv2.merge([alpha[there]] * 3)
+        person = cv2.multiply(foreground[there], share, scale=1 / 255)
+        behind = cv2.multiply(backdrop[there], cv2.bitwise_not(share), scale=1 / 255)
+        cv2.add(person, behind, dst=out[there])
     return levels.tensor(out)
 
 
@@ -73,8 +74,7 @@ def _trimmed_bytes(alpha: Bytes, edge: float) -> Bytes:
         side = 2 * _reach(edge, alpha.shape[0]) + 1
         near = cv2.blur(alpha, (side, side), borderType=cv2.BORDER_REPLICATE)
         alpha = _bytes(cv2.min(alpha, cv2.subtract(near, cv2.bitwise_not(near))))  # 2·near − 1 is near − (1 − near)
-    steps = (np.arange(256) / 255 - low) / (high - low)
-    return _bytes(cv2.LUT(alpha, np.clip(255 * steps + 0.5, 0, 255).astype(np.uint8)))
+    return _bytes(cv2.addWeighted(alpha, 1 / (high - low), alpha, 0, -255 * low / (high - low)))  # held to 0..255
 
 
 def _kept(edge: float) -> tuple[float, float]:
@@ -125,7 +125,8 @@ def check(matte: Matte, finished: Tensor, seq: int, max_coverage: float) -> None
         )
     # Bytes are finite, and no longer show that what they were made of was not.
     doubtful = finished if finished.is_floating_point() else matte.foreground
-    sums = torch.stack([levels.mean(part) for part in (doubtful, matte.alpha)]).tolist()
+    parts = (doubtful, matte.alpha) if doubtful.is_floating_point() else (matte.alpha, matte.alpha)
+    sums = torch.stack([levels.mean(part) for part in parts]).tolist()
     if not all(math.isfinite(value) for value in sums):
         raise MattingError("the matte holds NaN or infinity; check the weights, then: camdaemon run --device cpu")
     if sums[1] > max_coverage:

@@ -19,6 +19,7 @@ from camdaemon.mailbox import Closed, Mailbox
 from camdaemon.metrics import Metrics
 from camdaemon.output import Sink
 from camdaemon.pool import Pool
+from camdaemon.priority import give_way
 from camdaemon.show import Mode, Show
 from camdaemon.viewfinder import Viewfinder
 
@@ -54,6 +55,7 @@ class Stage:
 def capture_loop(camera: Camera, pool: Pool, inbox: Mailbox[HostFrame], show: Show, metrics: Metrics) -> None:
     """Body of the capture thread, which owns the source. Ends with StreamEnded (clip, limit) or Closed (inbox)."""
     source, seq, needed = camera.first, 0, 0.0
+    give_way()  # a frame in work waits for all of its threads, the next frame has time until that one is done
     try:
         while not show.stopping.is_set() and seq != camera.limit:
             now = time.monotonic()

@@ -121,7 +121,7 @@ class PlateMatcher:
     """
 
     _LARGE = 500_000  # pixels; from there on blocks are larger: enough to judge by, and few enough for one thread
-    _STEP = 1 / 1024  # of a gain: smaller changes are not worth a new plate
+    _STEP = 1 / 256  # of a gain: smaller changes, one level of 255 at most, are not worth a new plate
     _FOLLOW = 0.35  # share of the way to a new gain in each frame, against flicker
     _JUMP = 0.03  # a lamp that goes on is followed at once, if enough room is seen: waiting would show it
 

@@ -55,7 +55,7 @@ def open_source(config: Config, *, loop: bool, paced: bool) -> Source:
         case _ if Path(spec).is_file():
             from camdaemon.capture.file import FileSource
 
-            return FileSource(Path(spec), loop=loop, paced=paced)
+            return FileSource(Path(spec), loop=loop, paced=paced, raw=True)
         case _:
             raise ConfigError(
                 f"source {spec!r} is neither a camera, a video file that exists, nor 'pattern'; "

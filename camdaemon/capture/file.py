@@ -10,8 +10,10 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from camdaemon.errors import ConfigError, DeviceError, StreamEnded
 from camdaemon.frame import HostFrame, PixelFormat, Size
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _BROKEN_IN_A_ROW = 15  # packets that cannot be decoded before the file counts as broken
 _CATCH_UP_S = 5.0  # later than this, after a suspend for one, the clip goes on from where it was
+_BT601 = (2, 5, 6)  # FFmpeg's AVCOL_SPC_UNSPECIFIED, _BT470BG and _SMPTE170M
 # Without these flags swscale is 1 to 2 levels too dark (measured against the formula of BT.601).
 _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
@@ -28,15 +31,15 @@ class FileSource:
     """A clip (see the protocol `Source`): RGB by the matrix and range that the file declares, else limited BT.601.
 
     path: the file.   loop: it begins anew at its end, else StreamEnded.   paced: frames come at their own times and a
-    late reader gets the newest that is due, else every frame as fast as it is read.
+    late reader gets the newest that is due, else every frame as fast as it is read.   raw: I420 where the file's own
+    frames are just that, for whoever converts them faster; what subsampling took is then not interpolated.
     size: the picture's, cropped about its middle to multiples of 4.   Rotation tags are ignored.
     Raises ConfigError when `path` holds no video that can be played.
     """
 
     live = False
-    fmt = PixelFormat.RGB
 
-    def __init__(self, path: Path, *, loop: bool, paced: bool) -> None:
+    def __init__(self, path: Path, *, loop: bool, paced: bool, raw: bool = False) -> None:
         self.name = str(path)
         self._loop, self._paced = loop, paced
         self._container, self._stream = _opened(path)
@@ -46,6 +49,8 @@ class FileSource:
             self._ahead: tuple[float, av.VideoFrame] | None = next(self._frames)
             self._full = self._ahead[1].width, self._ahead[1].height
             self.size = Size.within(*self._full)
+            plain = raw and _is_i420(self._ahead[1]) and self._full == (self.size.width, self.size.height)
+            self.fmt = PixelFormat.I420 if plain else PixelFormat.RGB
         except (StopIteration, DeviceError):
             self.close()
             raise ConfigError(f"source {path} is cut short or broken: it has no whole frame; {_try(path)}") from None
@@ -56,19 +61,34 @@ class FileSource:
         self._reformatter = VideoReformatter()
 
     def read(self, into: HostFrame) -> None:
-        """Wait for the newest frame that is due and write it into `into.data` (H,W,3) uint8."""
+        """Wait for the newest frame that is due and write it into `into.data`, uint8."""
         due, frame = self._newest() if self._paced else self._next()
+        if self.fmt is PixelFormat.I420:
+            self._copy_planes(frame, into)
+        else:
+            self._convert(frame, into)
+        into.t = time.monotonic() if self._paced else due
+
+    def _copy_planes(self, frame: av.VideoFrame, into: HostFrame) -> None:
         width, height = self._full
-        try:
-            picture = self._reformatter.reformat(frame, width, height, "rgb24", interpolation=_EXACT)
-        except (av.FFmpegError, ValueError) as wrong:
-            raise DeviceError(f"cannot convert a frame of {self.name}: {wrong}; {_try(self.name)}") from None
-        plane = picture.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        if not (_is_i420(frame) and (frame.width, frame.height) == self._full):  # a file may change on its way
+            frame = self._reformatted(frame, "yuv420p")
+        luma, *chroma = (_rows(plane)[:, : plane.width] for plane in frame.planes)
+        into.data[:height] = luma
+        into.data[height:].reshape(2, height // 2, width // 2)[:] = chroma
+
+    def _convert(self, frame: av.VideoFrame, into: HostFrame) -> None:
+        width, height = self._full
+        rows = _rows(self._reformatted(frame, "rgb24").planes[0])
         left, top = (width - self.size.width) // 2, (height - self.size.height) // 2
         cropped = rows[top : top + self.size.height, 3 * left : 3 * (left + self.size.width)]
         into.data.reshape(cropped.shape)[:] = cropped
-        into.t = time.monotonic() if self._paced else due
+
+    def _reformatted(self, frame: av.VideoFrame, name: str) -> av.VideoFrame:
+        try:
+            return self._reformatter.reformat(frame, *self._full, name, interpolation=_EXACT)
+        except (av.FFmpegError, ValueError) as wrong:
+            raise DeviceError(f"cannot convert a frame of {self.name}: {wrong}; {_try(self.name)}") from None
 
     def close(self) -> None:
         """Close the file."""
@@ -155,6 +175,19 @@ def _opened(path: Path) -> tuple[InputContainer, VideoStream]:
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = 2  # decoding shares the processor with the network
     return container, stream
+
+
+def _is_i420(frame: av.VideoFrame) -> bool:
+    """Whether its planes are what `PixelFormat.I420` means: 8 bits, BT.601, limited range, or nothing else declared."""
+    return (
+        frame.format.name == "yuv420p"
+        and frame.colorspace in _BT601
+        and frame.color_range in (ColorRange.UNSPECIFIED, ColorRange.MPEG)
+    )
+
+
+def _rows(plane: VideoPlane) -> NDArray[np.uint8]:
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
 
 
 def _try(path: Path | str) -> str:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
+from camdaemon.matting.packed import packed
 from camdaemon.model import BackgroundMattingV2
 
 log = logging.getLogger(__name__)
@@ -40,15 +41,21 @@ class BaseEngine(Protocol):
 
 
 class TorchBase:
-    """In torch. dtype: float32 or bfloat16."""
+    """In torch, for pairs of `size`. dtype: float32 or bfloat16."""
 
-    def __init__(self, network: BackgroundMattingV2, dtype: torch.dtype) -> None:
+    def __init__(self, network: BackgroundMattingV2, dtype: torch.dtype, size: HostSize) -> None:
         self.name, self.dtype = f"torch {_WORDS[dtype]}", dtype
-        self._network = deepcopy(network).to(dtype)
+        network = deepcopy(network).to(dtype)
+        pair = torch.zeros(1, 6, *size, dtype=dtype).contiguous(memory_format=torch.channels_last)
+        try:
+            self._coarse = packed(network, pair)
+        except (AttributeError, RuntimeError) as wrong:  # a torch without these operators
+            log.info("the network's weights are not packed: %s", wrong)
+            self._coarse = network.coarse
 
     def __call__(self, pair: Tensor) -> Tensor:
         """See `BaseEngine`."""
-        return self._network.coarse(pair.to(self.dtype))[0].permute(1, 2, 0)
+        return self._coarse(pair.to(self.dtype))[0].permute(1, 2, 0)
 
 
 Maker = Callable[[HostSize], BaseEngine]
@@ -65,7 +72,7 @@ class BaseEngines:
         dtypes = [dtype for dtype, word in _WORDS.items() if precision in ("auto", word)]
         self._makers: list[Maker] = []
         if engine in ("auto", "torch"):
-            self._makers += [lambda _, dtype=dtype: TorchBase(network, dtype) for dtype in dtypes]  # type: ignore[misc]
+            self._makers += [lambda size, dtype=dtype: TorchBase(network, dtype, size) for dtype in dtypes]  # type: ignore[misc]
         if engine in ("auto", "openvino") and find_spec("openvino") is not None:
             try:
                 from camdaemon.matting.openvino_engine import OpenVino

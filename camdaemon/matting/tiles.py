@@ -12,7 +12,7 @@ for a tile's rows and one for its columns. Those hold the published bilinear wei
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,8 +27,6 @@ _PIXELS = _PATCHES * SIDE
 _AT_ONCE = 512  # tiles, so that refining a whole 4K frame does not take gigabytes
 
 Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-Whole = NDArray[np.integer[Any]]
 
 
 class Fine(NamedTuple):
@@ -37,16 +35,16 @@ class Fine(NamedTuple):
     row, column: int64 (N,), the patches' places, in patches.
     """
 
-    values: Floats
+    values: Tensor
     row: NDArray[np.int64]
     column: NDArray[np.int64]
 
 
 class Padded(NamedTuple):
-    """A picture with black around it.   full: uint8.   half: int16, at half the size, sums of 2×2 pixels, 0..1020."""
+    """A picture with black around it, and the same at half the size."""
 
-    full: Whole
-    half: Whole
+    full: Bytes
+    half: Bytes
 
 
 class _Axis(NamedTuple):
@@ -68,15 +66,14 @@ class TiledRefiner:
         self._margin, self._edge = (3, 2) if refiner.kernel_size == 3 else (0, 0)  # at half, at full resolution
         self._count = [-(-side // _PIXELS) for side in frame]
         self._rows, self._columns = (
-            _interpolated(count, side // 2, small, self._margin)
+            _interpolated(count, side // 2, small, self._margin, dtype)
             for count, side, small in zip(self._count, frame, base, strict=True)
         )
 
     def padded(self, rgb: Bytes) -> Padded:
         """(H,W,3) as `__call__` wants its pictures."""
         height, width = rgb.shape[:2]
-        four = np.multiply(rgb, 4, dtype=np.uint16)  # so that means of 2×2 pixels are whole numbers
-        half = np.asarray(cv2.resize(four, (width // 2, height // 2), interpolation=cv2.INTER_AREA)).view(np.int16)
+        half = np.asarray(cv2.resize(rgb, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
         return Padded(self._surrounded(rgb, _PIXELS, self._edge), self._surrounded(half, _PIXELS // 2, self._margin))
 
     def __call__(self, coarse: Tensor, src: Padded, plate: Padded, chosen: Tensor) -> Fine:
@@ -88,23 +85,23 @@ class TiledRefiner:
         row, column = tiles.flatten(2).any(2).nonzero().unbind(1)
         parts = zip(row.split(_AT_ONCE), column.split(_AT_ONCE), strict=True)
         found = torch.cat([self._refined(coarse, src, plate, i, j) for i, j in parts])
-        values = found.float().permute(0, 2, 3, 1).numpy().reshape(-1, _PATCHES, SIDE, _PATCHES, SIDE, 4)
-        tile, down, right = tiles[row, column].numpy().nonzero()
-        place = row.numpy()[tile] * _PATCHES + down, column.numpy()[tile] * _PATCHES + right
-        return Fine(values[tile, down, :, right], *place)
+        values = found.permute(0, 2, 3, 1).reshape(-1, _PATCHES, SIDE, _PATCHES, SIDE, 4).transpose(2, 3)
+        tile, down, right = tiles[row, column].nonzero().unbind(1)
+        place = row[tile] * _PATCHES + down, column[tile] * _PATCHES + right
+        return Fine(values[tile, down, right].float(), *(each.numpy() for each in place))
 
     def _refined(self, coarse: Tensor, src: Padded, plate: Padded, row: Tensor, column: Tensor) -> Tensor:
         """(T,4,16,16) of the tiles at `row`, `column`."""
-        half = self._pairs(src.half, plate.half, row, column, _PIXELS // 2, self._margin).mul_(1 / 1020)
-        full = self._pairs(src.full, plate.full, row, column, _PIXELS, self._edge).mul_(1 / 255)
+        half = self._pairs(src.half, plate.half, row, column, _PIXELS // 2, self._margin)
+        full = self._pairs(src.full, plate.full, row, column, _PIXELS, self._edge)
         maps = self._windows(coarse, row, column)
         x = half.new_empty(*half.shape[:3], maps.shape[3] + half.shape[3] - 1)  # all but the error
         x[..., :HIDDEN], x[..., HIDDEN : HIDDEN + 4], x[..., HIDDEN + 4 :] = maps[..., 5:], maps[..., :4], half
         fine: Tensor = self._refiner.at_full(self._refiner.at_half(x.permute(0, 3, 1, 2)), full.permute(0, 3, 1, 2))
         return fine
 
-    def _pairs(self, src: Whole, plate: Whole, row: Tensor, column: Tensor, step: int, margin: int) -> Tensor:
-        """(T,s,s,6): windows of s = step + 2·margin pixels of both, not scaled yet."""
+    def _pairs(self, src: Bytes, plate: Bytes, row: Tensor, column: Tensor, step: int, margin: int) -> Tensor:
+        """(T,s,s,6): windows of s = step + 2·margin pixels of both, 0..1."""
         i, j, side = row.numpy(), column.numpy(), step + 2 * margin
         pair = torch.empty(len(i), side, side, 6, dtype=self._dtype)
         for place, padded in ((slice(0, 3), src), (slice(3, 6), plate)):
@@ -112,12 +109,12 @@ class TiledRefiner:
             steps = (step * down, step * right, down, right, each)
             every = np.lib.stride_tricks.as_strided(padded, (*self._count, side, side, 3), steps, writeable=False)
             pair[..., place] = torch.from_numpy(every[i, j])
-        return pair
+        return pair.mul_(1 / 255)
 
-    def _surrounded(self, picture: Whole, step: int, margin: int) -> Whole:
+    def _surrounded(self, picture: Bytes, step: int, margin: int) -> Bytes:
         """With black around it, for whole tiles and their margins."""
         down, right = (n * step - side + margin for n, side in zip(self._count, picture.shape, strict=False))
-        return np.asarray(cv2.copyMakeBorder(picture, margin, down, margin, right, cv2.BORDER_CONSTANT))
+        return np.asarray(cv2.copyMakeBorder(picture, margin, down, margin, right, cv2.BORDER_CONSTANT), np.uint8)
 
     def _windows(self, coarse: Tensor, row: Tensor, column: Tensor) -> Tensor:
         """(T,14,14,37): the coarse maps at half resolution, hidden features and alpha held to their ranges."""
@@ -127,14 +124,14 @@ class TiledRefiner:
         y = start_y[row][:, None] + torch.arange(tall)
         x = start_x[column][:, None] + torch.arange(wide)
         index = (y[:, :, None] * width + x[:, None, :]).flatten()
-        maps = coarse.reshape(height * width, channels).index_select(0, index).float()
+        maps = coarse.reshape(height * width, channels).index_select(0, index).to(self._dtype)
         maps[:, 5:].clamp_(min=0)
         maps[:, 0].clamp_(0, 1)
         lines = torch.bmm(down[row], maps.view(len(row), tall, wide * channels))
         return torch.matmul(across[column][:, None], lines.view(len(row), down.shape[1], wide, channels))
 
 
-def _interpolated(tiles: int, length: int, base: int, margin: int) -> _Axis:
+def _interpolated(tiles: int, length: int, base: int, margin: int, dtype: torch.dtype) -> _Axis:
     """Bilinear interpolation from `base` to `length` pixels (corners not aligned) as matrices, one for each tile."""
     side = _PIXELS // 2
     place = torch.arange(tiles)[:, None] * side + torch.arange(-margin, side + margin)
@@ -149,4 +146,4 @@ def _interpolated(tiles: int, length: int, base: int, margin: int) -> _Axis:
     for index, share in ((low, 1 - (at - low)), (high, at - low)):
         where = (index - first[:, None]).clamp(0, span - 1)
         weights.scatter_add_(2, where[..., None], (share * inside)[..., None].float())
-    return _Axis(first, weights)
+    return _Axis(first, weights.to(dtype))

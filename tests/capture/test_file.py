@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
+from camdaemon import colour
 from camdaemon.capture import file as module
 from camdaemon.capture.file import FileSource
 from camdaemon.errors import ConfigError, DeviceError, StreamEnded
-from camdaemon.frame import HostFrame, Size
+from camdaemon.frame import HostFrame, PixelFormat, Size
 
 _COLOURS = np.array([(200, 40, 40), (40, 180, 60), (40, 60, 210), (230, 230, 230), (25, 25, 25), (190, 150, 120)])
 _KR_KB = {Colorspace.ITU601: (0.299, 0.114), Colorspace.ITU709: (0.2126, 0.0722)}
@@ -121,8 +122,17 @@ def test_colours_follow_the_files_matrix_and_range(
     picture = np.repeat(np.repeat(_COLOURS.reshape(2, 3, 3), 32, 0), 32, 1).astype(np.uint8)
     path = _clip(tmp_path / name, codec=codec, matrix=matrix, full=full, picture=picture, frames=2)
     seen = _read(FileSource(path, loop=False, paced=False)).data
-    middles = seen.reshape(2, 32, 3, 32, 3)[:, 8:24, :, 8:24].mean((1, 3)).reshape(6, 3)
-    np.testing.assert_allclose(middles, _COLOURS, atol=2.5)
+    raw = FileSource(path, loop=False, paced=False, raw=True)
+    assert raw.fmt is (PixelFormat.I420 if name == "601.mp4" else PixelFormat.RGB)
+    for each in (seen, colour.host_to_rgb(_read(raw).data, raw.fmt)):
+        middles = each.reshape(2, 32, 3, 32, 3)[:, 8:24, :, 8:24].mean((1, 3)).reshape(6, 3)
+        np.testing.assert_allclose(middles, _COLOURS, atol=2.5)
+
+
+def test_a_clip_that_is_cropped_comes_as_rgb(tmp_path: Path) -> None:
+    source = FileSource(_clip(tmp_path / "odd.mp4", size=(98, 66)), loop=False, paced=False, raw=True)
+    assert (source.fmt, source.size) == (PixelFormat.RGB, Size(96, 64))
+    assert _number(_read(source)) == 0
 
 
 def test_a_size_that_is_no_multiple_of_4_is_cropped_about_the_middle(tmp_path: Path) -> None:

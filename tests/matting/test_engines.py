@@ -54,13 +54,13 @@ def exact(network: BackgroundMattingV2, size: tuple[int, int], seed: int = 1) ->
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_torch_in_float32_is_the_network_itself(network, size):
-    engine = TorchBase(network, torch.float32)
+    engine = TorchBase(network, torch.float32, size)
     assert (engine.name, engine.dtype) == ("torch float32", torch.float32)
     assert float((maps(engine, size) - exact(network, size)).abs().max()) < 1e-5
 
 
 def test_torch_in_bfloat16_is_near_and_leaves_the_network_alone(network):
-    engine = TorchBase(network, torch.bfloat16)
+    engine = TorchBase(network, torch.bfloat16, SIZES[0])
     assert (engine.name, engine.dtype) == ("torch bfloat16", torch.bfloat16)
     wanted = exact(network, SIZES[0])
     away = (maps(engine, SIZES[0]) - wanted).abs()
@@ -72,7 +72,7 @@ def test_what_an_engine_is_given_stays_as_it_is(network):
     given = pair(SIZES[0])
     for dtype in (torch.float32, torch.bfloat16):
         with torch.inference_mode():
-            TorchBase(network, dtype)(given)
+            TorchBase(network, dtype, SIZES[0])(given)
         assert torch.equal(given, pair(SIZES[0]))
 
 
@@ -200,7 +200,9 @@ def machine(monkeypatch) -> Machine:
     monkeypatch.setattr(engines, "time", made)
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     monkeypatch.setattr(
-        engines, "TorchBase", lambda network, dtype: Stand(made, f"torch {str(dtype).removeprefix('torch.')}", dtype)
+        engines,
+        "TorchBase",
+        lambda network, dtype, size: Stand(made, f"torch {str(dtype).removeprefix('torch.')}", dtype),
     )
     return made
 
