@@ -35,6 +35,7 @@ from camdaemon.painter import Painter
 from camdaemon.patience import Patience
 from camdaemon.pipeline import Pipeline
 from camdaemon.plate import Plate, PlateMatcher
+from camdaemon.priority import made_apart
 from camdaemon.show import Scene, Show
 from camdaemon.transfer import Transfer, choose_device, give_memory_back
 from camdaemon.viewfinder import Viewfinder
@@ -69,7 +70,7 @@ def build(config: Config, playing: Playing, sink_for: OpenSink | None = None, ho
     """
     with contextlib.ExitStack() as opened:
         device = choose_device(config.device)
-        matting = make_matting(config, device)
+        matting = made_apart(lambda: make_matting(config, device), "engine")
 
         def reopen() -> Source:
             source = open_source(config, loop=playing.loop, paced=playing.paced)
@@ -90,7 +91,7 @@ def build(config: Config, playing: Playing, sink_for: OpenSink | None = None, ho
         if not playing.paced and (source.live or sink.live):
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
         engines = Engines(config, size, metrics, 1 / source.fps if source.live or playing.paced else None)
-        engine = engines.first(device, matting)
+        engine = made_apart(lambda: engines.first(device, matting), "engine")
         deck, viewfinder = Deck(sink.fmt, size), Viewfinder()
         waits = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
         demand = Demand() if source.live and _on_demand(config) else Demand(ALWAYS)

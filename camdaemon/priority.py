@@ -1,4 +1,4 @@
-"""Threads that give way: what is made for later must not delay the frame of now."""
+"""Which thread computes, and which gives way: what is made for later must not delay the frame of now."""
 
 from __future__ import annotations
 
@@ -22,14 +22,31 @@ def give_way() -> None:
 
 def made_aside(make: Callable[[], T], name: str) -> T:
     """What `make` returns or raises, done in a thread that gives way; the caller waits."""
+
+    def work() -> T:
+        give_way()
+        return make()
+
+    return made_apart(work, name)
+
+
+def made_apart(make: Callable[[], T], name: str) -> T:
+    """What `make` returns or raises, done in a thread that ends with it; the caller waits.
+
+    For all that computes with torch outside of the worker: each thread that once did keeps a team of torch's own, and
+    when all teams together are more than the processors, the worker's no longer spins for its next piece of work.
+    """
     future: Future[T] = Future()
 
     def work() -> None:
-        give_way()
         try:
             future.set_result(make())
         except BaseException as wrong:
             future.set_exception(wrong)
 
-    threading.Thread(target=work, name=name, daemon=True).start()
-    return future.result()
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    try:
+        return future.result()
+    finally:
+        thread.join(1.0)  # a moment, unless the caller was interrupted

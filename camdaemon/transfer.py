@@ -50,8 +50,9 @@ class Transfer:
         """A pool of frames in memory that this device copies fastest (pinned for CUDA)."""
 
         def make() -> HostFrame:
-            data = torch.zeros(fmt.shape(size), dtype=torch.uint8, pin_memory=self._cuda)
-            return HostFrame(data.numpy(), fmt, size)
+            if not self._cuda:
+                return HostFrame.empty(fmt, size)
+            return HostFrame(torch.zeros(fmt.shape(size), dtype=torch.uint8, pin_memory=True).numpy(), fmt, size)
 
         return Pool(make, count)
 

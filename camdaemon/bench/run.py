@@ -1,4 +1,7 @@
-"""The whole measurement, in order; what it gives are plain values, as `--json` writes them."""
+"""The whole measurement, in order; what it gives are plain values, as `--json` writes them.
+
+What computes outside of a pipeline does so in threads that end before the pipelines run, as in the daemon.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,15 @@ from camdaemon.bench import machine, network
 from camdaemon.bench.floor import Floor
 from camdaemon.bench.footage import Footage, load
 from camdaemon.bench.pipeline import run_pipeline
-from camdaemon.bench.sides import Side, plain_side, real_side
+from camdaemon.bench.sides import PlainMatting, Side, plain_side, real_side
 from camdaemon.bench.stops import run_stops
 from camdaemon.bench.subject import Subject
 from camdaemon.bench.timing import Comparison, alternate
+from camdaemon.config import Config
 from camdaemon.errors import ConfigError
 from camdaemon.offline.progress import progress
 from camdaemon.picture import quiet_opencv
+from camdaemon.priority import made_apart
 
 Values = dict[str, Any]
 _WARM = 3  # frames before anything is counted
@@ -41,33 +46,47 @@ def measure(subject: Subject) -> Values:
     ):
         config = subject.config(subject.weights_file(Path(folder)))
         footage = load(config)
-        real = real_side(config, footage, paced=subject.realtime)
-        run_stops(real, footage, _WARM)
-        resident = machine.resident()  # before anything plain takes memory
-        plain = plain_side(config, footage, real, paced=subject.realtime)
-        run_stops(plain, footage, _WARM)
-        matting = network.plain_matting(config, footage, real)
-        pairs = network.pairs_of(footage, real)
+        real, plain, resident = made_apart(lambda: _sides(subject, config, footage), "bench")
+        matting, pairs, difference = made_apart(lambda: _networks(config, footage, real), "bench")
         found: Values = {
             "machine": machine.facts(real.device, threads),
             "busy": busy,
             "subject": _said(subject, footage, real),
-            "difference": {
-                name: round(value, 4) for name, value in asdict(network.difference(real, matting, pairs)).items()
-            },
+            "difference": {name: round(value, 4) for name, value in asdict(difference).items()},
             "resident_mb": round(resident / 2**20, 1),
         }
         real_matting = real.journey.engine.matting
         parts = {
-            "network": network.compare(
-                lambda src, plate: real_matting(src, plate, 0), matting, pairs, subject.frames, subject.rounds, tick
+            "network": made_apart(
+                lambda: network.compare(
+                    lambda src, plate: real_matting(src, plate, 0), matting, pairs, subject.frames, subject.rounds, tick
+                ),
+                "bench",
             ),
-            "stops": _stops(subject, footage, real, plain, tick),
+            "stops": made_apart(lambda: _stops(subject, footage, real, plain, tick), "bench"),
             "end to end": _end_to_end(subject, footage, real, plain, tick),
         }
         found["parts"] = {name: part.summary() for name, part in parts.items()}
-        found["floor"] = _floor(network.count(matting, pairs[-1]), real, parts["network"])
+        counted = made_apart(lambda: network.count(matting, pairs[-1]), "bench")
+        found["floor"] = made_apart(lambda: _floor(counted, real, parts["network"]), "bench")
         return found
+
+
+def _sides(subject: Subject, config: Config, footage: Footage) -> tuple[Side, Side, int]:
+    """The real and the plain one, warmed up, and what the process took before anything plain, in bytes."""
+    real = real_side(config, footage, paced=subject.realtime)
+    run_stops(real, footage, _WARM)
+    resident = machine.resident()
+    plain = plain_side(config, footage, real, paced=subject.realtime)
+    run_stops(plain, footage, _WARM)
+    return real, plain, resident
+
+
+def _networks(
+    config: Config, footage: Footage, real: Side
+) -> tuple[PlainMatting, list[network.Pair], network.Difference]:
+    matting, pairs = network.plain_matting(config, footage, real), network.pairs_of(footage, real)
+    return matting, pairs, network.difference(real, matting, pairs)
 
 
 def _stops(subject: Subject, footage: Footage, real: Side, plain: Side, tick: Callable[[], None]) -> Comparison:
