@@ -141,6 +141,13 @@ def test_a_slow_matting_drops_old_frames_and_shows_the_newest(start):
     assert seqs == sorted(set(seqs)) or found["counts"]["repeated"] > 0
 
 
+def test_the_camera_gives_way_to_the_frame_in_work(start, monkeypatch):
+    gave_way = []
+    monkeypatch.setattr(loops, "give_way", lambda: gave_way.append(threading.current_thread().name))
+    assert start(Rig(limit=3, keep_all=True)).pipeline.wait(10)
+    assert gave_way == ["capture"]
+
+
 def test_a_slow_sink_does_not_slow_the_camera(start):
     sink = RecordingSink()
     write = sink.write
