@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from camdaemon import levels
+from camdaemon import fused, levels
 from camdaemon.errors import MattingError
 from camdaemon.matte import Matte
 from camdaemon.style import Style
@@ -28,6 +28,8 @@ def composite(matte: Matte, backdrop: Tensor, edge: float = 0.0) -> Tensor:
     F is the predicted foreground, never the camera's pixels, so that no fringe of the room comes along. Alpha is
     stretched so that its outermost 2 % become exactly 0 and 1, and `edge` (see `trimmed`) moves its contour.
     """
+    if fused.usable(backdrop.device):
+        return fused.over(_moved(matte.alpha, edge), matte.foreground, backdrop, *_kept(edge))
     if backdrop.is_floating_point():
         return torch.lerp(backdrop, matte.foreground, trimmed(matte.alpha, edge))
     alpha, colours = (levels.array(levels.as_bytes(part)) for part in (matte.alpha, matte.foreground))
@@ -60,11 +62,16 @@ def trimmed(alpha: Tensor, edge: float) -> Tensor:
     It never grows beyond where alpha is above 0.02: the foreground's colours out there may be the room's.
     """
     low, high = _kept(edge)
-    if edge > 0:
-        reach = _reach(edge, alpha.shape[2])
-        near = F.avg_pool2d(F.pad(alpha, (reach,) * 4, mode="replicate"), 2 * reach + 1, 1)
-        alpha = torch.minimum(alpha, 2 * near - 1)  # 1/2 at a straight contour, 1 at `reach` inside of it
-    return (alpha - low).mul_(1 / (high - low)).clamp_(0, 1)
+    return (_moved(alpha, edge) - low).mul_(1 / (high - low)).clamp_(0, 1)
+
+
+def _moved(alpha: Tensor, edge: float) -> Tensor:
+    """`alpha`, floats, with the contour where a tighter edge has it."""
+    if edge <= 0:
+        return alpha
+    reach = _reach(edge, alpha.shape[2])
+    near = F.avg_pool2d(F.pad(alpha, (reach,) * 4, mode="replicate"), 2 * reach + 1, 1)
+    return torch.minimum(alpha, 2 * near - 1)  # 1/2 at a straight contour, 1 at `reach` inside of it
 
 
 def _trimmed_bytes(alpha: Bytes, edge: float) -> Bytes:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from camdaemon import colour, levels, picture
+from camdaemon import colour, fused, levels, picture
 from camdaemon.errors import ConfigError
 from camdaemon.frame import HostFrame, PixelFormat, Size
 from camdaemon.pool import Pool
@@ -45,6 +45,9 @@ class Transfer:
         self._cuda = device.type == "cuda"
         if self._cuda:
             self._up, self._down = torch.cuda.Stream(device), torch.cuda.Stream(device)
+        fuses = fused.usable(device)
+        self._to_rgb = fused.to_rgb if fuses else colour.device_to_rgb
+        self._from_rgb = fused.from_rgb if fuses else colour.device_from_rgb
 
     def pool(self, fmt: PixelFormat, size: Size, count: int = 3) -> Pool:
         """A pool of frames in memory that this device copies fastest (pinned for CUDA)."""
@@ -74,7 +77,7 @@ class Transfer:
         compute = torch.cuda.current_stream(self.device)
         compute.wait_event(copied)
         raw.record_stream(compute)
-        rgb = colour.device_to_rgb(raw, frame.fmt, self.dtype)
+        rgb = self._to_rgb(raw, frame.fmt, self.dtype)
         if frame.size != self.size:
             x, y, width, height = self.size.cover(frame.size.width, frame.size.height)
             cut = rgb[:, :, y : y + height, x : x + width]
@@ -97,7 +100,7 @@ class Transfer:
         colour.rgb_to_host(levels.array(finished), into.fmt, into.data)
 
     def _download_cuda(self, finished: Tensor, into: HostFrame) -> None:
-        packed = colour.device_from_rgb(finished, into.fmt)
+        packed = self._from_rgb(finished, into.fmt)
         self._down.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self._down):
             torch.from_numpy(into.data).copy_(packed, non_blocking=True)

@@ -21,7 +21,7 @@ WORDS |= {"style", "keys", "listing", "priority", "v4l2_controls", "demand", "pa
 WORDS |= {"effort", "governor"}
 # Floor 1: stops on a frame's way. Words and their own folder only.
 STOP_FOLDERS = {"capture", "matting", "backdrop", "output"}
-STOPS = {"transfer", "colour", "plate", "plate_store", "composite", "deck", "contact_sheet", "gallery"}
+STOPS = {"transfer", "colour", "fused", "plate", "plate_store", "composite", "deck", "contact_sheet", "gallery"}
 # Floor 2: the journey, each importing what stands before it.
 JOURNEY = ["show", "painter", "viewfinder", "journey", "loops", "pipeline"]
 # Floor 3: control. These surfaces are handed what executes a verb; the others may see the floors below.
@@ -41,7 +41,9 @@ BELOW_APART = {"model": set(), "train": {0}, "offline": {0, 1}, "evaluate": {0, 
 # And the exceptions.
 ALSO = {
     "matting": {"model"},
-    "transfer": {"colour"},
+    "transfer": {"colour", "fused"},
+    "composite": {"fused"},
+    "fused": {"colour"},
     "deck": {"colour"},
     "output.preview": {"colour"},
     "output.loopback": {"colour"},
@@ -55,6 +57,7 @@ TORCH = {
     "levels",
     "transfer",
     "colour",
+    "fused",
     "plate",
     "composite",
     "contact_sheet",

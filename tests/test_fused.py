@@ -83,7 +83,10 @@ def test_every_format_is_written_as_torch_writes_it(interpreter, fmt, size, dtyp
     found = fused.from_rgb(rgb, fmt)
     assert found.dtype == torch.uint8
     assert found.is_contiguous()
-    assert apart(found, colour.device_from_rgb(rgb, fmt)) <= 1
+    right = colour.device_from_rgb(rgb, fmt)
+    assert apart(found, right) <= 1
+    if dtype == torch.float32:  # what is rounded to bytes differs only where it lay half-way between two
+        assert float((found != right).double().mean()) < 0.01
 
 
 @pytest.mark.parametrize("fmt", [PixelFormat.YUYV, PixelFormat.NV12])
