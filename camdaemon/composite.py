@@ -132,12 +132,12 @@ def check(matte: Matte, finished: Tensor, seq: int, max_coverage: float) -> None
         )
     # Bytes are finite, and no longer show that what they were made of was not.
     doubtful = finished if finished.is_floating_point() else matte.foreground
-    parts = (doubtful, matte.alpha) if doubtful.is_floating_point() else (matte.alpha, matte.alpha)
+    parts = (matte.alpha, doubtful) if doubtful.is_floating_point() else (matte.alpha,)
     sums = torch.stack([levels.mean(part) for part in parts]).tolist()
     if not all(math.isfinite(value) for value in sums):
         raise MattingError("the matte holds NaN or infinity; check the weights, then: camdaemon run --device cpu")
-    if sums[1] > max_coverage:
+    if sums[0] > max_coverage:
         raise MattingError(
-            f"the matte covers {sums[1]:.0%} of the picture (at most {max_coverage:.0%} may be a person): "
+            f"the matte covers {sums[0]:.0%} of the picture (at most {max_coverage:.0%} may be a person): "
             "the camera or the light changed; take a new plate with: camdaemon plate"
         )

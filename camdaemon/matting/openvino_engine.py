@@ -21,22 +21,13 @@ import torch
 from openvino.preprocess import PrePostProcessor  # type: ignore[import-untyped, import-not-found, unused-ignore]
 from torch import Tensor
 
+from camdaemon.matting.packed import Coarse
 from camdaemon.model import BackgroundMattingV2
 
 log = logging.getLogger(__name__)
 
 _LAYOUT = "NHWC 1"  # of what is kept
 _HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
-
-
-class _Coarse(torch.nn.Module):
-    def __init__(self, network: BackgroundMattingV2) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, pair: Tensor) -> Tensor:
-        """The maps as they are, so that the whole base network is traced."""
-        return self.network.coarse(pair)
 
 
 class OpenVino:
@@ -84,7 +75,7 @@ def _converted(network: BackgroundMattingV2) -> Any:
     """Pictures lie pixel by pixel on both sides, as the rest of the CPU's journey wants them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it traces with torch.jit, which is to go one day
-        model = ov.convert_model(_Coarse(network).eval(), example_input=torch.zeros(1, 6, 144, 256))
+        model = ov.convert_model(Coarse(network).eval(), example_input=torch.zeros(1, 6, 144, 256))
     steps = PrePostProcessor(model)
     for end in (steps.input(), steps.output()):
         end.tensor().set_layout(ov.Layout("NHWC"))

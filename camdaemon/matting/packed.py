@@ -24,7 +24,9 @@ _ACTIVATIONS: dict[object, _Activation] = {
 }  # fmt: skip
 
 
-class _Coarse(nn.Module):
+class Coarse(nn.Module):
+    """`network.coarse` as a module, for what traces modules: the maps as they are, so that all of it is traced."""
+
     def __init__(self, network: BackgroundMattingV2) -> None:
         super().__init__()
         self.network = network
@@ -62,7 +64,7 @@ def packed(network: BackgroundMattingV2, pair: Tensor) -> Callable[[Tensor], Ten
     """
     if not all(bool(weights.isfinite().all()) for weights in network.parameters()):
         raise RuntimeError("weights that are not finite")
-    traced = fx.symbolic_trace(_Coarse(network).eval())
+    traced = fx.symbolic_trace(Coarse(network).eval())
     ShapeProp(traced).propagate(pair)
     modules = dict(traced.named_modules())
     for node in list(traced.graph.nodes):
