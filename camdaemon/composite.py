@@ -50,9 +50,9 @@ def _over(backdrop: Bytes, foreground: Bytes, alpha: Bytes) -> Tensor:
     if width and height:
         there = (slice(y, y + height), slice(x, x + width))
         share = cv2.merge([alpha[there]] * 3)
-        person = cv2.multiply(foreground[there], share, scale=1 / 255)
-        behind = cv2.multiply(backdrop[there], cv2.bitwise_not(share), scale=1 / 255)
-        cv2.add(person, behind, dst=out[there])
+        both = np.multiply(foreground[there], share, dtype=np.uint16)  # 255·255 at most, together too
+        both += np.multiply(backdrop[there], cv2.bitwise_not(share), dtype=np.uint16)
+        out[there] = cv2.convertScaleAbs(both, alpha=1 / 255)  # so that only here it is rounded
     return levels.tensor(out)
 
 

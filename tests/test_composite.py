@@ -163,10 +163,10 @@ def contour(height: int = 480, width: int = 64) -> Tensor:
 
 
 def steps(edge: float) -> float:
-    """How far bytes may be from floats: half a step each for alpha and the two parts of the result, and for a tighter
-    edge half a step of the mean around, which counts twice and is stretched.
+    """How far bytes may be from floats: half a step each for alpha and the result, and for a tighter edge half a step
+    of the mean around, which counts twice and is stretched.
     """
-    return 1.5 if edge <= 0 else 1.5 + 1 / (0.96 - 0.3 * edge)
+    return 1.0 if edge <= 0 else 1.0 + 1 / (0.96 - 0.3 * edge)
 
 
 def away(found: Tensor, wanted: Tensor) -> Tensor:

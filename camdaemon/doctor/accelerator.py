@@ -40,7 +40,7 @@ _DRIVERS = {11: (450, 80), 12: (525, 60), 13: (580,)}
 _NVIDIA, _DISPLAY = "0x10de", "0x03"
 _REINSTALL = f"{sys.executable} -m pip install --force-reinstall --index-url https://pypi.org/simple torch"
 _SMALLER = "if it is too slow: camdaemon run --size 640x360"
-_FASTER = f"a third faster with OpenVINO: {sys.executable} -m pip install openvino"
+_FASTER = f"faster with OpenVINO: {sys.executable} -m pip install openvino"
 
 
 def check(context: Context) -> Iterator[Finding]:

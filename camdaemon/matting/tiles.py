@@ -12,7 +12,7 @@ for a tile's rows and one for its columns. Those hold the published bilinear wei
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ _PIXELS = _PATCHES * SIDE
 _AT_ONCE = 512  # tiles, so that refining a whole 4K frame does not take gigabytes
 
 Bytes = NDArray[np.uint8]
+Whole = NDArray[np.integer[Any]]
 
 
 class Fine(NamedTuple):
@@ -41,10 +42,10 @@ class Fine(NamedTuple):
 
 
 class Padded(NamedTuple):
-    """A picture with black around it, and the same at half the size."""
+    """A picture with black around it.   full: uint8.   half: int16, at half the size, sums of 2×2 pixels, 0..1020."""
 
-    full: Bytes
-    half: Bytes
+    full: Whole
+    half: Whole
 
 
 class _Axis(NamedTuple):
@@ -73,7 +74,8 @@ class TiledRefiner:
     def padded(self, rgb: Bytes) -> Padded:
         """(H,W,3) as `__call__` wants its pictures."""
         height, width = rgb.shape[:2]
-        half = np.asarray(cv2.resize(rgb, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
+        four = np.multiply(rgb, 4, dtype=np.uint16)  # so that means of 2×2 pixels are whole numbers
+        half = np.asarray(cv2.resize(four, (width // 2, height // 2), interpolation=cv2.INTER_AREA)).view(np.int16)
         return Padded(self._surrounded(rgb, _PIXELS, self._edge), self._surrounded(half, _PIXELS // 2, self._margin))
 
     def __call__(self, coarse: Tensor, src: Padded, plate: Padded, chosen: Tensor) -> Fine:
@@ -92,16 +94,16 @@ class TiledRefiner:
 
     def _refined(self, coarse: Tensor, src: Padded, plate: Padded, row: Tensor, column: Tensor) -> Tensor:
         """(T,4,16,16) of the tiles at `row`, `column`."""
-        half = self._pairs(src.half, plate.half, row, column, _PIXELS // 2, self._margin)
-        full = self._pairs(src.full, plate.full, row, column, _PIXELS, self._edge)
+        half = self._pairs(src.half, plate.half, row, column, _PIXELS // 2, self._margin).mul_(1 / 1020)
+        full = self._pairs(src.full, plate.full, row, column, _PIXELS, self._edge).mul_(1 / 255)
         maps = self._windows(coarse, row, column)
         x = half.new_empty(*half.shape[:3], maps.shape[3] + half.shape[3] - 1)  # all but the error
         x[..., :HIDDEN], x[..., HIDDEN : HIDDEN + 4], x[..., HIDDEN + 4 :] = maps[..., 5:], maps[..., :4], half
         fine: Tensor = self._refiner.at_full(self._refiner.at_half(x.permute(0, 3, 1, 2)), full.permute(0, 3, 1, 2))
         return fine
 
-    def _pairs(self, src: Bytes, plate: Bytes, row: Tensor, column: Tensor, step: int, margin: int) -> Tensor:
-        """(T,s,s,6): windows of s = step + 2·margin pixels of both, 0..1."""
+    def _pairs(self, src: Whole, plate: Whole, row: Tensor, column: Tensor, step: int, margin: int) -> Tensor:
+        """(T,s,s,6): windows of s = step + 2·margin pixels of both, not scaled yet."""
         i, j, side = row.numpy(), column.numpy(), step + 2 * margin
         pair = torch.empty(len(i), side, side, 6, dtype=self._dtype)
         for place, padded in ((slice(0, 3), src), (slice(3, 6), plate)):
@@ -109,12 +111,12 @@ class TiledRefiner:
             steps = (step * down, step * right, down, right, each)
             every = np.lib.stride_tricks.as_strided(padded, (*self._count, side, side, 3), steps, writeable=False)
             pair[..., place] = torch.from_numpy(every[i, j])
-        return pair.mul_(1 / 255)
+        return pair
 
-    def _surrounded(self, picture: Bytes, step: int, margin: int) -> Bytes:
+    def _surrounded(self, picture: Whole, step: int, margin: int) -> Whole:
         """With black around it, for whole tiles and their margins."""
         down, right = (n * step - side + margin for n, side in zip(self._count, picture.shape, strict=False))
-        return np.asarray(cv2.copyMakeBorder(picture, margin, down, margin, right, cv2.BORDER_CONSTANT), np.uint8)
+        return np.asarray(cv2.copyMakeBorder(picture, margin, down, margin, right, cv2.BORDER_CONSTANT))
 
     def _windows(self, coarse: Tensor, row: Tensor, column: Tensor) -> Tensor:
         """(T,14,14,37): the coarse maps at half resolution, hidden features and alpha held to their ranges."""

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 Pair = tuple[int, int]  # height, width
 FRAMES: list[Pair] = [(100, 76), (128, 96), (76, 132), (16, 16), (4, 20)]
 RATIOS = [1 / 4, 1 / 2, 1 / 3, 1 / 6, 1.0, 0.37, 0.81]
-BOUND = 2e-4  # pictures of half the size are rounded to bytes
+BOUND = 1e-4
 
 
 def refiner(kernel: int, seed: int = 7) -> Refiner:
