@@ -76,7 +76,8 @@ def usable(device: torch.device) -> bool:
     """Whether the functions above give on `device`, a GPU, what torch does; it takes seconds to find out, once.
     Never raises: the log says what went wrong.
     """
-    return device.type == "cuda" and _proven(device)
+    # A tensor's device has a number, one that was asked for may have none: else all is tried again, at the first frame.
+    return device.type == "cuda" and _proven(torch.device("cuda", device.index or 0))
 
 
 @functools.cache

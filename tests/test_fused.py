@@ -209,6 +209,15 @@ def test_the_cpu_is_not_asked(monkeypatch, caplog):
     assert not caplog.records
 
 
+def test_a_tensors_device_is_the_one_that_was_asked_for(monkeypatch):
+    """Else the first frame would wait for what was known at the start."""
+    asked = []
+    monkeypatch.setattr(fused, "_proven", lambda device: bool(asked.append(device)))
+    for name in ("cuda", "cuda:0", "cuda:1"):
+        fused.usable(torch.device(name))
+    assert asked == [torch.device("cuda:0"), torch.device("cuda:0"), torch.device("cuda:1")]
+
+
 def test_without_triton_the_log_says_so_once(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "triton", None)
     with caplog.at_level(logging.INFO):
