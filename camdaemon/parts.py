@@ -19,7 +19,7 @@ from camdaemon.control.holding import Holder
 from camdaemon.control.scenes import style_of
 from camdaemon.deck import Deck
 from camdaemon.demand import ALWAYS, Demand
-from camdaemon.effort import LADDER, rates_only
+from camdaemon.effort import ladder_of, rates_only
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frame import Size
 from camdaemon.governor import Governor
@@ -141,13 +141,13 @@ class Engines:
         transfer = Transfer(device, self.size)
         matcher = PlateMatcher(transfer.upload_picture, enabled=self.config.match_exposure)
         painter = Painter(transfer.upload_picture, self.metrics)
-        return Engine(transfer, matting, matcher, painter, self._governor())
+        return Engine(transfer, matting, matcher, painter, self._governor(device))
 
-    def _governor(self) -> Governor | None:
+    def _governor(self, device: torch.device) -> Governor | None:
         if not self.config.governor or self.period_s is None:
             return None
         chosen = self.config.matting != "bgmv2" or self.config.refine != RefineConfig()
-        return Governor(self.period_s, rates_only() if chosen else LADDER)
+        return Governor(self.period_s, rates_only() if chosen else ladder_of(device.type))
 
 
 def _on_demand(config: Config) -> bool:

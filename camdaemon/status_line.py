@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from camdaemon.effort import LADDER
 from camdaemon.pipeline import Pipeline
 
 STEPS = ("upload", "plate", "matte", "backdrop", "composite", "check", "download", "write")
@@ -44,8 +43,9 @@ def render(pipeline: Pipeline) -> Text:
     ]
     if latency:
         parts.append(f"latency p50 {latency['p50']:.0f} p99 {latency['p99']:.0f} ms")
-    if (effort := pipeline.journey.engine.matting.effort) != LADDER[0]:
-        parts.append(str(effort))
+    engine = pipeline.journey.engine
+    if engine.governor is not None and engine.governor.rung:
+        parts.append(str(engine.matting.effort))
     if counts.get("matting_errors"):
         parts.append(f"{counts['matting_errors']} without a matte")
     return Text(" | ".join(parts))

@@ -36,7 +36,7 @@ class Machine:
     def mean(self, effort: Effort) -> float:
         """Seconds for a frame worked on, without a load."""
         base, refiner, rest = self.split
-        work = base * (effort.base_side / 180) ** 2 + refiner * effort.refined / 0.039 + rest
+        work = base * (effort.base_side / 176) ** 2 + refiner * effort.refined / 0.039 + rest
         return self.slowness * PERIOD * work / sum(self.split)
 
     def __call__(self, effort: Effort, t: float) -> float:
@@ -76,7 +76,7 @@ def test_every_rung_is_cheaper_than_the_one_before_and_the_first_is_full_effort(
 
 
 def test_an_effort_says_what_it_is():
-    assert str(Effort()) == "base 180 lines, 3.9 % refined"
+    assert str(Effort()) == "base 176 lines, 3.9 % refined"
     assert str(Effort(144, 0.013, every=2)) == "base 144 lines, 1.3 % refined, every 2nd frame"
     assert str(Effort(112, 0.006, every=4)) == "base 112 lines, 0.6 % refined, every 4th frame"
 

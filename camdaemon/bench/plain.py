@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import BackgroundMattingV2, Selection, base_size
+from camdaemon.model import BackgroundMattingV2, Selection
 
 _SIDE, _WINDOW = 4, 8  # pixels along a patch, and along what the refiner sees of it at either resolution
 
@@ -32,11 +32,13 @@ class PlainNetwork(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, src: Tensor, plate: Tensor, scale: float, selection: Selection) -> PlainMatte:
-        """src, plate: (B,3,H,W), 0..1, RGB, of the network's dtype, H and W multiples of 4."""
+    def forward(self, src: Tensor, plate: Tensor, base: tuple[int, int], selection: Selection) -> PlainMatte:
+        """src, plate: (B,3,H,W), 0..1, RGB, of the network's dtype, H and W multiples of 4.
+
+        base: height and width of the base network's input.
+        """
         height, width = src.shape[2:]
-        size = base_size(height, width, scale)
-        coarse = self.network.base(_resized(src, size), _resized(plate, size)).clamped()
+        coarse = self.network.base(_resized(src, base), _resized(plate, base)).clamped()
         whole = _resized(torch.cat([coarse.alpha, coarse.residual], 1), (height, width))
         refined = whole.new_zeros((len(src), 1, height // _SIDE, width // _SIDE), dtype=torch.bool)
         if self.network.refiner is not None:

@@ -18,11 +18,12 @@ from camdaemon.bench.plain import PlainNetwork, plain_composite
 from camdaemon.bench.timing import Stopwatch
 from camdaemon.config import Config
 from camdaemon.deck import Deck
+from camdaemon.effort import ladder_of
 from camdaemon.errors import MattingError
 from camdaemon.frame import Content, HostFrame, Size
 from camdaemon.journey import Engine, Journey
 from camdaemon.matting import make_matting
-from camdaemon.matting.bgmv2 import default_scale, selection_for
+from camdaemon.matting.bgmv2 import base_for, selection_for
 from camdaemon.model import load_network
 from camdaemon.output.null import NullSink
 from camdaemon.parts import Engines
@@ -73,18 +74,18 @@ def plain_dtype(on: torch.device) -> torch.dtype:
 
 
 class PlainMatting:
-    """The plain network with the daemon's settings for frames of `size`: the same scale, the same patches."""
+    """The plain network with the daemon's settings for frames of `size`: the same base input, the same patches."""
 
     def __init__(self, config: Config, size: Size, on: torch.device, dtype: torch.dtype) -> None:
         unfolded = load_network(Path(config.weights))
         self.network = PlainNetwork(unfolded).eval().requires_grad_(False).to(on, dtype)
-        self.scale = config.refine.scale or default_scale(size.height, size.width)
-        self.selection = selection_for(config.refine, size.height, size.width)
+        settings = (config.refine, size.height, size.width, ladder_of(on.type)[0])
+        self.base, self.selection = base_for(*settings), selection_for(*settings)
 
     def __call__(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B,3,H,W) twice → alpha (B,1,H,W), foreground (B,3,H,W), and which patches were refined."""
         with torch.inference_mode():
-            return self.network(src, plate, self.scale, self.selection)  # type: ignore[no-any-return]
+            return self.network(src, plate, self.base, self.selection)  # type: ignore[no-any-return]
 
 
 class PlainJourney(Journey):

@@ -37,6 +37,9 @@ def evaluate(
         typer.Option(help="bgmv2, bgmv2:WEIGHTS or difference; may be repeated.", show_default="bgmv2 and difference"),
     ] = None,
     exposure: Annotated[Exposure, typer.Option(help="Match the plate to each picture's exposure?")] = Exposure.MATCHED,
+    live: Annotated[
+        bool, typer.Option("--live", help="With the base input of live frames, not the larger one of files.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, or cuda.")] = "auto",
     output: Annotated[Path, typer.Option(help="Folder for scores.md and scores.json.")] = Path("camdaemon-scores"),
     pictures: Annotated[
@@ -49,7 +52,7 @@ def evaluate(
     from camdaemon.evaluate.report import table, write
     from camdaemon.evaluate.run import Plan
 
-    plan = Plan(people, plates, count, seed, size, clips, every, take_plates, predicted, truth, device, pictures)
+    plan = Plan(people, plates, count, seed, size, clips, every, take_plates, predicted, truth, live, device, pictures)
     rows, written = [], []
     for more in plan.run(matting or ["bgmv2", "difference"], exposure.value):
         rows += more

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from camdaemon.config import Config, PlateConfig
+from camdaemon.effort import OFFLINE, ladder_of
 from camdaemon.errors import ConfigError
 from camdaemon.evaluate.clips import Clip, truth
 from camdaemon.evaluate.composites import Case
@@ -20,6 +21,7 @@ from camdaemon.offline.studio import Studio, shown_alpha
 from camdaemon.offline.video import plate_of
 from camdaemon.picture import Picture, from_tensor
 from camdaemon.plate import Plate
+from camdaemon.transfer import choose_device
 
 Keep = Callable[[str, list[Picture]], None]  # name of a case; frame, true alpha, and each matting's alpha
 
@@ -54,12 +56,20 @@ class Entrant:
     studio: Studio
 
 
-def entrants(specs: list[str], exposures: list[bool], device: str) -> list[Entrant]:
+def entrants(specs: list[str], exposures: list[bool], device: str, *, live: bool = False) -> list[Entrant]:
     """Every matting of `specs` with every exposure matching of `exposures`.
 
-    A spec is bgmv2 (the default weights), bgmv2:FILE, or difference. Raises ConfigError.
+    A spec is bgmv2 (the default weights), bgmv2:FILE, or difference.   live: with the effort of live frames on that
+    device, else that of files. Raises ConfigError.
     """
-    return [Entrant(_name(spec, match), _studio(spec, device, match=match)) for spec in specs for match in exposures]
+    if device not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"there is no device {device!r}; try --device auto, cpu or cuda")
+    effort = ladder_of(choose_device(device).type)[0] if live else OFFLINE
+    return [
+        Entrant(_name(spec, match), Studio(_config(spec, device, match=match), effort))
+        for spec in specs
+        for match in exposures
+    ]
 
 
 def _name(spec: str, match: bool) -> str:
@@ -67,15 +77,13 @@ def _name(spec: str, match: bool) -> str:
     return (f"{kind} {Path(file).stem}" if file else kind) + ("" if match else ", unmatched")
 
 
-def _studio(spec: str, device: str, *, match: bool) -> Studio:
+def _config(spec: str, device: str, *, match: bool) -> Config:
     kind, _, file = spec.partition(":")
-    if device not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"there is no device {device!r}; try --device auto, cpu or cuda")
     match kind:
         case "bgmv2":
-            return Studio(Config(weights=file or "default", device=device, match_exposure=match))
+            return Config(weights=file or "default", device=device, match_exposure=match)
         case "difference" if not file:
-            return Studio(Config(matting="difference", device=device, match_exposure=match))
+            return Config(matting="difference", device=device, match_exposure=match)
         case _:
             raise ConfigError(f"there is no matting {spec!r}; try --matting bgmv2, bgmv2:FILE or difference")
 

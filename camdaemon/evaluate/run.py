@@ -37,6 +37,7 @@ class Plan:
     take_plates: bool
     predicted: Path | None
     truth: Path | None
+    live: bool
     device: str
     pictures: Path | None
 
@@ -58,7 +59,7 @@ class Plan:
         if self.people is None and self.clips is None:
             return
         clips = find_clips(self.clips, take_plates=self.take_plates) if self.clips is not None else []
-        field = entrants(mattings, _EXPOSURES[exposure], self.device)
+        field = entrants(mattings, _EXPOSURES[exposure], self.device, live=self.live)
         if self.people is not None and self.plates is not None:
             cases = Composites(self.people, self.plates, Size.parse(self.size), self.count, self.seed)
             yield _watched("composites", self.count, on_composites("composites", cases, field, self._keep))
@@ -73,6 +74,7 @@ class Plan:
         if self.clips is not None:
             how = "taken from their empty seconds" if self.take_plates else "as given"
             facts["clips"] = f"every {self.every}. frame scored, dtSSD of all; plates {how}"
+        facts["base input"] = "as of live frames" if self.live else "as of files"
         facts["exposure"] = "the plate is matched to each picture as live, but for mattings called unmatched"
         return facts
 

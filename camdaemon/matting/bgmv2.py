@@ -15,27 +15,29 @@ from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from camdaemon.config import RefineConfig
-from camdaemon.effort import Effort
+from camdaemon.effort import Effort, ladder_of
 from camdaemon.errors import ConfigError, EngineError
 from camdaemon.frame import Size
 from camdaemon.matting import Matte
 from camdaemon.matting.engines import BaseEngines
 from camdaemon.matting.host import HostNetwork, Shape
 from camdaemon.matting.replay import Replay
-from camdaemon.model import BackgroundMattingV2, Selection, fold_batch_norms, load_network
+from camdaemon.model import BackgroundMattingV2, Selection, base_by_lines, base_size, fold_batch_norms, load_network
+
+Size2 = tuple[int, int]  # height, width in pixels
 
 # The best effort refines 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise.
 _BEST = Effort()
 
 
-def default_scale(height: int, width: int, effort: Effort = _BEST) -> float:
-    """The base input's share of a frame of height × width pixels: its shorter side becomes 180, never enlarged.
+def base_for(refine: RefineConfig, height: int, width: int, effort: Effort = _BEST) -> Size2:
+    """Height and width of the base input: as the effort says; a scale that `refine` sets is obeyed, as published.
 
-    So 640x360 → 1/2, 1280x720 → 1/4, 1920x1080 → 1/6, 3840x2160 → 1/12. Lin et al. 2021 §5 take 1/4 for HD and 1/8
-    for 4K, that is 270 lines; the default weights were trained at 144 and are best near 180 (on two test clips
-    the mean error at 270 is between as high and 4.5 times as high, at 360 three to ten times), and fewer are faster.
+    So 1280x720 and 1920x1080 → 320x176 with the best effort for a CPU, 480x272 with that for a GPU.
     """
-    return min(1.0, effort.base_side / min(height, width))
+    if refine.scale:
+        return base_size(height, width, refine.scale)
+    return base_by_lines(height, width, effort.base_side)
 
 
 def default_weights() -> Path:
@@ -88,13 +90,13 @@ class BackgroundMatting:
     """
 
     name = "bgmv2"
-    effort = _BEST
 
     def __init__(
         self, weights: str, refine: RefineConfig, on: torch.device, engine: str = "torch", precision: str = "auto"
     ) -> None:
         network = _load(weights)
         fold_batch_norms(network)
+        self.effort = ladder_of(on.type)[0]
         self._on = on
         self._dtype = torch.float16 if on.type == "cuda" else torch.float32
         self._refine = refine
@@ -107,7 +109,7 @@ class BackgroundMatting:
         self._hosts: dict[Shape, HostNetwork] = {}  # one, and one for each size that the governor went down to
         # Where every frame has the same shapes; thresholding refines another number of patches each time.
         self._replayed = on.type == "cuda" and refine.mode != "thresholding"
-        self._replays: dict[tuple[torch.Size, float, Selection], Replay] = {}
+        self._replays: dict[tuple[torch.Size, Size2, Selection], Replay] = {}
         torch.backends.cudnn.benchmark = self._replayed
 
     def warm_up(self, size: Size) -> None:
@@ -142,10 +144,10 @@ class BackgroundMatting:
 
     def _on_floats(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, bool]:
         """Alpha, foreground, and whether both are finite."""
-        scale, selection = self._settings(src)
-        step = partial(self._network_on, scale=scale, selection=selection)
+        base, selection = self._settings(src)
+        step = partial(self._network_on, base=base, selection=selection)
         if self._replayed:
-            key = (src.shape, scale, selection)
+            key = (src.shape, base, selection)
             if key not in self._replays:
                 self._replays[key] = Replay(step, src, plate)
             alpha, foreground, sane = self._replays[key](src, plate)
@@ -154,11 +156,11 @@ class BackgroundMatting:
         return alpha, foreground, bool(sane)
 
     def _network_on(
-        self, src: Tensor, plate: Tensor, scale: float, selection: Selection
+        self, src: Tensor, plate: Tensor, base: Size2, selection: Selection
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Alpha, foreground, and whether both are finite, a bool on the device: nothing here waits for it."""
         self._network.selection = selection
-        found = self._network(src, plate, scale=scale, clamp=False)
+        found = self._network(src, plate, base=base, clamp=False)
         # Clamping would turn an infinite alpha into a valid one; a sum is finite only if all its terms are.
         parts = (found.alpha, found.foreground, found.alpha_coarse)
         sane = torch.stack([part.sum(dtype=torch.float32).isfinite() for part in parts]).all()
@@ -166,19 +168,19 @@ class BackgroundMatting:
 
     def _on_bytes(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, bool]:
         """The same, on the CPU."""
-        scale, selection = self._settings(src)
+        base, selection = self._settings(src)
         height, width = src.shape[-2:]
-        shape = Shape.of((height, width), scale)
+        shape = Shape((height, width), base)
         if shape not in self._hosts:
             assert self._bases is not None, "bytes are for the CPU"
             self._hosts[shape] = HostNetwork(self._bases, self._network.refiner, shape)
         return self._hosts[shape](src, plate, selection)
 
-    def _settings(self, src: Tensor) -> tuple[float, Selection]:
-        """The base input's share of the frame, and which patches are refined, with the effort of now."""
+    def _settings(self, src: Tensor) -> tuple[Size2, Selection]:
+        """The base input's height and width, and which patches are refined, with the effort of now."""
         height, width = src.shape[-2:]
-        scale = self._refine.scale or default_scale(height, width, self.effort)
-        return scale, selection_for(self._refine, height, width, self.effort)
+        settings = (self._refine, height, width, self.effort)
+        return base_for(*settings), selection_for(*settings)
 
     @property
     def engine(self) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor
 from camdaemon import levels
 from camdaemon.matting.engines import BaseEngines
 from camdaemon.matting.tiles import Bytes, Fine, Padded, TiledRefiner
-from camdaemon.model import SIDE, Refiner, Selection, base_size, choose
+from camdaemon.model import SIDE, Refiner, Selection, choose
 
 # Refining patches whose predicted error is lower changes nothing that can be seen (on two clips: 0.1 of 255 at the
 # 99.9th percentile), yet nearly half of the tiles held no other.
@@ -35,11 +35,6 @@ class Shape:
 
     frame: tuple[int, int]
     base: tuple[int, int]
-
-    @classmethod
-    def of(cls, frame: tuple[int, int], scale: float) -> Shape:
-        """scale: the base input's share of the frame."""
-        return cls(frame, base_size(*frame, scale))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ Nothing here holds state between frames, and nothing imports another part of cam
 from .checkpoint import Architecture, load_network, read_tensors, recognise
 from .decoder import HIDDEN
 from .folding import fold_batch_norms
-from .network import BACKBONES, Backbone, BackgroundMattingV2, Output, base_size
+from .network import BACKBONES, Backbone, BackgroundMattingV2, Output, base_by_lines, base_size
 from .patches import SIDE, Selection, choose
 from .refiner import Coarse, KernelSize, Refiner
 
@@ -28,6 +28,7 @@ __all__ = [
     "Output",
     "Refiner",
     "Selection",
+    "base_by_lines",
     "base_size",
     "choose",
     "fold_batch_norms",

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from . import mobilenetv2, resnet
 from .aspp import ASPP
-from .decoder import Decoder
+from .decoder import HIDDEN, Decoder
 from .patches import SIDE, Selection
 from .refiner import Coarse, KernelSize, Refiner, upsampled
 
@@ -19,6 +19,7 @@ Backbone = Literal["mobilenetv2", "resnet50", "resnet101"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 
 _ASPP_CHANNELS = 256
+_CELL = 16  # pixels of the base input along one of the encoder's last map
 
 
 class Output(NamedTuple):
@@ -41,6 +42,20 @@ def base_size(height: int, width: int, scale: float) -> tuple[int, int]:
     """Height and width of the base network's input: floor(side · scale), at least 1."""
     # 1080 · (180 / 1080) may come out just below 180.
     return max(1, math.floor(height * scale + 1e-6)), max(1, math.floor(width * scale + 1e-6))
+
+
+def base_by_lines(height: int, width: int, lines: int) -> tuple[int, int]:
+    """Height and width of the base network's input whose shorter side is about `lines` pixels; hardly ever enlarged.
+
+    So 1280x720 by 176 lines → (176, 320). Whole cells of the encoder: half a cell moves what the decoder sets beside
+    each other, and a base input of 426x240 has twice the error of 432x240.
+    """
+    scale = min(1.0, lines / min(height, width))
+    return _whole_cells(height * scale), _whole_cells(width * scale)
+
+
+def _whole_cells(side: float) -> int:
+    return max(1, round(side / _CELL)) * _CELL
 
 
 class BackgroundMattingV2(nn.Module):
@@ -78,7 +93,8 @@ class BackgroundMattingV2(nn.Module):
     def base(self, src: Tensor, plate: Tensor) -> Coarse:
         """The base network alone, at the size of its input: src, plate (B,3,h,w), 0..1, RGB; result not clamped."""
         x = self.coarse(torch.cat([src, plate], 1))
-        return Coarse(x[:, :1], x[:, 1:4], x[:, 4:5], F.relu(x[:, 5:]))
+        alpha, residual, error, hidden = x.split((1, 3, 1, HIDDEN), 1)
+        return Coarse(alpha, residual, error, F.relu(hidden))
 
     def coarse(self, pair: Tensor) -> Tensor:
         """Picture and plate (B,6,h,w), 0..1 → alpha, residual, error, hidden features (B,37,h,w), held to no range."""
@@ -86,12 +102,18 @@ class BackgroundMattingV2(nn.Module):
         y: Tensor = self.decoder(self.aspp(x), skips)
         return y
 
-    def forward(self, src: Tensor, plate: Tensor, *, scale: float | None = None, clamp: bool = True) -> Output:
+    def visible(self, pair: Tensor) -> Tensor:
+        """The first five maps of `coarse`, (B,5,h,w): for training."""
+        x, skips = self.backbone(pair)
+        return self.decoder.visible(self.aspp(x), skips)
+
+    def forward(self, src: Tensor, plate: Tensor, *, base: tuple[int, int] | None = None, clamp: bool = True) -> Output:
         """src, plate: (B,3,H,W), 0..1, RGB, same float dtype, H and W multiples of 4; neither is changed.
 
-        scale: for this call.   clamp=False returns what the two networks themselves gave, unbounded: for training,
-        where a clamp would stop the gradient, and to see infinities. The refiner is shown, and the unrefined pixels
-        of alpha are enlarged from, the clamped coarse alpha either way.
+        base: height and width of the base network's input; None: by `scale`, as published.   clamp=False returns what
+        the two networks themselves gave, unbounded: for training, where a clamp would stop the gradient, and to see
+        infinities. The refiner is shown, and the unrefined pixels of alpha are enlarged from, the clamped coarse alpha
+        either way.
         """
         height, width = src.shape[2:]
         if src.shape != plate.shape or height % SIDE or width % SIDE:
@@ -99,7 +121,7 @@ class BackgroundMattingV2(nn.Module):
                 f"picture {tuple(src.shape)} and plate {tuple(plate.shape)} must be of one shape, (B, 3, H, W), "
                 f"with H and W multiples of {SIDE}"
             )
-        size = base_size(height, width, self.scale if scale is None else scale)
+        size = base or base_size(height, width, self.scale)
         small, small_plate = (F.interpolate(x, size, mode="bilinear", align_corners=False) for x in (src, plate))
         coarse = self.base(small, small_plate)
         held = coarse.clamped()

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from camdaemon import levels
 from camdaemon.composite import check, composite
 from camdaemon.config import Config
+from camdaemon.effort import OFFLINE, Effort
 from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frame import Size
 from camdaemon.matte import Matte
@@ -33,8 +34,9 @@ class WatchedMatting(BackgroundMatting):
 
     last: Output | None = None
 
-    def __init__(self, config: Config, on: torch.device) -> None:
+    def __init__(self, config: Config, on: torch.device, effort: Effort) -> None:
         super().__init__(config.weights, config.refine, on)
+        self.effort = effort
         self._network.register_forward_hook(self._keep)
 
     def _keep(self, network: torch.nn.Module, inputs: Any, output: Output) -> None:
@@ -44,13 +46,14 @@ class WatchedMatting(BackgroundMatting):
 class Studio:
     """Mattes pictures one after the other. Made and used by one thread; keeps the plate's match between frames.
 
-    config: matting, weights, device, match_exposure, refine are used.   Raises ConfigError as `make_matting` does.
+    config: matting, weights, device, match_exposure, refine are used.   effort: more than live; nobody waits for a
+    frame.   Raises ConfigError as `make_matting` does.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, effort: Effort = OFFLINE) -> None:
         quiet_opencv()
         on = choose_device(config.device)
-        self.matting = WatchedMatting(config, on) if config.matting == "bgmv2" else make_matting(config, on)
+        self.matting = WatchedMatting(config, on, effort) if config.matting == "bgmv2" else make_matting(config, on)
         self._transfer = Transfer(on, Size(64, 64))  # only `upload_picture` is used, which takes any size
         self._match = config.match_exposure
         self._matcher = self._new_matcher()

@@ -51,7 +51,7 @@ def base(
     validation_samples: Samples = 64,
     resume: Resume = False,
 ) -> None:
-    """Train the base network at 256×144 to 320×180 pixels."""
+    """Train the base network at 256×144 to 656×368 pixels."""
     _run("base", **{name: value for name, value in locals().items() if name != "size"}, sizes=_sizes(size))
 
 
@@ -98,5 +98,5 @@ def _sizes(size: str | None) -> tuple[tuple[int, int], ...]:
 
     width, _, height = size.partition("x")
     if not (width.isdecimal() and height.isdecimal()) or int(width) % 4 or int(height) % 4 or not int(width):
-        raise ConfigError(f"--size {size} is not WIDTHxHEIGHT in multiples of 4; type for instance: --size 320x180")
+        raise ConfigError(f"--size {size} is not WIDTHxHEIGHT in multiples of 4; type for instance: --size 320x176")
     return ((int(height), int(width)),)

@@ -67,6 +67,7 @@ class Run:
             stage = JointStage(self.network, recipe)
         self._stage = team.wrapped(stage).train()
         self._sizes = recipe.sizes or SIZES[recipe.stage]
+        self._samples = 0  # of this process since it began
         people, rooms = len(self._scenes.people), len(self._scenes.plates)
         self._orders = [Rotation(count, 10 * recipe.seed + n) for n, count in enumerate((people, people, rooms))]
 
@@ -75,7 +76,7 @@ class Run:
         recipe, state = self._recipe, self._state
         with Report(recipe.out, recipe.stage, leads=self._team.leads) as report:
             validation = self._validation() if self._team.leads else None
-            began, before, first = time.monotonic(), state.seconds, state.step
+            began, before = time.monotonic(), state.seconds
             while True:
                 share = self._share()
                 if validation is not None and (share >= 1 or state.step % recipe.validate_every == 0):
@@ -86,7 +87,7 @@ class Run:
                 state.step += 1
                 state.seconds = before + time.monotonic() - began
                 if state.step % _REPORT_EVERY == 0:
-                    done = (state.step - first) * recipe.batch * self._team.size
+                    done = self._samples * self._team.size
                     self._tell(report, share, losses, done / (time.monotonic() - began))
             report.say(f"best weights: {recipe.out / BEST}")
         return recipe.out / BEST
@@ -115,10 +116,17 @@ class Run:
     def _sample(self) -> Sample:
         """The batch of this step and this process: the same after resuming."""
         recipe, step = self._recipe, self._state.step
-        start = self._turn() * recipe.batch
-        first, second, room = (order.take(start, recipe.batch) for order in self._orders)
         height, width = random.Random(f"{recipe.seed} {step}").choice(self._sizes)
+        start, count = self._turn() * recipe.batch, self._count(height, width)
+        first, second, room = (order.take(start, count) for order in self._orders)
+        self._samples += count
         return self._scenes.batch(Cast(first, second, room), self._seed(), height, width)
+
+    def _count(self, height: int, width: int) -> int:
+        """How many samples of that size are as much work as a batch of the first size; a third of it at least."""
+        usual = self._sizes[0][0] * self._sizes[0][1]
+        batch = self._recipe.batch
+        return min(batch, max(math.ceil(batch / 3), round(batch * usual / (height * width))))
 
     def _turn(self) -> int:
         return self._state.step * self._team.size + self._team.rank
@@ -144,7 +152,7 @@ class Run:
 
     def _validation(self) -> Validation:
         base = self._recipe.stage == "base"
-        height, width = (180, 320) if base else self._sizes[0]
+        height, width = self._sizes[0]
         return Validation(self._packed("val"), self._recipe.validation_samples, height, width, coarse=base)
 
     def _validate(self, validation: Validation, report: Report) -> None:

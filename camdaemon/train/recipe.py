@@ -1,8 +1,8 @@
 """The recipe, after Lin et al. 2021 §4.3 and appendix D, with what webcams and our small data taught us to change.
 
    stage   what learns                     Adam's rates (first conv to last)          pictures
-   base    backbone, ASPP, decoder         encoder 1e-4, ASPP 5e-4, decoder 5e-4      256×144 … 320×180, batches of 16
-   joint   refiner, base frozen or slow    5e-5, 5e-5, 1e-4, refiner 3e-4 (or ×3)     1280×720, base input at 1/4
+   base    backbone, ASPP, decoder         encoder 1e-4, ASPP 5e-4, decoder 5e-4      256×144 … 656×368, batches of 16
+   joint   refiner, base frozen or slow    5e-5, 5e-5, 1e-4, refiner 3e-4 (or ×3)     1280×720 (base: 176 to 368 lines)
 
 1. Start from an encoder trained for segmentation: its first convolution w for three channels becomes [w, −w/4] for
    picture and plate, its running mean scaled to match. Its batch norms stay in evaluation mode.
@@ -10,7 +10,7 @@
    moved, otherwise exposed, otherwise noisy; shadows, motion, blur, JPEG, clothes in the wall's colour (`scenes`).
    A third of the rooms is under coloured light or has vivid stripes and shapes on its walls (`decor`): photographs of
    houses for sale have none, and before strong colours strips of wall beside a head came along.
-3. Loss: |α − α*| + Sobel of it + |F − F*| where α* > 0 + (E − |α − α*|)², on the unclamped α, which may
+3. Loss: |α − α*| + twice Sobel of it + |F − F*| where α* > 0 + (E − |α − α*|)², on the unclamped α, which may
    overshoot in the right direction (`losses`). In the base stage errors in narrow gaps count five times: the room
    shows there, though a mean would hardly notice.
 4. Rates rise over the first steps and fall as a cosine; the gradient's norm is held to 1; bfloat16 where it helps.
@@ -39,7 +39,8 @@ RATES: dict[Stage, dict[str, float]] = {
     "joint": {"backbone": 5e-5, "aspp": 5e-5, "decoder": 1e-4, "refiner": 3e-4},
 }
 SIZES: dict[Stage, tuple[tuple[int, int], ...]] = {  # (height, width), one of them per step, at random
-    "base": ((180, 320), (180, 320), (180, 320), (144, 256), (160, 288), (180, 240)),
+    # Whole cells of the encoder; the larger ones, in smaller batches, are those of a GPU and of files (`effort`).
+    "base": (*3 * ((176, 320),), (144, 256), (176, 240), (192, 336), (224, 400), *2 * ((272, 480),), (368, 656)),
     "joint": ((720, 1280),),
 }
 

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import BackgroundMattingV2, Selection
+from camdaemon.model import BackgroundMattingV2, Selection, base_by_lines
 
 from .losses import Losses, base_losses, matte_losses
 from .recipe import RATES, Recipe
 
-BASE_SCALE = 0.25  # joint: the base input's share of the picture
+_LINES = (176, 272, 368)  # joint: of the base input, live on a CPU, live on a GPU, and for files; at random
 
 
 class BaseStage(nn.Module):
@@ -27,11 +27,11 @@ class BaseStage(nn.Module):
 
     def forward(self, src: Tensor, plate: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
         """A batch as in `scenes.Sample` → the four losses, (4,)."""
-        coarse = self.network.base(src, plate)
-        found = base_losses(
-            coarse.alpha.float(), coarse.residual.float() + src, coarse.error.float(), alpha, foreground
-        )
-        return torch.stack(found)
+        maps = self.network.visible(_suited(torch.cat([src, plate], 1)))
+        if maps.requires_grad:
+            maps.register_hook(_channels_last)
+        found, residual, error = maps.float().split((1, 3, 1), 1)
+        return torch.stack(base_losses(found, residual + src, error, alpha, foreground))
 
     def train(self, mode: bool = True) -> BaseStage:
         """As usual, but the encoder's batch norms never train."""
@@ -51,7 +51,8 @@ class JointStage(nn.Module):
 
     def forward(self, src: Tensor, plate: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
         """See `BaseStage`. (5) on the refined patches, plus (4) of the base where it learns."""
-        out = self.network(src, plate, scale=BASE_SCALE, clamp=False)
+        lines = _LINES[int(torch.randint(len(_LINES), ()))]
+        out = self.network(src, plate, base=base_by_lines(src.shape[2], src.shape[3], lines), clamp=False)
         where = F.interpolate(out.refined.float(), alpha.shape[2:], mode="nearest")
         share = where.mean().clamp(min=1e-3)
         fine = matte_losses(
@@ -89,6 +90,19 @@ def hold_still(network: BackgroundMattingV2, recipe: Recipe) -> None:
 
 def _base(network: BackgroundMattingV2) -> tuple[nn.Module, ...]:
     return network.backbone, network.aspp, network.decoder
+
+
+def _suited(pair: Tensor) -> Tensor:
+    """As the layers compute; or each would copy and convert it for itself, and what it stands beside, too."""
+    kind = pair.device.type
+    return pair.to(
+        torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else pair.dtype,
+        memory_format=torch.channels_last,
+    )
+
+
+def _channels_last(gradient: Tensor) -> Tensor:
+    return gradient.contiguous(memory_format=torch.channels_last)
 
 
 def _hold_norms(module: nn.Module) -> None:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camdaemon.model import BackgroundMattingV2
+from camdaemon.effort import LADDER
+from camdaemon.model import BackgroundMattingV2, base_by_lines
 
 from .rotation import Rotation
 from .scenes import Cast, Sample, Scenes
-from .stages import BASE_SCALE
 
 _BATCH = 8
 _SHOWN = 8
@@ -73,7 +73,8 @@ def found(network: BackgroundMattingV2, sample: Sample, *, coarse: bool) -> tupl
     if coarse:
         base = network.base(sample.src, sample.plate)
         return base.alpha.clamp(0, 1), (base.residual + sample.src).clamp(0, 1)
-    out = network(sample.src, sample.plate, scale=BASE_SCALE)
+    size = base_by_lines(sample.src.shape[2], sample.src.shape[3], LADDER[0].base_side)
+    out = network(sample.src, sample.plate, base=size)
     return out.alpha, out.foreground
 
 

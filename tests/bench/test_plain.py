@@ -58,9 +58,10 @@ def test_equals_the_real_matting_with_another_backbone(backbone, tmp_path):
 def test_equals_the_network_before_it_is_prepared_for_running():
     network_ = load_network(default_weights(), selection=Selection(pixels=4000))
     src, plate = _pair()
+    half = (SIZE.height // 2, SIZE.width // 2)
     with torch.inference_mode():
-        real = network_(src, plate, scale=0.5)
-        plain = PlainNetwork(network_)(src, plate, 0.5, Selection(pixels=4000))
+        real = network_(src, plate, base=half)
+        plain = PlainNetwork(network_)(src, plate, half, Selection(pixels=4000))
     torch.testing.assert_close(plain.alpha, real.alpha, atol=1e-5, rtol=0)
     torch.testing.assert_close(plain.foreground, real.foreground, atol=1e-5, rtol=0)
     assert torch.equal(plain.refined, real.refined)

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from camdaemon import levels
 from camdaemon.config import RefineConfig
+from camdaemon.effort import Effort
 from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frame import Size
 from camdaemon.matting import Matting, bgmv2
-from camdaemon.matting.bgmv2 import BackgroundMatting, default_scale, default_weights, selection_for
+from camdaemon.matting.bgmv2 import BackgroundMatting, base_for, default_weights, selection_for
 from camdaemon.model import BackgroundMattingV2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -152,11 +153,23 @@ def test_the_default_weights_are_checked(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "scale"),
-    [(128, 96, 1), (320, 180, 1), (640, 360, 1 / 2), (1280, 720, 1 / 4), (720, 1280, 1 / 4), (1920, 1080, 1 / 6)],
+    ("size", "lines", "base"),
+    [
+        ((1280, 720), 176, (320, 176)),
+        ((720, 1280), 176, (176, 320)),
+        ((1920, 1080), 176, (320, 176)),
+        ((640, 480), 176, (240, 176)),
+        ((1280, 720), 144, (256, 144)),
+        ((1280, 720), 272, (480, 272)),
+        ((1280, 720), 368, (656, 368)),
+        ((1000, 668), 240, (352, 240)),  # not 359: half a cell
+        ((320, 180), 368, (320, 176)),  # not enlarged
+        ((64, 4), 176, (64, 16)),
+    ],
 )
-def test_the_base_input_is_about_180_pixels_high(width: int, height: int, scale: float) -> None:
-    assert default_scale(height, width) == pytest.approx(scale)
+def test_the_base_input_is_of_whole_cells_and_as_high_as_the_effort_says(size, lines, base) -> None:
+    width, height = size
+    assert base_for(RefineConfig(), height, width, Effort(base_side=lines)) == base[::-1]
 
 
 @EITHER

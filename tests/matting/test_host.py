@@ -17,7 +17,7 @@ from camdaemon.matting import host
 from camdaemon.matting.bgmv2 import BackgroundMatting
 from camdaemon.matting.engines import BaseEngines
 from camdaemon.matting.host import HostNetwork, Shape
-from camdaemon.model import SIDE, BackgroundMattingV2, Output, Selection, fold_batch_norms
+from camdaemon.model import SIDE, BackgroundMattingV2, Output, Selection, base_size, fold_batch_norms
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -53,13 +53,15 @@ def picture(seed: int, frame: tuple[int, int] = FRAME) -> Tensor:
 
 
 def on_host(network: BackgroundMattingV2, scale: float = 1.0, frame: tuple[int, int] = FRAME) -> HostNetwork:
-    return HostNetwork(BaseEngines(network, "torch", "float32"), network.refiner, Shape.of(frame, scale))
+    return HostNetwork(
+        BaseEngines(network, "torch", "float32"), network.refiner, Shape(frame, base_size(*frame, scale))
+    )
 
 
 def published(network: BackgroundMattingV2, src: Tensor, plate: Tensor, selection: Selection, scale: float) -> Output:
     network.selection = selection
     with torch.inference_mode():
-        found: Output = network(levels.unit(src), levels.unit(plate), scale=scale)
+        found: Output = network(levels.unit(src), levels.unit(plate), base=base_size(*src.shape[2:], scale))
     return found
 
 

@@ -88,10 +88,17 @@ def test_no_pixels_is_the_enlarged_coarse_matte() -> None:
 def test_small_sizes(height: int, width: int, scale: float) -> None:
     src, plate = _pair(1, height, width)
     with torch.inference_mode():
-        found = _network()(src, plate, scale=scale)
+        found = _network()(src, plate, base=base_size(height, width, scale))
     assert found.alpha.shape == (1, 1, height, width)
     assert found.alpha_coarse.shape[2:] == base_size(height, width, scale)
     assert bool(found.alpha.isfinite().all())
+
+
+def test_what_training_looks_at_are_the_first_five_maps() -> None:
+    pair = torch.rand(2, 6, 48, 80, generator=torch.Generator().manual_seed(1))
+    network = _network()
+    with torch.inference_mode():
+        torch.testing.assert_close(network.visible(pair), network.coarse(pair)[:, :5], atol=1e-5, rtol=1e-5)
 
 
 def test_base_size_is_not_a_pixel_short() -> None:

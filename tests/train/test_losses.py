@@ -26,7 +26,7 @@ def test_a_step_costs_its_edges() -> None:
     found = matte_losses(alpha, torch.zeros(1, 3, 3, 4), truth, torch.zeros(1, 3, 3, 4))
     # The horizontal gradient is 1/2 in the two middle columns of four, the vertical one 0.
     assert found.alpha == pytest.approx(0.5)
-    assert found.edges == pytest.approx(2 * 0.25 / 2)
+    assert found.edges == pytest.approx(2 * 2 * 0.25 / 2)
 
 
 def test_the_foreground_counts_only_where_somebody_is() -> None:

@@ -18,6 +18,7 @@ from camdaemon.model import BackgroundMattingV2, Selection, load_network
 from camdaemon.train.cli import app
 from camdaemon.train.loop import Run, train
 from camdaemon.train.precision import Mixed
+from camdaemon.train.processes import join
 from camdaemon.train.recipe import Recipe, checked
 from camdaemon.train.scenes import Cast, Scenes
 from camdaemon.train.stages import BaseStage, groups
@@ -78,6 +79,13 @@ def test_a_run_in_two_parts_is_the_run_in_one(recipe: Recipe, tmp_path: Path, mo
 
 def _interrupt() -> torch.Tensor:
     raise KeyboardInterrupt
+
+
+def test_larger_pictures_come_in_smaller_batches(recipe: Recipe) -> None:
+    run = Run(replace(recipe, batch=16, sizes=((48, 64), (96, 128), (64, 64), (32, 32))), join("cpu"))
+    assert [run._count(*size) for size in run._sizes] == [16, 6, 12, 16]
+    sample = run._sample()
+    assert len(sample.src) == run._count(*sample.src.shape[2:]) == run._samples
 
 
 def test_the_base_learns(recipe: Recipe, scenes_of: Callable[..., Scenes]) -> None:
