@@ -157,7 +157,8 @@ class PlateMatcher:
         gain = ratio.nanmedian(2).values.clamp(0.5, 2.0)[:, :, None, None]
         seen = usable.flatten(2).float().mean(2)[:, :, None, None]  # share of the picture to judge by
         before = torch.ones_like(gain) if self._gain is None else self._gain
-        jumped = ((gain - before).abs() > self._JUMP * before) & (seen > 0.25)
+        least = 0.0 if self._gain is None else self._JUMP  # the first frame has none before it to flicker against
+        jumped = ((gain - before).abs() > least * before) & (seen > 0.25)
         followed = torch.where(jumped, gain, before + self._FOLLOW * (gain - before))
         self._gain = torch.where((seen > 0.03) & gain.isfinite(), followed, before)
         if clean.is_floating_point():  # asking whether it moved would wait for the accelerator

@@ -108,6 +108,18 @@ def test_a_darker_picture_is_matched_in_one_shot(difference: Studio) -> None:
     assert alpha[80:, 60:180].mean() > 0.9
 
 
+def test_a_picture_and_its_mirror_image_have_the_same_matte() -> None:
+    studio, plate = Studio(Config(device="cpu", match_exposure=False)), room()
+    rgb = somebody(plate)
+    flipped = [np.ascontiguousarray(each[:, ::-1]) for each in (rgb, plate)]
+    one, other = studio.still(rgb, Plate(plate)), studio.still(flipped[0], Plate(flipped[1]))
+    assert one.alpha.std() > 0.1, "nobody was found"
+    torch.testing.assert_close(other.alpha.flip(3), one.alpha, atol=1e-4, rtol=0)
+    torch.testing.assert_close(other.foreground.flip(3), one.foreground, atol=1e-4, rtol=0)
+    live = Studio(Config(device="cpu", match_exposure=False), live=True).still(rgb, Plate(plate))
+    assert (live.alpha - one.alpha).abs().max() > 1e-3, "live looks but once"
+
+
 def test_a_smaller_plate_is_scaled_and_another_shape_refused(tmp_path: Path, difference: Studio) -> None:
     src = write(tmp_path / "s.png", somebody(room()))
     half, square = write(tmp_path / "h.png", room(36, 64)), write(tmp_path / "q.png", room(72, 72))

@@ -388,6 +388,14 @@ def test_the_matched_plate_is_the_same_tensor_until_the_light_changes(upload):
     assert matcher.clean(plate) is not other
 
 
+def test_the_first_frame_is_matched_at_once_and_small_changes_after_it_gently(upload):
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    first = matcher.matched(plate, seen(room() * 0.98))
+    assert np.abs(gain_of(first, matcher.clean(plate)) / 0.98 - 1).max() < 0.004
+    later = gain_of(matcher.matched(plate, seen(room())), matcher.clean(plate))
+    assert ((later > 0.982) & (later < 0.995)).all()
+
+
 @pytest.mark.parametrize("gain", [(0.5, 1.0, 2.0), (0.8, 1.21, 0.993)])
 def test_a_gain_is_the_same_in_bytes_and_in_floats(gain):
     every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(1, 3, 1, 1)

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from camdaemon.config import Config, PlateConfig
-from camdaemon.effort import OFFLINE, ladder_of
 from camdaemon.errors import ConfigError
 from camdaemon.evaluate.clips import Clip, truth
 from camdaemon.evaluate.composites import Case
@@ -21,7 +20,6 @@ from camdaemon.offline.studio import Studio, shown_alpha
 from camdaemon.offline.video import plate_of
 from camdaemon.picture import Picture, from_tensor
 from camdaemon.plate import Plate
-from camdaemon.transfer import choose_device
 
 Keep = Callable[[str, list[Picture]], None]  # name of a case; frame, true alpha, and each matting's alpha
 
@@ -59,14 +57,13 @@ class Entrant:
 def entrants(specs: list[str], exposures: list[bool], device: str, *, live: bool = False) -> list[Entrant]:
     """Every matting of `specs` with every exposure matching of `exposures`.
 
-    A spec is bgmv2 (the default weights), bgmv2:FILE, or difference.   live: with the effort of live frames on that
-    device, else that of files. Raises ConfigError.
+    A spec is bgmv2 (the default weights), bgmv2:FILE, or difference.   live: with no more work than live
+    frames get on that device. Raises ConfigError.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigError(f"there is no device {device!r}; try --device auto, cpu or cuda")
-    effort = ladder_of(choose_device(device).type)[0] if live else OFFLINE
     return [
-        Entrant(_name(spec, match), Studio(_config(spec, device, match=match), effort))
+        Entrant(_name(spec, match), Studio(_config(spec, device, match=match), live=live))
         for spec in specs
         for match in exposures
     ]
