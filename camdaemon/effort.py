@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,6 @@ def ladder_of(device: str) -> tuple[Effort, ...]:
     return LADDER if device == "cpu" else GPU_LADDER
 
 
-def rates_only(ladder: tuple[Effort, ...] = LADDER) -> tuple[Effort, ...]:
-    """`ladder` without what would change the matte: for mattes that have no such settings, or whose user chose them."""
-    return tuple(dict.fromkeys(Effort(every=each.every) for each in ladder))
+def rates_only(best: Effort) -> tuple[Effort, ...]:
+    """The ladder's rates, with the matte of `best`: for mattes that have no settings, or whose user chose them."""
+    return tuple(replace(best, every=every) for every in dict.fromkeys(each.every for each in LADDER))

@@ -141,13 +141,13 @@ class Engines:
         transfer = Transfer(device, self.size)
         matcher = PlateMatcher(transfer.upload_picture, enabled=self.config.match_exposure)
         painter = Painter(transfer.upload_picture, self.metrics)
-        return Engine(transfer, matting, matcher, painter, self._governor(device))
+        return Engine(transfer, matting, matcher, painter, self._governor(device, matting))
 
-    def _governor(self, device: torch.device) -> Governor | None:
+    def _governor(self, device: torch.device, matting: Matting) -> Governor | None:
         if not self.config.governor or self.period_s is None:
             return None
         chosen = self.config.matting != "bgmv2" or self.config.refine != RefineConfig()
-        return Governor(self.period_s, rates_only() if chosen else ladder_of(device.type))
+        return Governor(self.period_s, rates_only(matting.effort) if chosen else ladder_of(device.type))
 
 
 def _on_demand(config: Config) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camdaemon.effort import LADDER, Effort
+from camdaemon.effort import LADDER, Effort, ladder_of, rates_only
 from camdaemon.governor import Governor
 
 PERIOD = 1 / 30
@@ -73,6 +73,17 @@ def test_every_rung_is_cheaper_than_the_one_before_and_the_first_is_full_effort(
     assert LADDER[0] == Effort()
     assert all(better.cost > worse.cost for better, worse in pairwise(LADDER))
     assert LADDER[-1].cost < BEST / 10
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_best_effort_of_every_ladder_is_what_the_matting_begins_with(device):
+    ladder = ladder_of(device)
+    assert ladder[-len(LADDER) :] == LADDER
+    assert [each.cost for each in ladder] == sorted({each.cost for each in ladder}, reverse=True)
+    rates = rates_only(ladder[0])
+    assert rates[0] == ladder[0], "or a GPU's matte would get coarser with its first frame"
+    assert {(each.base_side, each.refined) for each in rates} == {(ladder[0].base_side, ladder[0].refined)}
+    assert [each.every for each in rates] == sorted({each.every for each in LADDER})
 
 
 def test_an_effort_says_what_it_is():
