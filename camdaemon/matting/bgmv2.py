@@ -19,18 +19,16 @@ from camdaemon.effort import Effort, ladder_of
 from camdaemon.errors import ConfigError, EngineError
 from camdaemon.frame import Size
 from camdaemon.matting import Matte
-from camdaemon.matting.engines import BaseEngines
+from camdaemon.matting.engines import BaseEngines, HostSize
 from camdaemon.matting.host import HostNetwork, Shape
 from camdaemon.matting.replay import Replay
 from camdaemon.model import BackgroundMattingV2, Selection, base_by_lines, base_size, fold_batch_norms, load_network
-
-Size2 = tuple[int, int]  # height, width in pixels
 
 # The best effort refines 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise.
 _BEST = Effort()
 
 
-def base_for(refine: RefineConfig, height: int, width: int, effort: Effort = _BEST) -> Size2:
+def base_for(refine: RefineConfig, height: int, width: int, effort: Effort = _BEST) -> HostSize:
     """Height and width of the base input: as the effort says; a scale that `refine` sets is obeyed, as published.
 
     So 1280x720 and 1920x1080 → 320x176 with the best effort for a CPU, 480x272 with that for a GPU.
@@ -109,7 +107,7 @@ class BackgroundMatting:
         self._hosts: dict[Shape, HostNetwork] = {}  # one, and one for each size that the governor went down to
         # Where every frame has the same shapes; thresholding refines another number of patches each time.
         self._replayed = on.type == "cuda" and refine.mode != "thresholding"
-        self._replays: dict[tuple[torch.Size, Size2, Selection], Replay] = {}
+        self._replays: dict[tuple[torch.Size, HostSize, Selection], Replay] = {}
         torch.backends.cudnn.benchmark = self._replayed
 
     def warm_up(self, size: Size) -> None:
@@ -156,7 +154,7 @@ class BackgroundMatting:
         return alpha, foreground, bool(sane)
 
     def _network_on(
-        self, src: Tensor, plate: Tensor, base: Size2, selection: Selection
+        self, src: Tensor, plate: Tensor, base: HostSize, selection: Selection
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Alpha, foreground, and whether both are finite, a bool on the device: nothing here waits for it."""
         self._network.selection = selection
@@ -176,7 +174,7 @@ class BackgroundMatting:
             self._hosts[shape] = HostNetwork(self._bases, self._network.refiner, shape)
         return self._hosts[shape](src, plate, selection)
 
-    def _settings(self, src: Tensor) -> tuple[Size2, Selection]:
+    def _settings(self, src: Tensor) -> tuple[HostSize, Selection]:
         """The base input's height and width, and which patches are refined, with the effort of now."""
         height, width = src.shape[-2:]
         settings = (self._refine, height, width, self.effort)

@@ -19,7 +19,7 @@ Backbone = Literal["mobilenetv2", "resnet50", "resnet101"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 
 _ASPP_CHANNELS = 256
-_CELL = 16  # pixels of the base input along one of the encoder's last map
+_CELL = 16  # pixels of the base input along one of the encoder's last map's
 
 
 class Output(NamedTuple):
