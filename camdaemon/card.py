@@ -35,6 +35,7 @@ LOST = Card("Camera lost", "looking for it again")
 _ROOM_FIRST = "First, a photo of your empty room"
 NO_MATTE = Card("One moment", "no safe picture; if this stays, type: camdaemon plate")
 FAULT = Card("Camera off", "camdaemon stopped; see its log")
+TAKING = Card("Photographing the empty room", "hold on")
 
 
 def no_plate(how: str) -> Card:

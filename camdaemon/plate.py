@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camdaemon import levels
-from camdaemon.card import Card
+from camdaemon.card import TAKING, Card
 from camdaemon.config import PlateConfig
 from camdaemon.errors import PlateRefused
 from camdaemon.job import Look
@@ -53,8 +53,8 @@ class PlateJob:
     def card(self) -> Card:
         """Countdown, then 'stay out'."""
         if self._left > 0:
-            return Card("Photographing the empty room", "please step out of the picture", str(math.ceil(self._left)))
-        return Card("Photographing the empty room", f"stay out of the picture; {self._why}" if self._why else "hold on")
+            return replace(TAKING, hint="please step out of the picture", big=str(math.ceil(self._left)))
+        return replace(TAKING, hint=f"stay out of the picture; {self._why}") if self._why else TAKING
 
     def feed(self, look: Look) -> Plate | None:
         """See Job.feed. Raises PlateRefused."""

@@ -22,6 +22,7 @@ _CARDS = {
     "card:no matte": cards.NO_MATTE,
     "card:no plate": cards.NO_PLATE,
     "card:fault": cards.FAULT,
+    "card:taking": cards.TAKING,
 }
 
 
