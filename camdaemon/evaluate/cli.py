@@ -38,7 +38,10 @@ def evaluate(
     ] = None,
     exposure: Annotated[Exposure, typer.Option(help="Match the plate to each picture's exposure?")] = Exposure.MATCHED,
     live: Annotated[
-        bool, typer.Option("--live", help="With the base input of live frames, not the larger one of files.")
+        bool,
+        typer.Option(
+            "--live", help="As live frames are matted: a smaller base input than for files, and no mirror image."
+        ),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, or cuda.")] = "auto",
     output: Annotated[Path, typer.Option(help="Folder for scores.md and scores.json.")] = Path("camdaemon-scores"),

@@ -74,7 +74,7 @@ class Plan:
         if self.clips is not None:
             how = "taken from their empty seconds" if self.take_plates else "as given"
             facts["clips"] = f"every {self.every}. frame scored, dtSSD of all; plates {how}"
-        facts["base input"] = "as of live frames" if self.live else "as of files"
+        facts["effort"] = "as for live frames" if self.live else "as for files"
         facts["exposure"] = "the plate is matched to each picture as live, but for mattings called unmatched"
         return facts
 

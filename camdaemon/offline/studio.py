@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from camdaemon import levels
 from camdaemon.composite import check, composite
 from camdaemon.config import Config
-from camdaemon.effort import OFFLINE, Effort, ladder_of
+from camdaemon.effort import OFFLINE
 from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frame import Size
 from camdaemon.matte import Matte
@@ -36,9 +36,10 @@ class WatchedMatting(BackgroundMatting):
 
     last: Output | None = None
 
-    def __init__(self, config: Config, on: torch.device, effort: Effort) -> None:
+    def __init__(self, config: Config, on: torch.device, *, live: bool) -> None:
         super().__init__(config.weights, config.refine, on)
-        self.effort = effort
+        if not live:
+            self.effort = OFFLINE
         self._network.register_forward_hook(self._keep)
 
     def _keep(self, network: torch.nn.Module, inputs: Any, output: Output) -> None:
@@ -55,9 +56,8 @@ class Studio:
     def __init__(self, config: Config, *, live: bool = False) -> None:
         quiet_opencv()
         on = choose_device(config.device)
-        effort = ladder_of(on.type)[0] if live else OFFLINE
         self._live = live
-        self.matting = WatchedMatting(config, on, effort) if config.matting == "bgmv2" else make_matting(config, on)
+        self.matting = WatchedMatting(config, on, live=live) if config.matting == "bgmv2" else make_matting(config, on)
         self._transfer = Transfer(on, Size(64, 64))  # only `upload_picture` is used, which takes any size
         self._match = config.match_exposure
         self._matcher = self._new_matcher()

@@ -118,6 +118,7 @@ class Run:
         recipe, step = self._recipe, self._state.step
         height, width = random.Random(f"{recipe.seed} {step}").choice(self._sizes)
         start, count = self._turn() * recipe.batch, self._count(height, width)
+        # What a smaller batch leaves out waits for another round: so a turn's place hangs on no size before it.
         first, second, room = (order.take(start, count) for order in self._orders)
         self._samples += count
         return self._scenes.batch(Cast(first, second, room), self._seed(), height, width)
