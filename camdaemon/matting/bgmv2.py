@@ -171,7 +171,7 @@ class BackgroundMatting:
         shape = Shape((height, width), base)
         if shape not in self._hosts:
             assert self._bases is not None, "bytes are for the CPU"
-            self._hosts[shape] = HostNetwork(self._bases, self._network.refiner, shape)
+            self._hosts[shape] = HostNetwork(self._bases, self._network, shape)
         return self._hosts[shape](src, plate, selection)
 
     def _settings(self, src: Tensor) -> tuple[HostSize, Selection]:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
+from camdaemon.matting.hidden import Everywhere, Maps
 from camdaemon.matting.packed import packed
 from camdaemon.model import BackgroundMattingV2
 
@@ -35,8 +36,8 @@ class BaseEngine(Protocol):
     name: str
     dtype: torch.dtype
 
-    def __call__(self, pair: Tensor) -> Tensor:
-        """Picture and plate, float32 (1,6,h,w), 0..1, channels_last → float (h,w,37), as `BackgroundMattingV2.coarse`.
+    def __call__(self, pair: Tensor) -> Maps:
+        """Picture and plate, float32 (1,6,h,w), 0..1, channels_last → what `Everywhere` finds.
 
         The result is valid until the next call. Raises RuntimeError.
         """
@@ -47,17 +48,17 @@ class TorchBase:
 
     def __init__(self, network: BackgroundMattingV2, dtype: torch.dtype, size: HostSize) -> None:
         self.name, self.dtype = f"torch {_WORDS[dtype]}", dtype
-        network = deepcopy(network).to(dtype)
+        everywhere = deepcopy(Everywhere(network)).to(dtype).eval()
         pair = torch.zeros(1, 6, *size, dtype=dtype).contiguous(memory_format=torch.channels_last)
         try:
-            self._coarse = packed(network, pair)
+            self._run: Callable[[Tensor], tuple[Tensor, Tensor]] = packed(everywhere, pair)
         except (AttributeError, RuntimeError) as wrong:  # a torch without these operators
             log.info("the network's weights are not packed: %s", wrong)
-            self._coarse = network.coarse
+            self._run = everywhere
 
-    def __call__(self, pair: Tensor) -> Tensor:
+    def __call__(self, pair: Tensor) -> Maps:
         """See `BaseEngine`."""
-        return self._coarse(pair.to(self.dtype))[0].permute(1, 2, 0)
+        return Maps(*(each[0].permute(1, 2, 0) for each in self._run(pair.to(self.dtype))))
 
 
 Maker = Callable[[HostSize], BaseEngine]

@@ -1,7 +1,7 @@
 """The network on a CPU, bytes in and bytes out: the published matte (Lin et al. 2021) without a full frame in floats.
 
-    bytes → small bytes → base engine → coarse maps → tiles with chosen patches → refined patches
-                                            ↘ alpha and residual enlarged, the patches set in → bytes
+    bytes → small bytes → base engine → visible maps → alpha and residual enlarged, the refined patches set in → bytes
+                                      ↘ hidden features where tiles have chosen patches → refined patches ↗
 
 Only single maps and tiles are ever floats. What depends on the plate alone is kept as long as the plate is the same.
 """
@@ -18,8 +18,9 @@ from torch import Tensor
 
 from camdaemon import levels
 from camdaemon.matting.engines import BaseEngines
+from camdaemon.matting.hidden import HiddenFeatures
 from camdaemon.matting.tiles import Bytes, Fine, Padded, TiledRefiner
-from camdaemon.model import SIDE, Refiner, Selection, choose
+from camdaemon.model import SIDE, BackgroundMattingV2, Selection, choose
 
 # Refining patches whose predicted error is lower changes nothing that can be seen (on two clips: 0.1 of 255 at the
 # 99.9th percentile), yet nearly half of the tiles held no other.
@@ -47,12 +48,14 @@ class _Plate:
 class HostNetwork:
     """The network on the CPU for frames of one `shape`; the worker thread's.
 
-    bases: makes what runs the base network.   refiner: batch norms folded; None for a network without one.
+    bases: makes what runs the base network of `network`.   network: batch norms folded.
     """
 
-    def __init__(self, bases: BaseEngines, refiner: Refiner | None, shape: Shape) -> None:
+    def __init__(self, bases: BaseEngines, network: BackgroundMattingV2, shape: Shape) -> None:
         self.shape = shape
         self.engine = bases.at(shape.base)
+        self._hidden = HiddenFeatures(network.decoder, self.engine.dtype, shape.base)
+        refiner = network.refiner
         self._refiner = None if refiner is None else TiledRefiner(refiner, self.engine.dtype, shape.frame, shape.base)
         self._plate: _Plate | None = None
 
@@ -63,16 +66,20 @@ class HostNetwork:
         if src.shape != plate.shape:
             raise ValueError(f"picture {tuple(src.shape)} and plate {tuple(plate.shape)} must be of one shape")
         rgb, still = levels.array(src), self._of(plate)
-        coarse = self.engine(self._pair(rgb, still))
-        maps = coarse[..., :4].float().contiguous()
-        if not maps.sum().isfinite():
+        pair = self._pair(rgb, still)
+        maps = self.engine(pair)
+        visible = maps.visible.float()
+        if not visible.sum().isfinite():
             return _nothing(src)
-        alpha, residual = self._enlarged(maps)
+        alpha, residual = self._enlarged(visible)
         if self._refiner is not None and still.padded is not None:
-            fine = self._refiner(coarse, self._refiner.padded(rgb), still.padded, self._chosen(coarse, selection))
-            if not fine.values.sum().isfinite():
-                return _nothing(src)
-            _paste(fine, alpha, residual)
+            tiles = self._refiner.tiles(self._chosen(visible[..., 4], selection))
+            if len(tiles.row):
+                shown = self._hidden(maps, pair[0].permute(1, 2, 0), self._refiner.needed(tiles))
+                fine = self._refiner(tiles, shown, self._refiner.padded(rgb), still.padded)
+                if not fine.values.sum().isfinite():
+                    return _nothing(src)
+                _paste(fine, alpha, residual)
         solid = cv2.convertScaleAbs(alpha, alpha=1 / _FINE)
         colours = cv2.add(rgb, residual, dtype=cv2.CV_8U)
         return levels.tensor(np.asarray(solid, np.uint8)), levels.tensor(np.asarray(colours, np.uint8)), True
@@ -94,18 +101,18 @@ class HostNetwork:
         pair = np.concatenate([self._small(rgb), still.small], 2)
         return levels.unit(levels.tensor(pair))
 
-    def _enlarged(self, maps: Tensor) -> tuple[Shorts, Shorts]:
-        """From (h,w,4): alpha (H,W) and residual (H,W,3) of the frame's size, as `_fixed` has them."""
+    def _enlarged(self, visible: Tensor) -> tuple[Shorts, Shorts]:
+        """From (h,w,5): alpha (H,W) and residual (H,W,3) of the frame's size, as `_fixed` has them."""
         height, width = self.shape.frame
-        alpha, residual = (cv2.resize(part, (width, height)) for part in _fixed(maps))
+        alpha, residual = (cv2.resize(part, (width, height)) for part in _fixed(visible[..., :4]))
         return np.asarray(alpha, np.int16), np.asarray(residual, np.int16)
 
-    def _chosen(self, coarse: Tensor, selection: Selection) -> Tensor:
-        """bool (H/4,W/4): which patches are refined."""
+    def _chosen(self, error: Tensor, selection: Selection) -> Tensor:
+        """bool (H/4,W/4): which patches are refined.   error: the predicted one, (h,w)."""
         rows, columns = (side // SIDE for side in self.shape.frame)
         if selection.mode == "full":
             return torch.ones(rows, columns, dtype=torch.bool)
-        error = torch.from_numpy(cv2.resize(coarse[..., 4].float().clamp(0, 1).numpy(), (columns, rows)))
+        error = torch.from_numpy(cv2.resize(error.clamp(0, 1).numpy(), (columns, rows)))
         likely = error > _LEAST_ERROR
         if selection.mode == "sampling" and int(likely.sum()) * SIDE**2 <= selection.pixels:
             return likely

@@ -21,12 +21,12 @@ import torch
 from openvino.preprocess import PrePostProcessor  # type: ignore[import-untyped, import-not-found, unused-ignore]
 from torch import Tensor
 
-from camdaemon.matting.packed import Coarse
+from camdaemon.matting.hidden import Everywhere, Maps
 from camdaemon.model import BackgroundMattingV2
 
 log = logging.getLogger(__name__)
 
-_LAYOUT = "NHWC 1"  # of what is kept
+_LAYOUT = "NHWC 2"  # of what is kept
 _HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
 
@@ -75,9 +75,9 @@ def _converted(network: BackgroundMattingV2) -> Any:
     """Pictures lie pixel by pixel on both sides, as the rest of the CPU's journey wants them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it traces with torch.jit, which is to go one day
-        model = ov.convert_model(Coarse(network).eval(), example_input=torch.zeros(1, 6, 144, 256))
+        model = ov.convert_model(Everywhere(network).eval(), example_input=torch.zeros(1, 6, 144, 256))
     steps = PrePostProcessor(model)
-    for end in (steps.input(), steps.output()):
+    for end in (steps.input(), steps.output(0), steps.output(1)):
         end.tensor().set_layout(ov.Layout("NHWC"))
         end.model().set_layout(ov.Layout("NCHW"))
     return steps.build()
@@ -99,7 +99,7 @@ class OpenVinoBase:
         self.name, self.dtype = f"openvino {str(dtype).removeprefix('torch.')}", dtype
         self._request = compiled.create_infer_request()
 
-    def __call__(self, pair: Tensor) -> Tensor:
+    def __call__(self, pair: Tensor) -> Maps:
         """See `BaseEngine`."""
         self._request.infer({0: pair.permute(0, 2, 3, 1).numpy()}, share_inputs=True)
-        return torch.from_numpy(self._request.get_output_tensor(0).data)[0]
+        return Maps(*(torch.from_numpy(self._request.get_output_tensor(each).data)[0] for each in range(2)))

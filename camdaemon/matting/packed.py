@@ -7,14 +7,14 @@ operators used here are those that torch's own compiler generates calls of; unli
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional as F
 
-from camdaemon.model import BackgroundMattingV2
+from camdaemon.matting.windows import beside
 
 _Modules = dict[str, nn.Module]
 _Activation = tuple[str, list[float]]
@@ -22,17 +22,6 @@ _NONE: _Activation = ("none", [])
 _ACTIVATIONS: dict[object, _Activation] = {
     nn.ReLU6: ("hardtanh", [0.0, 6.0]), nn.ReLU: ("relu", []), F.relu: ("relu", [])
 }  # fmt: skip
-
-
-class Coarse(nn.Module):
-    """`network.coarse` as a module, for what traces modules: the maps as they are, so that all of it is traced."""
-
-    def __init__(self, network: BackgroundMattingV2) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, pair: Tensor) -> Tensor:
-        return self.network.coarse(pair)
 
 
 class _Convolution(nn.Module):
@@ -55,8 +44,8 @@ class _Convolution(nn.Module):
         return y
 
 
-def packed(network: BackgroundMattingV2, pair: Tensor) -> Callable[[Tensor], Tensor]:
-    """What computes `network.coarse` for inputs of the shape, dtype and memory format of `pair` (1,6,h,w) alone.
+def packed(network: nn.Module, given: Tensor) -> fx.GraphModule:
+    """What computes `network` for inputs of the shape, dtype and memory format of `given` (1,C,h,w) alone.
 
     network: in evaluation mode, batch norms folded, of that dtype; not changed, its weights shared.
     Raises AttributeError or RuntimeError where this torch has no such operators, and for weights that are not finite:
@@ -64,8 +53,8 @@ def packed(network: BackgroundMattingV2, pair: Tensor) -> Callable[[Tensor], Ten
     """
     if not all(bool(weights.isfinite().all()) for weights in network.parameters()):
         raise RuntimeError("weights that are not finite")
-    traced = fx.symbolic_trace(Coarse(network).eval())
-    ShapeProp(traced).propagate(pair)
+    traced = fx.symbolic_trace(network)
+    ShapeProp(traced).propagate(given)
     modules = dict(traced.named_modules())
     for node in list(traced.graph.nodes):
         module = _module(node, modules)
@@ -119,10 +108,4 @@ def _module(node: fx.Node, modules: _Modules) -> nn.Module | None:
 def _beside(parts: Sequence[Tensor], dim: int) -> Tensor:
     """torch.cat(parts, dim=1) of pictures that lie pixel by pixel: it takes twice as long for such."""
     assert dim == 1
-    height, width = parts[0].shape[2:]
-    out = parts[0].new_empty(len(parts[0]), height, width, sum(part.shape[1] for part in parts))
-    place = 0
-    for part in parts:
-        out[..., place : place + part.shape[1]] = part.permute(0, 2, 3, 1)
-        place += part.shape[1]
-    return out.permute(0, 3, 1, 2)
+    return beside(*(part.permute(0, 2, 3, 1) for part in parts)).permute(0, 3, 1, 2)

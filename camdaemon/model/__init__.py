@@ -10,7 +10,7 @@ Nothing here holds state between frames, and nothing imports another part of cam
 """
 
 from .checkpoint import Architecture, load_network, read_tensors, recognise
-from .decoder import HIDDEN
+from .decoder import HIDDEN, VISIBLE, Decoder, resized_beside
 from .folding import fold_batch_norms
 from .network import BACKBONES, Backbone, BackgroundMattingV2, Output, base_by_lines, base_size
 from .patches import SIDE, Selection, choose
@@ -20,10 +20,12 @@ __all__ = [
     "BACKBONES",
     "HIDDEN",
     "SIDE",
+    "VISIBLE",
     "Architecture",
     "Backbone",
     "BackgroundMattingV2",
     "Coarse",
+    "Decoder",
     "KernelSize",
     "Output",
     "Refiner",
@@ -35,4 +37,5 @@ __all__ = [
     "load_network",
     "read_tensors",
     "recognise",
+    "resized_beside",
 ]

@@ -18,7 +18,8 @@ def _resized(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, like.shape[2:], mode="bilinear", align_corners=False)
 
 
-def _resized_beside(x: Tensor, skip: Tensor) -> Tensor:
+def resized_beside(x: Tensor, skip: Tensor) -> Tensor:
+    """`x` enlarged to the size of `skip`, and `skip` itself, beside each other."""
     return torch.cat([_resized(x, skip), skip], 1)
 
 
@@ -41,7 +42,7 @@ class Decoder(nn.Module):
 
     def forward(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
         """(B,inputs,H/16,W/16) and the four skips → (B,37,H,W), unbounded, no activation at the end."""
-        y: Tensor = self.conv4(_resized_beside(self._to_half(x, skips), skips[3]))
+        y: Tensor = self.conv4(resized_beside(self.to_half(x, skips), skips[3]))
         return y
 
     def visible(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
@@ -49,14 +50,23 @@ class Decoder(nn.Module):
 
         Backwards it takes a third of the time: few maps, and no gradient of two things side by side to take apart.
         """
-        x, full = _resized(self._to_half(x, skips), skips[3]), skips[3]
+        x, full = _resized(self.to_half(x, skips), skips[3]), skips[3]
         weight, bias = self.conv4.weight[:VISIBLE], self.conv4.bias
         assert bias is not None
         near = F.conv2d(full, weight[:, x.shape[1] :], padding=1)
         return F.conv2d(x, weight[:, : x.shape[1]], bias[:VISIBLE], padding=1) + near
 
-    def _to_half(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
+    def some_of_last(self, maps: slice, padding: int) -> nn.Conv2d:
+        """The last convolution for some of its maps alone, for networks that are only run: its weights are copied."""
+        made = nn.Conv2d(self.conv4.in_channels, OUTPUTS, 3, padding=padding).requires_grad_(False)
+        assert self.conv4.bias is not None
+        made.weight, made.bias = (nn.Parameter(each[maps].clone(), False) for each in (self.conv4.weight, self.conv4.bias))
+        made.out_channels = len(made.weight)
+        return made
+
+    def to_half(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
+        """(B,48,H/2,W/2), ≥ 0: all but the last step."""
         eighth, quarter, half, _ = skips
-        x = F.relu(self.bn1(self.conv1(_resized_beside(x, eighth))), inplace=True)
-        x = F.relu(self.bn2(self.conv2(_resized_beside(x, quarter))), inplace=True)
-        return F.relu(self.bn3(self.conv3(_resized_beside(x, half))), inplace=True)
+        x = F.relu(self.bn1(self.conv1(resized_beside(x, eighth))), inplace=True)
+        x = F.relu(self.bn2(self.conv2(resized_beside(x, quarter))), inplace=True)
+        return F.relu(self.bn3(self.conv3(resized_beside(x, half))), inplace=True)

@@ -53,9 +53,7 @@ def picture(seed: int, frame: tuple[int, int] = FRAME) -> Tensor:
 
 
 def on_host(network: BackgroundMattingV2, scale: float = 1.0, frame: tuple[int, int] = FRAME) -> HostNetwork:
-    return HostNetwork(
-        BaseEngines(network, "torch", "float32"), network.refiner, Shape(frame, base_size(*frame, scale))
-    )
+    return HostNetwork(BaseEngines(network, "torch", "float32"), network, Shape(frame, base_size(*frame, scale)))
 
 
 def published(network: BackgroundMattingV2, src: Tensor, plate: Tensor, selection: Selection, scale: float) -> Output:

@@ -1,0 +1,120 @@
+"""The base network's hidden features (Lin et al. 2021 §3.2), only where the refiner will look.
+
+They are 32 of the 37 maps of the decoder's last convolution, which is a third of the base network's operations, and
+the refiner looks at them along contours alone. So they are computed for blocks of the base input, after the network has
+said where it may be wrong. The results are the published ones.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from camdaemon.matting.windows import Axis, enlarged, interpolated, places
+from camdaemon.model import HIDDEN, VISIBLE, BackgroundMattingV2, Decoder, resized_beside
+
+BLOCK = 8  # pixels of the base input along a block
+_SHOWN = HIDDEN + 4  # hidden features, alpha, residual
+_AT_ONCE = 1024  # blocks, so that a frame refined everywhere does not take gigabytes
+
+
+class Maps(NamedTuple):
+    """What the base network found, pixel by pixel, floats held to no range.
+
+    visible: (h,w,5), alpha, residual, predicted error.   features: (⌈h/2⌉,⌈w/2⌉,48), of which, with the base input,
+    the decoder's last convolution makes these and the hidden features.
+    """
+
+    visible: Tensor
+    features: Tensor
+
+
+class Everywhere(nn.Module):
+    """What of `network`'s base is computed everywhere, as a module for what traces modules.
+
+    network: in evaluation mode, batch norms folded; its weights are shared, but for those of the last convolution.
+    """
+
+    def __init__(self, network: BackgroundMattingV2) -> None:
+        super().__init__()
+        self.backbone, self.aspp, self.decoder = network.backbone, network.aspp, network.decoder
+        self.last = network.decoder.some_of_last(slice(VISIBLE), padding=1)
+
+    def forward(self, pair: Tensor) -> tuple[Tensor, Tensor]:
+        """(B,6,h,w), 0..1 → as `Maps` have them, but (B,·,·,·) and channels first."""
+        x, skips = self.backbone(pair)
+        features = self.decoder.to_half(self.aspp(x), skips)
+        return self.last(resized_beside(features, pair)), features
+
+
+class Shown(NamedTuple):
+    """What the refiner is shown of the coarse maps, where it is known.
+
+    values: (n,36), of one pixel each: hidden features, alpha, residual, the first two held to their ranges.
+    place: int64 (h,w), the row of each pixel of the base input. What was not computed has rows of NaN: no mistake about
+    what is needed can pass for a matte.
+    """
+
+    values: Tensor
+    place: Tensor
+
+
+class HiddenFeatures:
+    """Those of `decoder` for base inputs of `base` (height, width) pixels; the worker thread's.
+
+    decoder: batch norms folded; its weights are copied.   dtype: what is computed in, and that of the result.
+    """
+
+    def __init__(self, decoder: Decoder, dtype: torch.dtype, base: tuple[int, int]) -> None:
+        self._conv = decoder.some_of_last(slice(VISIBLE, None), padding=0).to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._base = base
+        self._count = [-(-side // BLOCK) for side in base]
+        self._features, self._pair = (
+            [
+                enlarged(count, BLOCK, 1, side, -(-side // smaller), dtype)
+                for count, side in zip(self._count, base, strict=True)
+            ]
+            for smaller in (2, 1)
+        )
+        self._within = torch.arange(BLOCK)[:, None] * BLOCK + torch.arange(BLOCK)
+
+    def __call__(self, maps: Maps, pair: Tensor, needed: Tensor) -> Shown:
+        """pair: the base input, floats (h,w,6), 0..1.   needed: bool (⌈h/BLOCK⌉,⌈w/BLOCK⌉), the blocks to compute."""
+        row, column = needed.nonzero().unbind(1)
+        values = torch.full(((len(row) + 1) * BLOCK**2, _SHOWN), torch.nan, dtype=self._conv.weight.dtype)
+        parts = [values[: -(BLOCK**2)].view(-1, BLOCK, BLOCK, _SHOWN).split(_AT_ONCE), row.split(_AT_ONCE)]
+        for part, i, j in zip(*parts, column.split(_AT_ONCE), strict=True):
+            part[..., :HIDDEN] = self._hidden(maps.features, pair, i, j)
+            part[..., HIDDEN:] = self._seen(maps.visible, i, j)
+        first = torch.full(needed.shape, len(row) * BLOCK**2)
+        first[row, column] = torch.arange(len(row)) * BLOCK**2
+        place = first[:, None, :, None] + self._within[:, None]
+        height, width = self._base
+        return Shown(values, place.reshape(len(first) * BLOCK, -1)[:height, :width])
+
+    def _hidden(self, features: Tensor, pair: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        """(N,BLOCK,BLOCK,32)."""
+        far, near = _windows(features, self._features, row, column), _windows(pair, self._pair, row, column)
+        return F.relu_(self._conv(torch.cat([far, near], 3).permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
+
+    def _seen(self, visible: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        """(N,BLOCK,BLOCK,4); what a block has beyond the picture repeats its last pixel, and nobody looks at it."""
+        height, width = self._base
+        y = (row[:, None] * BLOCK + torch.arange(BLOCK)).clamp_(max=height - 1)
+        x = (column[:, None] * BLOCK + torch.arange(BLOCK)).clamp_(max=width - 1)
+        index = y[:, :, None] * width + x[:, None, :]
+        seen = visible.reshape(height * width, VISIBLE).index_select(0, index.flatten())[:, :4]
+        seen[:, 0].clamp_(0, 1)
+        return seen.view(*index.shape, 4)
+
+
+def _windows(x: Tensor, axes: list[Axis], row: Tensor, column: Tensor) -> Tensor:
+    """x: (h,w,C) → (N,BLOCK+2,BLOCK+2,C) around the blocks, enlarged as `axes` say, black beyond the picture."""
+    rows, columns = axes
+    height, width, channels = x.shape
+    index = places(rows, columns, row, column, width)
+    pieces = x.reshape(height * width, channels).index_select(0, index.flatten()).to(rows.weights.dtype)
+    return interpolated(rows, columns, row, column, pieces.view(*index.shape, channels))
