@@ -6,6 +6,7 @@ import contextlib
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,6 +60,11 @@ def running(
         gc.collect()
         gc.freeze()  # what torch brought stays: looking through all of it now and then would take a frame's time
         undo.callback(gc.unfreeze)
+        by_itself = pipeline.show.scene.plate is None and (config.plate == "auto" or not source.live)
+        if by_itself and not source.live:
+            taking = _plate_by_itself(commands)
+            while pipeline.show.jobs.empty() and taking.is_alive():  # a clip at full speed waits for nobody
+                time.sleep(0.001)
         pipeline.start()
         undo.callback(pipeline.stop)
         if not pipeline.show.demand.there:
@@ -66,11 +72,17 @@ def running(
         performer = undo.enter_context(controlled(pipeline, commands, config, socket))
         while not pipeline.show.first_published.wait(0.1) and not pipeline.ended.is_set():
             pass
-        if pipeline.show.scene.plate is None and (config.plate == "auto" or not source.live):
-            threading.Thread(target=commands.plate_by_itself, name="plate", daemon=True).start()
-        elif pipeline.show.scene.plate is None:
+        if by_itself and source.live:
+            _plate_by_itself(commands)
+        elif pipeline.show.scene.plate is None and not by_itself:
             invite(config)
         yield pipeline, commands, performer
+
+
+def _plate_by_itself(commands: Commands) -> threading.Thread:
+    taking = threading.Thread(target=commands.plate_by_itself, name="plate", daemon=True)
+    taking.start()
+    return taking
 
 
 def _follow_viewers(show: Show, paths: list[str]) -> threading.Event:

@@ -69,7 +69,8 @@ class HiddenFeatures:
     """
 
     def __init__(self, decoder: Decoder, dtype: torch.dtype, base: tuple[int, int]) -> None:
-        self._conv = decoder.some_of_last(slice(VISIBLE, None), padding=0).to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._conv = decoder.some_of_last(slice(VISIBLE, None), padding=0).to(dtype)
+        self._conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._base = base
         self._count = [-(-side // BLOCK) for side in base]
         self._features, self._pair = (

@@ -59,7 +59,11 @@ class OpenVino:
         return model
 
     def at(self, size: tuple[int, int], dtype: torch.dtype) -> OpenVinoBase:
-        """For pairs of `size` (height, width)."""
+        """For pairs of `size` (height, width). Raises RuntimeError."""
+        if dtype == torch.bfloat16 and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise RuntimeError(
+                "this processor has no bfloat16 for OpenVINO"
+            )  # which would take float32, and not say so
         model = self._model.clone()
         model.reshape([1, *size, 6])
         settings = {

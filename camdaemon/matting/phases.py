@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 def phased(convolution: nn.Conv2d, repeated: int, pictures: Sequence[int]) -> nn.Conv2d:
     """`convolution` (kernel 1 or 3, not padded, stride 1, with a bias) in phases: (B,·,h,w) for (B,·,2h,2w).
 
     repeated: how many of its first channels are a map of half the size whose pixels are repeated 2×2; they are given as
-    that map.   pictures: how many channels those that follow have, each given as `blocks`; so is the result.
+    that map.   pictures: how many channels those that follow have; they are given as the channels of a block's four
+    pixels, row by row, first those of the first picture. So is the result.
     """
     weight, kernel = convolution.weight, convolution.kernel_size[0]
     assert convolution.bias is not None
@@ -35,10 +35,3 @@ def phased(convolution: nn.Conv2d, repeated: int, pictures: Sequence[int]) -> nn
     made.weight.copy_(new.flatten(0, 2))
     made.bias.copy_(convolution.bias.repeat(4))  # type: ignore[union-attr]
     return made
-
-
-def blocks(x: Tensor) -> Tensor:
-    """(B,2h,2w,C) → (B,h,w,4·C): the channels of a block's four pixels, row by row."""
-    count, height, width, channels = x.shape
-    apart = x.view(count, height // 2, 2, width // 2, 2, channels).transpose(2, 3)
-    return apart.reshape(count, height // 2, width // 2, 4 * channels)

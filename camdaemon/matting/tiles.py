@@ -86,9 +86,8 @@ class TiledRefiner:
             enlarged(count, _PIXELS // 2, self._margin, side // 2, small, dtype)
             for count, side, small in zip(self._count, frame, base, strict=True)
         )
-        self._touched = [
-            axis.touched(BLOCK, -(-small // BLOCK)) for axis, small in zip((self._rows, self._columns), base, strict=True)
-        ]
+        axes = zip((self._rows, self._columns), base, strict=True)
+        self._touched = [axis.touched(BLOCK, -(-small // BLOCK)) for axis, small in axes]
 
     def padded(self, rgb: Bytes) -> Padded:
         """(H,W,3) as `__call__` wants its pictures."""
@@ -133,7 +132,7 @@ class TiledRefiner:
         return _pixels_last(self._fourth(F.relu_(self._third(_channels_first(x)))))
 
     def _cut(self, picture: Whole, row: Tensor, column: Tensor, margin: int, block: int) -> Tensor:
-        """(T,n,n,block²·3): the tiles of a padded picture, in blocks of block × block pixels, `margin` pixels around."""
+        """(T,n,n,block²·3): the tiles of a padded picture with `margin` pixels around, in blocks of block × block."""
         side = _PIXELS // 2 * block  # a tile's in this picture
         count = (side + 2 * margin) // block
         down, right, each = picture.strides
@@ -151,7 +150,7 @@ class TiledRefiner:
         """(T,14,14,36): the coarse maps at half resolution."""
         index = places(self._rows, self._columns, row, column, self._base[1])
         pieces = shown.values.index_select(0, shown.place.flatten()[index.flatten()])
-        return interpolated(self._rows, self._columns, row, column, pieces.view(*index.shape, -1))
+        return interpolated(self._rows, self._columns, row, column, pieces.view(*index.shape, pieces.shape[1]))
 
 
 def _channels_first(x: Tensor) -> Tensor:

@@ -58,10 +58,11 @@ class Decoder(nn.Module):
 
     def some_of_last(self, maps: slice, padding: int) -> nn.Conv2d:
         """The last convolution for some of its maps alone, for networks that are only run: its weights are copied."""
-        made = nn.Conv2d(self.conv4.in_channels, OUTPUTS, 3, padding=padding).requires_grad_(False)
-        assert self.conv4.bias is not None
-        made.weight, made.bias = (nn.Parameter(each[maps].clone(), False) for each in (self.conv4.weight, self.conv4.bias))
-        made.out_channels = len(made.weight)
+        whole = self.conv4
+        assert whole.bias is not None
+        weight, bias = whole.weight[maps].clone(), whole.bias[maps].clone()
+        made = nn.Conv2d(whole.in_channels, len(bias), 3, padding=padding)
+        made.weight, made.bias = (nn.Parameter(each, requires_grad=False) for each in (weight, bias))
         return made
 
     def to_half(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:

@@ -16,6 +16,7 @@ from camdaemon.config import Config, RefineConfig
 from camdaemon.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.matte import Matte
 from camdaemon.matting.bgmv2 import BackgroundMatting, default_weights
+from camdaemon.matting.engines import has_bfloat16
 from camdaemon.model import Selection, load_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -30,19 +31,30 @@ def _pair(size: Size = SIZE) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.rand(shape, generator=generator), torch.rand(shape, generator=generator)
 
 
+def _clear_count(weights: Path, src: torch.Tensor, plate: torch.Tensor) -> int:
+    """How many patches to refine, about 200, so that the last one's predicted error is clearly above the next one's:
+    two ways of computing, and two processors, round differently."""
+    with torch.inference_mode():
+        error = load_network(weights)(src, plate).error_coarse
+    patches = torch.nn.functional.interpolate(error, (SIZE.height // 4, SIZE.width // 4), mode="bilinear")
+    ranked = patches.flatten().sort(descending=True).values
+    return 150 + int((ranked[149:249] - ranked[150:250]).argmax())
+
+
 @pytest.mark.parametrize("kernel_size", [1, 3])
 @pytest.mark.parametrize("mode", ["sampling", "thresholding", "full"])
 def test_equals_the_real_matting_on_random_weights(mode, kernel_size, tmp_path):
     weights = random_weights("mobilenetv2", tmp_path, kernel_size)
-    config = Config(weights=str(weights), refine=RefineConfig(mode=mode, pixels=3200, threshold=0.5, scale=0.25))
     src, plate = _pair()
+    count = _clear_count(weights, src, plate)
+    config = Config(weights=str(weights), refine=RefineConfig(mode=mode, pixels=16 * count, threshold=0.5, scale=0.25))
     real = BackgroundMatting(config.weights, config.refine, CPU)(src, plate, 0)
     alpha, foreground, refined = PlainMatting(config, SIZE, CPU, torch.float32)(src, plate)
     assert (alpha - real.alpha).abs().max() < LEVEL
     assert (foreground - real.foreground).abs().max() < LEVEL
     assert alpha.std() > LEVEL, "a constant would prove nothing"
     patches = SIZE.width * SIZE.height // 16
-    wanted = {"sampling": refined.sum() == 200, "thresholding": 0 < refined.sum() < patches, "full": refined.all()}
+    wanted = {"sampling": refined.sum() == count, "thresholding": 0 < refined.sum() < patches, "full": refined.all()}
     assert wanted[mode]
 
 
@@ -109,6 +121,7 @@ def test_default_weights_on_the_pattern_both_ways(tmp_path):
     assert np.quantile(abs(outs[0] - outs[1]), 0.999) <= 2
 
 
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 def test_in_bfloat16_the_matte_is_still_the_published_one(engine):
     """The bar of the project: within 1/255 in the mean, 8/255 at the 99.9th percentile."""

@@ -17,6 +17,7 @@ from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frame import Size
 from camdaemon.matting import Matting, bgmv2
 from camdaemon.matting.bgmv2 import BackgroundMatting, base_for, default_weights, selection_for
+from camdaemon.matting.hidden import Everywhere
 from camdaemon.model import BackgroundMattingV2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -91,7 +92,7 @@ def test_a_failing_network_is_a_matting_error(
 ) -> None:
     matting = _made("default")
     monkeypatch.setattr(BackgroundMattingV2, "forward", _raise(error))  # of floats
-    monkeypatch.setattr(BackgroundMattingV2, "coarse", _raise(error))  # of bytes
+    monkeypatch.setattr(Everywhere, "forward", _raise(error))  # of bytes
     with pytest.raises(MattingError, match=message):
         matting(*_pair(of=of), 7)
     with pytest.raises(MattingError):

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from camdaemon.errors import ConfigError
 from camdaemon.matting import engines
-from camdaemon.matting.engines import BaseEngine, BaseEngines, TorchBase
+from camdaemon.matting.engines import BaseEngine, BaseEngines, TorchBase, has_bfloat16
+from camdaemon.matting.hidden import BLOCK, HiddenFeatures, Maps
 from camdaemon.model import BackgroundMattingV2, fold_batch_norms
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -40,30 +41,35 @@ def pair(size: tuple[int, int], seed: int = 1) -> Tensor:
     return made.contiguous(memory_format=torch.channels_last)
 
 
-def maps(engine: BaseEngine, size: tuple[int, int], seed: int = 1) -> Tensor:
+def maps(network: BackgroundMattingV2, engine: BaseEngine, size: tuple[int, int], seed: int = 1) -> Tensor:
+    """All 37 maps: the five that are visible, and the hidden ones, made of the features everywhere."""
+    made, given = HiddenFeatures(network.decoder, torch.float32, size), pair(size, seed)
     with torch.inference_mode():
-        found = engine(pair(size, seed)).float().clone()
-    assert found.shape == (*size, 37)
-    return found
+        found = engine(given)
+        assert found.visible.shape == (*size, 5)
+        assert found.features.shape == (*(-(-side // 2) for side in size), 48)
+        shown = made(found, given[0].permute(1, 2, 0), torch.ones([-(-side // BLOCK) for side in size], dtype=bool))
+        return torch.cat([found.visible.float(), shown.values[shown.place][..., :32]], 2)
 
 
 def exact(network: BackgroundMattingV2, size: tuple[int, int], seed: int = 1) -> Tensor:
     with torch.inference_mode():
-        return network.coarse(pair(size, seed))[0].permute(1, 2, 0)
+        found = network.coarse(pair(size, seed))[0].permute(1, 2, 0)
+        return torch.cat([found[..., :5], found[..., 5:].relu()], 2)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_torch_in_float32_is_the_network_itself(network, size):
     engine = TorchBase(network, torch.float32, size)
     assert (engine.name, engine.dtype) == ("torch float32", torch.float32)
-    assert float((maps(engine, size) - exact(network, size)).abs().max()) < 1e-5
+    assert float((maps(network, engine, size) - exact(network, size)).abs().max()) < 1e-5
 
 
 def test_torch_in_bfloat16_is_near_and_leaves_the_network_alone(network):
     engine = TorchBase(network, torch.bfloat16, SIZES[0])
     assert (engine.name, engine.dtype) == ("torch bfloat16", torch.bfloat16)
     wanted = exact(network, SIZES[0])
-    away = (maps(engine, SIZES[0]) - wanted).abs()
+    away = (maps(network, engine, SIZES[0]) - wanted).abs()
     assert 0 < float(away.mean()) < BFLOAT16 * float(wanted.std())
     assert {each.dtype for each in network.parameters()} == {torch.float32}
 
@@ -118,22 +124,22 @@ def test_openvino_gives_the_same_maps_at_two_sizes_of_one_conversion(network, co
     assert {each.dtype for each in made} == {torch.float32}
     for seed in (1, 2):  # one after the other and again, so that neither has the other's buffers
         for engine, size in zip(made, SIZES, strict=True):
-            assert float((maps(engine, size, seed) - exact(network, size, seed)).abs().max()) < 1e-3
+            assert float((maps(network, engine, size, seed) - exact(network, size, seed)).abs().max()) < 1e-3
     assert len(conversions) == 1
     assert sys.modules["openvino_telemetry"] is None, "nothing calls home"
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_the_next_start_converts_nothing_and_other_weights_are_another_network(network, conversions):
-    first = maps(BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
+    first = maps(network, BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
     assert [each.suffix for each in kept()] == [".bin", ".xml"]
-    second = maps(BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
+    second = maps(network, BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
     assert len(conversions) == 1
     assert float((first - second).abs().max()) < 1e-5
     other = deepcopy(network)
     with torch.no_grad():
         other.decoder.conv4.bias[0] += 1
-    found = maps(BaseEngines(other, "openvino", "float32").at(SIZES[0]), SIZES[0])
+    found = maps(other, BaseEngines(other, "openvino", "float32").at(SIZES[0]), SIZES[0])
     assert len(conversions) == 2
     assert float((found - exact(other, SIZES[0])).abs().max()) < 1e-3
 
@@ -145,7 +151,7 @@ def test_a_kept_network_that_is_cut_is_made_anew(network, conversions, suffix, d
     (broken,) = (each for each in kept() if each.suffix == suffix)
     broken.write_bytes(damage(broken.read_bytes()))
     for _ in range(2):  # the second time from what was made anew
-        found = maps(BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
+        found = maps(network, BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
         assert float((found - exact(network, SIZES[0])).abs().max()) < 1e-3
     assert len(conversions) == 2
 
@@ -153,7 +159,7 @@ def test_a_kept_network_that_is_cut_is_made_anew(network, conversions, suffix, d
 def test_without_room_for_the_cache_it_works_all_the_same(network, conversions, tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    found = maps(BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
+    found = maps(network, BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
     assert float((found - exact(network, SIZES[0])).abs().max()) < 1e-3
     assert len(conversions) == 1
 
@@ -183,14 +189,15 @@ class Stand:
         machine.made.append((name, size))
         self.name, self.dtype, self.runs, self._machine = name, dtype, 0, machine
 
-    def __call__(self, given: Tensor) -> Tensor:
+    def __call__(self, given: Tensor) -> Maps:
         assert given.shape[:2] == (1, 6)
         assert given.is_contiguous(memory_format=torch.channels_last)
         self.runs += 1
         if self.name in self._machine.raises:
             raise self._machine.raises[self.name]
         self._machine.now += self._machine.took[self.name] / 1e3 * (5 if self.runs == 1 else 1)  # the first is slow
-        return torch.zeros(*given.shape[2:], 37)
+        height, width = given.shape[2:]
+        return Maps(torch.zeros(height, width, 5), torch.zeros(height // 2, width // 2, 48))
 
 
 @pytest.fixture
@@ -199,6 +206,7 @@ def machine(monkeypatch) -> Machine:
     made = Machine({"torch float32": 30.0, "torch bfloat16": 20.0}, {}, made=[])
     monkeypatch.setattr(engines, "time", made)
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.setattr(engines, "has_bfloat16", lambda: True)
     monkeypatch.setattr(
         engines,
         "TorchBase",
@@ -234,6 +242,27 @@ def test_the_second_size_uses_the_first_ones_kind_without_measuring(network, mac
 )
 def test_the_precision_is_obeyed(network, machine, precision, name):
     assert BaseEngines(network, "torch", precision).at((90, 160)).name == name
+
+
+def test_a_processor_without_bfloat16_is_not_asked_for_it(network, machine, monkeypatch):
+    """It would do it, in twenty times the time: seconds of each start, and of each frame if OpenVINO called it that."""
+    with_openvino(monkeypatch, machine)
+    monkeypatch.setattr(engines, "has_bfloat16", lambda: False)
+    assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "openvino float32"
+    assert {name for name, _ in machine.made} == {"torch float32", "openvino float32"}
+    with pytest.raises(ConfigError, match=r"precision bfloat16: this processor .* try --precision auto$"):
+        BaseEngines(network, "auto", "bfloat16")
+
+
+def test_openvino_does_not_call_float32_bfloat16(network, converted):
+    made = BaseEngines(network, "openvino", "auto")
+    if has_bfloat16():
+        pytest.skip("this processor has bfloat16")
+    assert made.at(SIZES[0]).name == "openvino float32"
+    from camdaemon.matting.openvino_engine import OpenVino
+
+    with pytest.raises(RuntimeError, match="no bfloat16"):
+        OpenVino(network).at(SIZES[0], torch.bfloat16)
 
 
 @pytest.mark.parametrize("when", ["torch bfloat16", "make torch bfloat16"])

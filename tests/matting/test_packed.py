@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from camdaemon.matting import engines
-from camdaemon.matting.engines import TorchBase
+from camdaemon.matting.engines import TorchBase, has_bfloat16
+from camdaemon.matting.hidden import Everywhere
 from camdaemon.matting.packed import _Convolution, packed
 from camdaemon.model import BACKBONES, BackgroundMattingV2, fold_batch_norms
 
@@ -32,20 +33,19 @@ def pair(height: int, width: int) -> Tensor:
 @pytest.mark.parametrize("size", [(36, 64), (45, 77)], ids=str)
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_the_result_is_the_networks(backbone, size):
-    network, given = made(backbone), pair(*size)
+    network, given = Everywhere(made(backbone)).eval(), pair(*size)
     with torch.inference_mode():
-        wanted = network.coarse(given)
         run = packed(network, given)
         for scale in (1.0, 0.3):  # another picture of that shape: nothing of the first one is kept
-            wanted, found = network.coarse(scale * given), run(scale * given)
-            assert found.shape == wanted.shape
-            assert float((found - wanted).abs().max()) < 1e-5 * float(wanted.abs().max())
+            for wanted, found in zip(network(scale * given), run(scale * given), strict=True):
+                assert found.shape == wanted.shape
+                assert float((found - wanted).abs().max()) < 1e-5 * float(wanted.abs().max())
 
 
 @pytest.mark.parametrize("backbone", ["mobilenetv2", "resnet50"])
 def test_all_of_it_is_packed_and_activations_and_sums_are_within(backbone):
     with torch.inference_mode():
-        run = packed(made(backbone), pair(36, 64))
+        run = packed(Everywhere(made(backbone)).eval(), pair(36, 64))
     kinds = [type(module) for module in run.modules()]
     assert not {nn.Conv2d, nn.ReLU, nn.ReLU6} & set(kinds)
     network = made(backbone)
@@ -55,18 +55,25 @@ def test_all_of_it_is_packed_and_activations_and_sums_are_within(backbone):
     assert not [node for node in run.graph.nodes if node.name.startswith("add")]
 
 
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
 def test_bfloat16_is_the_networks_in_bfloat16():
-    network, given = made("mobilenetv2").bfloat16(), pair(36, 64).bfloat16()
+    network, given = Everywhere(made("mobilenetv2")).eval().bfloat16(), pair(36, 64).bfloat16()
     with torch.inference_mode():
-        wanted, found = network.coarse(given), packed(network, given)(given)
-    assert found.dtype == torch.bfloat16
-    assert float((found - wanted).float().abs().max()) < 0.05 * float(wanted.float().abs().max())
+        for wanted, found in zip(network(given), packed(network, given)(given), strict=True):
+            assert found.dtype == torch.bfloat16
+            assert float((found - wanted).float().abs().max()) < 0.05 * float(wanted.float().abs().max())
+
+
+@pytest.mark.skipif(has_bfloat16(), reason="this processor has bfloat16")
+def test_bfloat16_is_refused_where_the_processor_lacks_it():
+    with torch.inference_mode(), pytest.raises(RuntimeError, match="bf16"):
+        packed(Everywhere(made("mobilenetv2")).eval().bfloat16(), pair(36, 64).bfloat16())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_refused(value):
     """An activation within would make 0 of them, and the frame would look sound."""
-    network = made("mobilenetv2")
+    network = Everywhere(made("mobilenetv2")).eval()
     network.state_dict()["aspp.convs.0.0.weight"].view(-1)[0] = value
     with torch.inference_mode(), pytest.raises(RuntimeError, match="not finite"):
         packed(network, pair(36, 64))
@@ -83,4 +90,5 @@ def test_without_these_operators_the_network_runs_as_it_is(wrong, monkeypatch):
     network, given = made("mobilenetv2"), pair(36, 64)
     with torch.inference_mode():
         found = TorchBase(network, torch.float32, (36, 64))(given)
-        assert torch.equal(found, network.coarse(given)[0].permute(1, 2, 0))
+        for each, wanted in zip(found, Everywhere(network).eval()(given), strict=True):
+            assert torch.equal(each, wanted[0].permute(1, 2, 0))

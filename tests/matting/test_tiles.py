@@ -9,6 +9,7 @@ from torch import Tensor
 
 from camdaemon import levels
 from camdaemon.matting import tiles
+from camdaemon.matting.hidden import BLOCK, Shown
 from camdaemon.matting.tiles import Fine, TiledRefiner
 from camdaemon.model import SIDE, Coarse, Refiner, Selection, fold_batch_norms
 
@@ -48,6 +49,16 @@ def clamped(coarse: Tensor) -> Coarse:
     return Coarse(x[:, :1], x[:, 1:4], x[:, 4:5], x[:, 5:].relu()).clamped()
 
 
+def shown(coarse: Tensor, needed: Tensor, dtype=torch.float32) -> Shown:
+    """What the refiner is shown of `coarse`, (h,w,37): where it is `needed`, bool, by blocks; else NaN."""
+    held = clamped(coarse)
+    values = torch.cat([held.hidden, held.alpha, held.residual], 1)[0].permute(1, 2, 0)
+    known = needed.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)[: len(values), : values.shape[1]]
+    values = torch.where(known[..., None], values, torch.nan)
+    place = torch.arange(known.numel()).view_as(known)
+    return Shown(values.reshape(-1, values.shape[2]).to(dtype), place)
+
+
 def whole(kernel: int, src: Tensor, plate: Tensor, coarse: Tensor) -> Tensor:
     """(H,W,4) of the published formulation, everything refined."""
     found = refiner(kernel)(levels.unit(src), levels.unit(plate), clamped(coarse), Selection("full"))
@@ -58,7 +69,12 @@ def tiled(kernel: int, src: Tensor, plate: Tensor, coarse: Tensor, chosen: Tenso
     height, width = src.shape[-2:]
     made = TiledRefiner(refiner(kernel), dtype, (height, width), (coarse.shape[0], coarse.shape[1]))
     with torch.inference_mode():
-        return made(coarse, *(made.padded(levels.array(each)) for each in (src, plate)), chosen)
+        return refined(made, coarse, src, plate, chosen, dtype)
+
+
+def refined(made: TiledRefiner, coarse: Tensor, src: Tensor, plate: Tensor, chosen: Tensor, dtype) -> Fine:
+    found = made.tiles(chosen)
+    return made(found, shown(coarse, made.needed(found), dtype), *(made.padded(levels.array(x)) for x in (src, plate)))
 
 
 def places(frame: Pair, which: str) -> Tensor:
@@ -160,7 +176,7 @@ def test_what_it_is_given_stays_as_it_is() -> None:
     own = refiner(3)
     weights = {name: each.clone() for name, each in own.state_dict().items()}
     made = TiledRefiner(own, torch.bfloat16, (100, 76), (25, 19))
-    made(coarse, *(made.padded(levels.array(each)) for each in (src, plate)), chosen)
+    refined(made, coarse, src, plate, chosen, torch.bfloat16)
     assert all(torch.equal(old, now) for old, now in zip(before, given, strict=True))
     for name, each in own.state_dict().items():
         assert each.dtype == torch.float32

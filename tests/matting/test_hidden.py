@@ -1,0 +1,74 @@
+"""Hidden features by blocks are the published ones where they are needed, and NaN everywhere else."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from camdaemon.matting import hidden
+from camdaemon.matting.hidden import BLOCK, Everywhere, HiddenFeatures, Maps, Shown
+from camdaemon.model import HIDDEN, BackgroundMattingV2, fold_batch_norms
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SIZES = [(48, 80), (36, 64), (45, 77), (17, 9), (16, 16), (7, 5)]
+
+
+@pytest.fixture(scope="module")
+def network() -> BackgroundMattingV2:
+    torch.manual_seed(5)
+    made = BackgroundMattingV2().eval().requires_grad_(False)
+    fold_batch_norms(made)
+    return made.requires_grad_(False)
+
+
+def pair(size: tuple[int, int]) -> Tensor:
+    made = torch.rand(1, 6, *size, generator=torch.Generator().manual_seed(1))
+    return made.contiguous(memory_format=torch.channels_last)
+
+
+def last(x: Tensor) -> Tensor:
+    return x[0].permute(1, 2, 0)
+
+
+def found_and_wanted(network: BackgroundMattingV2, size: tuple[int, int], needed: Tensor) -> tuple[Shown, Tensor]:
+    """What is shown; and all of it, (h,w,36), as published."""
+    given = pair(size)
+    with torch.inference_mode():
+        maps = Maps(*(last(each) for each in Everywhere(network).eval()(given)))
+        found = HiddenFeatures(network.decoder, torch.float32, size)(maps, last(given), needed)
+        coarse = network.base(given[:, :3], given[:, 3:]).clamped()
+    return found, last(torch.cat([coarse.hidden, coarse.alpha, coarse.residual], 1))
+
+
+def blocks_of(size: tuple[int, int]) -> tuple[int, int]:
+    return -(-size[0] // BLOCK), -(-size[1] // BLOCK)
+
+
+def pixels_of(needed: Tensor, size: tuple[int, int]) -> Tensor:
+    return needed.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)[: size[0], : size[1]]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_everywhere_it_is_the_published_network(network, size):
+    found, wanted = found_and_wanted(network, size, torch.ones(blocks_of(size), dtype=torch.bool))
+    assert found.place.shape == size
+    torch.testing.assert_close(found.values[found.place], wanted, atol=1e-4, rtol=0)
+    assert float(wanted[..., :HIDDEN].std()) > 0.01, "the test of the test"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_where_it_is_not_needed_it_is_not_known(network, size, share):
+    needed = torch.rand(blocks_of(size), generator=torch.Generator().manual_seed(2)) < share
+    found, wanted = found_and_wanted(network, size, needed)
+    values, known = found.values[found.place], pixels_of(needed, size)
+    assert bool(values[~known].isnan().all())
+    torch.testing.assert_close(values[known], wanted[known], atol=1e-4, rtol=0)
+
+
+def test_more_blocks_than_fit_at_once(network, monkeypatch):
+    monkeypatch.setattr(hidden, "_AT_ONCE", 7)
+    found, wanted = found_and_wanted(network, SIZES[0], torch.ones(blocks_of(SIZES[0]), dtype=torch.bool))
+    torch.testing.assert_close(found.values[found.place], wanted, atol=1e-4, rtol=0)
