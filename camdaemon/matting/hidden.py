@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.matting.windows import Axis, enlarged, interpolated, places
+from camdaemon.matting.windows import Cut, Whole, beside, enlarged, interpolated, places
 from camdaemon.model import HIDDEN, VISIBLE, BackgroundMattingV2, Decoder, resized_beside
 
 BLOCK = 8  # pixels of the base input along a block
@@ -71,24 +71,26 @@ class HiddenFeatures:
     def __init__(self, decoder: Decoder, dtype: torch.dtype, base: tuple[int, int]) -> None:
         self._conv = decoder.some_of_last(slice(VISIBLE, None), padding=0).to(dtype)
         self._conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._conv.weight[:, -6:].mul_(1 / 255)  # pictures are given as bytes
         self._base = base
-        self._count = [-(-side // BLOCK) for side in base]
-        self._features, self._pair = (
-            [
-                enlarged(count, BLOCK, 1, side, -(-side // smaller), dtype)
-                for count, side in zip(self._count, base, strict=True)
-            ]
-            for smaller in (2, 1)
-        )
+        count = -(-base[0] // BLOCK), -(-base[1] // BLOCK)
+        self._pictures = Cut(count, BLOCK, 1)
+        self._axes = [
+            enlarged(blocks, BLOCK, 1, side, -(-side // 2), dtype) for blocks, side in zip(count, base, strict=True)
+        ]
         self._within = torch.arange(BLOCK)[:, None] * BLOCK + torch.arange(BLOCK)
 
-    def __call__(self, maps: Maps, pair: Tensor, needed: Tensor) -> Shown:
-        """pair: the base input, floats (h,w,6), 0..1.   needed: bool (⌈h/BLOCK⌉,⌈w/BLOCK⌉), the blocks to compute."""
+    def padded(self, small: Whole) -> Whole:
+        """A picture of the base input, bytes (h,w,3), as `__call__` wants it."""
+        return self._pictures.padded(small)
+
+    def __call__(self, maps: Maps, src: Whole, plate: Whole, needed: Tensor) -> Shown:
+        """src, plate: `padded`.   needed: bool (⌈h/BLOCK⌉,⌈w/BLOCK⌉), the blocks to compute."""
         row, column = needed.nonzero().unbind(1)
         values = torch.full(((len(row) + 1) * BLOCK**2, _SHOWN), torch.nan, dtype=self._conv.weight.dtype)
         parts = [values[: -(BLOCK**2)].view(-1, BLOCK, BLOCK, _SHOWN).split(_AT_ONCE), row.split(_AT_ONCE)]
         for part, i, j in zip(*parts, column.split(_AT_ONCE), strict=True):
-            part[..., :HIDDEN] = self._hidden(maps.features, pair, i, j)
+            part[..., :HIDDEN] = self._hidden(maps.features, (src, plate), i, j)
             part[..., HIDDEN:] = self._seen(maps.visible, i, j)
         first = torch.full(needed.shape, len(row) * BLOCK**2)
         first[row, column] = torch.arange(len(row)) * BLOCK**2
@@ -96,10 +98,15 @@ class HiddenFeatures:
         height, width = self._base
         return Shown(values, place.reshape(len(first) * BLOCK, -1)[:height, :width])
 
-    def _hidden(self, features: Tensor, pair: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    def _hidden(self, features: Tensor, pictures: tuple[Whole, Whole], row: Tensor, column: Tensor) -> Tensor:
         """(N,BLOCK,BLOCK,32)."""
-        far, near = _windows(features, self._features, row, column), _windows(pair, self._pair, row, column)
-        return F.relu_(self._conv(torch.cat([far, near], 3).permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
+        rows, columns = self._axes
+        height, width, channels = features.shape
+        index = places(rows, columns, row, column, width)
+        pieces = features.reshape(height * width, channels).index_select(0, index.flatten()).to(rows.weights.dtype)
+        far = interpolated(rows, columns, row, column, pieces.view(*index.shape, channels))
+        x = beside(far, *(self._pictures.windows(each, row, column) for each in pictures))
+        return F.relu_(self._conv(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
 
     def _seen(self, visible: Tensor, row: Tensor, column: Tensor) -> Tensor:
         """(N,BLOCK,BLOCK,4); what a block has beyond the picture repeats its last pixel, and nobody looks at it."""
@@ -110,12 +117,3 @@ class HiddenFeatures:
         seen = visible.reshape(height * width, VISIBLE).index_select(0, index.flatten())[:, :4]
         seen[:, 0].clamp_(0, 1)
         return seen.view(*index.shape, 4)
-
-
-def _windows(x: Tensor, axes: list[Axis], row: Tensor, column: Tensor) -> Tensor:
-    """x: (h,w,C) → (N,BLOCK+2,BLOCK+2,C) around the blocks, enlarged as `axes` say, black beyond the picture."""
-    rows, columns = axes
-    height, width, channels = x.shape
-    index = places(rows, columns, row, column, width)
-    pieces = x.reshape(height * width, channels).index_select(0, index.flatten()).to(rows.weights.dtype)
-    return interpolated(rows, columns, row, column, pieces.view(*index.shape, channels))

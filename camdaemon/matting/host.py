@@ -40,7 +40,12 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class _Plate:
+    """What is needed of `source`. pair: float32 (1,h,w,6), 0..1, its second half the plate's; the first is written to
+    with each frame.   small: bytes (h,w,3).   padded: None without a refiner.
+    """
+
     source: Tensor
+    pair: Tensor
     small: Bytes
     padded: Padded | None
 
@@ -66,8 +71,9 @@ class HostNetwork:
         if src.shape != plate.shape:
             raise ValueError(f"picture {tuple(src.shape)} and plate {tuple(plate.shape)} must be of one shape")
         rgb, still = levels.array(src), self._of(plate)
-        pair = self._pair(rgb, still)
-        maps = self.engine(pair)
+        small = self._small(rgb)
+        torch.mul(torch.from_numpy(small), 1 / 255, out=still.pair[0, :, :, :3])
+        maps = self.engine(still.pair.permute(0, 3, 1, 2))
         visible = maps.visible.float()
         if not visible.sum().isfinite():
             return _nothing(src)
@@ -75,7 +81,8 @@ class HostNetwork:
         if self._refiner is not None and still.padded is not None:
             tiles = self._refiner.tiles(self._chosen(visible[..., 4], selection))
             if len(tiles.row):
-                shown = self._hidden(maps, pair[0].permute(1, 2, 0), self._refiner.needed(tiles))
+                near, far = (self._hidden.padded(each) for each in (small, still.small))
+                shown = self._hidden(maps, near, far, self._refiner.needed(tiles))
                 fine = self._refiner(tiles, shown, self._refiner.padded(rgb), still.padded)
                 if not fine.values.sum().isfinite():
                     return _nothing(src)
@@ -89,17 +96,15 @@ class HostNetwork:
         if self._plate is None or self._plate.source is not plate:
             rgb = levels.array(plate)
             padded = None if self._refiner is None else self._refiner.padded(rgb)
-            self._plate = _Plate(plate, self._small(rgb), padded)
+            small = self._small(rgb)
+            pair = torch.empty(1, *self.shape.base, 6)
+            torch.mul(torch.from_numpy(small), 1 / 255, out=pair[0, :, :, 3:])
+            self._plate = _Plate(plate, pair, small, padded)
         return self._plate
 
     def _small(self, rgb: Bytes) -> Bytes:
         height, width = self.shape.base
         return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-    def _pair(self, rgb: Bytes, still: _Plate) -> Tensor:
-        """float32 (1,6,h,w), 0..1, channels_last."""
-        pair = np.concatenate([self._small(rgb), still.small], 2)
-        return levels.unit(levels.tensor(pair))
 
     def _enlarged(self, visible: Tensor) -> tuple[Shorts, Shorts]:
         """From (h,w,5): alpha (H,W) and residual (H,W,3) of the frame's size, as `_fixed` has them."""

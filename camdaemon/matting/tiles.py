@@ -10,7 +10,7 @@ kept.
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from camdaemon.matting.hidden import BLOCK, Shown
 from camdaemon.matting.phases import phased
-from camdaemon.matting.windows import beside, enlarged, interpolated, places
+from camdaemon.matting.windows import Cut, Whole, beside, enlarged, interpolated, places
 from camdaemon.model import SIDE, Refiner
 
 _PATCHES = 4  # along a tile
@@ -29,7 +29,6 @@ _PIXELS = _PATCHES * SIDE
 _AT_ONCE = 512  # tiles, so that refining a whole 4K frame does not take gigabytes
 
 Bytes = NDArray[np.uint8]
-Whole = NDArray[np.integer[Any]]
 
 
 class Tiles(NamedTuple):
@@ -80,10 +79,11 @@ class TiledRefiner:
             each.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             for each in layers
         )
-        self._margin, self._edge = (3, 2) if refiner.kernel_size == 3 else (0, 0)  # at half, at full resolution
-        self._count = [-(-side // _PIXELS) for side in frame]
+        margin, edge = (3, 2) if refiner.kernel_size == 3 else (0, 0)  # at half, at full resolution
+        self._count = -(-frame[0] // _PIXELS), -(-frame[1] // _PIXELS)
+        self._half, self._full = Cut(self._count, _PIXELS // 2, margin), Cut(self._count, _PIXELS, edge, block=2)
         self._rows, self._columns = (
-            enlarged(count, _PIXELS // 2, self._margin, side // 2, small, dtype)
+            enlarged(count, _PIXELS // 2, margin, side // 2, small, dtype)
             for count, side, small in zip(self._count, frame, base, strict=True)
         )
         axes = zip((self._rows, self._columns), base, strict=True)
@@ -94,7 +94,7 @@ class TiledRefiner:
         height, width = rgb.shape[:2]
         four = np.multiply(rgb, 4, dtype=np.uint16)  # so that means of 2×2 pixels are whole numbers
         half = np.asarray(cv2.resize(four, (width // 2, height // 2), interpolation=cv2.INTER_AREA)).view(np.int16)
-        return Padded(self._surrounded(rgb, _PIXELS, self._edge), self._surrounded(half, _PIXELS // 2, self._margin))
+        return Padded(self._full.padded(rgb), self._half.padded(half))
 
     def tiles(self, chosen: Tensor) -> Tiles:
         """Of the chosen patches, bool (H/4,W/4)."""
@@ -116,35 +116,23 @@ class TiledRefiner:
         patches, row, column = tiles
         parts = zip(row.split(_AT_ONCE), column.split(_AT_ONCE), strict=True)
         found = torch.cat([self._refined(shown, src, plate, i, j) for i, j in parts])
-        # (T,8,8,16), of blocks of 2×2 pixels, to rows and columns of patches, rows and columns of their pixels.
-        pixels = found.view(-1, _PATCHES, 2, _PATCHES, 2, 2, 2, 4).permute(0, 1, 3, 2, 5, 4, 6, 7)
         tile, down, right = patches[row, column].nonzero().unbind(1)
-        values = pixels[tile, down, right].float().reshape(-1, SIDE, SIDE, 4)
+        # A patch is two pieces of two blocks of 2×2 pixels each.
+        first = ((tile * _PATCHES + down) * 2 * _PATCHES + right)[:, None] + torch.tensor([0, _PATCHES])
+        pieces = found.reshape(-1, 2 * 16).index_select(0, first.flatten()).float()
+        values = pieces.view(-1, 2, 2, 2, 2, 4).transpose(2, 3).reshape(-1, SIDE, SIDE, 4)
         place = row[tile] * _PATCHES + down, column[tile] * _PATCHES + right
         return Fine(values, *(each.numpy() for each in place))
 
     def _refined(self, shown: Shown, src: Padded, plate: Padded, row: Tensor, column: Tensor) -> Tensor:
         """(T,8,8,16) of the tiles at `row`, `column`: alpha and residual of blocks of 2×2 pixels."""
-        half = [self._cut(each.half, row, column, self._margin, 1) for each in (src, plate)]
-        full = [self._cut(each.full, row, column, self._edge, 2) for each in (src, plate)]
+        half, full = (
+            [cut.windows(each, row, column) for each in of]
+            for cut, of in ((self._half, (src.half, plate.half)), (self._full, (src.full, plate.full)))
+        )
         x = beside(self._windows(shown, row, column), *half)
         x = beside(_pixels_last(self._refiner.at_half(_channels_first(x))), *full)
         return _pixels_last(self._fourth(F.relu_(self._third(_channels_first(x)))))
-
-    def _cut(self, picture: Whole, row: Tensor, column: Tensor, margin: int, block: int) -> Tensor:
-        """(T,n,n,block²·3): the tiles of a padded picture with `margin` pixels around, in blocks of block × block."""
-        side = _PIXELS // 2 * block  # a tile's in this picture
-        count = (side + 2 * margin) // block
-        down, right, each = picture.strides
-        shape = (*self._count, count, count, block, 3 * block)  # a block's pixels of one row lie side by side
-        steps = (side * down, side * right, block * down, block * right, down, each)
-        every = np.lib.stride_tricks.as_strided(picture, shape, steps, writeable=False)
-        return torch.from_numpy(every[row.numpy(), column.numpy()].reshape(-1, count, count, 3 * block**2))
-
-    def _surrounded(self, picture: Whole, step: int, margin: int) -> Whole:
-        """With black around it, for whole tiles and their margins."""
-        down, right = (n * step - side + margin for n, side in zip(self._count, picture.shape, strict=False))
-        return np.asarray(cv2.copyMakeBorder(picture, margin, down, margin, right, cv2.BORDER_CONSTANT))
 
     def _windows(self, shown: Shown, row: Tensor, column: Tensor) -> Tensor:
         """(T,14,14,36): the coarse maps at half resolution."""

@@ -1,15 +1,47 @@
-"""Windows of a bilinearly enlarged map, made from the small map alone: nothing is enlarged over the whole frame.
+"""Windows of pictures, and of bilinearly enlarged maps without enlarging them over the whole frame.
 
-An enlarged row is a weighted sum of small rows. So a window is a product with a matrix for its rows and one for its
-columns; these hold the published bilinear weights, and zeros for what lies outside of the picture.
+An enlarged row is a weighted sum of small rows. So a window of an enlarged map is a product with a matrix for its rows
+and one for its columns; these hold the published bilinear weights, and zeros for what lies outside of the picture.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+Whole = NDArray[np.integer[Any]]
+
+
+class Cut(NamedTuple):
+    """Windows of pictures (H,W,3), one each `step` pixels with `margin` pixels around, black beyond the picture.
+
+    counts: of windows, down and across.   block: 1; or 2, where a window's pixels are blocks of 2×2.
+    """
+
+    counts: tuple[int, int]
+    step: int
+    margin: int
+    block: int = 1
+
+    def padded(self, picture: Whole) -> Whole:
+        """`picture` with black around it, as `windows` wants it."""
+        sides = zip(self.counts, picture.shape, strict=False)
+        down, right = (n * self.step - side + self.margin for n, side in sides)
+        return np.asarray(cv2.copyMakeBorder(picture, self.margin, down, self.margin, right, cv2.BORDER_CONSTANT))
+
+    def windows(self, padded: Whole, row: Tensor, column: Tensor) -> Tensor:
+        """(N,n,n,3·block²): those at `row`, `column`; of a block its pixels' channels, row by row."""
+        side, block = self.step + 2 * self.margin, self.block
+        down, right, each = padded.strides
+        steps = (self.step * down, self.step * right, down, each)
+        lines = np.lib.stride_tricks.as_strided(padded, (*self.counts, side, 3 * side), steps, writeable=False)
+        found = torch.from_numpy(lines[row.numpy(), column.numpy()])
+        return found.view(-1, side // block, block, side // block, 3 * block).transpose(2, 3).flatten(3)
 
 
 class Axis(NamedTuple):

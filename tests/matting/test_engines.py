@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from camdaemon import levels
 from camdaemon.errors import ConfigError
 from camdaemon.matting import engines
 from camdaemon.matting.engines import BaseEngine, BaseEngines, TorchBase, has_bfloat16
@@ -37,8 +39,8 @@ def network() -> BackgroundMattingV2:
 
 
 def pair(size: tuple[int, int], seed: int = 1) -> Tensor:
-    made = torch.rand(1, 6, *size, generator=torch.Generator().manual_seed(seed))
-    return made.contiguous(memory_format=torch.channels_last)
+    made = np.random.default_rng(seed).integers(0, 256, (*size, 6), np.uint8)
+    return levels.unit(levels.tensor(made)).contiguous(memory_format=torch.channels_last)
 
 
 def maps(network: BackgroundMattingV2, engine: BaseEngine, size: tuple[int, int], seed: int = 1) -> Tensor:
@@ -48,7 +50,9 @@ def maps(network: BackgroundMattingV2, engine: BaseEngine, size: tuple[int, int]
         found = engine(given)
         assert found.visible.shape == (*size, 5)
         assert found.features.shape == (*(-(-side // 2) for side in size), 48)
-        shown = made(found, given[0].permute(1, 2, 0), torch.ones([-(-side // BLOCK) for side in size], dtype=bool))
+        both = (255 * given[0]).round().byte().permute(1, 2, 0).numpy()
+        pictures = (made.padded(np.ascontiguousarray(each)) for each in (both[..., :3], both[..., 3:]))
+        shown = made(found, *pictures, torch.ones([-(-side // BLOCK) for side in size], dtype=bool))
         return torch.cat([found.visible.float(), shown.values[shown.place][..., :32]], 2)
 
 

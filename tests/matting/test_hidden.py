@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from camdaemon import levels
 from camdaemon.matting import hidden
 from camdaemon.matting.hidden import BLOCK, Everywhere, HiddenFeatures, Maps, Shown
 from camdaemon.model import HIDDEN, BackgroundMattingV2, fold_batch_norms
@@ -23,9 +25,9 @@ def network() -> BackgroundMattingV2:
     return made.requires_grad_(False)
 
 
-def pair(size: tuple[int, int]) -> Tensor:
-    made = torch.rand(1, 6, *size, generator=torch.Generator().manual_seed(1))
-    return made.contiguous(memory_format=torch.channels_last)
+def pictures(size: tuple[int, int]) -> list[np.ndarray]:
+    chance = np.random.default_rng(1)
+    return [chance.integers(0, 256, (*size, 3), np.uint8) for _ in range(2)]
 
 
 def last(x: Tensor) -> Tensor:
@@ -34,10 +36,12 @@ def last(x: Tensor) -> Tensor:
 
 def found_and_wanted(network: BackgroundMattingV2, size: tuple[int, int], needed: Tensor) -> tuple[Shown, Tensor]:
     """What is shown; and all of it, (h,w,36), as published."""
-    given = pair(size)
+    both = pictures(size)
+    given = levels.unit(levels.tensor(np.concatenate(both, 2)))
     with torch.inference_mode():
         maps = Maps(*(last(each) for each in Everywhere(network).eval()(given)))
-        found = HiddenFeatures(network.decoder, torch.float32, size)(maps, last(given), needed)
+        made = HiddenFeatures(network.decoder, torch.float32, size)
+        found = made(maps, *(made.padded(each) for each in both), needed)
         coarse = network.base(given[:, :3], given[:, 3:]).clamped()
     return found, last(torch.cat([coarse.hidden, coarse.alpha, coarse.residual], 1))
 
