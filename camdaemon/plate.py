@@ -176,6 +176,6 @@ def _brightened(clean: Tensor, gain: Tensor) -> Tensor:
     """`clean`, either of `levels`, times `gain` (1,3,1,1), held to what a picture can be."""
     if clean.is_floating_point():
         return (clean * gain.to(clean.dtype)).clamp_(0, 1)
-    steps = np.arange(256, dtype=np.float32)[:, None] * gain.flatten().numpy()
-    table = np.clip(steps + 0.5, 0, 255).astype(np.uint8)[None]
-    return levels.tensor(np.asarray(cv2.LUT(levels.array(clean), table), np.uint8))
+    return levels.tensor(
+        np.asarray(cv2.transform(levels.array(clean), np.diag(gain.flatten().double().numpy())), np.uint8)
+    )

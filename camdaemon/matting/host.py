@@ -19,7 +19,8 @@ from torch import Tensor
 from camdaemon import levels
 from camdaemon.matting.engines import BaseEngines
 from camdaemon.matting.hidden import HiddenFeatures
-from camdaemon.matting.tiles import Bytes, Fine, Padded, TiledRefiner
+from camdaemon.matting.tiles import Bytes, Fine, TiledRefiner
+from camdaemon.matting.windows import Whole
 from camdaemon.model import SIDE, BackgroundMattingV2, Selection, choose
 
 # Refining patches whose predicted error is lower changes nothing that can be seen (on two clips: 0.1 of 255 at the
@@ -47,7 +48,7 @@ class _Plate:
     source: Tensor
     pair: Tensor
     small: Bytes
-    padded: Padded | None
+    padded: Whole | None
 
 
 class HostNetwork:
@@ -80,13 +81,12 @@ class HostNetwork:
         alpha, residual = self._enlarged(visible)
         if self._refiner is not None and still.padded is not None:
             tiles = self._refiner.tiles(self._chosen(visible[..., 4], selection))
-            if len(tiles.row):
-                near, far = (self._hidden.padded(each) for each in (small, still.small))
-                shown = self._hidden(maps, near, far, self._refiner.needed(tiles))
-                fine = self._refiner(tiles, shown, self._refiner.padded(rgb), still.padded)
-                if not fine.values.sum().isfinite():
-                    return _nothing(src)
-                _paste(fine, alpha, residual)
+            near, far = (self._hidden.padded(each) for each in (small, still.small))
+            shown = self._hidden(maps, near, far, self._refiner.needed(tiles))
+            fine = self._refiner(tiles, shown, self._refiner.padded(rgb), still.padded)
+            if not fine.values.sum().isfinite():
+                return _nothing(src)
+            _paste(fine, alpha, residual)
         solid = cv2.convertScaleAbs(alpha, alpha=1 / _FINE)
         colours = cv2.add(rgb, residual, dtype=cv2.CV_8U)
         return levels.tensor(np.asarray(solid, np.uint8)), levels.tensor(np.asarray(colours, np.uint8)), True

@@ -51,13 +51,6 @@ class Fine(NamedTuple):
     column: NDArray[np.int64]
 
 
-class Padded(NamedTuple):
-    """A picture with black around it.   full: uint8.   half: int16, at half the size, sums of 2×2 pixels, 0..1020."""
-
-    full: Whole
-    half: Whole
-
-
 class TiledRefiner:
     """`refiner` for frames of height × width pixels and coarse maps of base_height × base_width; the worker thread's.
 
@@ -81,7 +74,7 @@ class TiledRefiner:
         )
         margin, edge = (3, 2) if refiner.kernel_size == 3 else (0, 0)  # at half, at full resolution
         self._count = -(-frame[0] // _PIXELS), -(-frame[1] // _PIXELS)
-        self._half, self._full = Cut(self._count, _PIXELS // 2, margin), Cut(self._count, _PIXELS, edge, block=2)
+        self._cut, self._beyond = Cut(self._count, _PIXELS, 2 * margin), 2 * margin - edge
         self._rows, self._columns = (
             enlarged(count, _PIXELS // 2, margin, side // 2, small, dtype)
             for count, side, small in zip(self._count, frame, base, strict=True)
@@ -89,12 +82,9 @@ class TiledRefiner:
         axes = zip((self._rows, self._columns), base, strict=True)
         self._touched = [axis.touched(BLOCK, -(-small // BLOCK)) for axis, small in axes]
 
-    def padded(self, rgb: Bytes) -> Padded:
+    def padded(self, rgb: Bytes) -> Whole:
         """(H,W,3) as `__call__` wants its pictures."""
-        height, width = rgb.shape[:2]
-        four = np.multiply(rgb, 4, dtype=np.uint16)  # so that means of 2×2 pixels are whole numbers
-        half = np.asarray(cv2.resize(four, (width // 2, height // 2), interpolation=cv2.INTER_AREA)).view(np.int16)
-        return Padded(self._full.padded(rgb), self._half.padded(half))
+        return self._cut.padded(rgb)
 
     def tiles(self, chosen: Tensor) -> Tiles:
         """Of the chosen patches, bool (H/4,W/4)."""
@@ -111,11 +101,11 @@ class TiledRefiner:
         rows, columns = self._touched
         return rows.T @ mask @ columns > 0
 
-    def __call__(self, tiles: Tiles, shown: Shown, src: Padded, plate: Padded) -> Fine:
+    def __call__(self, tiles: Tiles, shown: Shown, src: Whole, plate: Whole) -> Fine:
         """shown: the coarse maps, at least where they are `needed`.   src, plate: `padded`."""
         patches, row, column = tiles
         parts = zip(row.split(_AT_ONCE), column.split(_AT_ONCE), strict=True)
-        found = torch.cat([self._refined(shown, src, plate, i, j) for i, j in parts])
+        found = torch.cat([self._refined(shown, src, plate, i, j) for i, j in parts if len(i)] or [torch.empty(0, 32)])
         tile, down, right = patches[row, column].nonzero().unbind(1)
         # A patch is two pieces of two blocks of 2×2 pixels each.
         first = ((tile * _PATCHES + down) * 2 * _PATCHES + right)[:, None] + torch.tensor([0, _PATCHES])
@@ -124,21 +114,33 @@ class TiledRefiner:
         place = row[tile] * _PATCHES + down, column[tile] * _PATCHES + right
         return Fine(values, *(each.numpy() for each in place))
 
-    def _refined(self, shown: Shown, src: Padded, plate: Padded, row: Tensor, column: Tensor) -> Tensor:
+    def _refined(self, shown: Shown, src: Whole, plate: Whole, row: Tensor, column: Tensor) -> Tensor:
         """(T,8,8,16) of the tiles at `row`, `column`: alpha and residual of blocks of 2×2 pixels."""
-        half, full = (
-            [cut.windows(each, row, column) for each in of]
-            for cut, of in ((self._half, (src.half, plate.half)), (self._full, (src.full, plate.full)))
-        )
-        x = beside(self._windows(shown, row, column), *half)
-        x = beside(_pixels_last(self._refiner.at_half(_channels_first(x))), *full)
+        seen = [self._cut.windows(each, row, column) for each in (src, plate)]
+        x = beside(self._windows(shown, row, column), *(_halved(each) for each in seen))
+        x = beside(_pixels_last(self._refiner.at_half(_channels_first(x))), *(self._full(each) for each in seen))
         return _pixels_last(self._fourth(F.relu_(self._third(_channels_first(x)))))
+
+    def _full(self, seen: Tensor) -> Tensor:
+        """(T,28,28,3) → (T,10,10,12), blocks of 2×2 pixels: at full resolution the refiner looks less far."""
+        inner = slice(self._beyond, seen.shape[1] - self._beyond)
+        count, side = len(seen), seen.shape[1] - 2 * self._beyond
+        return seen[:, inner, inner].reshape(count, side // 2, 2, side // 2, 6).transpose(2, 3).flatten(3)
 
     def _windows(self, shown: Shown, row: Tensor, column: Tensor) -> Tensor:
         """(T,14,14,36): the coarse maps at half resolution."""
         index = places(self._rows, self._columns, row, column, self._base[1])
         pieces = shown.values.index_select(0, shown.place.flatten()[index.flatten()])
         return interpolated(self._rows, self._columns, row, column, pieces.view(*index.shape, pieces.shape[1]))
+
+
+def _halved(seen: Tensor) -> Tensor:
+    """Bytes (T,2h,2w,3) → int16 (T,h,w,3), sums of 2×2 pixels, 0..1020."""
+    count, height, width, _ = seen.shape
+    four = np.multiply(seen.numpy(), 4, dtype=np.uint16)  # so that means of 2×2 pixels are whole numbers
+    column = four.reshape(count * height, width, 3)  # one window below the other
+    half = np.asarray(cv2.resize(column, (width // 2, count * height // 2), interpolation=cv2.INTER_AREA))
+    return torch.from_numpy(half.view(np.int16)).view(count, height // 2, width // 2, 3)
 
 
 def _channels_first(x: Tensor) -> Tensor:

@@ -20,13 +20,12 @@ Whole = NDArray[np.integer[Any]]
 class Cut(NamedTuple):
     """Windows of pictures (H,W,3), one each `step` pixels with `margin` pixels around, black beyond the picture.
 
-    counts: of windows, down and across.   block: 1; or 2, where a window's pixels are blocks of 2×2.
+    counts: of windows, down and across.
     """
 
     counts: tuple[int, int]
     step: int
     margin: int
-    block: int = 1
 
     def padded(self, picture: Whole) -> Whole:
         """`picture` with black around it, as `windows` wants it."""
@@ -35,13 +34,12 @@ class Cut(NamedTuple):
         return np.asarray(cv2.copyMakeBorder(picture, self.margin, down, self.margin, right, cv2.BORDER_CONSTANT))
 
     def windows(self, padded: Whole, row: Tensor, column: Tensor) -> Tensor:
-        """(N,n,n,3·block²): those at `row`, `column`; of a block its pixels' channels, row by row."""
-        side, block = self.step + 2 * self.margin, self.block
+        """(N,n,n,3): those at `row`, `column`."""
+        side = self.step + 2 * self.margin
         down, right, each = padded.strides
         steps = (self.step * down, self.step * right, down, each)
         lines = np.lib.stride_tricks.as_strided(padded, (*self.counts, side, 3 * side), steps, writeable=False)
-        found = torch.from_numpy(lines[row.numpy(), column.numpy()])
-        return found.view(-1, side // block, block, side // block, 3 * block).transpose(2, 3).flatten(3)
+        return torch.from_numpy(lines[row.numpy(), column.numpy()]).view(-1, side, side, 3)
 
 
 class Axis(NamedTuple):
