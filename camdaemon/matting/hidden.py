@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.matting.windows import Cut, Whole, beside, enlarged, interpolated, places
+from camdaemon.matting.windows import Cut, Whole, beside, enlarged, few_counts, interpolated, places
 from camdaemon.model import HIDDEN, VISIBLE, BackgroundMattingV2, Decoder, resized_beside
 
 BLOCK = 8  # pixels of the base input along a block
@@ -86,7 +86,7 @@ class HiddenFeatures:
 
     def __call__(self, maps: Maps, src: Whole, plate: Whole, needed: Tensor) -> Shown:
         """src, plate: `padded`.   needed: bool (⌈h/BLOCK⌉,⌈w/BLOCK⌉), the blocks to compute."""
-        row, column = needed.nonzero().unbind(1)
+        row, column = few_counts(*needed.nonzero().unbind(1))
         values = torch.full(((len(row) + 1) * BLOCK**2, _SHOWN), torch.nan, dtype=self._conv.weight.dtype)
         parts = [values[: -(BLOCK**2)].view(-1, BLOCK, BLOCK, _SHOWN).split(_AT_ONCE), row.split(_AT_ONCE)]
         for part, i, j in zip(*parts, column.split(_AT_ONCE), strict=True):

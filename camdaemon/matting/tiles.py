@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from camdaemon.matting.hidden import BLOCK, Shown
 from camdaemon.matting.phases import phased
-from camdaemon.matting.windows import Cut, Whole, beside, enlarged, interpolated, places
+from camdaemon.matting.windows import Cut, Whole, beside, enlarged, few_counts, interpolated, places
 from camdaemon.model import SIDE, Refiner
 
 _PATCHES = 4  # along a tile
@@ -104,7 +104,7 @@ class TiledRefiner:
     def __call__(self, tiles: Tiles, shown: Shown, src: Whole, plate: Whole) -> Fine:
         """shown: the coarse maps, at least where they are `needed`.   src, plate: `padded`."""
         patches, row, column = tiles
-        parts = zip(row.split(_AT_ONCE), column.split(_AT_ONCE), strict=True)
+        parts = zip(*(each.split(_AT_ONCE) for each in few_counts(row, column)), strict=True)
         found = torch.cat([self._refined(shown, src, plate, i, j) for i, j in parts if len(i)] or [torch.empty(0, 32)])
         tile, down, right = patches[row, column].nonzero().unbind(1)
         # A patch is two pieces of two blocks of 2×2 pixels each.
@@ -122,10 +122,10 @@ class TiledRefiner:
         return _pixels_last(self._fourth(F.relu_(self._third(_channels_first(x)))))
 
     def _full(self, seen: Tensor) -> Tensor:
-        """(T,28,28,3) → (T,10,10,12), blocks of 2×2 pixels: at full resolution the refiner looks less far."""
+        """(T,28,28,3) → (T,10,10,2,2,3), blocks of 2×2 pixels: at full resolution the refiner looks less far."""
         inner = slice(self._beyond, seen.shape[1] - self._beyond)
-        count, side = len(seen), seen.shape[1] - 2 * self._beyond
-        return seen[:, inner, inner].reshape(count, side // 2, 2, side // 2, 6).transpose(2, 3).flatten(3)
+        found: Tensor = seen[:, inner, inner].unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
+        return found.transpose(2, 3)
 
     def _windows(self, shown: Shown, row: Tensor, column: Tensor) -> Tensor:
         """(T,14,14,36): the coarse maps at half resolution."""
