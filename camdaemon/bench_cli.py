@@ -35,6 +35,13 @@ def bench(
         bool, typer.Option("--realtime/--fast", help="End to end: as a camera, late frames dropped; or all of them.")
     ] = False,
     paper: Annotated[bool, typer.Option("--paper", help="Instead: the rows of the paper's tables on speed.")] = False,
+    soak: Annotated[
+        float | None,
+        typer.Option(min=1, help="Instead: the real side alone, as a camera, for so many seconds.", show_default="no"),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=1, max=240, help="The camera's rate with --soak.", show_default="the source's")
+    ] = None,
     json_: Annotated[Path | None, typer.Option("--json", help="Write everything into this file too.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the stops into this .png.")] = None,
 ) -> None:
@@ -44,10 +51,15 @@ def bench(
     from camdaemon.bench.paper import reproduce
     from camdaemon.bench.report import sentences, tables, write_json
     from camdaemon.bench.run import measure
+    from camdaemon.bench.soak import soak as play
     from camdaemon.bench.subject import Subject
     from camdaemon.errors import ConfigError
     from camdaemon.frame import Size
 
+    if fps is not None and soak is None:
+        raise ConfigError("--fps is the camera's rate with --soak; try --soak 60 --fps 60, or leave it out")
+    if soak is not None and (paper or plot is not None):
+        raise ConfigError("--soak measures one thing for long; leave --paper and --plot out")
     if plot is not None and (paper or plot.suffix.lower() != ".png"):
         raise ConfigError("--plot draws the stops into a .png, and there are none with --paper; try --plot bench.png")
     wanted = Subject(
@@ -66,7 +78,11 @@ def bench(
         threads=threads,
         realtime=realtime,
     )
-    found = reproduce(wanted) if paper else measure(wanted)
+    match soak:
+        case None:
+            found = reproduce(wanted) if paper else measure(wanted)
+        case seconds:
+            found = play(wanted, seconds, fps)
     console = Console()
     for table in tables(found):
         console.print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from camdaemon.bench.footage import Camera as CameraLike
 from camdaemon.bench.footage import Footage
@@ -19,11 +20,13 @@ from camdaemon.show import Show
 _LOOK_S = 0.5  # between two looks whether Ctrl-C was pressed
 
 
-def run_pipeline(side: Side, footage: Footage, frames: int, *, realtime: bool) -> Run:
+def run_pipeline(
+    side: Side, footage: Footage, frames: int, *, realtime: bool, meanwhile: Callable[[], None] = lambda: None
+) -> Run:
     """Play `frames` frames; rates are from the first published frame to the last.
 
     realtime: as a camera gives them, late ones dropped; 'latency' is from capture to the sink. Else every frame as
-    fast as it is taken.   Raises MattingError, or whatever a thread died of.
+    fast as it is taken.   meanwhile: called now and then.   Raises MattingError, or whatever a thread died of.
     """
     before, failed = side.watch.counted("dropped"), side.watch.counted("matting_errors")
     side.watch.settle = lambda: None  # waiting would keep the threads from overlapping
@@ -41,7 +44,7 @@ def run_pipeline(side: Side, footage: Footage, frames: int, *, realtime: bool) -
     pipeline.start()
     try:
         while not pipeline.wait(_LOOK_S):
-            pass
+            meanwhile()
     finally:
         pipeline.stop()
     seconds, moments = side.watch.take()

@@ -35,17 +35,51 @@ def sentences(found: dict[str, Any]) -> Iterator[str]:
         said = found["subject"]
         weights = f"{said['backbone']}, random weights" if said["backbone"] else f"weights {said['weights']}"
         yield f"{said['size']}, {weights}, {said['mode']}, {said['engine']} {said['precision']}; {said['footage']}"
-        apart = found["difference"]
-        yield (
-            f"alpha differs from the plain formulation's by {apart['mean']:.3f}/255 in the mean, "
-            f"{apart['p999']:.2f}/255 at the 99.9th percentile, {apart['most']:.1f}/255 at most"
-        )
-        yield from _floor(found["floor"])
-        yield f"memory of the process with the real formulation alone: {found['resident_mb']:.0f} MB resident"
+    if "soak" in found:
+        yield from _soak(found["soak"])
+    elif "difference" in found:
+        yield from _compared(found)
     yield from _remarks(found.get("paper", []))
-    yield "ratio: how many times as fast as the plain formulation; the median of the rounds (lowest to highest)"
+    if "soak" not in found:
+        yield "ratio: how many times as fast as the plain formulation; the median of the rounds (lowest to highest)"
     if found["busy"]:
         yield found["busy"]
+
+
+def _compared(found: dict[str, Any]) -> Iterator[str]:
+    apart = found["difference"]
+    yield (
+        f"alpha differs from the plain formulation's by {apart['mean']:.3f}/255 in the mean, "
+        f"{apart['p999']:.2f}/255 at the 99.9th percentile, {apart['most']:.1f}/255 at most"
+    )
+    yield from _floor(found["floor"])
+    if "device" in found:
+        yield _device(found["device"])
+    yield f"memory of the process with the real formulation alone: {found['resident_mb']:.0f} MB resident"
+
+
+def _device(device: dict[str, Any]) -> str:
+    if not device["real_ms"] or not device["plain_ms"]:
+        return "the GPU's own time is not known: its profiler (CUPTI) tells nothing here"
+    low, high = device["ratio_range"]
+    return (
+        f"the GPU works {device['real_ms']:.3f} ms on a frame, from bytes in to bytes out, all kernels and copies; "
+        f"plain {device['plain_ms']:.3f} ms, ratio {device['ratio']:.2f}× ({low:.2f}–{high:.2f})"
+    )
+
+
+def _soak(run: dict[str, Any]) -> Iterator[str]:
+    late, period = run["ms"]["latency"], run["period_ms"]
+    yield (
+        f"{run['frames']} frames, one each {period:.2f} ms: {run['dropped']} dropped, {run['fps']:.2f} a second "
+        f"published, CPU {run['cpu_percent']:.0f} % of a core"
+    )
+    shares = ", ".join(f"{late[q]:.2f} ms at {q} ({late[q] / period:.2f} periods)" for q in ("p50", "p95", "p99"))
+    yield f"from capture to publishing: {shares}"
+    if run["warm_resident_mb"]:
+        yield f"resident: {run['warm_resident_mb']:.1f} MB after 20 s, {run['resident_mb']:.1f} MB at the end"
+    if run["gpu_memory_mb"]:
+        yield f"GPU memory: {run['gpu_memory_mb']:.0f} MB at most"
 
 
 def _remarks(rows: list[dict[str, Any]]) -> Iterator[str]:

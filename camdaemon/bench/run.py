@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from camdaemon.bench import machine, network
+from camdaemon.bench import device, machine, network
 from camdaemon.bench.floor import Floor
 from camdaemon.bench.footage import Footage, load
 from camdaemon.bench.pipeline import run_pipeline
@@ -68,6 +68,8 @@ def measure(subject: Subject) -> Values:
         }
         found["parts"] = {name: part.summary() for name, part in parts.items()}
         counted = made_apart(lambda: network.count(matting, pairs[-1]), "bench")
+        if real.device.type == "cuda":
+            found["device"] = made_apart(lambda: _device(subject, footage, real, plain), "bench")
         found["floor"] = made_apart(lambda: _floor(counted, real, parts["network"]), "bench")
         return found
 
@@ -105,6 +107,12 @@ def _end_to_end(subject: Subject, footage: Footage, real: Side, plain: Side, tic
         subject.rounds,
         tick,
     )
+
+
+def _device(subject: Subject, footage: Footage, real: Side, plain: Side) -> Values:
+    """The GPU's own time for the journey of a frame, from the camera's bytes to the sink's."""
+    runs = (lambda: run_stops(real, footage, subject.frames), lambda: run_stops(plain, footage, subject.frames))
+    return device.compare(*runs, subject.frames, subject.rounds)
 
 
 def _said(subject: Subject, footage: Footage, real: Side) -> Values:

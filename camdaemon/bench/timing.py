@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ class Stopwatch(Metrics):
     def __init__(self, *, paced: bool, settle: Callable[[], None] = lambda: None) -> None:
         super().__init__(paced=paced)
         self.settle, self._latencies = settle, paced
-        self._seconds: dict[str, list[float]] = defaultdict(list)
+        self._seconds: dict[str, array[float]] = defaultdict(_samples)  # small: memory is measured, too
         self._moments: list[tuple[float, float]] = []  # of each published frame: clock and processor time
 
     @contextmanager
@@ -64,9 +65,13 @@ class Stopwatch(Metrics):
 
     def take(self) -> tuple[dict[str, list[float]], list[tuple[float, float]]]:
         """The samples since the last call, and the moments of the published frames. Nobody may be measuring."""
-        taken = dict(self._seconds), self._moments
-        self._seconds, self._moments = defaultdict(list), []
+        taken = {name: list(samples) for name, samples in self._seconds.items()}, self._moments
+        self._seconds, self._moments = defaultdict(_samples), []
         return taken
+
+
+def _samples() -> array[float]:
+    return array("d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +95,8 @@ class Comparison:
         ratio_range: the lowest and the highest of them."""
         ratios = self.ratios()
         return {
-            "real": _figures(self.real),
-            "plain": _figures(self.plain),
+            "real": figures(self.real),
+            "plain": figures(self.plain),
             "ratio": {stop: round(median(each), 3) for stop, each in ratios.items()},
             "ratio_range": {stop: [round(min(each), 3), round(max(each), 3)] for stop, each in ratios.items()},
         }
@@ -113,7 +118,8 @@ def quantile(values: list[float], q: float) -> float:
     return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
 
 
-def _figures(runs: list[Run]) -> dict[str, object]:
+def figures(runs: list[Run]) -> dict[str, object]:
+    """Of all runs of one formulation together, plain values: see `Comparison.summary`."""
     pooled = {stop: [value for run in runs for value in run.seconds.get(stop, [])] for stop in runs[0].seconds}
     return {
         "ms": {stop: _milliseconds(values) for stop, values in pooled.items()},

@@ -43,6 +43,8 @@ def test_the_command_writes_what_it_is_asked_for(tmp_path):
         (["--size", "10"], "try --size 1280x720"),
         (["--paper", "--plot", "a.png"], "try --plot bench.png"),
         (["--plot", "a.svg"], "try --plot bench.png"),
+        (["--fps", "60"], "try --soak 60 --fps 60"),
+        (["--soak", "2", "--paper"], "leave --paper and --plot out"),
     ],
 )
 def test_mistakes_are_said_in_words(options, message):

@@ -1,0 +1,101 @@
+"""The real pipeline alone for a long time, as behind a camera: what is dropped, how late frames are, what memory does.
+
+The frames lie in memory, so that neither decoding nor drawing takes time from what is measured, at any size and rate.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from camdaemon.bench import machine, network
+from camdaemon.bench.footage import Footage, load
+from camdaemon.bench.pipeline import run_pipeline
+from camdaemon.bench.sides import real_side
+from camdaemon.bench.subject import Subject
+from camdaemon.bench.timing import figures
+from camdaemon.frame import HostFrame
+from camdaemon.offline.progress import progress
+from camdaemon.picture import quiet_opencv
+from camdaemon.priority import made_apart
+
+_WARM_S = 20.0  # after which memory should not grow any more
+
+
+class Kept:
+    """A few frames again and again, as fast as they are taken (see the protocol `Source`)."""
+
+    live = False
+
+    def __init__(self, frames: list[HostFrame], fps: float) -> None:
+        self.name, self.fmt, self.size, self.fps = "memory", frames[0].fmt, frames[0].size, fps
+        self._frames, self._next = frames, count()
+
+    def read(self, into: HostFrame) -> None:
+        """The next frame, copied."""
+        into.data[:] = self._frames[next(self._next) % len(self._frames)].data
+        into.t = time.monotonic()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class _Watched:
+    """Tells how far it is, and looks what memory the process holds once it is warm.   warm: bytes, 0 before that."""
+
+    def __init__(self, tick: Callable[[], None]) -> None:
+        self._tick, self._begun, self._told = tick, time.monotonic(), 0
+        self.warm = 0
+
+    def look(self) -> None:
+        """To be called now and then."""
+        passed = time.monotonic() - self._begun
+        while self._told < int(passed):
+            self._told += 1
+            self._tick()
+        if not self.warm and passed > _WARM_S:
+            self.warm = machine.resident()
+
+
+def soak(subject: Subject, seconds: float, fps: float | None) -> dict[str, Any]:
+    """Play `subject` for `seconds` at `fps` (None: the source's own rate). Raises ConfigError or MattingError."""
+    quiet_opencv()
+    busy = machine.busy()
+    with (
+        tempfile.TemporaryDirectory(prefix="camdaemon-bench-") as folder,
+        machine.threads(subject.threads) as threads,
+        progress("seconds played", round(seconds)) as tick,
+    ):
+        config = subject.config(subject.weights_file(Path(folder)))
+        footage = load(config)
+        rate = fps or _rate(footage)
+        memory = replace(footage, open=lambda: Kept(footage.frames, rate))
+        side = made_apart(lambda: real_side(config, footage, paced=True), "bench")
+        watched = _Watched(tick)
+        frames = max(2, round(seconds * rate))
+        run = run_pipeline(side, memory, frames, realtime=True, meanwhile=watched.look)
+        engine, precision = network.running(side).split()
+        return {
+            "machine": machine.facts(side.device, threads),
+            "busy": busy,
+            "subject": asdict(subject)
+            | {"size": str(footage.size), "footage": footage.about, "engine": engine, "precision": precision},
+            "soak": figures([run])
+            | {
+                "frames": frames,
+                "period_ms": round(1000 / rate, 3),
+                "resident_mb": round(machine.resident() / 2**20, 1),
+                "warm_resident_mb": round(watched.warm / 2**20, 1),
+            },
+        }
+
+
+def _rate(footage: Footage) -> float:
+    with contextlib.closing(footage.open()) as source:
+        return source.fps
