@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from camdaemon.errors import ConfigError, DeviceError, StreamEnded
 from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.priority import made_aside
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ class FileSource:
         self.fps = float(self._stream.average_rate or 30)
         self._frames = self._play()
         try:
-            self._ahead: tuple[float, av.VideoFrame] | None = next(self._frames)
+            # The decoder's own threads are started with the first frame, and give way as who starts them does.
+            self._ahead: tuple[float, av.VideoFrame] | None = made_aside(lambda: next(self._frames), "decoder")
             self._full = self._ahead[1].width, self._ahead[1].height
             self.size = Size.within(*self._full)
             plain = raw and _is_i420(self._ahead[1]) and self._full == (self.size.width, self.size.height)

@@ -22,20 +22,12 @@ from camdaemon.errors import ConfigError
 from camdaemon.matting import engines
 from camdaemon.matting.engines import BaseEngine, BaseEngines, TorchBase, has_bfloat16
 from camdaemon.matting.hidden import BLOCK, HiddenFeatures, Maps
-from camdaemon.model import BackgroundMattingV2, fold_batch_norms
+from camdaemon.model import BackgroundMattingV2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SIZES = [(72, 128), (96, 88)]
 BFLOAT16 = 0.04  # of the maps' standard deviation, on average: eight bits through sixty layers
-
-
-@pytest.fixture(scope="module")
-def network() -> BackgroundMattingV2:
-    torch.manual_seed(5)
-    made = BackgroundMattingV2().eval().requires_grad_(False)
-    fold_batch_norms(made)
-    return made.requires_grad_(False)
 
 
 def pair(size: tuple[int, int], seed: int = 1) -> Tensor:

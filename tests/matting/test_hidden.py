@@ -10,19 +10,11 @@ from torch import Tensor
 from camdaemon import levels
 from camdaemon.matting import hidden
 from camdaemon.matting.hidden import BLOCK, Everywhere, HiddenFeatures, Maps, Shown
-from camdaemon.model import HIDDEN, BackgroundMattingV2, fold_batch_norms
+from camdaemon.model import HIDDEN, BackgroundMattingV2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SIZES = [(48, 80), (36, 64), (45, 77), (17, 9), (16, 16), (7, 5)]
-
-
-@pytest.fixture(scope="module")
-def network() -> BackgroundMattingV2:
-    torch.manual_seed(5)
-    made = BackgroundMattingV2().eval().requires_grad_(False)
-    fold_batch_norms(made)
-    return made.requires_grad_(False)
 
 
 def pictures(size: tuple[int, int]) -> list[np.ndarray]:
@@ -76,3 +68,21 @@ def test_more_blocks_than_fit_at_once(network, monkeypatch):
     monkeypatch.setattr(hidden, "_AT_ONCE", 7)
     found, wanted = found_and_wanted(network, SIZES[0], torch.ones(blocks_of(SIZES[0]), dtype=torch.bool))
     torch.testing.assert_close(found.values[found.place], wanted, atol=1e-4, rtol=0)
+
+
+def test_bfloat16_is_near(network):
+    """On any processor: those that lack it imitate it."""
+    size, both = SIZES[0], pictures(SIZES[0])
+    needed = torch.ones(blocks_of(size), dtype=torch.bool)
+    with torch.inference_mode():
+        maps = Maps(
+            *(last(each) for each in Everywhere(network).eval()(levels.unit(levels.tensor(np.concatenate(both, 2)))))
+        )
+        found = []
+        for dtype in (torch.float32, torch.bfloat16):
+            made = HiddenFeatures(network.decoder, dtype, size)
+            shown = made(maps, *(made.padded(each) for each in both), needed)
+            assert shown.values.dtype == dtype
+            found.append(shown.values[shown.place].float())
+    away = (found[0] - found[1]).abs()
+    assert 0 < float(away.mean()) < 0.01 * float(found[0].std())
