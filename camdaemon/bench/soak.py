@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +28,19 @@ _WARM_S = 20.0  # after which memory should not grow any more
 
 
 class Kept:
-    """A few frames again and again, as fast as they are taken (see the protocol `Source`)."""
+    """A few frames again and again, as fast as they are taken (see the protocol `Source`). given: how many so far."""
 
     live = False
 
     def __init__(self, frames: list[HostFrame], fps: float) -> None:
         self.name, self.fmt, self.size, self.fps = "memory", frames[0].fmt, frames[0].size, fps
-        self._frames, self._next = frames, count()
+        self._frames, self.given = frames, 0
 
     def read(self, into: HostFrame) -> None:
         """The next frame, copied."""
-        into.data[:] = self._frames[next(self._next) % len(self._frames)].data
+        into.data[:] = self._frames[self.given % len(self._frames)].data
         into.t = time.monotonic()
+        self.given += 1
 
     def close(self) -> None:
         """Nothing is open."""
@@ -75,11 +75,12 @@ def soak(subject: Subject, seconds: float, fps: float | None) -> dict[str, Any]:
         config = subject.config(subject.weights_file(Path(folder)))
         footage = load(config)
         rate = fps or _rate(footage)
-        memory = replace(footage, open=lambda: Kept(footage.frames, rate))
+        source = Kept(footage.frames, rate)
         side = made_apart(lambda: real_side(config, footage, paced=True), "bench")
         watched = _Watched(tick)
-        frames = max(2, round(seconds * rate))
+        memory, frames = replace(footage, open=lambda: source), max(2, round(seconds * rate))
         run = run_pipeline(side, memory, frames, realtime=True, meanwhile=watched.look)
+        published = len(run.seconds["latency"])
         engine, precision = network.running(side).split()
         return {
             "machine": machine.facts(side.device, threads),
@@ -88,7 +89,8 @@ def soak(subject: Subject, seconds: float, fps: float | None) -> dict[str, Any]:
             | {"size": str(footage.size), "footage": footage.about, "engine": engine, "precision": precision},
             "soak": figures([run])
             | {
-                "frames": frames,
+                "frames": source.given,  # also those that came while nobody could take them
+                "dropped": source.given - published,
                 "period_ms": round(1000 / rate, 3),
                 "resident_mb": round(machine.resident() / 2**20, 1),
                 "warm_resident_mb": round(watched.warm / 2**20, 1),

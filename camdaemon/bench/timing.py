@@ -41,7 +41,7 @@ class Stopwatch(Metrics):
         super().__init__(paced=paced)
         self.settle, self._latencies = settle, paced
         self._seconds: dict[str, array[float]] = defaultdict(_samples)  # small: memory is measured, too
-        self._moments: list[tuple[float, float]] = []  # of each published frame: clock and processor time
+        self._clock_at, self._worked_at = _samples(), _samples()  # of each published frame: clock and processor time
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -56,7 +56,8 @@ class Stopwatch(Metrics):
         super().published(frame)
         if self._latencies:
             self._seconds["latency"].append(time.monotonic() - frame.t)
-        self._moments.append((time.perf_counter(), time.process_time()))
+        self._clock_at.append(time.perf_counter())
+        self._worked_at.append(time.process_time())
 
     def counted(self, name: str) -> int:
         """How often `name` was counted since the start."""
@@ -65,9 +66,10 @@ class Stopwatch(Metrics):
 
     def take(self) -> tuple[dict[str, list[float]], list[tuple[float, float]]]:
         """The samples since the last call, and the moments of the published frames. Nobody may be measuring."""
-        taken = {name: list(samples) for name, samples in self._seconds.items()}, self._moments
-        self._seconds, self._moments = defaultdict(_samples), []
-        return taken
+        seconds = {name: list(samples) for name, samples in self._seconds.items()}
+        moments = list(zip(self._clock_at, self._worked_at, strict=True))
+        self._seconds, self._clock_at, self._worked_at = defaultdict(_samples), _samples(), _samples()
+        return seconds, moments
 
 
 def _samples() -> array[float]:

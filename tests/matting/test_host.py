@@ -17,6 +17,7 @@ from camdaemon.matting import host
 from camdaemon.matting.bgmv2 import BackgroundMatting
 from camdaemon.matting.engines import BaseEngines
 from camdaemon.matting.host import HostNetwork, Shape
+from camdaemon.matting.tiles import TiledRefiner, Tiles
 from camdaemon.model import SIDE, BackgroundMattingV2, Output, Selection, base_size, fold_batch_norms
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -241,6 +242,21 @@ def test_weights_that_are_no_numbers_give_an_error_and_never_a_picture(name, val
     made = matting(tmp_path, network)
     with pytest.raises(EngineError, match=r"frame 9 is not finite.*--device cpu$"):
         made(picture(1), picture(2), 9)
+
+
+@pytest.mark.parametrize("forgotten", ["all", "one"])
+def test_a_mistake_about_what_the_refiner_looks_at_gives_an_error_and_never_a_picture(forgotten, tmp_path, monkeypatch):
+    needed = TiledRefiner.needed
+
+    def too_few(self: TiledRefiner, tiles: Tiles) -> Tensor:
+        found = needed(self, tiles)
+        assert int(found.sum()) > 1
+        found.view(-1)[found.view(-1).nonzero()[0 if forgotten == "one" else slice(None)]] = False
+        return found
+
+    monkeypatch.setattr(TiledRefiner, "needed", too_few)
+    with pytest.raises(EngineError, match=r"frame 9 is not finite"):
+        matting(tmp_path, mode="full", scale=0.5)(picture(1), picture(2), 9)
 
 
 @pytest.mark.parametrize("kernel", [None, 3])
