@@ -25,13 +25,14 @@ _DIFFERENT = 8  # frames that are kept
 class Footage:
     """frames: a few that differ, in the source's format and size.   plate: of the working size `size`.
 
-    open: the source once more, at its sixth second, not paced.   about: what it is, for the report.
+    open: the source once more, at its sixth second, not paced.   fps: its rate.   about: for the report.
     """
 
     frames: list[HostFrame]
     plate: Plate
     size: Size
     open: Callable[[], Source]
+    fps: float
     about: str
 
 
@@ -56,7 +57,7 @@ def load(config: Config, different: int = _DIFFERENT) -> Footage:
         for _ in range(different):
             frames.append(HostFrame.empty(later.fmt, later.size))
             later.read(frames[-1])
-    return Footage(frames, Plate(picture.cover(plate, size)), size, opened, about)
+    return Footage(frames, Plate(picture.cover(plate, size)), size, opened, source.fps, about)
 
 
 def _skip(source: Source) -> None:

@@ -5,7 +5,6 @@ The frames lie in memory, so that neither decoding nor drawing takes time from w
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from camdaemon.bench import machine, network
-from camdaemon.bench.footage import Footage, load
+from camdaemon.bench.footage import load
 from camdaemon.bench.pipeline import run_pipeline
 from camdaemon.bench.sides import real_side
 from camdaemon.bench.subject import Subject
@@ -74,7 +73,7 @@ def soak(subject: Subject, seconds: float, fps: float | None) -> dict[str, Any]:
     ):
         config = subject.config(subject.weights_file(Path(folder)))
         footage = load(config)
-        rate = fps or _rate(footage)
+        rate = fps or footage.fps
         source = Kept(footage.frames, rate)
         side = made_apart(lambda: real_side(config, footage, paced=True), "bench")
         watched = _Watched(tick)
@@ -96,8 +95,3 @@ def soak(subject: Subject, seconds: float, fps: float | None) -> dict[str, Any]:
                 "warm_resident_mb": round(watched.warm / 2**20, 1),
             },
         }
-
-
-def _rate(footage: Footage) -> float:
-    with contextlib.closing(footage.open()) as source:
-        return source.fps

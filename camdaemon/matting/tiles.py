@@ -58,7 +58,7 @@ class TiledRefiner:
     """
 
     def __init__(self, refiner: Refiner, dtype: torch.dtype, frame: tuple[int, int], base: tuple[int, int]) -> None:
-        self._dtype, self._base = dtype, base
+        self._base = base
         third, fourth = refiner.conv3, refiner.conv4
         layers = (
             deepcopy(refiner),
