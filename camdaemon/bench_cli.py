@@ -34,6 +34,9 @@ def bench(
     realtime: Annotated[
         bool, typer.Option("--realtime/--fast", help="End to end: as a camera, late frames dropped; or all of them.")
     ] = False,
+    from_memory: Annotated[
+        bool, typer.Option("--from-memory", help="End to end: frames neither decoded nor drawn, a few again and again.")
+    ] = False,
     paper: Annotated[bool, typer.Option("--paper", help="Instead: the rows of the paper's tables on speed.")] = False,
     soak: Annotated[
         float | None,
@@ -77,6 +80,7 @@ def bench(
         rounds=rounds,
         threads=threads,
         realtime=realtime,
+        from_memory=from_memory,
     )
     match soak:
         case None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from camdaemon import colour, picture
@@ -34,6 +34,11 @@ class Footage:
     open: Callable[[], Source]
     fps: float
     about: str
+
+
+def from_memory(footage: Footage) -> Footage:
+    """`footage` that is neither decoded nor drawn: its few frames again and again."""
+    return replace(footage, open=lambda: Kept(footage.frames, footage.fps))
 
 
 def load(config: Config, different: int = _DIFFERENT) -> Footage:
@@ -86,6 +91,25 @@ def _plate(spec: str, source: Source, first: HostFrame) -> tuple[Picture, str]:
             "take it away, or try --source pattern"
         )
     return picture.cover(rgb, source.size), beside.name
+
+
+class Kept:
+    """A few frames again and again, as fast as they are taken (see the protocol `Source`). given: how many so far."""
+
+    live = False
+
+    def __init__(self, frames: list[HostFrame], fps: float) -> None:
+        self.name, self.fmt, self.size, self.fps = "memory", frames[0].fmt, frames[0].size, fps
+        self._frames, self.given = frames, 0
+
+    def read(self, into: HostFrame) -> None:
+        """The next frame, copied."""
+        into.data[:] = self._frames[self.given % len(self._frames)].data
+        into.t = time.monotonic()
+        self.given += 1
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class Camera:

@@ -16,7 +16,7 @@ import torch
 
 from camdaemon.bench import device, machine, network
 from camdaemon.bench.floor import Floor
-from camdaemon.bench.footage import Footage, load
+from camdaemon.bench.footage import Footage, from_memory, load
 from camdaemon.bench.pipeline import run_pipeline
 from camdaemon.bench.sides import PlainMatting, Side, plain_side, real_side
 from camdaemon.bench.stops import run_stops
@@ -64,7 +64,9 @@ def measure(subject: Subject) -> Values:
                 "bench",
             ),
             "stops": made_apart(lambda: _stops(subject, footage, real, plain, tick), "bench"),
-            "end to end": _end_to_end(subject, footage, real, plain, tick),
+            "end to end": _end_to_end(
+                subject, from_memory(footage) if subject.from_memory else footage, real, plain, tick
+            ),
         }
         found["parts"] = {name: part.summary() for name, part in parts.items()}
         counted = made_apart(lambda: network.count(matting, pairs[-1]), "bench")

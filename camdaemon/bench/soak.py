@@ -13,36 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from camdaemon.bench import machine, network
-from camdaemon.bench.footage import load
+from camdaemon.bench.footage import Kept, load
 from camdaemon.bench.pipeline import run_pipeline
 from camdaemon.bench.sides import real_side
 from camdaemon.bench.subject import Subject
 from camdaemon.bench.timing import figures
-from camdaemon.frame import HostFrame
 from camdaemon.offline.progress import progress
 from camdaemon.picture import quiet_opencv
 from camdaemon.priority import made_apart
 
 _WARM_S = 20.0  # after which memory should not grow any more
-
-
-class Kept:
-    """A few frames again and again, as fast as they are taken (see the protocol `Source`). given: how many so far."""
-
-    live = False
-
-    def __init__(self, frames: list[HostFrame], fps: float) -> None:
-        self.name, self.fmt, self.size, self.fps = "memory", frames[0].fmt, frames[0].size, fps
-        self._frames, self.given = frames, 0
-
-    def read(self, into: HostFrame) -> None:
-        """The next frame, copied."""
-        into.data[:] = self._frames[self.given % len(self._frames)].data
-        into.t = time.monotonic()
-        self.given += 1
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class _Watched:

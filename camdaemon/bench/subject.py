@@ -28,6 +28,7 @@ class Subject:
     scale: which patches are refined, and the base network's share of the frame; None as the daemon chooses.
     frames: of each run.   rounds: runs of either formulation.   threads: torch's on the CPU; None as it chooses.
     realtime: frames come as from a camera, and late ones are dropped; else as fast as they are taken.
+    from_memory: end to end they are neither decoded nor drawn.
     """
 
     source: str = "pattern"
@@ -44,6 +45,7 @@ class Subject:
     rounds: int = 5
     threads: int | None = None
     realtime: bool = False
+    from_memory: bool = False
 
     def __post_init__(self) -> None:
         for option, value, words in (

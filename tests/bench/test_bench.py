@@ -10,6 +10,7 @@ from camdaemon.bench import report
 from camdaemon.bench.plot import drawn
 from camdaemon.bench.run import measure
 from camdaemon.bench.subject import Subject
+from camdaemon.capture.pattern import PatternSource
 from camdaemon.frame import Size
 
 SMALL = Subject(
@@ -64,6 +65,18 @@ def test_as_a_camera_there_is_a_latency():
         assert whole[side]["ms"]["latency"]["p50"] > 0
         assert whole[side]["dropped"] <= 2
     assert "latency" not in whole["ratio"]
+
+
+def test_end_to_end_from_memory_reads_no_source(monkeypatch):
+    of = Subject(
+        size=Size(64, 64), frames=3, rounds=1, threads=1, from_memory=True, backbone="mobilenetv2", device="cpu"
+    )
+    drawn_ = []
+    read = PatternSource.read
+    monkeypatch.setattr(PatternSource, "read", lambda self, into: drawn_.append(1) or read(self, into))
+    found = measure(of)
+    assert len(drawn_) == 9, "the first one, and eight that are kept"
+    assert found["parts"]["end to end"]["real"]["samples"] == 3
 
 
 def test_tables_and_sentences_fit_a_terminal(found):

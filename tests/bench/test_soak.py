@@ -5,9 +5,11 @@ import json
 import pytest
 
 from camdaemon.bench import report, soak
-from camdaemon.bench.soak import Kept, _Watched
+from camdaemon.bench.footage import Kept, from_memory, load
+from camdaemon.bench.soak import _Watched
 from camdaemon.bench.subject import Subject
 from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.matting.bgmv2 import default_weights
 
 SMALL = Subject(engine="torch", precision="float32", size=Size(128, 72), threads=1, scale=0.5, device="cpu")
 
@@ -28,6 +30,15 @@ def test_kept_frames_come_again_and_again_as_copies():
         into.data[:] = 99
     assert seen == [0, 1, 2, 0, 1, 2, 0]
     assert (kept.fps, kept.size, kept.fmt) == (60.0, Size(64, 64), PixelFormat.RGB)
+
+
+def test_footage_from_memory_is_what_it_keeps():
+    footage = load(SMALL.config(default_weights()), different=2)
+    source, into = from_memory(footage).open(), HostFrame.empty(footage.frames[0].fmt, footage.frames[0].size)
+    assert (source.fps, source.fmt, source.size) == (footage.fps, into.fmt, into.size)
+    for number in range(4):
+        source.read(into)
+        assert (into.data == footage.frames[number % 2].data).all()
 
 
 def test_every_frame_is_published_or_counted_as_dropped(monkeypatch):
