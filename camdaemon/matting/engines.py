@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
-from camdaemon.matting.hidden import Everywhere, Maps
+from camdaemon.matting.hidden import Everywhere, Maps, is_even
 from camdaemon.matting.packed import packed
 from camdaemon.model import BackgroundMattingV2
 
@@ -48,7 +48,7 @@ class TorchBase:
 
     def __init__(self, network: BackgroundMattingV2, dtype: torch.dtype, size: HostSize) -> None:
         self.name, self.dtype = f"torch {_WORDS[dtype]}", dtype
-        everywhere = deepcopy(Everywhere(network)).to(dtype).eval()
+        everywhere = deepcopy(Everywhere(network, even=is_even(size))).to(dtype).eval()
         pair = torch.zeros(1, 6, *size, dtype=dtype).contiguous(memory_format=torch.channels_last)
         try:
             self._run: Callable[[Tensor], tuple[Tensor, Tensor]] = packed(everywhere, pair)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from camdaemon.matting.phases import phased
 from camdaemon.matting.windows import Cut, Whole, beside, enlarged, few_counts, interpolated, places
 from camdaemon.model import HIDDEN, VISIBLE, BackgroundMattingV2, Decoder, resized_beside
 
@@ -36,18 +37,41 @@ class Everywhere(nn.Module):
     """What of `network`'s base is computed everywhere, as a module for what traces modules.
 
     network: in evaluation mode, batch norms folded; its weights are shared, but for those of the last convolution.
+    even: for base inputs of even sides, whose features need not be enlarged for the last convolution (`phases`).
     """
 
-    def __init__(self, network: BackgroundMattingV2) -> None:
+    def __init__(self, network: BackgroundMattingV2, *, even: bool) -> None:
         super().__init__()
         self.backbone, self.aspp, self.decoder = network.backbone, network.aspp, network.decoder
         self.last = network.decoder.some_of_last(slice(VISIBLE), padding=1)
+        self.inner = phased(self.last, self.last.in_channels - 6, (1,) * 6, "bilinear") if even else None
 
     def forward(self, pair: Tensor) -> tuple[Tensor, Tensor]:
         """(B,6,h,w), 0..1 → as `Maps` have them, but (B,·,·,·) and channels first."""
         x, skips = self.backbone(pair)
         features = self.decoder.to_half(self.aspp(x), skips)
-        return self.last(resized_beside(features, pair)), features
+        return self._last(features, pair) if self.inner is None else self._by_phases(
+            self.inner, features, pair
+        ), features
+
+    def _last(self, features: Tensor, pair: Tensor) -> Tensor:
+        y: Tensor = self.last(resized_beside(features, pair))
+        return y
+
+    def _by_phases(self, inner: nn.Conv2d, features: Tensor, pair: Tensor) -> Tensor:
+        """The same; the border, where an enlarged map is not what `phased` takes it for, is computed by itself."""
+        y = F.pixel_shuffle(inner(torch.cat([features, F.pixel_unshuffle(pair, 2)], 1)), 2)
+        top = self._last(features[:, :, :2], pair[:, :, :4])[:, :, :2]
+        bottom = self._last(features[:, :, -2:], pair[:, :, -4:])[:, :, -2:]
+        left = self._last(features[..., :2], pair[..., :4])[..., :2]
+        right = self._last(features[..., -2:], pair[..., -4:])[..., -2:]
+        y = torch.cat([top, y[:, :, 2:-2], bottom], 2)
+        return torch.cat([left, y[..., 2:-2], right], 3)
+
+
+def is_even(size: tuple[int, int]) -> bool:
+    """Of a base input, for `Everywhere`; smaller ones than its borders are not."""
+    return min(size) >= 4 and not (size[0] % 2 or size[1] % 2)
 
 
 class Shown(NamedTuple):

@@ -8,7 +8,6 @@ import logging
 import sys
 import tempfile
 import warnings
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import torch
 from openvino.preprocess import PrePostProcessor  # type: ignore[import-untyped, import-not-found, unused-ignore]
 from torch import Tensor
 
-from camdaemon.matting.hidden import Everywhere, Maps
+from camdaemon.matting.hidden import Everywhere, Maps, is_even
 from camdaemon.model import BackgroundMattingV2
 
 log = logging.getLogger(__name__)
@@ -36,17 +35,22 @@ class OpenVino:
     def __init__(self, network: BackgroundMattingV2) -> None:
         self._network = network
         self._core = ov.Core()
+        self._models: dict[bool, Any] = {}  # by whether the base input is even
 
-    @cached_property
-    def _model(self) -> Any:
+    def _model(self, even: bool) -> Any:
+        if even not in self._models:
+            self._models[even] = self._read_or_converted(Everywhere(self._network, even=even).eval())
+        return self._models[even].clone()
+
+    def _read_or_converted(self, network: Everywhere) -> Any:
         """From the cache: converting takes two seconds of a start."""
-        kept = _kept(self._network)
+        kept = _kept(network)
         if kept.is_file() and kept.with_suffix(".bin").is_file():
             try:
                 return self._core.read_model(kept)
             except RuntimeError as wrong:
                 log.info("%s is made anew: %s", kept, wrong)
-        model = _converted(self._network)
+        model = _converted(network)
         try:
             kept.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
@@ -64,7 +68,7 @@ class OpenVino:
             raise RuntimeError(
                 "this processor has no bfloat16 for OpenVINO"
             )  # which would take float32, and not say so
-        model = self._model.clone()
+        model = self._model(is_even(size))
         model.reshape([1, *size, 6])
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[dtype],
@@ -75,11 +79,11 @@ class OpenVino:
         return OpenVinoBase(self._core.compile_model(model, "CPU", settings), dtype)
 
 
-def _converted(network: BackgroundMattingV2) -> Any:
+def _converted(network: Everywhere) -> Any:
     """Pictures lie pixel by pixel on both sides, as the rest of the CPU's journey wants them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it traces with torch.jit, which is to go one day
-        model = ov.convert_model(Everywhere(network).eval(), example_input=torch.zeros(1, 6, 144, 256))
+        model = ov.convert_model(network, example_input=torch.zeros(1, 6, 144, 256))
     steps = PrePostProcessor(model)
     for end in (steps.input(), steps.output(0), steps.output(1)):
         end.tensor().set_layout(ov.Layout("NHWC"))
@@ -87,7 +91,7 @@ def _converted(network: BackgroundMattingV2) -> Any:
     return steps.build()
 
 
-def _kept(network: BackgroundMattingV2) -> Path:
+def _kept(network: Everywhere) -> Path:
     """Where the converted network lies: other weights or another OpenVINO lie elsewhere."""
     mark = hashlib.sha256(f"{ov.__version__} {_LAYOUT}".encode())
     for name, tensor in network.state_dict().items():

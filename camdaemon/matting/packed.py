@@ -66,7 +66,7 @@ def packed(network: nn.Module, given: Tensor) -> fx.GraphModule:
                 new = traced.graph.call_module(name, (node.args[0], *added))
             new.meta = end.meta
             end.replace_all_uses_with(new)
-        elif node.target is torch.cat:
+        elif node.target is torch.cat and node.args[1] == 1:
             node.target = _beside
     traced.graph.eliminate_dead_code()
     traced.delete_all_unused_submodules()

@@ -63,7 +63,7 @@ class TiledRefiner:
         layers = (
             deepcopy(refiner),
             phased(third, refiner.conv2.out_channels, (3, 3)),
-            phased(fourth, 0, (third.out_channels,)),
+            phased(fourth, 0, (1,) * third.out_channels),
         )
         # Pictures are given as whole numbers, and what they are counted in is part of the weights.
         layers[0].conv1.weight[:, -6:].mul_(1 / 1020)
@@ -110,7 +110,7 @@ class TiledRefiner:
         # A patch is two pieces of two blocks of 2×2 pixels each.
         first = ((tile * _PATCHES + down) * 2 * _PATCHES + right)[:, None] + torch.tensor([0, _PATCHES])
         pieces = found.reshape(-1, 2 * 16).index_select(0, first.flatten()).float()
-        values = pieces.view(-1, 2, 2, 2, 2, 4).transpose(2, 3).reshape(-1, SIDE, SIDE, 4)
+        values = pieces.view(-1, 2, 2, 4, 2, 2).permute(0, 1, 4, 2, 5, 3).reshape(-1, SIDE, SIDE, 4)
         place = row[tile] * _PATCHES + down, column[tile] * _PATCHES + right
         return Fine(values, *(each.numpy() for each in place))
 

@@ -21,7 +21,7 @@ from camdaemon import levels
 from camdaemon.errors import ConfigError
 from camdaemon.matting import engines
 from camdaemon.matting.engines import BaseEngine, BaseEngines, TorchBase, has_bfloat16
-from camdaemon.matting.hidden import BLOCK, HiddenFeatures, Maps
+from camdaemon.matting.hidden import BLOCK, Everywhere, HiddenFeatures, Maps
 from camdaemon.model import BackgroundMattingV2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -89,20 +89,20 @@ def converted(network) -> object:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*torch.jit", DeprecationWarning)  # how it reads a network of torch
-        return openvino_engine._converted(network)
+        return openvino_engine._converted(Everywhere(network, even=True).eval())
 
 
 @pytest.fixture
-def conversions(network, converted, monkeypatch) -> list[BackgroundMattingV2]:
+def conversions(network, converted, monkeypatch) -> list[Everywhere]:
     """The networks that were converted."""
     from camdaemon.matting import openvino_engine
 
-    made: list[BackgroundMattingV2] = []
+    made: list[Everywhere] = []
     convert = openvino_engine._converted
 
-    def counted(given: BackgroundMattingV2) -> object:
+    def counted(given: Everywhere) -> object:
         made.append(given)
-        return converted.clone() if given is network else convert(given)
+        return converted.clone() if given.backbone is network.backbone else convert(given)
 
     monkeypatch.setattr(openvino_engine, "_converted", counted)
     return made

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from camdaemon import levels
 from camdaemon.matting import hidden
-from camdaemon.matting.hidden import BLOCK, Everywhere, HiddenFeatures, Maps, Shown
+from camdaemon.matting.hidden import BLOCK, Everywhere, HiddenFeatures, Maps, Shown, is_even
 from camdaemon.model import HIDDEN, BackgroundMattingV2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -31,7 +31,7 @@ def found_and_wanted(network: BackgroundMattingV2, size: tuple[int, int], needed
     both = pictures(size)
     given = levels.unit(levels.tensor(np.concatenate(both, 2)))
     with torch.inference_mode():
-        maps = Maps(*(last(each) for each in Everywhere(network).eval()(given)))
+        maps = Maps(*(last(each) for each in Everywhere(network, even=is_even(size)).eval()(given)))
         made = HiddenFeatures(network.decoder, torch.float32, size)
         found = made(maps, *(made.padded(each) for each in both), needed)
         coarse = network.base(given[:, :3], given[:, 3:]).clamped()
@@ -73,16 +73,31 @@ def test_more_blocks_than_fit_at_once(network, monkeypatch):
 def test_bfloat16_is_near(network):
     """On any processor: those that lack it imitate it."""
     size, both = SIZES[0], pictures(SIZES[0])
-    needed = torch.ones(blocks_of(size), dtype=torch.bool)
+    given = levels.unit(levels.tensor(np.concatenate(both, 2)))
+    found = []
     with torch.inference_mode():
-        maps = Maps(
-            *(last(each) for each in Everywhere(network).eval()(levels.unit(levels.tensor(np.concatenate(both, 2)))))
-        )
-        found = []
+        maps = Maps(*(last(each) for each in Everywhere(network, even=True).eval()(given)))
         for dtype in (torch.float32, torch.bfloat16):
             made = HiddenFeatures(network.decoder, dtype, size)
-            shown = made(maps, *(made.padded(each) for each in both), needed)
+            shown = made(maps, *(made.padded(each) for each in both), torch.ones(blocks_of(size), dtype=torch.bool))
             assert shown.values.dtype == dtype
             found.append(shown.values[shown.place].float())
     away = (found[0] - found[1]).abs()
     assert 0 < float(away.mean()) < 0.01 * float(found[0].std())
+
+
+@pytest.mark.parametrize("size", [(48, 80), (4, 4), (6, 4), (4, 34), (64, 6)], ids=str)
+def test_an_even_input_gives_the_same_maps_to_its_very_border(network, size):
+    given = levels.unit(levels.tensor(np.concatenate(pictures(size), 2)))
+    assert is_even(size)
+    with torch.inference_mode():
+        coarse = network.coarse(given)[:, :5]
+        found, _ = Everywhere(network, even=True).eval()(given)
+        other, _ = Everywhere(network, even=False).eval()(given)
+    torch.testing.assert_close(other, coarse, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found, coarse, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(2, 64), (45, 64), (64, 45), (3, 3)], ids=str)
+def test_others_have_no_phases(size):
+    assert not is_even(size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from camdaemon.matting.phases import phased
 
@@ -21,16 +22,31 @@ def blocks(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
-@pytest.mark.parametrize(("repeated", "pictures"), [(0, (5,)), (4, (3, 3)), (2, ()), (0, (1, 2, 3))])
-def test_it_is_the_convolution_of_the_picture(kernel, repeated, pictures):
+@pytest.mark.parametrize(("small", "pictures"), [(0, (5,)), (4, (3, 3)), (2, ()), (0, (1, 2, 3))])
+def test_it_is_the_convolution_of_the_picture(kernel, small, pictures):
     torch.manual_seed(2)
-    convolution = nn.Conv2d(repeated + sum(pictures), 7, kernel)
-    half = chance(2, repeated, 6, 9)
+    convolution = nn.Conv2d(small + sum(pictures), 7, kernel)
+    half = chance(2, small, 6, 9)
     whole = [chance(2, channels, 12, 18, seed=channels) for channels in pictures]
     with torch.inference_mode():
-        wanted = convolution(torch.cat([half.repeat_interleave(2, 2).repeat_interleave(2, 3), *whole], 1))
-        found = phased(convolution, repeated, pictures)(torch.cat([half, *(blocks(each) for each in whole)], 1))
-        side = wanted.shape[2] // 2
-    assert found.shape == (2, 28, side, wanted.shape[3] // 2)
-    torch.testing.assert_close(found, blocks(wanted), atol=1e-5, rtol=0)
+        large = half.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        wanted = convolution(torch.cat([large, *whole], 1))
+        found = phased(convolution, small, pictures)(torch.cat([half, *(blocks(each) for each in whole)], 1))
+    torch.testing.assert_close(found, F.pixel_unshuffle(wanted, 2), atol=1e-5, rtol=0)
     assert float(wanted.std()) > 0.1, "the test of the test"
+
+
+@pytest.mark.parametrize("size", [(6, 9), (2, 2), (3, 11)], ids=str)
+def test_padded_and_of_an_enlarged_map_all_but_the_border_is(size):
+    torch.manual_seed(2)
+    convolution = nn.Conv2d(7, 5, 3, padding=1)
+    half, picture = chance(2, 4, *size), chance(2, 3, 2 * size[0], 2 * size[1])
+    with torch.inference_mode():
+        large = F.interpolate(half, scale_factor=2, mode="bilinear", align_corners=False)
+        wanted = convolution(torch.cat([large, picture], 1))
+        made = phased(convolution, 4, (1,) * 3, "bilinear")
+        found = F.pixel_shuffle(made(torch.cat([half, F.pixel_unshuffle(picture, 2)], 1)), 2)
+    assert found.shape == wanted.shape
+    inner = slice(2, -2)
+    torch.testing.assert_close(found[:, :, inner, inner], wanted[:, :, inner, inner], atol=1e-5, rtol=0)
+    assert not torch.allclose(found, wanted, atol=1e-3), "the border is another"
