@@ -42,13 +42,14 @@ class Shape:
 @dataclass(frozen=True, slots=True)
 class _Plate:
     """What is needed of `source`. pair: float32 (1,h,w,6), 0..1, its second half the plate's; the first is written to
-    with each frame.   small: bytes (h,w,3).   padded: None without a refiner.
+    with each frame.   small, full: it in either size as `HiddenFeatures` and `TiledRefiner` want it; full is None
+    without a refiner.
     """
 
     source: Tensor
     pair: Tensor
-    small: Bytes
-    padded: Whole | None
+    small: Whole
+    full: Whole | None
 
 
 class HostNetwork:
@@ -79,11 +80,10 @@ class HostNetwork:
         if not visible.sum().isfinite():
             return _nothing(src)
         alpha, residual = self._enlarged(visible)
-        if self._refiner is not None and still.padded is not None:
+        if self._refiner is not None and still.full is not None:
             tiles = self._refiner.tiles(self._chosen(visible[..., 4], selection))
-            near, far = (self._hidden.padded(each) for each in (small, still.small))
-            shown = self._hidden(maps, near, far, self._refiner.needed(tiles))
-            fine = self._refiner(tiles, shown, self._refiner.padded(rgb), still.padded)
+            shown = self._hidden(maps, self._hidden.padded(small), still.small, self._refiner.needed(tiles))
+            fine = self._refiner(tiles, shown, self._refiner.padded(rgb), still.full)
             if not fine.values.sum().isfinite():
                 return _nothing(src)
             _paste(fine, alpha, residual)
@@ -95,11 +95,11 @@ class HostNetwork:
         """What is needed of `plate`, made again only when it is another tensor."""
         if self._plate is None or self._plate.source is not plate:
             rgb = levels.array(plate)
-            padded = None if self._refiner is None else self._refiner.padded(rgb)
+            full = None if self._refiner is None else self._refiner.padded(rgb)
             small = self._small(rgb)
             pair = torch.empty(1, *self.shape.base, 6)
             torch.mul(torch.from_numpy(small), 1 / 255, out=pair[0, :, :, 3:])
-            self._plate = _Plate(plate, pair, small, padded)
+            self._plate = _Plate(plate, pair, self._hidden.padded(small), full)
         return self._plate
 
     def _small(self, rgb: Bytes) -> Bytes:
