@@ -26,11 +26,13 @@ _WARM_S = 20.0  # after which memory should not grow any more
 
 
 class _Watched:
-    """Tells how far it is, and looks what memory the process holds once it is warm.   warm: bytes, 0 before that."""
+    """Tells how far it is, and looks what memory the process holds.   warm: bytes once it is that, 0 before.
+    last: when it was last looked at; afterwards the samples of all frames are counted and take memory themselves.
+    """
 
     def __init__(self, tick: Callable[[], None]) -> None:
         self._tick, self._begun, self._told = tick, time.monotonic(), 0
-        self.warm = 0
+        self.warm, self.last = 0, machine.resident()
 
     def look(self) -> None:
         """To be called now and then."""
@@ -38,8 +40,9 @@ class _Watched:
         while self._told < int(passed):
             self._told += 1
             self._tick()
+        self.last = machine.resident()
         if not self.warm and passed > _WARM_S:
-            self.warm = machine.resident()
+            self.warm = self.last
 
 
 def soak(subject: Subject, seconds: float, fps: float | None) -> dict[str, Any]:
@@ -71,7 +74,7 @@ def soak(subject: Subject, seconds: float, fps: float | None) -> dict[str, Any]:
                 "frames": source.given,  # also those that came while nobody could take them
                 "dropped": source.given - published,
                 "period_ms": round(1000 / rate, 3),
-                "resident_mb": round(machine.resident() / 2**20, 1),
+                "resident_mb": round(watched.last / 2**20, 1),
                 "warm_resident_mb": round(watched.warm / 2**20, 1),
             },
         }
