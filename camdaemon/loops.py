@@ -94,9 +94,12 @@ def capture_loop(camera: Camera, pool: Pool, inbox: Mailbox[HostFrame], show: Sh
 
 
 def _rested(source: Source, camera: Camera, show: Show, metrics: Metrics) -> Source:
-    """Close the camera until somebody needs it; a card shows meanwhile."""
-    source.close()
+    """Close the camera until somebody needs it; a card shows meanwhile, and before: a virtual camera keeps its last
+    picture for whoever comes next."""
+    show.veiled.clear()
     show.trouble = cards.STANDBY
+    show.veiled.wait(_LOOK_S)
+    source.close()
     show.resting.set()
     log.info("%s: the camera is closed", "the machine goes to sleep" if show.demand.asleep else "nobody watches")
     while not show.demand.wait(_LOOK_S):
@@ -182,7 +185,8 @@ def publish_loop(stage: Stage, outbox: Mailbox[HostFrame], outputs: Pool, show: 
             stage.sink.write(presentable(None, spare, stage, show, metrics))
             show.first_published.set()
         while True:
-            new = outbox.take(stage.repeat_s if show.demand.there else _IDLE_S)
+            idle = show.veiled.is_set() and not show.demand.there
+            new = outbox.take(_IDLE_S if idle else stage.repeat_s)
             if new is not None:
                 if last is not None:
                     outputs.release(last)
@@ -193,6 +197,7 @@ def publish_loop(stage: Stage, outbox: Mailbox[HostFrame], outputs: Pool, show: 
             shown = presentable(last, spare, stage, show, metrics)
             with metrics.step("write"):
                 stage.sink.write(shown)
+            (show.veiled.set if shown.content is Content.CARD else show.veiled.clear)()
             stage.viewfinder.published(shown)
             if new is None:
                 metrics.repeated(camera=show.trouble is None)

@@ -50,7 +50,7 @@ class Show:
 
     scene: written by the commands.   trouble: the card for having no frames, None while there are; written by the
     capture thread.   jobs: put by the commands, taken by the worker.   demand: why the camera must run.
-    resting: set while the camera is closed because nobody needs it.
+    resting: set while the camera is closed because nobody needs it.   veiled: set when what was written last is a card.
     patience: with faults of the capture and worker threads that nobody foresaw.
     """
 
@@ -60,5 +60,6 @@ class Show:
     demand: Demand = field(default_factory=lambda: Demand(ALWAYS))
     patience: Patience = field(default_factory=Patience)
     resting: threading.Event = field(default_factory=threading.Event)
+    veiled: threading.Event = field(default_factory=threading.Event)
     stopping: threading.Event = field(default_factory=threading.Event)
     first_published: threading.Event = field(default_factory=threading.Event)

@@ -381,6 +381,21 @@ def test_while_nobody_watches_the_camera_is_closed_and_a_card_shows(start, monke
         rig.run_until(lambda: len(opened) == 2)
 
 
+@pytest.mark.parametrize("turn", range(5))
+def test_the_card_is_out_before_the_camera_closes(start, monkeypatch, turn):
+    """Whoever comes next reads the virtual camera's last picture first."""
+    monkeypatch.setattr(loops, "_LINGER_S", 0.1 + 0.01 * turn)
+    rig = Rig()
+    rig.show.demand = Demand("viewers")
+    last = []
+    monkeypatch.setattr(rig.source, "close", lambda: last.append(rig.sink.contents()[-1]))
+    start(rig)
+    rig.run_until(rig.published(COMPOSITE))
+    rig.show.demand.remove("viewers")
+    rig.run_until(lambda: last)
+    assert last == [CARD]
+
+
 def test_a_short_gap_between_viewers_keeps_the_camera_open(start, monkeypatch):
     monkeypatch.setattr(loops, "_LINGER_S", 5.0)
     rig = Rig()

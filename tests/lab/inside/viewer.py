@@ -46,6 +46,11 @@ class Seen:
     number: int | None
     age: float | None
 
+    @property
+    def sent(self) -> float:
+        """When the camera sent what it shows, time.monotonic; `t` where that is unknown."""
+        return self.t - (self.age or 0.0)
+
 
 class Viewer:
     """Streams from `path` on a thread of its own until `close`. Errors of the device end up in `errors`."""
@@ -95,6 +100,7 @@ class Viewer:
                 if not poll.poll(100):
                     continue
                 index, _, used, *_ = self._buffer(_DQBUF)
+                t = time.monotonic()
                 picture = np.frombuffer(self._maps[index], np.uint8, self.size.width * self.size.height * 3 // 2).copy()
                 self._buffer(_QBUF, index)
             except BlockingIOError:
@@ -104,22 +110,22 @@ class Viewer:
                 self._stop.wait(0.1)
                 continue
             if used:
-                self._see(picture)
+                self._see(picture, t)
 
-    def _see(self, i420: np.ndarray) -> None:
+    def _see(self, i420: np.ndarray, t: float) -> None:
         rows = i420.reshape(self.size.height * 3 // 2, self.size.width)
         rgb = np.asarray(cv2.cvtColor(rows, cv2.COLOR_YUV2RGB_I420), np.uint8)
         verdict = self._judge(rgb)
         webcam = self._webcam if verdict.word == COMPOSITE and self.size == SIZE else None
         number = read_number(rgb) if webcam is not None else None
-        age = webcam.age(number) if webcam is not None and number is not None else None
+        age = webcam.age(number, t) if webcam is not None and number is not None else None
         if verdict.word not in self._saved:
             self._saved.add(verdict.word)
             name = f"{Path(self.path).name}-{verdict.word.replace(':', '-').replace(' ', '-')}.png"
             cv2.imwrite(str(self._save / name), rgb[..., ::-1])
         with self._changed:
             self.last = rgb
-            self.seen.append(Seen(time.monotonic(), verdict.word, verdict.marked, number, age))
+            self.seen.append(Seen(t, verdict.word, verdict.marked, number, age))
             self._changed.notify_all()
 
     def wait(self, what: str | Callable[[Seen], bool], seconds: float, since: float = 0.0) -> Seen:

@@ -30,9 +30,9 @@ class Webcam:
                 raise RuntimeError("the webcam's feeder did not begin")
             time.sleep(0.05)
 
-    def age(self, number: int) -> float:
-        """Seconds since frame `number` was sent last."""
-        return time.monotonic() - float(self.times[number])
+    def age(self, number: int, now: float) -> float:
+        """Seconds from when frame `number` was sent last until `now`, time.monotonic."""
+        return now - float(self.times[number])
 
     def stall(self) -> None:
         """Hold it: the node stays, no frame comes."""
