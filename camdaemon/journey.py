@@ -74,7 +74,8 @@ class Journey:
     def took(self, seconds: float, out: HostFrame) -> None:
         """`out` took that long: the governor decides how carefully the next frame is worked on."""
         governor, matting = self.engine.governor, self.engine.matting
-        if governor is None or out.content is not Content.COMPOSITE or self._frozen is not None or self.job is not None:
+        counts = out.content is Content.COMPOSITE and self._frozen is None and self.job is None and matting.settled
+        if governor is None or not counts:
             return
         effort = governor.spent(seconds, out.t)
         if effort != matting.effort:

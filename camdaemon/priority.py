@@ -20,14 +20,14 @@ def give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
+def begun_aside(make: Callable[[], T], name: str) -> Future[T]:
+    """What `make` will return or raise, done in a thread that gives way; nobody waits but the interpreter's end."""
+    return _begun(_giving_way(make), name, daemon=False)[0]
+
+
 def made_aside(make: Callable[[], T], name: str) -> T:
     """What `make` returns or raises, done in a thread that gives way; the caller waits."""
-
-    def work() -> T:
-        give_way()
-        return make()
-
-    return made_apart(work, name)
+    return made_apart(_giving_way(make), name)
 
 
 def made_apart(make: Callable[[], T], name: str) -> T:
@@ -36,6 +36,22 @@ def made_apart(make: Callable[[], T], name: str) -> T:
     For all that computes with torch outside of the worker: each thread that once did keeps a team of torch's own, and
     when all teams together are more than the processors, the worker's no longer spins for its next piece of work.
     """
+    future, thread = _begun(make, name, daemon=True)
+    try:
+        return future.result()
+    finally:
+        thread.join(1.0)  # a moment, unless the caller was interrupted
+
+
+def _giving_way(make: Callable[[], T]) -> Callable[[], T]:
+    def work() -> T:
+        give_way()
+        return make()
+
+    return work
+
+
+def _begun(make: Callable[[], T], name: str, *, daemon: bool) -> tuple[Future[T], threading.Thread]:
     future: Future[T] = Future()
 
     def work() -> None:
@@ -44,9 +60,6 @@ def made_apart(make: Callable[[], T], name: str) -> T:
         except BaseException as wrong:
             future.set_exception(wrong)
 
-    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread = threading.Thread(target=work, name=name, daemon=daemon)
     thread.start()
-    try:
-        return future.result()
-    finally:
-        thread.join(1.0)  # a moment, unless the caller was interrupted
+    return future, thread

@@ -113,6 +113,7 @@ class PerfectMatting:
 
     name = "perfect"
     effort = Effort()
+    settled = True
 
     def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None):
         self._sabotage, self.calls, self._thread = sabotage, 0, None

@@ -20,6 +20,10 @@ class Matting(Protocol):
     name: str
     effort: Effort  # how carefully to work on the next frame; the worker may set it
 
+    @property
+    def settled(self) -> bool:
+        """Whether `effort` is in force as a whole; until then frames cost other than they will."""
+
     def warm_up(self, size: Size) -> None:
         """Do the slow first run for frames of `size`. Raises MattingError."""
 

@@ -21,6 +21,7 @@ from camdaemon.frame import Size
 from camdaemon.matting import Matte
 from camdaemon.matting.engines import BaseEngines, HostSize
 from camdaemon.matting.host import HostNetwork, Shape
+from camdaemon.matting.hosts import Hosts
 from camdaemon.matting.replay import Replay
 from camdaemon.model import BackgroundMattingV2, Selection, base_by_lines, base_size, fold_batch_norms, load_network
 
@@ -103,8 +104,9 @@ class BackgroundMatting:
             convert_conv2d_weight_memory_format(network, torch.channels_last)
         except RuntimeError as wrong:
             raise ConfigError(f"the network does not fit on {on}: {_first_line(wrong)}; try --device cpu") from wrong
-        self._bases = BaseEngines(network, engine, precision) if on.type == "cpu" else None
-        self._hosts: dict[Shape, HostNetwork] = {}  # one, and one for each size that the governor went down to
+        self._hosts: Hosts | None = None
+        if on.type == "cpu":
+            self._hosts = Hosts(partial(HostNetwork, BaseEngines(network, engine, precision), network))
         # Where every frame has the same shapes; thresholding refines another number of patches each time.
         self._replayed = on.type == "cuda" and refine.mode != "thresholding"
         self._replays: dict[tuple[torch.Size, HostSize, Selection], Replay] = {}
@@ -113,7 +115,7 @@ class BackgroundMatting:
     def warm_up(self, size: Size) -> None:
         """See `Matting`. One run on noise, of which as much is refined as of any frame; its matte is thrown away."""
         src, plate = (torch.randint(256, (1, 3, size.height, size.width), dtype=torch.uint8) for _ in range(2))
-        if self._bases is None:
+        if self._hosts is None:
             src, plate = ((each.to(self._on) / 255).to(self._dtype) for each in (src, plate))
         self(src, plate, -1)
 
@@ -168,11 +170,8 @@ class BackgroundMatting:
         """The same, on the CPU."""
         base, selection = self._settings(src)
         height, width = src.shape[-2:]
-        shape = Shape((height, width), base)
-        if shape not in self._hosts:
-            assert self._bases is not None, "bytes are for the CPU"
-            self._hosts[shape] = HostNetwork(self._bases, self._network, shape)
-        return self._hosts[shape](src, plate, selection)
+        assert self._hosts is not None, "bytes are for the CPU"
+        return self._hosts.at(Shape((height, width), base))(src, plate, selection)
 
     def _settings(self, src: Tensor) -> tuple[HostSize, Selection]:
         """The base input's height and width, and which patches are refined, with the effort of now."""
@@ -181,10 +180,15 @@ class BackgroundMatting:
         return base_for(*settings), selection_for(*settings)
 
     @property
+    def settled(self) -> bool:
+        """See `Matting`. A base input of another size needs another network, which is made meanwhile."""
+        return self._hosts is None or self._hosts.settled
+
+    @property
     def engine(self) -> str:
         """What runs the network, once it ran: 'openvino bfloat16', for instance."""
-        running = next(reversed(self._hosts.values()), None)
-        return running.engine.name if running else f"torch {str(self._dtype).removeprefix('torch.')}"
+        running = self._hosts.last if self._hosts is not None else None
+        return running.engine.name if running is not None else f"torch {str(self._dtype).removeprefix('torch.')}"
 
 
 def _first_line(wrong: BaseException) -> str:

@@ -63,6 +63,7 @@ class DifferenceMatting:
 
     name = "difference"
     effort = Effort()  # it has but one way to work
+    settled = True
 
     def warm_up(self, size: Size) -> None:
         """See `Matting`. There is nothing to warm up."""

@@ -10,7 +10,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Protocol
@@ -19,8 +18,8 @@ import torch
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
-from camdaemon.matting.hidden import Everywhere, Maps, is_even
-from camdaemon.matting.packed import packed
+from camdaemon.matting.hidden import Maps
+from camdaemon.matting.torch_engine import Torch
 from camdaemon.model import BackgroundMattingV2
 
 log = logging.getLogger(__name__)
@@ -41,24 +40,6 @@ class BaseEngine(Protocol):
 
         The result is valid until the next call. Raises RuntimeError.
         """
-
-
-class TorchBase:
-    """In torch, for pairs of `size`. dtype: float32 or bfloat16."""
-
-    def __init__(self, network: BackgroundMattingV2, dtype: torch.dtype, size: HostSize) -> None:
-        self.name, self.dtype = f"torch {_WORDS[dtype]}", dtype
-        everywhere = deepcopy(Everywhere(network, even=is_even(size))).to(dtype).eval()
-        pair = torch.zeros(1, 6, *size, dtype=dtype).contiguous(memory_format=torch.channels_last)
-        try:
-            self._run: Callable[[Tensor], tuple[Tensor, Tensor]] = packed(everywhere, pair)
-        except (AttributeError, RuntimeError) as wrong:  # a torch without these operators
-            log.info("the network's weights are not packed: %s", wrong)
-            self._run = everywhere
-
-    def __call__(self, pair: Tensor) -> Maps:
-        """See `BaseEngine`."""
-        return Maps(*(each[0].permute(1, 2, 0) for each in self._run(pair.to(self.dtype))))
 
 
 def has_bfloat16() -> bool:
@@ -92,7 +73,7 @@ class BaseEngines:
             )
         self._makers: list[Maker] = []
         if engine in ("auto", "torch"):
-            self._makers += [lambda size, dtype=dtype: TorchBase(network, dtype, size) for dtype in dtypes]  # type: ignore[misc]
+            self._makers += [Torch(network, dtype).at for dtype in dtypes]
         if engine in ("auto", "openvino") and find_spec("openvino") is not None:
             try:
                 from camdaemon.matting.openvino_engine import OpenVino

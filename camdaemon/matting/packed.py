@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, fx, nn
@@ -47,13 +48,14 @@ class _Convolution(nn.Module):
 def packed(network: nn.Module, given: Tensor) -> fx.GraphModule:
     """What computes `network` for inputs of the shape, dtype and memory format of `given` (1,C,h,w) alone.
 
-    network: in evaluation mode, batch norms folded, of that dtype; not changed, its weights shared.
+    network: in evaluation mode, batch norms folded, of that dtype, traced or not; not changed, its weights shared.
     Raises AttributeError or RuntimeError where this torch has no such operators, and for weights that are not finite:
     activations that are done within make 0 of NaN, and nobody would see it.
     """
     if not all(bool(weights.isfinite().all()) for weights in network.parameters()):
         raise RuntimeError("weights that are not finite")
-    traced = fx.symbolic_trace(network)
+    traced = fx.symbolic_trace(network) if not isinstance(network, fx.GraphModule) else network
+    traced = fx.GraphModule(traced, deepcopy(traced.graph))
     ShapeProp(traced).propagate(given)
     modules = dict(traced.named_modules())
     for node in list(traced.graph.nodes):

@@ -63,8 +63,10 @@ def machine(monkeypatch) -> Machine:
     monkeypatch.setattr(engines, "has_bfloat16", lambda: True)
     monkeypatch.setattr(
         engines,
-        "TorchBase",
-        lambda network, dtype, size: Stand(made, f"torch {str(dtype).removeprefix('torch.')}", dtype),
+        "Torch",
+        lambda network, dtype: SimpleNamespace(
+            at=lambda size: Stand(made, f"torch {str(dtype).removeprefix('torch.')}", dtype)
+        ),
     )
     return made
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from camdaemon import levels
-from camdaemon.matting.engines import BaseEngine, BaseEngines, TorchBase, has_bfloat16
+from camdaemon.matting.engines import BaseEngine, BaseEngines, has_bfloat16
 from camdaemon.matting.hidden import BLOCK, Everywhere, HiddenFeatures
+from camdaemon.matting.torch_engine import Torch
 from camdaemon.model import BackgroundMattingV2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -50,13 +51,13 @@ def exact(network: BackgroundMattingV2, size: tuple[int, int], seed: int = 1) ->
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_torch_in_float32_is_the_network_itself(network, size):
-    engine = TorchBase(network, torch.float32, size)
+    engine = Torch(network, torch.float32).at(size)
     assert (engine.name, engine.dtype) == ("torch float32", torch.float32)
     assert float((maps(network, engine, size) - exact(network, size)).abs().max()) < 1e-5
 
 
 def test_torch_in_bfloat16_is_near_and_leaves_the_network_alone(network):
-    engine = TorchBase(network, torch.bfloat16, SIZES[0])
+    engine = Torch(network, torch.bfloat16).at(SIZES[0])
     assert (engine.name, engine.dtype) == ("torch bfloat16", torch.bfloat16)
     wanted = exact(network, SIZES[0])
     away = (maps(network, engine, SIZES[0]) - wanted).abs()
@@ -68,7 +69,7 @@ def test_what_an_engine_is_given_stays_as_it_is(network):
     given = pair(SIZES[0])
     for dtype in (torch.float32, torch.bfloat16):
         with torch.inference_mode():
-            TorchBase(network, dtype, SIZES[0])(given)
+            Torch(network, dtype).at(SIZES[0])(given)
         assert torch.equal(given, pair(SIZES[0]))
 
 

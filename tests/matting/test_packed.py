@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from camdaemon.matting import engines
-from camdaemon.matting.engines import TorchBase, has_bfloat16
+from camdaemon.matting import torch_engine
+from camdaemon.matting.engines import has_bfloat16
 from camdaemon.matting.hidden import Everywhere, is_even
 from camdaemon.matting.packed import _Convolution, packed
+from camdaemon.matting.torch_engine import Torch
 from camdaemon.model import BACKBONES, BackgroundMattingV2, fold_batch_norms
 
 
@@ -88,9 +89,9 @@ def test_without_these_operators_the_network_runs_as_it_is(wrong, monkeypatch):
     def refuse(*_):
         raise wrong
 
-    monkeypatch.setattr(engines, "packed", refuse)
+    monkeypatch.setattr(torch_engine, "packed", refuse)
     network, given = made("mobilenetv2"), pair(36, 64)
     with torch.inference_mode():
-        found = TorchBase(network, torch.float32, (36, 64))(given)
+        found = Torch(network, torch.float32).at((36, 64))(given)
         for each, wanted in zip(found, Everywhere(network, even=True).eval()(given), strict=True):
             assert torch.equal(each, wanted[0].permute(1, 2, 0))
