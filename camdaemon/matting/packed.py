@@ -12,7 +12,6 @@ from copy import deepcopy
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional as F
 
 from camdaemon.matting.windows import beside
@@ -45,6 +44,16 @@ class _Convolution(nn.Module):
         return y
 
 
+class _Shapes(fx.Interpreter):
+    """Runs a graph and notes each tensor's shape. torch's own `ShapeProp` loads sympy, most of a second of a start."""
+
+    def run_node(self, n: fx.Node) -> object:
+        found: object = super().run_node(n)
+        if isinstance(found, Tensor):
+            n.meta["shape"] = found.shape
+        return found
+
+
 def packed(network: nn.Module, given: Tensor) -> fx.GraphModule:
     """What computes `network` for inputs of the shape, dtype and memory format of `given` (1,C,h,w) alone.
 
@@ -56,14 +65,14 @@ def packed(network: nn.Module, given: Tensor) -> fx.GraphModule:
         raise RuntimeError("weights that are not finite")
     traced = fx.symbolic_trace(network) if not isinstance(network, fx.GraphModule) else network
     traced = fx.GraphModule(traced, deepcopy(traced.graph))
-    ShapeProp(traced).propagate(given)
+    _Shapes(traced).run(given)
     modules = dict(traced.named_modules())
     for node in list(traced.graph.nodes):
         module = _module(node, modules)
         if isinstance(module, nn.Conv2d):
             end, added, activation = _within(node, modules)
             name = f"packed_{node.name}"
-            traced.add_submodule(name, _Convolution(module, node.args[0].meta["tensor_meta"].shape, activation))
+            traced.add_submodule(name, _Convolution(module, node.args[0].meta["shape"], activation))
             with traced.graph.inserting_before(end):
                 new = traced.graph.call_module(name, (node.args[0], *added))
             new.meta = end.meta

@@ -80,11 +80,13 @@ def load_network(path: Path, *, scale: float = 0.25, selection: Selection | None
         architecture = recognise(tensors)
         with torch.device("meta"):  # no memory and no random numbers for weights that are about to be replaced
             network = BackgroundMattingV2(*architecture, scale=scale, selection=selection)
-        _check(network.state_dict(), tensors, architecture)
+        wanted = network.state_dict()
+        _check(wanted, tensors, architecture)
     except ValueError as wrong:
         raise ValueError(f"{path}: {wrong}") from None
-    network.to_empty(device="cpu")
-    network.load_state_dict(tensors, strict=True)
+    # Copies of its own, since a file may change while it is mapped. `to_empty` would load sympy: a second of a start.
+    own = {name: tensors[name].to(tensor.dtype, copy=True) for name, tensor in wanted.items()}
+    network.load_state_dict(own, strict=True, assign=True)
     return network.eval()
 
 
