@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from pathlib import Path
@@ -54,6 +55,7 @@ def run(
         settings |= {"sink": sink[0], "more_sinks": sink[1:]}
     settings |= {"weights": weights, "matting": matting, "device": device, "on_demand": on_demand}
     settings |= {"engine": engine, "governor": governor}
+    gc.disable()  # until the daemon runs: while torch is loaded there is much to look through, and nothing to find
     loaded = _load(config, settings)
     from camdaemon import daemon
     from camdaemon.logs import set_up

@@ -17,7 +17,6 @@ from camdaemon.control.commands import Commands
 from camdaemon.control.holding import Holder
 from camdaemon.control.lock import DaemonLock, socket_path
 from camdaemon.control.notify import ServiceManager
-from camdaemon.controls import controlled, invite
 from camdaemon.demand import VIEWERS
 from camdaemon.output.audience import follow
 from camdaemon.parts import OpenSink, Playing, build
@@ -57,9 +56,6 @@ def running(
         camera = source.name if source.live else None
         commands = Commands(pipeline, config, pipeline.stage.sink.size, camera, stop.set, reread)
         commands.holder = holder
-        gc.collect()
-        gc.freeze()  # what torch brought stays: looking through all of it now and then would take a frame's time
-        undo.callback(gc.unfreeze)
         by_itself = pipeline.show.scene.plate is None and (config.plate == "auto" or not source.live)
         if by_itself and not source.live:
             taking = _plate_by_itself(commands)
@@ -69,6 +65,8 @@ def running(
         undo.callback(pipeline.stop)
         if not pipeline.show.demand.there:
             undo.callback(_follow_viewers(pipeline.show, config.sinks).set)
+        from camdaemon.controls import controlled, invite  # loads while the first frame is in work
+
         performer = undo.enter_context(controlled(pipeline, commands, config, socket))
         while not pipeline.show.first_published.wait(0.1) and not pipeline.ended.is_set():
             pass
@@ -102,13 +100,19 @@ def _close_backdrop(show: Show) -> None:
 
 
 def run(config: Config, playing: Playing, reread: Reread | None = None) -> None:
-    """Run until the clip ends, a signal comes, somebody says stop, or a fault; shows the status line meanwhile."""
+    """Run until the clip ends, a signal comes, somebody says stop, or a fault; shows the status line meanwhile.
+
+    For a process that ends with it: what is there once it runs is never looked through for garbage again.
+    """
     stop = threading.Event()
     manager = ServiceManager.from_environment()
     with (
         signals.handled(stop) as on_hangup,
         running(config, playing, stop=stop, reread=reread) as (pipeline, _, performer),
     ):
+        # What torch brought stays: looking through it now and then takes a frame's time, and a second at the end.
+        gc.freeze()
+        gc.enable()
         on_hangup(lambda: performer.press("reload"))
         manager.ready(f"{config.source} to {config.sink}")
         try:

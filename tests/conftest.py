@@ -1,5 +1,6 @@
 """The fakes are importable from every test, whatever folder it is in; nothing touches the user's own files."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -26,3 +27,11 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def garbage_is_collected():
+    """As before, after tests that run what `camdaemon run` runs in this very process."""
+    yield
+    gc.unfreeze()
+    gc.enable()

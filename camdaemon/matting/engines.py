@@ -1,7 +1,8 @@
 """What runs the base network on a CPU: torch in float32 or bfloat16, or OpenVINO where it is installed.
 
 All give the same maps within the rounding of their number format; which is fastest depends on the processor, so that is
-measured when the daemon starts, at the very size of its frames, instead of guessed from a list of processors.
+measured when the daemon starts, at the very size of its frames, instead of guessed from a list of processors, and
+remembered for a week.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -18,6 +20,7 @@ import torch
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
+from camdaemon.matting import remembered
 from camdaemon.matting.hidden import Maps
 from camdaemon.matting.torch_engine import Torch
 from camdaemon.model import BackgroundMattingV2
@@ -71,15 +74,16 @@ class BaseEngines:
                 "precision bfloat16: this processor does not compute in it, and would take twenty times as long; "
                 "try --precision auto"
             )
-        self._makers: list[Maker] = []
+        self._makers: dict[str, Maker] = {}  # by the engine's name
+        self._parameters = sum(each.numel() for each in network.parameters())
         if engine in ("auto", "torch"):
-            self._makers += [Torch(network, dtype).at for dtype in dtypes]
+            self._makers |= {f"torch {_WORDS[dtype]}": Torch(network, dtype).at for dtype in dtypes}
         if engine in ("auto", "openvino") and find_spec("openvino") is not None:
             try:
                 from camdaemon.matting.openvino_engine import OpenVino
 
                 made = OpenVino(network)
-                self._makers += [lambda size, dtype=dtype: made.at(size, dtype) for dtype in dtypes]  # type: ignore[misc]
+                self._makers |= {f"openvino {_WORDS[dtype]}": partial(made.at, dtype=dtype) for dtype in dtypes}
             except (ImportError, OSError, RuntimeError) as wrong:
                 if not self._makers:
                     raise ConfigError(f"OpenVINO does not load: {wrong}; try --engine torch") from wrong
@@ -88,22 +92,34 @@ class BaseEngines:
             raise ConfigError("OpenVINO is not installed; type: pip install 'camdaemon[openvino]', or: --engine torch")
 
     def at(self, size: HostSize) -> BaseEngine:
-        """For pairs of `size`. The first call chooses. Raises RuntimeError when none works."""
+        """For pairs of `size`. The first call chooses: the one that is remembered, else by measuring. Raises
+        RuntimeError when none works.
+        """
         if len(self._makers) == 1:
-            return self._makers[0](size)
+            return next(iter(self._makers.values()))(size)
+        mark = remembered.mark_of(self._makers, size, self._parameters)
         pair = torch.rand(1, 6, *size).contiguous(memory_format=torch.channels_last)
-        candidates = [_Candidate(make) for make in self._makers]
-        for _ in range(_TURNS):  # one after the other, so that what else the machine does meets all of them
-            for each in candidates:
-                each.run(size, pair)
-        fastest = min(candidates, key=lambda each: each.took)
-        if fastest.engine is None:
-            raise RuntimeError(f"no engine runs the network: {candidates[-1].failed}")
-        for each in candidates:
-            if each.engine is not None:
-                log.info("%s: %.1f ms for %dx%d", each.engine.name, 1e3 * each.took, *size[::-1])
-        self._makers = [fastest.make]
-        return fastest.engine
+        candidates = {name: _Candidate(make) for name, make in self._makers.items()}
+        name = remembered.fastest(mark)
+        if name not in candidates or candidates[name].run(size, pair) is None:  # it may have ceased to run
+            name = _fastest(candidates, size, pair)
+            remembered.remember(mark, name)
+        chosen = candidates[name]
+        if chosen.engine is None:
+            raise RuntimeError(f"no engine runs the network: {chosen.failed}")
+        self._makers = {name: chosen.make}
+        return chosen.engine
+
+
+def _fastest(candidates: dict[str, _Candidate], size: HostSize, pair: Tensor) -> str:
+    """Measured in turns, so that what else the machine does meets all of them; any of them where none works."""
+    for _ in range(_TURNS):
+        for each in candidates.values():
+            each.run(size, pair)
+    for name, each in candidates.items():
+        if each.engine is not None:
+            log.info("%s: %.1f ms for %dx%d", name, 1e3 * each.took, *size[::-1])
+    return min(candidates, key=lambda name: candidates[name].took)
 
 
 @dataclass(slots=True)
@@ -115,9 +131,10 @@ class _Candidate:
     took: float = math.inf
     failed: Exception | None = None
 
-    def run(self, size: HostSize, pair: Tensor) -> None:
+    def run(self, size: HostSize, pair: Tensor) -> BaseEngine | None:
+        """Once, timed; the engine, or None when it fails, or did before."""
         if self.failed is not None:
-            return
+            return None
         try:
             self.engine = self.engine or self.make(size)
             begun = time.perf_counter()
@@ -126,3 +143,4 @@ class _Candidate:
         except (RuntimeError, OSError) as wrong:  # bfloat16 that this processor lacks, a broken OpenVINO
             self.engine, self.took, self.failed = None, math.inf, wrong
             log.info("an engine is left out: %s", wrong)
+        return self.engine

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
+import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -13,7 +15,7 @@ import torch
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
-from camdaemon.matting import engines
+from camdaemon.matting import engines, remembered
 from camdaemon.matting.engines import BaseEngines
 from camdaemon.matting.hidden import Maps
 from camdaemon.model import BackgroundMattingV2
@@ -172,3 +174,58 @@ def test_an_openvino_that_does_not_even_load_leaves_torch(network, machine, monk
     with_openvino(monkeypatch, machine)
     machine.raises = {"make openvino": error}
     assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch bfloat16"
+
+
+# ---- remembered
+
+
+def test_the_next_start_takes_the_fastest_without_measuring(network, machine, caplog):
+    BaseEngines(network, "auto", "auto").at((90, 160))
+    machine.made.clear()
+    machine.took = {"torch float32": 1.0, "torch bfloat16": 900.0}
+    engine = BaseEngines(network, "auto", "auto").at((90, 160))
+    assert (engine.name, engine.runs) == ("torch bfloat16", 1), "once, to see that it runs"
+    assert [name for name, _ in machine.made] == ["torch bfloat16"]
+
+
+def test_it_is_remembered_for_this_size_these_engines_and_a_week(network, machine, monkeypatch):
+    def measures(size: tuple[int, int], precision: str = "auto") -> bool:
+        machine.made.clear()
+        BaseEngines(network, "auto", precision).at(size)
+        return len(machine.made) > 1
+
+    assert measures((90, 160))
+    assert not measures((90, 160))
+    assert measures((45, 80)), "another size"
+    with_openvino(monkeypatch, machine)
+    assert measures((45, 80)), "another engine"
+    assert not measures((45, 80))
+    later = time.time() + 8 * 86400
+    monkeypatch.setattr(remembered, "time", SimpleNamespace(time=lambda: later))
+    assert measures((45, 80)), "another week"
+    assert not measures((45, 80))
+
+
+def test_what_is_remembered_and_does_not_run_any_more_is_measured_anew(network, machine):
+    BaseEngines(network, "auto", "auto").at((90, 160))
+    machine.raises["torch bfloat16"] = RuntimeError("libgomp is gone")
+    assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch float32"
+    machine.raises.clear()
+    assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch float32", "and that is remembered"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"mark": 1}', '{"mark": "MARK", "at": "x", "engine": "torch"}'])
+def test_a_file_of_something_else_is_no_memory(network, machine, text):
+    BaseEngines(network, "auto", "auto").at((90, 160))
+    kept = remembered._file()
+    kept.write_text(text.replace("MARK", json.loads(kept.read_text())["mark"]))
+    machine.took = {"torch float32": 1.0, "torch bfloat16": 900.0}
+    assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch float32"
+
+
+def test_where_nothing_can_be_kept_each_start_measures(network, machine, monkeypatch, caplog):
+    remembered._file().parent.parent.mkdir(parents=True)
+    remembered._file().parent.write_text("in the way")
+    with caplog.at_level(logging.INFO):
+        assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch bfloat16"
+    assert "which engine is fastest is not kept" in caplog.text

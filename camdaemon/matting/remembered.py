@@ -1,0 +1,53 @@
+"""Which engine proved fastest, kept in the cache from one start to the next: measuring takes most of a second."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import platformdirs
+import torch
+
+log = logging.getLogger(__name__)
+
+_DAYS = 7  # then it is measured again, since whatever else ran at the time was measured, too
+
+
+def fastest(mark: str) -> str | None:
+    """The engine that was remembered for `mark` within the last days; None when none was."""
+    try:
+        kept = json.loads(_file().read_text("utf-8"))
+        current = kept["mark"] == mark and 0 <= time.time() - kept["at"] < _DAYS * 86400
+        return str(kept["engine"]) if current else None
+    except (OSError, ValueError, KeyError, TypeError):  # there is none, or somebody wrote something else there
+        return None
+
+
+def remember(mark: str, engine: str) -> None:
+    """Keep `engine` for `mark`, instead of what was kept; where it cannot be kept, the next start measures again."""
+    try:
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        new = _file().with_suffix(".new")
+        new.write_text(json.dumps({"mark": mark, "engine": engine, "at": time.time()}), "utf-8")
+        new.replace(_file())
+    except OSError as wrong:
+        log.info("which engine is fastest is not kept: %s", wrong)
+
+
+def mark_of(engines: Iterable[str], size: tuple[int, int], parameters: int) -> str:
+    """What a measurement holds for: these engines in their versions, this machine, size (height, width) and network."""
+    parts = [platform.node(), torch.backends.cpu.get_cpu_capability(), str(torch.get_num_threads()), torch.__version__]
+    with suppress(PackageNotFoundError):
+        parts.append(version("openvino"))
+    return hashlib.sha256(repr((parts, sorted(engines), size, parameters)).encode()).hexdigest()[:16]
+
+
+def _file() -> Path:
+    return platformdirs.user_cache_path("camdaemon") / "engine.json"
