@@ -14,6 +14,7 @@ from camdaemon import __version__, live_cli, offline_cli, options, setup_cli
 from camdaemon.bench_cli import bench
 from camdaemon.camera_cli import app as camera
 from camdaemon.evaluate.cli import evaluate
+from camdaemon.headings import Headed
 from camdaemon.service_cli import app as service
 from camdaemon.train.cli import app as train
 
@@ -21,10 +22,12 @@ _LIVE = "While it runs"
 _OFFLINE = "Pictures, videos and networks"
 app = typer.Typer(
     name="camdaemon",
+    cls=Headed,
     help="A virtual camera that shows you, true to the hair, in front of anything but your room.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     epilog="First steps: camdaemon demo. Exit codes: 1 fault, 2 wrong option or configuration, 3 device.",
 )
 
@@ -149,18 +152,18 @@ def config_(
     _print_toml(values)
 
 
-weights = typer.Typer(help="Weights of the matting network.", no_args_is_help=True)
+weights = typer.Typer(help="Weights of the matting network.")
 weights.command("import")(offline_cli.weights_import)
 app.command()(setup_cli.setup)
 app.command()(setup_cli.doctor)
-app.add_typer(camera, name="camera", no_args_is_help=True)
-app.add_typer(service, name="service", no_args_is_help=True)
+app.add_typer(camera, name="camera", cls=Headed, no_args_is_help=True)
+app.add_typer(service, name="service", cls=Headed, no_args_is_help=True)
 app.command(rich_help_panel=_OFFLINE)(offline_cli.image)
 app.command(rich_help_panel=_OFFLINE)(offline_cli.video)
 app.command(rich_help_panel=_OFFLINE)(evaluate)
 app.command(rich_help_panel=_OFFLINE)(bench)
-app.add_typer(weights, name="weights", rich_help_panel=_OFFLINE)
-app.add_typer(train, name="train", no_args_is_help=True, rich_help_panel=_OFFLINE)
+app.add_typer(weights, name="weights", cls=Headed, no_args_is_help=True, rich_help_panel=_OFFLINE)
+app.add_typer(train, name="train", cls=Headed, no_args_is_help=True, rich_help_panel=_OFFLINE)
 
 
 def _print_toml(values: dict[str, Any], *parents: str) -> None:

@@ -30,7 +30,7 @@ SURFACES |= {f"control.{name}" for name in ("desktop", "limits", "notify", "slee
 # Floor 4: roots, imported by roots only.
 ROOTS = {"cli", "daemon", "demo", "status_line", "devices_table", "offline_cli", "options", "status", "__main__"}
 ROOTS |= {"live_cli", "controls", "service", "service_cli", "signals", "logs", "desktop_entry", "parts"}
-ROOTS |= {"setup_cli", "camera_cli", "bench_cli"}
+ROOTS |= {"setup_cli", "camera_cli", "bench_cli", "headings"}
 ROOT_FOLDERS = {"setup", "doctor", "bench"}
 # Apart from the runtime: tools, and the networks, which import nothing of camdaemon. Only roots see them.
 APART = {"model", "train", "offline", "evaluate", "weights_import"}
