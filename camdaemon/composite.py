@@ -19,7 +19,9 @@ from camdaemon.style import Style
 Bytes = NDArray[np.uint8]
 
 _LEAST = 0.02  # below this a network's alpha is its own noise; shown, it would be a faint print of the room
+_FEW = 12  # of so many pixels one may be between solid and nothing; with more, looking them up takes longer than rows
 _ROWS = 16  # at a time, so that what is between stays in the processor's cache
+_PIXEL = np.dtype((np.void, 3))
 _MOST_EDGE = 1 / 240  # of the height: how far the edge moves inwards at its tightest, 3 pixels of 720
 
 
@@ -45,16 +47,36 @@ def mixed(below: Tensor, above: Tensor, share: float) -> Tensor:
 
 
 def _over(backdrop: Bytes, foreground: Bytes, alpha: Bytes) -> Tensor:
-    """(H,W,3) twice and (H,W). There is arithmetic only in the rectangle that holds the person, some rows at a time."""
+    """(H,W,3) twice and (H,W). Where the person is solid their colours are copied; what is between is mostly a contour,
+    and looked up pixel by pixel. There is arithmetic for that alone."""
     out = backdrop.copy()
+    between = _bytes(cv2.inRange(alpha, 1, 254))
+    if cv2.countNonZero(between) * _FEW > between.size:
+        _over_rows(out, foreground, alpha)
+        return levels.tensor(out)
+    cv2.copyTo(foreground, cv2.inRange(alpha, 255, 255), out)
+    at = np.flatnonzero((between & 1).view(bool))
+    if len(at):
+        near, far = (part.reshape(-1, 3).take(at, 0).reshape(1, -1) for part in (foreground, backdrop))
+        share = _bytes(cv2.merge([alpha.reshape(1, -1)[:, at]] * 3)).reshape(1, -1)
+        out.view(_PIXEL).reshape(-1)[at] = _blended(near, far, share).view(_PIXEL)[0]
+    return levels.tensor(out)
+
+
+def _over_rows(out: Bytes, foreground: Bytes, alpha: Bytes) -> None:
+    """The same for a wide blur, in place over the backdrop `out`: all of the rectangle that holds the person, some rows
+    at a time."""
     left, top, width, height = cv2.boundingRect(alpha)
     for y in range(top, top + height, _ROWS):
         there = (slice(y, min(y + _ROWS, top + height)), slice(left, left + width))
-        share = cv2.merge([alpha[there]] * 3)
-        both = np.multiply(foreground[there], share, dtype=np.uint16)  # 255·255 at most, together too
-        both += np.multiply(backdrop[there], cv2.bitwise_not(share), dtype=np.uint16)
-        out[there] = cv2.convertScaleAbs(both, alpha=1 / 255)  # so that only here it is rounded
-    return levels.tensor(out)
+        out[there] = _blended(foreground[there], out[there], _bytes(cv2.merge([alpha[there]] * 3)))
+
+
+def _blended(near: Bytes, far: Bytes, share: Bytes) -> Bytes:
+    """`share` (0..255) of `near`, the rest of `far`; three bytes of one shape. Rounded once."""
+    both = np.multiply(near, share, dtype=np.uint16)  # 255·255 at most, together too
+    both += np.multiply(far, cv2.bitwise_not(share), dtype=np.uint16)
+    return _bytes(cv2.convertScaleAbs(both, alpha=1 / 255))
 
 
 def trimmed(alpha: Tensor, edge: float) -> Tensor:

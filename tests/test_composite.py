@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from camdaemon import levels
-from camdaemon.composite import check, composite, framed, framed_matte, mixed, trimmed
+from camdaemon.composite import _over, check, composite, framed, framed_matte, mixed, trimmed
 from camdaemon.errors import MattingError
 from camdaemon.matte import Matte
 from camdaemon.style import Crop, Style
@@ -244,3 +244,25 @@ def test_nobody_is_exactly_the_backdrop(edge):
     for level in (0, 3, 5):
         alpha = torch.full((1, 1, 480, 64), level, dtype=torch.uint8)
         assert torch.equal(composite(Matte(alpha, MARKER, 1), backdrop, edge), backdrop)
+
+
+@pytest.mark.parametrize("between", [0.0, 0.001, 0.05, 0.1, 0.5, 1.0])
+def test_a_contour_and_a_wide_blur_are_composited_alike(between):
+    """Few pixels are looked up, many are computed row by row: both are the formula, rounded once."""
+    some = np.random.default_rng(7)
+    shape = (96, 128)
+    solid = some.choice(np.array([0, 255], np.uint8), shape)
+    alpha = np.where(some.random(shape) < between, some.integers(1, 255, shape, np.uint8), solid)
+    near, far = (some.integers(0, 256, (*shape, 3), np.uint8) for _ in range(2))
+    found = levels.array(_over(far, near, alpha))
+    share = alpha[..., None].astype(float) / 255
+    assert np.abs(found - (share * near + (1 - share) * far)).max() <= 0.5 + 1e-9
+    assert np.array_equal(found[alpha == 255], near[alpha == 255])
+    assert np.array_equal(found[alpha == 0], far[alpha == 0])
+
+
+def test_nobody_between_solid_and_nothing_is_no_special_case():
+    alpha = np.zeros((8, 8), np.uint8)
+    alpha[2:4] = 255
+    near, far = np.full((8, 8, 3), 9, np.uint8), np.full((8, 8, 3), 200, np.uint8)
+    assert np.array_equal(levels.array(_over(far, near, alpha))[:, 0, 0], [200, 200, 9, 9, 200, 200, 200, 200])
