@@ -75,6 +75,7 @@ for _live in (
     live_cli.plate,
     live_cli.backdrop,
     live_cli.backdrops,
+    live_cli.next_,
     live_cli.previous,
     live_cli.scene,
     live_cli.mode,
@@ -85,8 +86,7 @@ for _live in (
     live_cli.reload,
     live_cli.panel,
 ):
-    app.command(rich_help_panel=_LIVE)(_live)
-app.command("next", rich_help_panel=_LIVE)(live_cli.next_)
+    app.command(_live.__name__.rstrip("_"), rich_help_panel=_LIVE)(_live)
 
 
 @app.command(rich_help_panel=_LIVE)
