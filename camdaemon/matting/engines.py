@@ -103,7 +103,8 @@ class BaseEngines:
         name = remembered.fastest(mark)
         if name not in candidates or candidates[name].run(size, pair) is None:  # it may have ceased to run
             name = _fastest(candidates, size, pair)
-            remembered.remember(mark, name)
+            if candidates[name].engine is not None:
+                remembered.remember(mark, name)
         chosen = candidates[name]
         if chosen.engine is None:
             raise RuntimeError(f"no engine runs the network: {chosen.failed}")

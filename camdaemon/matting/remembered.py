@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import platform
 import time
 from collections.abc import Iterable
@@ -22,20 +23,15 @@ _DAYS = 7  # then it is measured again, since whatever else ran at the time was 
 
 def fastest(mark: str) -> str | None:
     """The engine that was remembered for `mark` within the last days; None when none was."""
-    try:
-        kept = json.loads(_file().read_text("utf-8"))
-        current = kept["mark"] == mark and 0 <= time.time() - kept["at"] < _DAYS * 86400
-        return str(kept["engine"]) if current else None
-    except (OSError, ValueError, KeyError, TypeError):  # there is none, or somebody wrote something else there
-        return None
+    return _kept().get(mark, (None, 0.0))[0]
 
 
 def remember(mark: str, engine: str) -> None:
-    """Keep `engine` for `mark`, instead of what was kept; where it cannot be kept, the next start measures again."""
+    """Keep `engine` for `mark`, beside others; where it cannot be kept, the next start measures again."""
     try:
         _file().parent.mkdir(parents=True, exist_ok=True)
-        new = _file().with_suffix(".new")
-        new.write_text(json.dumps({"mark": mark, "engine": engine, "at": time.time()}), "utf-8")
+        new = _file().with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps(_kept() | {mark: (engine, time.time())}, indent=1), "utf-8")
         new.replace(_file())
     except OSError as wrong:
         log.info("which engine is fastest is not kept: %s", wrong)
@@ -47,6 +43,16 @@ def mark_of(engines: Iterable[str], size: tuple[int, int], parameters: int) -> s
     with suppress(PackageNotFoundError):
         parts.append(version("openvino"))
     return hashlib.sha256(repr((parts, sorted(engines), size, parameters)).encode()).hexdigest()[:16]
+
+
+def _kept() -> dict[str, tuple[str, float]]:
+    """By mark, the engine and when it was measured (seconds since 1970), of the last days."""
+    try:
+        found = json.loads(_file().read_text("utf-8"))
+        kept = {str(mark): (str(engine), float(at)) for mark, (engine, at) in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):  # there is none, or somebody wrote something else there
+        return {}
+    return {mark: each for mark, each in kept.items() if 0 <= time.time() - each[1] < _DAYS * 86400}
 
 
 def _file() -> Path:

@@ -197,6 +197,7 @@ def test_it_is_remembered_for_this_size_these_engines_and_a_week(network, machin
     assert measures((90, 160))
     assert not measures((90, 160))
     assert measures((45, 80)), "another size"
+    assert not measures((90, 160)), "beside the first"
     with_openvino(monkeypatch, machine)
     assert measures((45, 80)), "another engine"
     assert not measures((45, 80))
@@ -214,11 +215,14 @@ def test_what_is_remembered_and_does_not_run_any_more_is_measured_anew(network, 
     assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch float32", "and that is remembered"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"mark": 1}', '{"mark": "MARK", "at": "x", "engine": "torch"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"MARK": 1}', '{"MARK": ["torch bfloat16", "x"]}', '{"MARK": ["tensorflow", 9e9]}']
+)
 def test_a_file_of_something_else_is_no_memory(network, machine, text):
     BaseEngines(network, "auto", "auto").at((90, 160))
     kept = remembered._file()
-    kept.write_text(text.replace("MARK", json.loads(kept.read_text())["mark"]))
+    (mark,) = json.loads(kept.read_text())
+    kept.write_text(text.replace("MARK", mark))
     machine.took = {"torch float32": 1.0, "torch bfloat16": 900.0}
     assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch float32"
 
