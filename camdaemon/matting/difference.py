@@ -66,9 +66,7 @@ class DifferenceMatting:
     settled = True
 
     def warm_up(self, size: Size) -> None:
-        """See `Matting`. One run on noise: the first of torch's steps take as long as ten frames."""
-        src, plate = (torch.randint(256, (1, 3, size.height, size.width), dtype=torch.uint8) for _ in range(2))
-        self(src, plate, -1)
+        """See `Matting`. There is nothing to warm up."""
 
     def __call__(self, src: Tensor, plate: Tensor, seq: int) -> Matte:
         """See `Matting`."""
