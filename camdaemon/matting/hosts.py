@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 
 import torch
 
@@ -40,19 +41,16 @@ class Hosts:
         self._collect()
         if shape not in self._made:
             if self.last is None or self.last.shape.frame != shape.frame:
-                self._made[shape] = self._maker(shape)()
+                self._made[shape] = self._new(shape)
             elif shape not in self._begun:
-                self._begun[shape] = begun_aside(self._maker(shape), "engine")
+                self._begun[shape] = begun_aside(partial(self._new, shape), "engine")
         self.last = self._made.get(shape, self.last)
         assert self.last is not None
         return self.last
 
-    def _maker(self, shape: Shape) -> Callable[[], HostNetwork]:
-        def make() -> HostNetwork:
-            with torch.inference_mode():
-                return self._make(shape)
-
-        return make
+    def _new(self, shape: Shape) -> HostNetwork:
+        with torch.inference_mode():  # it holds for one thread
+            return self._make(shape)
 
     def _collect(self) -> None:
         """Take over what is made by now."""
