@@ -67,7 +67,15 @@ def run(build: Build, job: Job) -> int:
     told = _boot(words, job)
     if status.is_file():
         return int(status.read_text())
-    raise LabError(f"the guest gave no answer in {job.timeout:g} s: {told[-600:].strip() or 'it said nothing'}")
+    raise LabError(_why_no_status(told, job.timeout))
+
+
+def _why_no_status(told: str, timeout: float) -> str:
+    """For people, from what the console has: a guest whose own kernel crashed has not shown a fault of the daemon's."""
+    _, panic, after = told.partition("Kernel panic")
+    if panic:
+        return f"the guest's own kernel crashed, which is no answer about camdaemon: {panic}{after[:900]}"
+    return f"the guest gave no answer in {timeout:g} s: {told[-600:].strip() or 'it said nothing'}"
 
 
 def _place_for_memory() -> str:

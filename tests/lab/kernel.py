@@ -20,7 +20,8 @@ from debian import Archive, LabError
 VERSIONS = {"0.12.7": "bookworm", "0.13.2": "bookworm-backports", "0.15.0": "trixie"}  # v4l2loopback, by Debian's suite
 _SOURCE, _SUITE = "linux-source-6.12", "trixie"
 _HERE = Path(__file__).parent
-_INPUTS = ("kernel.config", "kernel.py", "debian.py")
+_PATCH = "user-mode-linux.patch"  # says itself what it mends
+_INPUTS = ("kernel.config", "kernel.py", "debian.py", _PATCH)
 _MUST = ("VIDEO_DEV=y", "VIDEO_VIVID=m", "HOSTFS=y", "OVERLAY_FS=y", "DEVTMPFS=y")  # allnoconfig drops silently
 # Parts of the source that no file of ours includes, which is most of it. Their Kconfig and Makefiles must stay.
 _UNUSED = ("drivers/gpu", "drivers/net/ethernet", "drivers/net/wireless", "drivers/staging", "sound")
@@ -109,6 +110,7 @@ def _unpacked(work: Path, archive: Archive) -> Path:
     subprocess.run(["tar", "-xf", tar, "-C", work, *(f"--exclude={each}" for each in unused)], check=True)
     shutil.rmtree(package)
     [source] = work.glob("linux-source-*")
+    _run(["patch", "-p1", "-d", str(source), "-i", str(_HERE / _PATCH)], work / "patch.log")
     return source
 
 

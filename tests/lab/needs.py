@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-BUILD = ("gcc", "make", "flex", "bison", "bc", "xz-utils", "kmod", "libc6-dev")
+BUILD = ("gcc", "make", "flex", "bison", "bc", "xz-utils", "kmod", "libc6-dev", "patch")
 PLAY = ("v4l-utils", "ffmpeg")  # the browsers' scenarios say themselves when there is none
 ROOM_GB = 4  # unpacked and built sources, removed afterwards
 
