@@ -64,18 +64,19 @@ def run(build: Build, job: Job) -> int:
     words = [str(build.linux), f"mem={_MEMORY_MB}M", f"uml_dir={job.share}/", "con=null", "con0=null,fd:1"]
     words += ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet", "loglevel=1", "panic=-1"]
     words += [f"init={sys.executable}", "--", "-I", str(_HERE / "first.py"), str(written)]
-    told = _boot(words, job)
+    in_time = _boot(words, job)
     if status.is_file():
         return int(status.read_text())
-    raise LabError(_why_no_status(told, job.timeout))
+    raise LabError(_why_no_status((job.share / "console").read_text(errors="replace"), job.timeout, in_time))
 
 
-def _why_no_status(told: str, timeout: float) -> str:
+def _why_no_status(told: str, timeout: float, in_time: bool) -> str:
     """For people, from what the console has: a guest whose own kernel crashed has not shown a fault of the daemon's."""
     _, panic, after = told.partition("Kernel panic")
     if panic:
         return f"the guest's own kernel crashed, which is no answer about camdaemon: {panic}{after[:900]}"
-    return f"the guest gave no answer in {timeout:g} s: {told[-600:].strip() or 'it said nothing'}"
+    what = "ended without an answer" if in_time else f"gave no answer in {timeout:g} s"
+    return f"the guest {what}: {told[-600:].strip() or 'it said nothing'}"
 
 
 def _place_for_memory() -> str:
@@ -85,9 +86,9 @@ def _place_for_memory() -> str:
     return "/dev/shm" if roomy and not shared.f_flag & os.ST_NOEXEC else tempfile.gettempdir()
 
 
-def _boot(words: list[str], job: Job) -> str:
-    console = job.share / "console"
-    with console.open("wb") as out:
+def _boot(words: list[str], job: Job) -> bool:
+    """Whether it ended by itself in time; what it said is in the share's `console`."""
+    with (job.share / "console").open("wb") as out:
         process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
@@ -99,10 +100,10 @@ def _boot(words: list[str], job: Job) -> str:
         try:
             os.sched_setaffinity(process.pid, {job.core})
             process.wait(job.timeout)
+            return True
         except subprocess.TimeoutExpired:
-            pass
+            return False
         finally:
             with contextlib.suppress(ProcessLookupError):  # its processes are processes of this machine too
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    return console.read_text(errors="replace")
