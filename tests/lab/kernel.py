@@ -110,7 +110,7 @@ def _unpacked(work: Path, archive: Archive) -> Path:
     subprocess.run(["tar", "-xf", tar, "-C", work, *(f"--exclude={each}" for each in unused)], check=True)
     shutil.rmtree(package)
     [source] = work.glob("linux-source-*")
-    _run(["patch", "-p1", "-d", str(source), "-i", str(_HERE / _PATCH)], work / "patch.log")
+    _run(["patch", "--forward", "-p1", "-d", str(source), "-i", str(_HERE / _PATCH)], work / "patch.log")
     return source
 
 
