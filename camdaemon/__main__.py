@@ -12,11 +12,11 @@ def main() -> None:
     and scripts ask every few seconds, also while the network has every core."""
     try:
         if sys.argv[1:2] == ["status"] and set(sys.argv[2:]) <= {"--json"}:
-            from camdaemon.status import show
+            from camdaemon.cli.status import show
 
             show(as_json="--json" in sys.argv)
         else:
-            from camdaemon.cli import app
+            from camdaemon.cli.app import app
 
             app()
     except CamdaemonError as wrong:

@@ -17,12 +17,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from camdaemon import v4l2
-from camdaemon.capture import devices
 from camdaemon.capture import v4l2 as source_module
-from camdaemon.capture.devices import Device, Mode, Rates, Sizes
 from camdaemon.capture.v4l2 import V4l2Source
-from camdaemon.frame import HostFrame, Size
+from camdaemon.frames.frame import HostFrame, Size
+from camdaemon.linux import devices, v4l2
+from camdaemon.linux.devices import Device, Mode, Rates, Sizes
 
 VGA = Size(640, 480)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from camdaemon import v4l2
-from camdaemon.frame import Size
+from camdaemon.frames.frame import Size
+from camdaemon.linux import v4l2
 
 QUERYCAP, G_FMT, S_FMT = 0x80685600, 0xC0D05604, 0xC0D05605
 STREAMON, S_PARM, G_CTRL = 0x40045612, 0xC0CC5616, 0xC008561B

@@ -14,23 +14,23 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from camdaemon import colour, levels
 from camdaemon.backdrop import make_backdrop
-from camdaemon.config import Config, PlateConfig
-from camdaemon.deck import Deck
-from camdaemon.effort import Effort
+from camdaemon.config.schema import Config, PlateConfig
 from camdaemon.errors import DeviceError, StreamEnded
-from camdaemon.frame import Content, HostFrame, PixelFormat, Size
-from camdaemon.journey import Engine, Journey
-from camdaemon.loops import Camera, Stage
-from camdaemon.matte import Matte
-from camdaemon.metrics import Metrics
-from camdaemon.painter import Painter
-from camdaemon.pipeline import Pipeline
-from camdaemon.plate import Plate, PlateMatcher
-from camdaemon.show import Scene, Show
-from camdaemon.transfer import Transfer
-from camdaemon.viewfinder import Viewfinder
+from camdaemon.frames import color, pixels
+from camdaemon.frames.deck import Deck
+from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
+from camdaemon.frames.matte import Matte
+from camdaemon.frames.transfer import Transfer
+from camdaemon.matting.effort import Effort
+from camdaemon.pipeline.compositor import Painter
+from camdaemon.pipeline.loops import Camera, Stage
+from camdaemon.pipeline.metrics import Metrics
+from camdaemon.pipeline.preview import Viewfinder
+from camdaemon.pipeline.state import Scene, Show
+from camdaemon.pipeline.threads import Pipeline
+from camdaemon.pipeline.worker import Engine, Journey
+from camdaemon.plate.take import Plate, PlateMatcher
 
 SIZE = Size(128, 72)
 MARKER = (255, 0, 255)  # RGB of the whole room
@@ -93,7 +93,7 @@ class RecordingSink:
         assert frame.data.shape == frame.fmt.shape(frame.size)
         if self._fail_at is not None and len(self.frames) >= self._fail_at:
             raise DeviceError("the fake virtual camera is gone; type: true")
-        self.frames.append((frame.content, frame.seq, colour.host_to_rgb(frame.data.copy(), frame.fmt)))
+        self.frames.append((frame.content, frame.seq, color.host_to_rgb(frame.data.copy(), frame.fmt)))
 
     def close(self) -> None:
         self.closed = True
@@ -127,13 +127,13 @@ class PerfectMatting:
         assert src.shape == plate.shape
         assert src.dtype == plate.dtype
         assert src.shape[:2] == (1, 3)
-        unit = levels.unit(src)
+        unit = pixels.unit(src)
         assert 0 <= float(unit.amin()) <= float(unit.amax()) <= 1
         alpha = (unit[:, 1:2] > 0.2).to(unit.dtype)
         n, self.calls = self.calls, self.calls + 1
         if self._sabotage:  # in floats, which hold more that is wrong
             return self._sabotage(n, Matte(alpha, unit * alpha, seq))
-        return Matte(levels.like(alpha, src), levels.like(unit * alpha, src), seq)
+        return Matte(pixels.like(alpha, src), pixels.like(unit * alpha, src), seq)
 
 
 def assert_keeps_the_contract(matting: object, src: torch.Tensor, plate: torch.Tensor) -> None:
@@ -146,7 +146,7 @@ def assert_keeps_the_contract(matting: object, src: torch.Tensor, plate: torch.T
     assert matte.foreground.shape == (1, 3, 96, 128)
     for part in (matte.alpha, matte.foreground):
         assert part.dtype == src.dtype
-        assert 0 <= levels.unit(part).min() <= levels.unit(part).max() <= 1
+        assert 0 <= pixels.unit(part).min() <= pixels.unit(part).max() <= 1
     assert torch.equal(src, copies[0])
     assert torch.equal(plate, copies[1])
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from fakes import FakeSource, RecordingSink, Rig
 
-from camdaemon import colour, levels
-from camdaemon.composite import composite
-from camdaemon.config import Config
-from camdaemon.frame import Content, HostFrame, PixelFormat, Size
+from camdaemon.config.schema import Config
+from camdaemon.frames import color, pixels
+from camdaemon.frames.composite import composite
+from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
+from camdaemon.frames.transfer import Transfer
 from camdaemon.matting import make_matting
-from camdaemon.transfer import Transfer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 SIZE = Size(1280, 720)
@@ -26,7 +26,7 @@ def frame(fmt: PixelFormat, size: Size = SIZE) -> HostFrame:
         made.data[:] = 128
         made.data[..., 0] = rgb[..., 1]
     else:
-        colour.rgb_to_host(np.ascontiguousarray(rgb), fmt, made.data)
+        color.rgb_to_host(np.ascontiguousarray(rgb), fmt, made.data)
     return made
 
 
@@ -35,7 +35,7 @@ def frame(fmt: PixelFormat, size: Size = SIZE) -> HostFrame:
 def test_upload_agrees_with_the_cpu(fmt, size):
     given = frame(fmt, size)
     there = Transfer(torch.device("cuda"), SIZE).upload(given).float().cpu()
-    here = levels.unit(Transfer(torch.device("cpu"), SIZE).upload(given))
+    here = pixels.unit(Transfer(torch.device("cpu"), SIZE).upload(given))
     assert there.shape == here.shape
     assert float((there - here).abs().max()) < 0.03
 
@@ -46,7 +46,7 @@ def test_download_agrees_with_the_cpu():
     for device in ("cuda", "cpu"):
         transfer = Transfer(torch.device(device), SIZE)
         out = transfer.pool(PixelFormat.I420, SIZE).acquire()
-        transfer.download(levels.like(picture, torch.empty(0, dtype=transfer.dtype)).to(transfer.device), out)
+        transfer.download(pixels.like(picture, torch.empty(0, dtype=transfer.dtype)).to(transfer.device), out)
         outs.append(out.data.astype(int))
     assert np.abs(outs[0] - outs[1]).max() <= 2
 

@@ -13,12 +13,12 @@ from fakes import MARKER, FakeSource, PerfectMatting, RecordingSink, Rig, marked
 
 from camdaemon.control.commands import Commands
 from camdaemon.errors import ConfigError, DeviceError, MattingError, PlateRefused
-from camdaemon.frame import Content, HostFrame, PixelFormat
-from camdaemon.matte import Matte
-from camdaemon.patience import Patience
-from camdaemon.picture import write
-from camdaemon.plate import Plate
-from camdaemon.show import Mode
+from camdaemon.frames.frame import Content, HostFrame, PixelFormat
+from camdaemon.frames.matte import Matte
+from camdaemon.frames.picture import write
+from camdaemon.pipeline.patience import Patience
+from camdaemon.pipeline.state import Mode
+from camdaemon.plate.take import Plate
 
 CARD, COMPOSITE, ROOM = Content.CARD, Content.COMPOSITE, Content.ROOM
 

@@ -9,9 +9,13 @@ from typing import Protocol
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
-from camdaemon.frame import Size
-from camdaemon.listing import VIDEOS
-from camdaemon.picture import Upload
+from camdaemon.frames.frame import Size
+from camdaemon.frames.picture import Upload
+
+VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")
+
+# For av.open: a playlist that is called a video would have it open the files that it names.
+ONLY_VIDEOS = {"format_whitelist": "mov,matroska,webm,avi,gif"}
 
 _KINDS = "an image or video file, color:#rrggbb, blur[:sigma], or plate"
 
@@ -38,7 +42,7 @@ def make_backdrop(spec: str, size: Size) -> Backdrop:
     """Read and check everything that `spec` needs, for pictures of `size`. Raises ConfigError."""
     match check_backdrop(spec):
         case tuple(rgb):
-            from camdaemon.backdrop.colour import ColourBackdrop
+            from camdaemon.backdrop.color import ColourBackdrop
 
             return ColourBackdrop(spec, rgb, size)
         case float(sigma):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camdaemon import levels
-from camdaemon.picture import Upload
+from camdaemon.frames import pixels
+from camdaemon.frames.picture import Upload
 
 
 class PlateBackdrop:
@@ -53,7 +53,7 @@ def gaussian(picture: Tensor, sigma: float) -> Tensor:
     step = max(1, int(sigma // 5))  # a blur of sigma removes all that a shrink by sigma/5 would
     margin = math.ceil(3 * sigma / step) * step  # the edges are repeated before the shrink, which would soften them
     padded = F.pad(
-        levels.unit(picture).float(),
+        pixels.unit(picture).float(),
         (margin, margin - width % -step, margin, margin - height % -step),
         mode="replicate",
     )
@@ -66,4 +66,4 @@ def gaussian(picture: Tensor, sigma: float) -> Tensor:
     blurred = F.conv2d(F.pad(small, (radius,) * 4, mode="replicate"), kernel, groups=small.shape[1])
     blurred = F.conv2d(blurred, kernel.transpose(2, 3), groups=small.shape[1])
     full = F.interpolate(blurred, padded.shape[-2:], mode="bicubic", align_corners=False)
-    return levels.like(full[..., margin : margin + height, margin : margin + width].clamp(0, 1), picture)
+    return pixels.like(full[..., margin : margin + height, margin : margin + width].clamp(0, 1), picture)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from camdaemon import picture
 from camdaemon.backdrop.uploaded import Uploaded
-from camdaemon.frame import Size
-from camdaemon.picture import Upload
+from camdaemon.frames import picture
+from camdaemon.frames.frame import Size
+from camdaemon.frames.picture import Upload
 
 
 class StillBackdrop:

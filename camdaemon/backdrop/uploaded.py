@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from camdaemon.picture import Picture, Upload
+from camdaemon.frames.picture import Picture, Upload
 
 
 class Uploaded:

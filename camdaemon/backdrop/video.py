@@ -12,14 +12,14 @@ import numpy as np
 from av.container import InputContainer
 from torch import Tensor
 
-from camdaemon import picture
+from camdaemon.backdrop import ONLY_VIDEOS
 from camdaemon.backdrop.uploaded import Uploaded
 from camdaemon.errors import ConfigError
-from camdaemon.frame import Size
-from camdaemon.listing import ONLY_VIDEOS
-from camdaemon.mailbox import Mailbox
-from camdaemon.picture import Upload
-from camdaemon.priority import give_way
+from camdaemon.frames import picture
+from camdaemon.frames.frame import Size
+from camdaemon.frames.handoff import Mailbox
+from camdaemon.frames.picture import Upload
+from camdaemon.linux.threads import give_way
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from camdaemon.config import Config
+from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 
 
 class Source(Protocol):

@@ -12,9 +12,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from camdaemon import v4l2, v4l2_controls
 from camdaemon.errors import ConfigError, DeviceError
-from camdaemon.v4l2_controls import Control, Flag, Kind, Known
+from camdaemon.linux import v4l2, v4l2_controls
+from camdaemon.linux.v4l2_controls import Control, Flag, Kind, Known
 
 Values = dict[str, int]  # by name
 

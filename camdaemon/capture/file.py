@@ -16,8 +16,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from camdaemon.errors import ConfigError, DeviceError, StreamEnded
-from camdaemon.frame import HostFrame, PixelFormat, Size
-from camdaemon.priority import made_aside
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
+from camdaemon.linux.threads import made_aside
 
 log = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import platformdirs
 
-from camdaemon import v4l2_controls
-from camdaemon.capture import controls, devices
+from camdaemon.capture import controls
 from camdaemon.capture.controls import Values
 from camdaemon.errors import ConfigError
-from camdaemon.v4l2_controls import Control, Known
+from camdaemon.linux import devices, v4l2_controls
+from camdaemon.linux.v4l2_controls import Control, Known
 
 log = logging.getLogger(__name__)
 

@@ -17,11 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camdaemon import v4l2
-from camdaemon.capture import devices
-from camdaemon.capture.devices import Device, Mode
 from camdaemon.errors import DeviceError
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
+from camdaemon.linux import devices, v4l2
+from camdaemon.linux.devices import Device, Mode
 
 log = logging.getLogger(__name__)
 

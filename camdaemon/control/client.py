@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from camdaemon.control.lock import socket_path
-from camdaemon.control.verbs import Turn
+from camdaemon.control.instance import socket_path
+from camdaemon.control.verbs import BackdropFile, Turn
 from camdaemon.errors import ConfigError, ControlError
-from camdaemon.listing import BackdropFile
 
 if TYPE_CHECKING:
     import httpx

@@ -12,22 +12,21 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 from pathlib import Path
 
-from camdaemon import plate_store
 from camdaemon.backdrop import Backdrop
-from camdaemon.card import Card
-from camdaemon.config import Config, SceneConfig
-from camdaemon.control.holding import Holder
+from camdaemon.capture.holding import Holder
+from camdaemon.config.schema import Config, SceneConfig
+from camdaemon.control.backdrops import Gallery
 from camdaemon.control.prepare import Ready
 from camdaemon.control.scenes import LIVE, check_scenes, find_scene, restyled, style_of
-from camdaemon.control.verbs import Turn
-from camdaemon.demand import PLATE
+from camdaemon.control.verbs import BackdropFile, Turn
 from camdaemon.errors import CamdaemonError, ConfigError, ControlError, PlateRefused
-from camdaemon.frame import Size
-from camdaemon.gallery import Gallery
-from camdaemon.listing import BackdropFile
-from camdaemon.pipeline import Pipeline
-from camdaemon.plate import Plate, PlateJob
-from camdaemon.show import Mode, Scene
+from camdaemon.frames.card import Card
+from camdaemon.frames.frame import Size
+from camdaemon.pipeline.demand import PLATE
+from camdaemon.pipeline.state import Mode, Scene
+from camdaemon.pipeline.threads import Pipeline
+from camdaemon.plate import store
+from camdaemon.plate.take import Plate, PlateJob
 
 log = logging.getLogger(__name__)
 _GRACE_S = 10.0  # for a camera that stumbles while the plate is taken
@@ -73,7 +72,7 @@ class Commands:
         if self._camera is None:
             return "The plate is taken."
         try:
-            where = plate_store.save(self._camera, self._size, taken.rgb)
+            where = store.save(self._camera, self._size, taken.rgb)
             self.holder.keep(where)
             return f"The plate is taken and kept in {where}."
         except ConfigError as wrong:  # it serves until camdaemon stops

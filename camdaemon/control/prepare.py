@@ -8,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from camdaemon.backdrop import Backdrop, make_backdrop
+from camdaemon.control.backdrops import Gallery
+from camdaemon.control.verbs import BackdropFile
 from camdaemon.errors import CamdaemonError, ConfigError
-from camdaemon.frame import Size
-from camdaemon.gallery import Gallery
-from camdaemon.listing import BackdropFile
-from camdaemon.priority import give_way, made_aside
+from camdaemon.frames.frame import Size
+from camdaemon.linux.threads import give_way, made_aside
 
 log = logging.getLogger(__name__)
 

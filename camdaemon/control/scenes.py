@@ -6,10 +6,10 @@ import difflib
 from dataclasses import replace
 
 from camdaemon.backdrop import check_backdrop
-from camdaemon.config import Config, CropConfig, SceneConfig
+from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control import actions
 from camdaemon.errors import ConfigError
-from camdaemon.style import Crop, Style
+from camdaemon.frames.style import Crop, Style
 
 # What a reload applies at once; everything else is fixed while the devices and the network are open.
 LIVE = {"backdrop", "backdrops", "blur", "edge", "mirror", "crop", "fade_s", "hotkeys", "scenes", "max_coverage"}

@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from camdaemon.control.api import make_app
-from camdaemon.control.lock import private_directory
+from camdaemon.control.instance import private_directory
 from camdaemon.control.verbs import Verbs
 from camdaemon.errors import ControlError
 

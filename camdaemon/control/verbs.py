@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
-
-from camdaemon.listing import BackdropFile
+from typing import Literal, NamedTuple, Protocol
 
 Mode = Literal["matte", "card", "passthrough"]  # passthrough shows the room: only ever on an explicit command (law 4)
 Turn = Literal["on", "off", "toggle"]  # what can be done to a switch
 View = Literal["composite", "alpha", "camera"]  # camera: before the matte, for the user's own eyes
+
+
+class BackdropFile(NamedTuple):
+    """One file. name: its own, unique in the folder.   spec: what `make_backdrop` takes.   kind: 'image' or 'video'."""
+
+    name: str
+    spec: str
+    kind: str
 
 
 class Verbs(Protocol):

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from torch import Tensor, device
 
-from camdaemon.config import Config
-from camdaemon.effort import Effort
-from camdaemon.frame import Size
-from camdaemon.matte import Matte
+from camdaemon.config.schema import Config
+from camdaemon.frames.frame import Size
+from camdaemon.frames.matte import Matte
+from camdaemon.matting.effort import Effort
 
 __all__ = ["Matte", "Matting", "make_matting"]
 
@@ -38,7 +38,7 @@ def make_matting(config: Config, on: device) -> Matting:
     """The matting that `config.matting` names, on device `on`. Raises ConfigError (weights that do not load)."""
     match config.matting:
         case "bgmv2":
-            from camdaemon.matting.bgmv2 import BackgroundMatting
+            from camdaemon.matting.bgmv2.matting import BackgroundMatting
 
             return BackgroundMatting(config.weights, config.refine, on, config.engine, config.precision)
         case "difference":

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from camdaemon import levels
-from camdaemon.effort import Effort
 from camdaemon.errors import MattingError
-from camdaemon.frame import Size
+from camdaemon.frames import pixels
+from camdaemon.frames.frame import Size
 from camdaemon.matting import Matte
+from camdaemon.matting.effort import Effort
 
 _LOW, _HIGH, _SHARE = 0.06, 0.20, 0.7  # d of 0..1: below is room; above, and above this share of the contrast, person
 _CORE = 0.10
@@ -72,8 +72,8 @@ class DifferenceMatting:
         """See `Matting`."""
         try:
             with torch.inference_mode():
-                room = levels.unit(plate)
-                change = levels.unit(src) - room
+                room = pixels.unit(plate)
+                change = pixels.unit(src) - room
                 alpha = keyed(change)
                 foreground = (room + change / alpha.clamp_min(_LEAST_ALPHA)).clamp(0, 1)
                 sane = bool((alpha.sum(dtype=torch.float32) + foreground.sum(dtype=torch.float32)).isfinite())
@@ -82,4 +82,4 @@ class DifferenceMatting:
             raise MattingError(f"the difference of frame {seq} failed: {first}; try --device cpu") from wrong
         if not sane:
             raise MattingError(f"frame {seq} or the plate holds values that are not numbers; try --device cpu")
-        return Matte(levels.like(alpha, src), levels.like(foreground, src), seq)
+        return Matte(pixels.like(alpha, src), pixels.like(foreground, src), seq)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from camdaemon.errors import ConfigError
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 
 
 class Sink(Protocol):
@@ -40,7 +40,7 @@ def open_sink(spec: str, size: Size, fps: float, *, paced: bool) -> Sink:
 
             return NullSink(size)
         case "preview":
-            from camdaemon.output.preview import PreviewSink
+            from camdaemon.output.window import PreviewSink
 
             return PreviewSink(size)
         case _ if spec.startswith("/dev/"):

@@ -22,8 +22,8 @@ from fcntl import ioctl
 from pathlib import Path
 from typing import Protocol
 
-from camdaemon import v4l2
 from camdaemon.errors import DeviceError
+from camdaemon.linux import v4l2
 
 log = logging.getLogger(__name__)
 

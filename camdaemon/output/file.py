@@ -9,7 +9,7 @@ import av
 from av.video.reformatter import ColorRange, Colorspace
 
 from camdaemon.errors import ConfigError, DeviceError
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 
 _TICKS = 90_000  # per second, MPEG's clock
 

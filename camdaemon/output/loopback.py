@@ -23,11 +23,12 @@ import numpy as np
 import pyvirtualcam
 from numpy.typing import NDArray
 
-from camdaemon import card, colour, v4l2
 from camdaemon.errors import DeviceError
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames import card, color
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
+from camdaemon.linux import v4l2
+from camdaemon.linux.v4l2 import Format, Stream
 from camdaemon.output import placeholder
-from camdaemon.v4l2 import Format, Stream
 
 _BACKEND = "camdaemon"
 _SILENCE_S = 1.5  # without a frame, after which the module shows the card: somebody has killed us
@@ -112,7 +113,7 @@ pyvirtualcam.register_backend(_BACKEND, Backend)
 def _ending(size: Size) -> NDArray[np.uint8]:
     """The card for viewers whose daemon was killed, in the sink's format."""
     picture = np.empty(PixelFormat.I420.shape(size), np.uint8)
-    colour.rgb_to_host(card.draw(card.FAULT, size), PixelFormat.I420, picture)
+    color.rgb_to_host(card.draw(card.FAULT, size), PixelFormat.I420, picture)
     return picture
 
 

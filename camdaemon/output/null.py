@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 
 
 class NullSink:

@@ -15,8 +15,8 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from camdaemon import v4l2
-from camdaemon.v4l2 import Stream
+from camdaemon.linux import v4l2
+from camdaemon.linux.v4l2 import Stream
 
 _TIMEOUT, _TIMEOUT_IMAGE_IO = v4l2.KEEP_FORMAT + 2, v4l2.KEEP_FORMAT + 3  # v4l2loopback's own controls
 _MMAP = 1  # V4L2_MEMORY_MMAP

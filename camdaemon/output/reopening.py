@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from camdaemon.errors import DeviceError, StreamEnded
-from camdaemon.frame import HostFrame
+from camdaemon.frames.frame import HostFrame
 from camdaemon.output import Sink
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from camdaemon.errors import DeviceError, StreamEnded
-from camdaemon.frame import HostFrame
+from camdaemon.frames.frame import HostFrame
 from camdaemon.output import Sink
 
 log = logging.getLogger(__name__)

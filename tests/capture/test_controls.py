@@ -24,7 +24,7 @@ from fake_camera import (
 
 from camdaemon.capture.controls import list_controls, named, set_controls
 from camdaemon.errors import ConfigError, DeviceError
-from camdaemon.v4l2_controls import Control, Flag, Kind
+from camdaemon.linux.v4l2_controls import Control, Flag, Kind
 
 EXPOSURE_TIME, GAIN, AUTO_EXPOSURE = 0x009A0902, 0x00980913, 0x009A0901
 

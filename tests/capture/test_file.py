@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
-from camdaemon import colour
 from camdaemon.capture import file as module
 from camdaemon.capture.file import FileSource
 from camdaemon.errors import ConfigError, DeviceError, StreamEnded
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames import color
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 
 _COLOURS = np.array([(200, 40, 40), (40, 180, 60), (40, 60, 210), (230, 230, 230), (25, 25, 25), (190, 150, 120)])
 _KR_KB = {Colorspace.ITU601: (0.299, 0.114), Colorspace.ITU709: (0.2126, 0.0722)}
@@ -124,7 +124,7 @@ def test_colours_follow_the_files_matrix_and_range(
     seen = _read(FileSource(path, loop=False, paced=False)).data
     raw = FileSource(path, loop=False, paced=False, raw=True)
     assert raw.fmt is (PixelFormat.I420 if name == "601.mp4" else PixelFormat.RGB)
-    for each in (seen, colour.host_to_rgb(_read(raw).data, raw.fmt)):
+    for each in (seen, color.host_to_rgb(_read(raw).data, raw.fmt)):
         middles = each.reshape(2, 32, 3, 32, 3)[:, 8:24, :, 8:24].mean((1, 3)).reshape(6, 3)
         np.testing.assert_allclose(middles, _COLOURS, atol=2.5)
 

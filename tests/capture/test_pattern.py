@@ -9,7 +9,7 @@ from camdaemon.capture import pattern as module
 from camdaemon.capture.pattern import PatternSource
 from camdaemon.capture.pattern.pose import gains
 from camdaemon.errors import StreamEnded
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 
 FPS = 10.0
 SIZE = Size(256, 144)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from fake_camera import STAMPS, USUAL, FakeCapture, Rig, Stamp, camera, mode, picture_of
 
-from camdaemon import v4l2
 from camdaemon.capture import v4l2 as source_module
-from camdaemon.capture.devices import Device, Mode, Sizes
 from camdaemon.capture.v4l2 import V4l2Source
 from camdaemon.errors import DeviceError
-from camdaemon.frame import PixelFormat, Size
+from camdaemon.frames.frame import PixelFormat, Size
+from camdaemon.linux import v4l2
+from camdaemon.linux.devices import Device, Mode, Sizes
 
 VGA, HD = Size(640, 480), Size(1280, 720)
 ORDER = [cv2.CAP_PROP_FOURCC, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from camdaemon.control.server import ApiServer
-from camdaemon.listing import BackdropFile
+from camdaemon.control.verbs import BackdropFile
 
 
 class FakeVerbs:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from camdaemon import keys
+from camdaemon.config import keys
 from camdaemon.control import actions
 from camdaemon.control.actions import PLATE_COUNTDOWN, Performer, check, perform
 from camdaemon.errors import ConfigError, PlateRefused

@@ -11,10 +11,9 @@ import pytest
 
 from camdaemon.control import client as client_module
 from camdaemon.control.client import Client
-from camdaemon.control.lock import private_directory
-from camdaemon.control.verbs import Verbs
+from camdaemon.control.instance import private_directory
+from camdaemon.control.verbs import BackdropFile, Verbs
 from camdaemon.errors import ConfigError, ControlError, DeviceError, PlateRefused
-from camdaemon.listing import BackdropFile
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from fakes import RULES, Rig
 
-from camdaemon import card as cards
-from camdaemon.config import Config, CropConfig, SceneConfig
+from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control.commands import Commands
 from camdaemon.errors import ConfigError, ControlError
-from camdaemon.frame import Content
-from camdaemon.show import Mode
-from camdaemon.style import Crop
+from camdaemon.frames import card as cards
+from camdaemon.frames.frame import Content
+from camdaemon.frames.style import Crop
+from camdaemon.pipeline.state import Mode
 
 # No two of them mix to the colour that the room is painted in, magenta: they fade into each other.
 GREEN, BLUE, YELLOW = (0, 255, 0), (0, 0, 255), (255, 255, 0)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from camdaemon import picture
 from camdaemon.backdrop import Backdrop, make_backdrop
 from camdaemon.control import prepare
 from camdaemon.control.prepare import Ready
 from camdaemon.errors import ConfigError
-from camdaemon.frame import Size
+from camdaemon.frames import picture
+from camdaemon.frames.frame import Size
 
 SIZE = Size(64, 64)
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from camdaemon.capture.pattern.scene import Scene
-from camdaemon.frame import Size
+from camdaemon.frames.frame import Size
 
 SIZE = Size(640, 360)
 FPS = 30

@@ -5,9 +5,9 @@ import torch
 from fakes import assert_keeps_the_contract
 from torch import Tensor
 
-from camdaemon import levels
 from camdaemon.errors import MattingError
-from camdaemon.matte import Matte
+from camdaemon.frames import pixels
+from camdaemon.frames.matte import Matte
 from camdaemon.matting import Matting
 from camdaemon.matting.difference import DifferenceMatting
 
@@ -28,7 +28,7 @@ def _scene(height: int = 240, width: int = 320) -> tuple[Tensor, Tensor, Tensor,
     return src.clamp(0, 1), plate.clamp(0, 1), alpha, person
 
 
-EITHER = pytest.mark.parametrize("of", [levels.unit, levels.as_bytes], ids=["floats", "bytes"])
+EITHER = pytest.mark.parametrize("of", [pixels.unit, pixels.as_bytes], ids=["floats", "bytes"])
 
 
 @pytest.fixture
@@ -44,17 +44,17 @@ def test_keeps_the_contract(matting: Matting, of) -> None:
 
 
 def test_bytes_are_the_float_result(matting: Matting) -> None:
-    src, plate = (levels.as_bytes(each) for each in _scene()[:2])
-    found, wanted = matting(src, plate, 0), matting(levels.unit(src), levels.unit(plate), 0)
-    assert (levels.unit(found.alpha) - wanted.alpha).abs().max() <= 0.51 / 255
-    assert (levels.unit(found.foreground) - wanted.foreground).abs().max() <= 0.51 / 255
+    src, plate = (pixels.as_bytes(each) for each in _scene()[:2])
+    found, wanted = matting(src, plate, 0), matting(pixels.unit(src), pixels.unit(plate), 0)
+    assert (pixels.unit(found.alpha) - wanted.alpha).abs().max() <= 0.51 / 255
+    assert (pixels.unit(found.foreground) - wanted.foreground).abs().max() <= 0.51 / 255
 
 
 @EITHER
 def test_separates_a_blob_from_a_noisy_room(matting: Matting, of) -> None:
     src, plate, alpha, person = _scene()
     found = matting(of(src), of(plate), 0)
-    matte = Matte(levels.unit(found.alpha), levels.unit(found.foreground), 0)
+    matte = Matte(pixels.unit(found.alpha), pixels.unit(found.foreground), 0)
     assert (matte.alpha - alpha).abs().mean() < BOUND
     assert matte.alpha[alpha == 1].min() > 0.99
     far = torch.nn.functional.max_pool2d(alpha, 33, 1, 16) == 0
@@ -78,7 +78,7 @@ def test_holes_are_filled_and_specks_removed(matting: Matting, of) -> None:
     src[..., 100:, 100:220] = 0.1
     src[..., 150:170, 150:170] = 0.5  # a shirt button of the wall's colour
     src[..., 40:44, 40:44] = 0.1  # a speck
-    alpha = levels.unit(matting(of(src), of(plate), 0).alpha)
+    alpha = pixels.unit(matting(of(src), of(plate), 0).alpha)
     assert alpha[..., 104:, 104:216].min() > 0.99
     assert alpha[..., 30:54, 30:54].max() == 0
 

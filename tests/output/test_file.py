@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from camdaemon import colour
 from camdaemon.errors import ConfigError
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames import color
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.output import open_sink
 from camdaemon.output.file import FileSink
 
@@ -26,7 +26,7 @@ COLOURS = {
 
 def frame(rgb, t: float = 0.0) -> HostFrame:
     made = HostFrame.empty(PixelFormat.I420, SIZE)
-    colour.rgb_to_host(np.full((72, 128, 3), rgb, np.uint8), PixelFormat.I420, made.data)
+    color.rgb_to_host(np.full((72, 128, 3), rgb, np.uint8), PixelFormat.I420, made.data)
     made.t = t
     return made
 
@@ -39,7 +39,7 @@ def read_back(path: Path) -> list[tuple[float, np.ndarray]]:
     """(seconds, RGB) of every frame."""
     with av.open(str(path)) as container:
         return [
-            (each.time, colour.host_to_rgb(each.to_ndarray(format="yuv420p"), PixelFormat.I420))
+            (each.time, color.host_to_rgb(each.to_ndarray(format="yuv420p"), PixelFormat.I420))
             for each in container.decode(video=0)
         ]
 

@@ -11,7 +11,7 @@ import pytest
 from fake_loopback import BYTES, CAPTURE, G_FMT, QUERYCAP, S_FMT, S_PARM, SIZE, STREAMON, FakeLoopback
 
 from camdaemon.errors import DeviceError
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.output import placeholder
 from camdaemon.output.loopback import LoopbackSink
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from camdaemon import v4l2
+from camdaemon.linux import v4l2
 from camdaemon.output import placeholder
 
 REQBUFS, QUERYBUF, S_CTRL = 0xC0145608, 0xC0585609, 0xC008561C

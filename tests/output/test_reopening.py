@@ -4,7 +4,7 @@ import pytest
 from fakes import SIZE, RecordingSink
 
 from camdaemon.errors import DeviceError, StreamEnded
-from camdaemon.frame import HostFrame, Size
+from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.output.reopening import ReopeningSink
 
 

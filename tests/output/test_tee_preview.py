@@ -9,12 +9,12 @@ import sys
 import numpy as np
 import pytest
 
-from camdaemon import colour
 from camdaemon.errors import DeviceError, StreamEnded
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames import color
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.output import open_sink
-from camdaemon.output.preview import PreviewSink, has_display
 from camdaemon.output.tee import TeeSink
+from camdaemon.output.window import PreviewSink, has_display
 
 SIZE = Size(128, 72)
 NO_RENDERER = pytest.mark.filterwarnings("ignore:no fast renderer available")
@@ -25,7 +25,7 @@ def frame(rgb) -> HostFrame:
     picture = np.full((72, 128, 3), 90, np.uint8)
     picture[:, :64] = rgb
     made = HostFrame.empty(PixelFormat.I420, SIZE)
-    colour.rgb_to_host(picture, PixelFormat.I420, made.data)
+    color.rgb_to_host(picture, PixelFormat.I420, made.data)
     return made
 
 

@@ -6,7 +6,7 @@ import time
 
 from camdaemon.capture.pattern.scene import Scene, Truth
 from camdaemon.errors import StreamEnded
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 
 
 class PatternSource:

@@ -17,7 +17,7 @@ from camdaemon.capture.pattern.head import head
 from camdaemon.capture.pattern.paint import Bytes, Floats, Paper, Sprite, onto
 from camdaemon.capture.pattern.pose import SECONDS, Pose, gains, pose
 from camdaemon.capture.pattern.room import room
-from camdaemon.frame import Size
+from camdaemon.frames.frame import Size
 
 Matrix = NDArray[np.float64]  # (3,3), from one plane's coordinates to another's
 

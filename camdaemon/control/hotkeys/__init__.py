@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from camdaemon.config.keys import Combination, conflicts
 from camdaemon.errors import ControlError
-from camdaemon.keys import Combination, conflicts
 
 log = logging.getLogger(__name__)
 

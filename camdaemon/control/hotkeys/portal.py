@@ -16,8 +16,8 @@ from jeepney import DBusAddress, DBusErrorResponse, HeaderFields, MatchRule, Mes
 from jeepney.io.blocking import DBusConnection, Proxy, open_dbus_connection
 from jeepney.wrappers import unwrap_msg
 
+from camdaemon.config.keys import Combination
 from camdaemon.errors import ControlError
-from camdaemon.keys import Combination
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import Any
 
+from camdaemon.config.keys import Combination
 from camdaemon.errors import ControlError
-from camdaemon.keys import Combination
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from collections import defaultdict
 import cv2
 import numpy as np
 
+from camdaemon.control.verbs import BackdropFile
 from camdaemon.errors import ConfigError, PlateRefused
-from camdaemon.listing import BackdropFile
 
 FPS = 15.0
 

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from camdaemon.capture.pattern import PatternSource
 from camdaemon.control import api
 from camdaemon.control.panel import PanelServer
-from camdaemon.frame import Size
+from camdaemon.frames.frame import Size
 
 SIZE = Size(640, 360)
 MOMENT = 190  # the pattern's frame in the pictures, at 30 fps

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from camdaemon import v4l2
-from camdaemon.v4l2 import Format, Stream
+from camdaemon.linux import v4l2
+from camdaemon.linux.v4l2 import Format, Stream
 
 COUNT, WIDTH, HEIGHT = 128, 640, 360  # as in footage.py, which takes longer to import than a camera may take to start
 

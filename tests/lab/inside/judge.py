@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from camdaemon import card as cards
-from camdaemon.frame import Size
+from camdaemon.frames import card as cards
+from camdaemon.frames.frame import Size
 
 BACKDROP = (32, 160, 96)  # RGB, what the lab's daemon shows instead of the room
 ROOM, COMPOSITE, STRANGE = "ROOM", "composite", "strange"

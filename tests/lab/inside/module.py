@@ -6,8 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from camdaemon import v4l2
-from camdaemon.v4l2 import Capability
+from camdaemon.linux import v4l2
+from camdaemon.linux.v4l2 import Capability
 
 VIRTUAL, WEBCAM, SECOND, VIVID = "/dev/video10", "/dev/video11", "/dev/video12", "/dev/video20"
 LABEL = "camdaemon"

@@ -9,7 +9,7 @@ import numpy as np
 from inside.bench import Bench
 from inside.judge import ROOM, STRANGE, Judge
 
-from camdaemon.frame import Size
+from camdaemon.frames.frame import Size
 
 SIZE = Size(640, 360)
 

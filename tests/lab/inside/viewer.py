@@ -21,9 +21,9 @@ from footage import SIZE, read_number
 from inside.judge import COMPOSITE, ROOM, STRANGE, Judge
 from inside.webcam import Webcam
 
-from camdaemon import v4l2
-from camdaemon.frame import Size
-from camdaemon.v4l2 import Stream
+from camdaemon.frames.frame import Size
+from camdaemon.linux import v4l2
+from camdaemon.linux.v4l2 import Stream
 
 _COUNT = 4
 _REQUEST = struct.Struct("=III8x")  # v4l2_requestbuffers: count type memory

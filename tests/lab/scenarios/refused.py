@@ -8,8 +8,8 @@ from inside import module
 from inside.bench import Bench
 from inside.module import SECOND, VIRTUAL
 
-from camdaemon import v4l2
-from camdaemon.v4l2 import Format, Stream
+from camdaemon.linux import v4l2
+from camdaemon.linux.v4l2 import Format, Stream
 
 
 def play(bench: Bench) -> None:

@@ -1,0 +1,210 @@
+"""The command line. Heavy things are imported by the commands that need them: `status` never loads torch."""
+
+from __future__ import annotations
+
+import gc
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from camdaemon import __version__
+from camdaemon.cli import live, system, tools
+from camdaemon.cli import run as options
+from camdaemon.cli.bench import bench
+from camdaemon.cli.camera import app as camera
+from camdaemon.cli.help import Headed
+from camdaemon.cli.service import app as service
+from camdaemon.tools.evaluate.cli import evaluate
+from camdaemon.tools.train.cli import app as train
+
+_LIVE = "While it runs"
+_OFFLINE = "Pictures, videos and networks"
+app = typer.Typer(
+    name="camdaemon",
+    cls=Headed,
+    help="A virtual camera that shows you, true to the hair, in front of anything but your room.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="First steps: camdaemon demo. Exit codes: 1 fault, 2 wrong option or configuration, 3 device.",
+)
+
+
+@app.command()
+def run(
+    source: options.Source = None,
+    sink: options.Sink = None,
+    size: options.Size = None,
+    fps: options.Fps = None,
+    backdrop: options.Backdrop = None,
+    plate: options.Plate = None,
+    weights: options.Weights = None,
+    matting: options.Matting = None,
+    device: options.Device = None,
+    engine: options.Engine = None,
+    governor: options.Governor = None,
+    config: options.ConfigFile = None,
+    on_demand: options.OnDemand = None,
+    frames: options.Frames = None,
+    realtime: options.Realtime = True,
+    loop: options.Loop = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """Start the daemon: camera → matte → composite → virtual camera."""
+    settings: dict[str, Any] = {"source": source, "size": size, "fps": fps, "backdrop": backdrop, "plate": plate}
+    if sink:
+        settings |= {"sink": sink[0], "more_sinks": sink[1:]}
+    settings |= {"weights": weights, "matting": matting, "device": device, "on_demand": on_demand}
+    settings |= {"engine": engine, "governor": governor}
+    gc.disable()  # until the daemon runs: while torch is loaded there is much to look through, and nothing to find
+    loaded = _load(config, settings)
+    from camdaemon.cli.logs import set_up
+    from camdaemon.daemon import run
+    from camdaemon.daemon.build import Playing
+    from camdaemon.daemon.status_line import console
+
+    set_up(verbose, console)
+    to_file = Path(loaded.sink).suffix != "" or loaded.sink == "null"
+    playing = Playing(frames, realtime, (realtime and not to_file) if loop is None else loop)
+    run.run(loaded, playing, lambda: _load(config, settings))
+
+
+for _live in (
+    live.plate,
+    live.backdrop,
+    live.backdrops,
+    live.next_,
+    live.previous,
+    live.scene,
+    live.mode,
+    live.card,
+    live.pause,
+    live.mirror,
+    live.adjust,
+    live.reload,
+    live.panel,
+):
+    app.command(_live.__name__.rstrip("_"), rich_help_panel=_LIVE)(_live)
+
+
+@app.command(rich_help_panel=_LIVE)
+def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
+    """What the running daemon does: scene, rates (fps), drops, step times and latency (ms)."""
+    from camdaemon.cli.status import show
+
+    show(as_json=as_json)
+
+
+@app.command(rich_help_panel=_LIVE)
+def stop() -> None:
+    """Stop the running daemon and wait until it has; viewers see the card last."""
+    from camdaemon.control.instance import socket_path, wait_until_free
+    from camdaemon.errors import ControlError
+
+    print(_client().stop())
+    if not wait_until_free(socket_path(), 15.0):
+        raise ControlError("it has not stopped in 15 s; end it with: pkill -KILL -f 'camdaemon run'")
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the video and the contact sheet.")] = Path("camdaemon-demo"),
+    preview: Annotated[bool, typer.Option(help="Open a window where there is a display.")] = True,
+) -> None:
+    """See it work without a camera: a 12 s clip of our own through the real pipeline."""
+    from camdaemon.cli.logs import set_up
+    from camdaemon.daemon.status_line import console
+    from camdaemon.tools.demo import demo as play
+
+    set_up(False, console)
+    play(output, preview=preview)
+
+
+@app.command()
+def devices(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
+    """List cameras with formats, sizes and rates (fps), and virtual cameras."""
+    from camdaemon.cli.devices_table import show
+
+    show(as_json=as_json)
+
+
+@app.command("config")
+def config_(
+    config: options.ConfigFile = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is right.")] = False,
+) -> None:
+    """Show the effective configuration, as a file that could be read again."""
+    from camdaemon.config.schema import default_path
+
+    loaded = _load(config, {})
+    where = config or default_path()
+    if check:
+        from camdaemon.control.scenes import check_scenes
+
+        check_scenes(loaded)
+        print(f"{where}: " + ("all right" if where.is_file() else "no such file; the defaults hold"))
+        return
+    print(f"# {where}" + ("" if where.is_file() else " (no such file; these are the defaults)"))
+    values = loaded.model_dump(mode="json", exclude_none=True)
+    values["hotkeys"] = values["hotkeys"] or False
+    _print_toml(values)
+
+
+weights = typer.Typer(help="Weights of the matting network.")
+weights.command("import")(tools.weights_import)
+app.command()(system.setup)
+app.command()(system.doctor)
+app.add_typer(camera, name="camera", cls=Headed, no_args_is_help=True)
+app.add_typer(service, name="service", cls=Headed, no_args_is_help=True)
+app.command(rich_help_panel=_OFFLINE)(tools.image)
+app.command(rich_help_panel=_OFFLINE)(tools.video)
+app.command(rich_help_panel=_OFFLINE)(evaluate)
+app.command(rich_help_panel=_OFFLINE)(bench)
+app.add_typer(weights, name="weights", cls=Headed, no_args_is_help=True, rich_help_panel=_OFFLINE)
+app.add_typer(train, name="train", cls=Headed, no_args_is_help=True, rich_help_panel=_OFFLINE)
+
+
+def _print_toml(values: dict[str, Any], *parents: str) -> None:
+    for name, value in values.items():
+        if not isinstance(value, dict):
+            print(f"{_key(name)} = {json.dumps(value)}")
+    for name, table in values.items():
+        if isinstance(table, dict) and table:
+            if not all(isinstance(value, dict) for value in table.values()):
+                print(f"\n[{'.'.join([*parents, _key(name)])}]")
+            _print_toml(table, *parents, _key(name))
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name)
+
+
+def _load(path: Path | None, settings: dict[str, Any]) -> Any:
+    from camdaemon.config.schema import load
+
+    return load(path, settings)
+
+
+def _client() -> Any:
+    from camdaemon.control.client import Client
+
+    return Client()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"camdaemon {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,169 @@
+"""`camdaemon camera`: a camera's own settings, and holding them still. What that means is in `capture.lock`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from camdaemon.capture.controls import Values
+    from camdaemon.capture.lock import Locked
+    from camdaemon.linux.v4l2_controls import Control
+
+app = typer.Typer(help="The camera's exposure, white balance, focus …: look, set, and lock against the automatic.")
+
+_Device = Annotated[str | None, typer.Option("--device", help="/dev/videoN.", show_default="as configured")]
+
+_MEANINGS = {  # V4L2_CID_* → what a number of it says
+    0x00980918: "against flicker of lamps",
+    0x0098091A: "kelvin",
+    0x0098091C: "lifts what stands before a bright window",
+    0x009A0902: "in 0.1 ms",
+    0x009A0903: "slower frames in poor light",
+    0x009A0908: "1/3600 degree",
+    0x009A0909: "1/3600 degree",
+}
+
+
+@app.command()
+def show(
+    device: _Device = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
+) -> None:
+    """Every setting of the camera: value, range, and what `lock` would do to it."""
+    from camdaemon.capture.controls import list_controls
+
+    path = _path(device)
+    found = list_controls(path)
+    if as_json:
+        import json
+
+        print(json.dumps([_plain(control) for control in found]))
+        return
+    if not found:
+        print(f"{path} has no settings: there is nothing to lock, and nothing that changes by itself can be stopped.")
+        return
+    _table(path, found)
+
+
+@app.command()
+def lock(device: _Device = None) -> None:
+    """Hold exposure, white balance and focus as they are now. Undone by: camdaemon camera unlock"""
+    from camdaemon.capture import lock as locking
+
+    path = _path(device)
+    done = locking.lock(path)
+    if not done.before and not done.refused:
+        print(f"{path} has nothing automatic that is on." if done.now else f"{path} has nothing to lock.")
+        return
+    _report(path, done)
+
+
+@app.command()
+def unlock(device: _Device = None) -> None:
+    """Put back what `lock` changed; where nothing is known of that, switch everything automatic on."""
+    from camdaemon.capture import lock as locking
+
+    path = _path(device)
+    done = locking.unlock(path)
+    if not done.before and not done.refused:
+        print(f"{path} is not locked.")
+        return
+    _report(path, done, "automatic")
+
+
+@app.command("set")
+def set_(
+    settings: Annotated[list[str], typer.Argument(help="NAME=VALUE, as listed by: camdaemon camera show")],
+    device: _Device = None,
+) -> None:
+    """Set something. Either all of them are possible, or none is set."""
+    from camdaemon.capture.controls import set_controls
+
+    for name, (asked, made) in set_controls(_path(device), _pairs(settings)).items():
+        print(f"{name} = {made}" + (f" (the camera's answer to {asked})" if asked != made else ""))
+
+
+def _path(device: str | None) -> str:
+    from camdaemon.config.schema import load
+    from camdaemon.errors import ConfigError
+
+    path = device or load(None, {}).source
+    if not path.startswith("/dev/"):
+        raise ConfigError(f"{path} is no camera; name one: camdaemon camera show --device /dev/video0")
+    return path
+
+
+def _pairs(settings: list[str]) -> Values:
+    from camdaemon.errors import ConfigError
+
+    wanted = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        try:
+            wanted[name.strip()] = int(value)
+        except ValueError:
+            raise ConfigError(
+                f"{setting!r} is not NAME=NUMBER; try: camdaemon camera set {name.strip() or 'brightness'}=1"
+            ) from None
+    return wanted
+
+
+def _report(path: str, done: Locked, otherwise: str | None = None) -> None:
+    """A line for each change; `otherwise` stands for what is not held. DeviceError says what the camera refused."""
+    from camdaemon.errors import DeviceError
+
+    for name, before in done.before.items():
+        after = done.now.get(name, otherwise)
+        if after not in (None, before):
+            print(f"{name}: {before} → {after}")
+    if done.refused:
+        raise DeviceError(f"{path}: {'; '.join(done.refused)}")
+
+
+def _plain(control: Control) -> dict[str, object]:
+    import dataclasses
+
+    from camdaemon.linux.v4l2_controls import Flag
+
+    kind, flags = control.kind.name.lower(), [str(flag.name).lower() for flag in Flag if flag in control.flags]
+    return dataclasses.asdict(control) | {"kind": kind, "flags": flags}
+
+
+def _table(path: str, found: list[Control]) -> None:
+    import sys
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from camdaemon.capture.controls import steered_by
+    from camdaemon.capture.lock import planned
+
+    plan = planned(found)
+    table = Table("setting", "value", "meaning", "lock", "range", box=None, pad_edge=False, header_style="dim")
+    for control in found:
+        switch = steered_by(found, control)
+        would = plan.get(control.name, control.value)
+        meaning = f"set by {switch.name}" if switch else _meaning(control)
+        step = f"→ {would}" if would != control.value else "hold" if switch and control.name in plan else ""
+        value = "" if control.value is None else str(control.value)
+        cells = control.name, value, meaning, step, control.range if control.settable else ""
+        table.add_row(*map(Text, cells))  # as text: a driver's words are not markup
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console.print(Text(path, "bold"))
+    console.print(table)
+
+
+def _meaning(control: Control) -> str:
+    from camdaemon.linux.v4l2_controls import Flag, Kind
+
+    words = [str(flag.name).lower().replace("_", " ") for flag in Flag if flag in control.flags]
+    if control.menu and control.value in control.menu:
+        words.insert(0, control.menu[control.value])
+    elif control.kind is Kind.BOOLEAN:
+        words.insert(0, "on" if control.value else "off")
+    if control.id in _MEANINGS:
+        words.append(_MEANINGS[control.id])
+    return ", ".join(words)

@@ -1,0 +1,111 @@
+"""The commands `image`, `video` and `weights import`, to be registered by cli.py; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from camdaemon.config.schema import Config
+
+_PICTURE = "File; for a folder as --src, a folder."
+_VIDEO = ".mkv, .mp4 or .mov; or a folder, for one PNG for each frame."
+Backdrop = Annotated[
+    str, typer.Option(help="For --composite: image or video file, color:#rrggbb, blur[:sigma], or plate.")
+]
+Weights = Annotated[str | None, typer.Option(help="'default', or a .safetensors or .pth checkpoint.")]
+Matting = Annotated[str | None, typer.Option(help="bgmv2, or difference.", show_default="bgmv2")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, or cuda.", show_default="auto")]
+Match = Annotated[
+    bool | None,
+    typer.Option(
+        "--match-exposure/--no-match-exposure",
+        help="Match the plate to the picture's exposure and white balance.",
+        show_default="yes",
+    ),
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
+
+
+def image(
+    src: Annotated[Path, typer.Option(help="Picture of the person; or a folder of NAME_img.png, NAME_back.png.")],
+    plate: Annotated[Path | None, typer.Option(help="Picture of the empty room. Not for a folder.")] = None,
+    alpha: Annotated[Path | None, typer.Option(help=f"8-bit gray PNG of the picture's size. {_PICTURE}")] = None,
+    foreground: Annotated[Path | None, typer.Option(help=f"The person cut out, RGBA PNG. {_PICTURE}")] = None,
+    composite: Annotated[Path | None, typer.Option(help=f"The person over the backdrop, PNG. {_PICTURE}")] = None,
+    error: Annotated[Path | None, typer.Option(help=f"Predicted error, gray PNG. {_PICTURE}")] = None,
+    refined: Annotated[Path | None, typer.Option(help=f"White where it was refined, PNG. {_PICTURE}")] = None,
+    backdrop: Backdrop = "color:#2f4f5f",
+    weights: Weights = None,
+    matting: Matting = None,
+    device: Device = None,
+    match_exposure: Match = None,
+    config: ConfigFile = None,
+) -> None:
+    """Matte a picture whose empty room is known, or a folder of such pairs."""
+    from camdaemon.tools.files.image import matte_pairs, pairs
+    from camdaemon.tools.files.results import Wanted
+    from camdaemon.tools.files.studio import Studio
+
+    todo = pairs(src, plate, Wanted(alpha, foreground, composite, error, refined))
+    settings = _settings(config, weights, matting, device, match_exposure)
+    matte_pairs(Studio(settings), todo, backdrop, settings.max_coverage)
+
+
+def video(
+    src: Annotated[Path, typer.Option(help="Video, or a folder of frames in the order of their names.")],
+    plate: Annotated[
+        str, typer.Option(help="Picture of the empty room, or 'auto': taken from the first still, empty seconds.")
+    ] = "auto",
+    alpha: Annotated[Path | None, typer.Option(help=f"Lossless in .mkv and folders, else H.264. {_VIDEO}")] = None,
+    foreground: Annotated[Path | None, typer.Option(help=f"The person's colours; as PNG cut out. {_VIDEO}")] = None,
+    composite: Annotated[Path | None, typer.Option(help=f"The person over the backdrop. {_VIDEO}")] = None,
+    error: Annotated[Path | None, typer.Option(help=f"Predicted error, gray. {_VIDEO}")] = None,
+    refined: Annotated[Path | None, typer.Option(help=f"White where it was refined. {_VIDEO}")] = None,
+    backdrop: Backdrop = "color:#2f4f5f",
+    fps: Annotated[
+        float | None, typer.Option(min=1, max=240, help="Frames per second.", show_default="the video's; folder: 30")
+    ] = None,
+    weights: Weights = None,
+    matting: Matting = None,
+    device: Device = None,
+    match_exposure: Match = None,
+    config: ConfigFile = None,
+) -> None:
+    """Matte every frame of a video, as slowly as it takes. Sound is not copied."""
+    from camdaemon.tools.files.results import Wanted
+    from camdaemon.tools.files.studio import Studio
+    from camdaemon.tools.files.video import Film, matte_film, plate_of
+
+    wanted = Wanted(alpha, foreground, composite, error, refined)
+    settings = _settings(config, weights, matting, device, match_exposure)
+    film = Film.open(src, fps)
+    studio = Studio(settings)
+    room = plate_of(film, studio, plate, settings.plate_taking)
+    count = matte_film(film, studio, room, wanted, backdrop, settings.max_coverage)
+    print(f"{count} frames: " + ", ".join(str(path) for path in wanted.paths().values()))
+
+
+def weights_import(
+    file: Annotated[Path, typer.Argument(help="Checkpoint in the published layout: .pth or .safetensors.")],
+    output: Annotated[
+        Path | None, typer.Option(help="What to write.", show_default="the same name with .safetensors")
+    ] = None,
+    float32: Annotated[bool, typer.Option("--float32", help="Keep full precision; twice the size.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+) -> None:
+    """Check a Background Matting V2 checkpoint and convert it to .safetensors."""
+    from camdaemon.tools.weights_import import import_weights
+
+    done = import_weights(file, output, float32=float32, replace=force)
+    print(f"{done}\nUse it with: camdaemon run --weights {done.path}")
+
+
+def _settings(
+    path: Path | None, weights: str | None, matting: str | None, device: str | None, match_exposure: bool | None
+) -> Config:
+    from camdaemon.config.schema import load
+
+    return load(path, dict(weights=weights, matting=matting, device=device, match_exposure=match_exposure))

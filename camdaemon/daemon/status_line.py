@@ -1,0 +1,51 @@
+"""One line in the terminal that says how the pipeline is doing."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from camdaemon.pipeline.threads import Pipeline
+
+STEPS = ("upload", "plate", "matte", "backdrop", "composite", "check", "download", "write")
+console = Console(stderr=True)
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def status_line(pipeline: Pipeline) -> Iterator[Callable[[], None]]:
+    """Gives the function to call a few times a second. On a pipe it prints a single line at the end."""
+    if not console.is_terminal:
+        yield lambda: None
+        log.info("%s", render(pipeline).plain)
+        return
+    with Live(render(pipeline), console=console, auto_refresh=False) as live:
+        yield lambda: live.update(render(pipeline), refresh=True)
+        live.update(render(pipeline), refresh=True)
+
+
+def render(pipeline: Pipeline) -> Text:
+    """fps in/out, drops, ms of each step, latency from camera to sink, as one line."""
+    figures: dict[str, Any] = pipeline.metrics.snapshot()
+    counts, steps, latency = figures["counts"], figures["steps_ms"], figures["latency_ms"]
+    scene = pipeline.show.scene
+    head = "card" if scene.plate is None else str(scene.mode)
+    parts = [
+        f"{head:<5} in {figures['fps_in']:4.1f} out {figures['fps_out']:4.1f} fps",
+        f"{counts.get('dropped', 0)} dropped",
+        "ms " + " ".join(f"{name} {steps[name]:.0f}" for name in STEPS if name in steps),
+    ]
+    if latency:
+        parts.append(f"latency p50 {latency['p50']:.0f} p99 {latency['p99']:.0f} ms")
+    engine = pipeline.journey.engine
+    if engine.governor is not None and engine.governor.rung:
+        parts.append(str(engine.matting.effort))
+    if counts.get("matting_errors"):
+        parts.append(f"{counts['matting_errors']} without a matte")
+    return Text(" | ".join(parts))

@@ -1,0 +1,110 @@
+"""The privacy card: what viewers see whenever there is no safe composite. Drawn on the host, needs no accelerator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from camdaemon.frames.frame import Size
+from camdaemon.frames.picture import Picture
+
+_TOP, _BOTTOM = (38, 50, 64), (18, 24, 34)  # RGB, a calm dark gradient
+_INK, _SOFT = (240, 244, 248), (150, 166, 184)
+_FONT = cv2.FONT_HERSHEY_DUPLEX
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is on a card. ASCII only: `title` says what is, `hint` (of one line or more) what to do, `big` counts down.
+
+    leaving: somebody who steps out of the picture is drawn, instead of a camera that is off.
+    """
+
+    title: str
+    hint: str = ""
+    big: str = ""
+    leaving: bool = False
+
+
+STARTING = Card("Starting", "one moment")
+OFF = Card("Camera off")
+STANDBY = Card("Standing by", "the camera starts with the first viewer")
+LOST = Card("Camera lost", "looking for it again")
+_ROOM_FIRST = "First, a photo of your empty room"
+NO_MATTE = Card("One moment", "no safe picture; if this stays, type: camdaemon plate")
+FAULT = Card("Camera off", "camdaemon stopped; see its log")
+TAKING = Card("Photographing the empty room", "hold on")
+
+
+def no_plate(how: str) -> Card:
+    """The first card that most people see. how: the key to press or the command to type, in a few words."""
+    return Card(_ROOM_FIRST, f"To begin, {how}\nthen step out of the picture until the countdown is over", leaving=True)
+
+
+NO_PLATE = no_plate("type: camdaemon plate")
+
+
+def draw(card: Card, size: Size) -> Picture:
+    """`card` as uint8 (H,W,3) RGB. Sizes follow the shorter side, so that it looks the same at any resolution."""
+    ramp = np.linspace(0, 1, size.height)[:, None, None]
+    rgb = np.ascontiguousarray(
+        np.broadcast_to(np.array(_TOP) * (1 - ramp) + np.array(_BOTTOM) * ramp, (size.height, size.width, 3)), np.uint8
+    )
+    unit = min(size.height, size.width * 9 / 16) / 720
+    centre = size.height / 2
+    if card.big:
+        _write(rgb, card.big, centre - 60 * unit, 5 * unit, _INK)
+    else:
+        symbol = _draw_leaving if card.leaving else _draw_camera
+        symbol(rgb, (size.width / 2, centre - 105 * unit), unit)
+    _write(rgb, card.title, centre + 70 * unit, 1.9 * unit, _INK)
+    for row, line in enumerate(card.hint.split("\n")):
+        _write(rgb, line, centre + (140 + 50 * row) * unit, 1.25 * unit, _SOFT)
+    return rgb
+
+
+def _write(rgb: Picture, text: str, y: float, scale: float, ink: tuple[int, int, int]) -> None:
+    """`text` centred about row `y`, made smaller where it would not fit into 90 % of the width."""
+    if not text:
+        return
+    while True:  # in steps, since a font has sizes of whole pixels
+        thick = max(1, round(1.6 * scale))
+        (width, height), _ = cv2.getTextSize(text, _FONT, scale, thick)
+        if width <= 0.9 * rgb.shape[1]:
+            break
+        if scale < 0.02:
+            return  # nobody could read it
+        scale *= 0.95
+    at = (round((rgb.shape[1] - width) / 2), round(y + height / 2))
+    cv2.putText(rgb, text, at, _FONT, scale, ink, thick, cv2.LINE_AA)
+
+
+def _draw_camera(rgb: Picture, centre: tuple[float, float], unit: float) -> None:
+    """A small camera, crossed out."""
+    x, y = centre
+
+    def at(dx: float, dy: float) -> tuple[int, int]:
+        return round(x + dx * unit), round(y + dy * unit)
+
+    line = max(1, round(7 * unit))
+    cv2.rectangle(rgb, at(-75, -45), at(35, 45), _SOFT, line, cv2.LINE_AA)
+    lens = np.array([at(50, -12), at(85, -38), at(85, 38), at(50, 12)], np.int32)
+    cv2.polylines(rgb, [lens], True, _SOFT, line, cv2.LINE_AA)
+    cv2.line(rgb, at(-95, 65), at(95, -65), _BOTTOM, 3 * line, cv2.LINE_AA)
+    cv2.line(rgb, at(-95, 65), at(95, -65), _INK, line, cv2.LINE_AA)
+
+
+def _draw_leaving(rgb: Picture, centre: tuple[float, float], unit: float) -> None:
+    """A picture's frame, and somebody who has just stepped out of it to the right."""
+    x, y = centre
+
+    def at(dx: float, dy: float) -> tuple[int, int]:
+        return round(x + dx * unit), round(y + dy * unit)
+
+    line = max(1, round(7 * unit))
+    cv2.rectangle(rgb, at(-130, -75), at(50, 60), _SOFT, line, cv2.LINE_AA)
+    cv2.arrowedLine(rgb, at(-40, -5), at(75, -5), _INK, line, cv2.LINE_AA, tipLength=0.22)
+    cv2.circle(rgb, at(115, -42), max(1, round(22 * unit)), _INK, -1, cv2.LINE_AA)
+    cv2.ellipse(rgb, at(115, 60), (round(36 * unit), round(72 * unit)), 0, 180, 360, _INK, -1, cv2.LINE_AA)

@@ -1,0 +1,72 @@
+"""Still pictures on the host: read, write, fit. Always uint8 (H,W,3) RGB."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camdaemon.errors import ConfigError
+from camdaemon.frames.frame import Size
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Picture: TypeAlias = NDArray[np.uint8]  # (H,W,3) RGB
+Upload: TypeAlias = "Callable[[Picture], Tensor]"  # → (1,3,H,W) in the device's `levels`; the worker thread's
+
+
+def read(path: Path, option: str) -> Picture:
+    """The picture in `path` (any format OpenCV reads; transparency is dropped).
+
+    Raises ConfigError that ends with `option`, what to type instead.
+    """
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as wrong:
+        raise ConfigError(f"cannot read the picture {path}: {wrong.strerror}; try {option}") from None
+    try:
+        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # a size beyond OpenCV's limit
+        bgr = None
+    if bgr is None:
+        raise ConfigError(f"{path} is not a picture that can be read (broken, or not JPEG, PNG, WebP…); try {option}")
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def write(path: Path, rgb: Picture) -> None:
+    """Write a PNG so that a reader sees the old file or the new one, never half of it. Makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(data.tobytes())
+    partial.replace(path)
+
+
+def from_tensor(tensor: Tensor) -> Picture:
+    """(1,3,H,W), either of `levels` → uint8 (H,W,3); (1,1,H,W) → (H,W). Rounded, copied to the host."""
+    pixels = tensor[0] if not tensor.is_floating_point() else tensor[0].float().mul(255).add(0.5).clamp(0, 255).byte()
+    return np.array(pixels.permute(1, 2, 0).squeeze(2).cpu().numpy(), order="C")
+
+
+def quiet_opencv() -> None:
+    """Keep OpenCV from taking cores (its pool spins while it waits) and from printing what our own errors say."""
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def cover(rgb: Picture, size: Size) -> Picture:
+    """(h,w,3) → (H,W,3): cropped about the centre to `size`'s shape, then scaled; itself where it fits already."""
+    height, width = rgb.shape[:2]
+    if (width, height) == (size.width, size.height):
+        return rgb
+    x, y, w, h = size.cover(width, height)
+    smaller = w * h > size.width * size.height
+    cut = np.ascontiguousarray(rgb[y : y + h, x : x + w])
+    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(cut, (size.width, size.height), interpolation=way), np.uint8)

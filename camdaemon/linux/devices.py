@@ -1,0 +1,170 @@
+"""The V4L2 devices of this machine and what each offers, asked of the kernel: no cv2, no torch, no subprocess."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from camdaemon.errors import DeviceError
+from camdaemon.linux import v4l2
+from camdaemon.linux.v4l2 import READ, WRITE, Stream, request
+
+_FMTDESC = struct.Struct("=II36xI16x")  # v4l2_fmtdesc: index type (flags description) pixelformat
+_FRMSIZE = struct.Struct("=III6I8x")  # v4l2_frmsizeenum: index pixel_format type, then one size or a range of sizes
+_FRMIVAL = struct.Struct("=IIIII6I8x")  # v4l2_frmivalenum: index pixel_format w h type, then one interval or a range
+
+_ENUM_FMT = request(READ | WRITE, 2, _FMTDESC)  # the n-th pixel format
+_ENUM_FRAMESIZES = request(READ | WRITE, 74, _FRMSIZE)  # the n-th size of a pixel format
+_ENUM_FRAMEINTERVALS = request(READ | WRITE, 75, _FRMIVAL)  # the n-th frame interval of a pixel format and size
+
+_DISCRETE = 1  # V4L2_FRMSIZE_TYPE_DISCRETE, V4L2_FRMIVAL_TYPE_DISCRETE; 2 is continuous, 3 stepwise
+_MOST = 256  # entries read of any list: there are drivers that never say theirs is at its end
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sizes in pixels, from `smallest` to `largest` (width, height) in steps; both the same where there is only one."""
+
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
+    step: tuple[int, int] = (1, 1)
+
+    def hold(self, width: int, height: int) -> bool:
+        """Whether that size is one of them."""
+        return all(
+            low <= side <= high and (side - low) % max(step, 1) == 0
+            for side, low, high, step in zip((width, height), self.smallest, self.largest, self.step, strict=True)
+        )
+
+    def __str__(self) -> str:
+        ends = [f"{width}x{height}" for width, height in (self.smallest, self.largest)]
+        return ends[0] if ends[0] == ends[1] else "..".join(ends)
+
+
+_ANY = Sizes((1, 1), (1 << 15, 1 << 15))  # a driver that keeps no list of sizes: ask it for what you like
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Frames per second from `lowest` to `highest`; both the same where there is only one."""
+
+    lowest: float
+    highest: float
+
+    def __str__(self) -> str:
+        return f"{self.lowest:g}" if self.lowest == self.highest else f"{self.lowest:g}..{self.highest:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One pixel format (four characters) with sizes it comes in; `rates` are those of the largest of these sizes."""
+
+    fourcc: str
+    sizes: Sizes
+    rates: tuple[Rates, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One /dev/videoN. With a `problem` (a sentence for people) nothing but `path` and `by_id` is known."""
+
+    path: str
+    by_id: str | None = None  # the stable link's path, /dev/v4l/by-id/…
+    card: str = ""
+    driver: str = ""
+    bus_info: str = ""
+    can_capture: bool = False
+    can_output: bool = False
+    is_loopback: bool = False
+    modes: tuple[Mode, ...] = ()
+    problem: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it, the same after a restart: the by-id link's name, else the card and where it sits."""
+        return Path(self.by_id).name if self.by_id else f"{self.card} ({self.bus_info})"
+
+
+def list_devices(dev: Path = Path("/dev")) -> list[Device]:
+    """All video nodes by number, the unreadable ones with their reason. Starts no camera. Never raises."""
+    nodes = [node for node in dev.glob("video*") if node.name.removeprefix("video").isdigit()]
+    found = []
+    for node in sorted(nodes, key=lambda node: int(node.name.removeprefix("video"))):
+        try:
+            found.append(describe(str(node), dev))
+        except DeviceError as wrong:
+            found.append(Device(str(node), _by_id(node, dev), problem=str(wrong)))
+    return found
+
+
+def describe(path: str, dev: Path = Path("/dev")) -> Device:
+    """What the node at `path` (or the by-id link) is and offers; DeviceError when it cannot be opened or asked."""
+    others = "see your cameras with: camdaemon devices"
+    fd = v4l2.open_node(path, os.O_RDWR | os.O_NONBLOCK, if_missing=others)
+    try:
+        is_a = v4l2.query_capability(fd)
+        return Device(
+            path=path,
+            by_id=_by_id(Path(path), dev),
+            card=is_a.card,
+            driver=is_a.driver,
+            bus_info=is_a.bus_info,
+            can_capture=is_a.can_capture,
+            can_output=is_a.can_output,
+            is_loopback=is_a.is_loopback,
+            modes=tuple(_modes(fd, is_a)),
+        )
+    except OSError as wrong:
+        if wrong.errno in (errno.ENOTTY, errno.EINVAL):
+            raise DeviceError(f"{path} is not a video device; {others}") from None
+        raise DeviceError(f"{path} does not answer ({wrong.strerror}); {others}") from None
+    finally:
+        os.close(fd)
+
+
+def _by_id(node: Path, dev: Path) -> str | None:
+    links = sorted(dev.glob("v4l/by-id/*"))
+    return next((str(link) for link in links if link.resolve() == node.resolve()), None)
+
+
+def _modes(fd: int, is_a: v4l2.Capability) -> Iterator[Mode]:
+    if not is_a.can_capture:
+        return
+    stream = Stream.CAPTURE if is_a.flags & 1 else Stream.CAPTURE_MPLANE
+    for answer in _entries(lambda index: v4l2.call(fd, _ENUM_FMT, _FMTDESC, index, stream, 0)):
+        pixels = answer[2]
+        for sizes in list(_sizes(fd, pixels)) or [_ANY]:
+            yield Mode(v4l2.fourcc(pixels), sizes, tuple(_rates(fd, pixels, *sizes.largest)))
+
+
+def _sizes(fd: int, pixels: int) -> Iterator[Sizes]:
+    for answer in _entries(lambda index: v4l2.call(fd, _ENUM_FRAMESIZES, _FRMSIZE, index, pixels, 0, *[0] * 6)):
+        kind, a, b, c, d, e, f = answer[2:]
+        if kind == _DISCRETE:
+            yield Sizes((a, b), (a, b))
+        else:  # smallest, largest and step of the width, then of the height
+            yield Sizes((a, d), (b, e), (c, f))
+
+
+def _rates(fd: int, pixels: int, width: int, height: int) -> Iterator[Rates]:
+    ask = (pixels, width, height, 0, *[0] * 6)
+    for answer in _entries(lambda index: v4l2.call(fd, _ENUM_FRAMEINTERVALS, _FRMIVAL, index, *ask)):
+        kind, *interval = answer[4:]
+        highest = v4l2.rate(*interval[:2])
+        yield Rates(highest if kind == _DISCRETE else v4l2.rate(*interval[2:4]), highest)
+
+
+def _entries(ask: Callable[[int], tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """The driver's answers for index 0, 1, … until it says EINVAL, or ENOTTY where it keeps no such list."""
+    for index in range(_MOST):
+        try:
+            yield ask(index)
+        except OSError as wrong:
+            if wrong.errno in (errno.EINVAL, errno.ENOTTY):
+                return
+            raise

@@ -1,0 +1,195 @@
+"""Controls of a V4L2 node (exposure, focus, …) as the kernel tells them: what there is and what it stands at.
+
+Starts no stream and works while another program streams. Every `fd` is borrowed; any thread. Standard library only.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Any
+
+from camdaemon.linux import v4l2
+from camdaemon.linux.v4l2 import READ, WRITE, request
+
+_QUERYCTRL = struct.Struct("=II32siiiiI8x")  # v4l2_queryctrl: id type name minimum maximum step default flags
+_QUERYMENU = struct.Struct("=II32s4x")  # v4l2_querymenu: id index name (of an integer menu a 64-bit number)
+_ASK_CONTROL = request(READ | WRITE, 36, _QUERYCTRL)  # describe a control
+_ASK_ITEM = request(READ | WRITE, 37, _QUERYMENU)  # an item of a menu
+
+_NEXT = 0x8000_0000  # V4L2_CTRL_FLAG_NEXT_CTRL: the first control after this id
+_MOST = 256  # controls, and items of a menu: there are drivers that never say that theirs are at an end
+
+
+class Known(IntEnum):
+    """V4L2_CID_* of the controls whose meaning we know. Their numbers stay; names have changed between kernels."""
+
+    BRIGHTNESS = 0x00980900
+    HUE = 0x00980903
+    WHITE_BALANCE_AUTOMATIC = 0x0098090C
+    RED_BALANCE = 0x0098090E
+    BLUE_BALANCE = 0x0098090F
+    EXPOSURE = 0x00980911
+    GAIN_AUTOMATIC = 0x00980912
+    GAIN = 0x00980913
+    POWER_LINE_FREQUENCY = 0x00980918
+    HUE_AUTOMATIC = 0x00980919
+    WHITE_BALANCE_TEMPERATURE = 0x0098091A
+    BACKLIGHT_COMPENSATION = 0x0098091C
+    BRIGHTNESS_AUTOMATIC = 0x00980920
+    AUTO_EXPOSURE = 0x009A0901
+    EXPOSURE_TIME_ABSOLUTE = 0x009A0902
+    EXPOSURE_DYNAMIC_FRAMERATE = 0x009A0903
+    FOCUS_ABSOLUTE = 0x009A090A
+    FOCUS_AUTOMATIC_CONTINUOUS = 0x009A090C
+
+
+class Kind(IntEnum):
+    """enum v4l2_ctrl_type, as far as a camera has it."""
+
+    INTEGER = 1
+    BOOLEAN = 2
+    MENU = 3
+    BUTTON = 4
+    INTEGER64 = 5
+    STRING = 7
+    BITMASK = 8
+    INTEGER_MENU = 9
+
+
+_NUMBERS = (Kind.INTEGER, Kind.BOOLEAN, Kind.MENU, Kind.INTEGER_MENU)
+
+
+class Flag(IntFlag):
+    """V4L2_CTRL_FLAG_*. INACTIVE: another control is in charge. GRABBED: a stream is. VOLATILE: changes by itself."""
+
+    DISABLED = 0x1
+    GRABBED = 0x2
+    READ_ONLY = 0x4
+    INACTIVE = 0x10
+    WRITE_ONLY = 0x40
+    VOLATILE = 0x80
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A control as its driver described it just now.
+
+    name: as v4l2-ctl writes it.   low, high, step, default: of a number; of a menu indices, not all of which need
+    exist.   menu: index → words.   value: None where it has none of 32 bits, or would not be read.
+    """
+
+    id: int
+    name: str
+    kind: Kind
+    low: int
+    high: int
+    step: int
+    default: int
+    flags: Flag
+    menu: dict[int, str]
+    value: int | None
+
+    @property
+    def settable(self) -> bool:
+        return self.kind in _NUMBERS and not self.flags & (Flag.DISABLED | Flag.READ_ONLY)
+
+    def accepts(self, value: int) -> bool:
+        """Whether the driver says that it knows such a value; a step is rounded to, not insisted on."""
+        return value in self.menu if self.menu else self.low <= value <= self.high
+
+    @property
+    def range(self) -> str:
+        """'3 to 2047', '0 or 1', or '1 (Manual Mode), 3 (Aperture Priority Mode)'."""
+        if self.menu:
+            return ", ".join(f"{index} ({words})" for index, words in self.menu.items())
+        if self.high - self.low == 1:
+            return f"{self.low} or {self.high}"
+        return f"{self.low} to {self.high}" + (f" in steps of {self.step}" if self.step > 1 else "")
+
+
+def read_all(fd: int) -> list[Control]:
+    """Every control, in the driver's order; none of a node that has none. OSError only when the camera is gone."""
+    return [_control(fd, *described) for described in _descriptions(fd) if described[1] in {*Kind}]
+
+
+def set_value(fd: int, control: Control, value: int) -> None:
+    """Ask for `value`. OSError when the driver refuses; it may also round it, or take it and change nothing."""
+    v4l2.set_control(fd, control.id, value)
+
+
+def gone(wrong: OSError) -> bool:
+    """Whether a refused ioctl means that the camera is no longer there."""
+    return wrong.errno in (errno.ENODEV, errno.ENXIO)
+
+
+def _descriptions(fd: int) -> Iterator[tuple[Any, ...]]:
+    """The driver's list, which ends early where the camera cannot describe one of them: then those we know by id."""
+    last = 0
+    for _ in range(_MOST):
+        described = _describe(fd, last | _NEXT)
+        if described is None or described[0] <= last:
+            break
+        last = described[0]
+        yield described
+    for known in sorted(Known):
+        if known > last and (described := _describe(fd, known)):
+            yield described
+
+
+def _describe(fd: int, control: int) -> tuple[Any, ...] | None:
+    try:
+        return v4l2.call(fd, _ASK_CONTROL, _QUERYCTRL, control, 0, b"", 0, 0, 0, 0, 0)
+    except OSError as wrong:
+        if gone(wrong):
+            raise
+        return None
+
+
+def _control(
+    fd: int, number: int, kind: int, title: bytes, low: int, high: int, step: int, default: int, flags: int
+) -> Control:
+    return Control(
+        id=number,
+        name=re.sub(r"[^a-z0-9]+", "_", _text(title).lower()).strip("_"),
+        kind=Kind(kind),
+        low=low,
+        high=high,
+        step=step,
+        default=default,
+        flags=Flag(flags & sum(Flag)),
+        menu=dict(_items(fd, number, Kind(kind), low, high)),
+        value=_value(fd, number, Kind(kind)),
+    )
+
+
+def _items(fd: int, control: int, kind: Kind, low: int, high: int) -> Iterator[tuple[int, str]]:
+    if kind not in (Kind.MENU, Kind.INTEGER_MENU):
+        return
+    for index in range(max(low, 0), min(high + 1, _MOST)):
+        try:
+            raw: bytes = v4l2.call(fd, _ASK_ITEM, _QUERYMENU, control, index, b"")[2]
+        except OSError as wrong:
+            if gone(wrong):
+                raise
+            continue  # menus have holes
+        yield index, _text(raw) if kind is Kind.MENU else str(int.from_bytes(raw[:8], "little", signed=True))
+
+
+def _value(fd: int, control: int, kind: Kind) -> int | None:
+    if kind not in _NUMBERS:
+        return None
+    try:
+        return v4l2.get_control(fd, control)
+    except OSError as wrong:
+        if gone(wrong):
+            raise
+        return None
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0")[0].decode("utf-8", "replace")

@@ -1,0 +1,111 @@
+"""Three threads and the two mailboxes between them.
+
+capture → inbox → worker (journey.py) → outbox → output. Output is driven by arrival; its clock is only the time-out
+that repeats the last good frame. A loop that dies closes its mailboxes with its exception, and the card is shown last.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from camdaemon.errors import ControlError, DeviceError, StreamEnded
+from camdaemon.frames.frame import HostFrame
+from camdaemon.frames.handoff import Closed, Mailbox
+from camdaemon.frames.job import Job
+from camdaemon.pipeline.loops import Camera, Stage, capture_loop, publish_loop, work_loop
+from camdaemon.pipeline.metrics import Metrics
+from camdaemon.pipeline.state import Show
+from camdaemon.pipeline.worker import Journey
+
+log = logging.getLogger(__name__)
+_JOIN_S = 3.0
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Starts, watches and stops the three threads. `start`, `stop` and `wait` are for the thread that made it."""
+
+    camera: Camera
+    journey: Journey
+    stage: Stage
+    show: Show
+    metrics: Metrics
+    keep_all: bool = False  # a file at full speed: hand-offs wait instead of dropping
+    ended: threading.Event = field(default_factory=threading.Event)
+    cause: BaseException | None = None
+    _inbox: Mailbox[HostFrame] = field(init=False)
+    _outbox: Mailbox[HostFrame] = field(init=False)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start the output first, so that the card shows before the camera does."""
+        self._inbox, self._outbox = Mailbox(keep_all=self.keep_all), Mailbox(keep_all=self.keep_all)
+        source, sink, transfer = self.camera.first, self.stage.sink, self.journey.engine.transfer
+        inputs = transfer.pool(source.fmt, source.size)
+        outputs = transfer.pool(sink.fmt, sink.size)
+        bodies: dict[str, Callable[[], None]] = {
+            "output": lambda: publish_loop(self.stage, self._outbox, outputs, self.show, self.metrics),
+            "worker": lambda: work_loop(self.journey, self._inbox, inputs, self._outbox, outputs, self.show),
+            "capture": lambda: capture_loop(self.camera, inputs, self._inbox, self.show, self.metrics),
+        }
+        for name, body in bodies.items():
+            thread = threading.Thread(target=self._run, args=(name, body), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Have `job` fed with live frames. Any thread. Raises ControlError once the pipeline has ended."""
+        if self.ended.is_set():
+            raise ControlError("the pipeline has stopped; start it with: camdaemon run")
+        self.show.jobs.put(job)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether the pipeline has ended, after at most `timeout` seconds."""
+        return self.ended.wait(timeout)
+
+    def stop(self) -> None:
+        """Flag, inbox, capture and worker, outbox, output with its last card. Joins are bounded; may be called twice.
+
+        Re-raises the exception that a thread died of, unless it was an orderly end.
+        """
+        self.show.stopping.set()
+        self._inbox.close()
+        for thread in reversed(self._threads):
+            if thread.name == "output":
+                self._outbox.close()
+            thread.join(_JOIN_S)
+            if thread.is_alive():
+                log.error("thread %s is stuck; leaving it behind", thread.name)
+        self._abandon_jobs()
+        if self.cause is not None:
+            raise self.cause
+
+    def _run(self, name: str, body: Callable[[], None]) -> None:
+        """A thread's outermost frame: whatever ends it closes what feeds it and what it feeds."""
+        cause: BaseException | None = None
+        try:
+            body()
+        except Closed as end:
+            cause = end.cause
+        except StreamEnded as end:
+            cause = end
+        except BaseException as fault:
+            cause = fault
+            self.cause = self.cause or fault
+            log.error("the %s thread died", name, exc_info=not isinstance(fault, DeviceError))
+        self._inbox.close(cause)
+        if name != "capture":  # after the camera's end the worker still has a frame to finish
+            self._outbox.close(cause)
+        if name == "output":
+            self.ended.set()
+
+    def _abandon_jobs(self) -> None:
+        jobs = [self.journey.job] if self.journey.job is not None else []
+        while not self.show.jobs.empty():
+            jobs.append(self.show.jobs.get())
+        for job in jobs:
+            if not job.future.done():
+                job.future.set_exception(ControlError("camdaemon is stopping; start it with: camdaemon run"))

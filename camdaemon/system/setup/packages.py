@@ -1,0 +1,58 @@
+"""How v4l2loopback is installed, by distribution: commands for root, in order."""
+
+from __future__ import annotations
+
+import shlex
+
+from camdaemon.system.setup.machine import Machine
+
+Command = tuple[str, ...]
+
+_FUSION = "https://mirrors.rpmfusion.org/free/fedora/rpmfusion-free-release-{version}.noarch.rpm"
+
+
+def install_commands(machine: Machine) -> list[Command]:
+    """Empty for a distribution that we do not know."""
+    system = os_release(machine)
+    family = {system.get("ID", ""), *system.get("ID_LIKE", "").split()}
+    kernel = machine.kernel
+    if family & {"debian", "ubuntu"}:
+        return [("apt", "install", "v4l2loopback-dkms", "v4l2loopback-utils", f"linux-headers-{kernel}")]
+    if "fedora" in family:
+        fusion = [("dnf", "install", _FUSION.format(version=system.get("VERSION_ID", "")))]
+        known = machine.exists("/etc/yum.repos.d/rpmfusion-free.repo")
+        return [
+            *([] if known else fusion),
+            ("dnf", "install", "akmod-v4l2loopback", "v4l2loopback", f"kernel-devel-{kernel}"),
+            ("akmods", "--force", "--kernels", kernel),
+        ]
+    if "arch" in family:
+        return [("pacman", "-S", "--needed", "v4l2loopback-dkms", "v4l2loopback-utils", _arch_headers(kernel))]
+    if family & {"suse", "opensuse"}:
+        return [("zypper", "install", "v4l2loopback-kmp-default", "v4l2loopback-utils")]
+    return []
+
+
+def rebuild_commands(machine: Machine) -> list[Command]:
+    """For a module that is there, but not for the kernel that runs."""
+    commands = install_commands(machine)
+    return [*commands, ("dkms", "autoinstall")] if machine.has("dkms") else commands
+
+
+def by_hand(commands: list[Command]) -> str:
+    """What a person types."""
+    return " && ".join(f"sudo {shlex.join(command)}" for command in commands) or (
+        "install the package v4l2loopback with your package manager"
+    )
+
+
+def os_release(machine: Machine) -> dict[str, str]:
+    """What /etc/os-release says, see os-release(5)."""
+    text = machine.text("/etc/os-release") or machine.text("/usr/lib/os-release") or ""
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+
+
+def _arch_headers(kernel: str) -> str:
+    flavour = next((name for name in ("lts", "zen", "hardened", "rt") if kernel.endswith(f"-{name}")), "")
+    return f"linux-{flavour}-headers" if flavour else "linux-headers"

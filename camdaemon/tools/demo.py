@@ -1,0 +1,121 @@
+"""`camdaemon demo`: the daemon's real pipeline on a clip of its own making, with pictures to look at afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from camdaemon.config.schema import Config
+from camdaemon.control.commands import Commands
+from camdaemon.control.instance import socket_path
+from camdaemon.daemon import signals
+from camdaemon.daemon.build import Playing
+from camdaemon.daemon.run import running, watch
+from camdaemon.daemon.status_line import console
+from camdaemon.errors import CamdaemonError
+from camdaemon.frames import picture
+from camdaemon.frames.frame import Size
+from camdaemon.output import Sink
+from camdaemon.output.file import FileSink
+from camdaemon.output.tee import TeeSink
+from camdaemon.output.window import PreviewSink, has_display
+from camdaemon.pipeline.threads import Pipeline
+from camdaemon.tools import contact_sheet
+from camdaemon.tools.contact_sheet import Moment, MomentJob
+
+SIZE = Size(960, 540)
+# Seconds of the clip at which something is done; the figure is in the picture from 3 s to the end at 12 s.
+_LOOKS = (4.0, 6.0, 8.5, 10.5)
+_SWAP = 7.5
+
+
+def demo(folder: Path, *, preview: bool) -> None:
+    """Play the clip once through the pipeline; writes an MP4, a contact sheet and a backdrop into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    video, sheet, studio = folder / "demo.mp4", folder / "contact-sheet.png", folder / "studio.png"
+    picture.write(studio, studio_backdrop(SIZE))
+    config = Config(source="pattern", sink=str(video), size=SIZE, plate="auto", backdrop=str(studio))
+
+    def sinks(size: Size, fps: float) -> Sink:
+        file = FileSink(video, size, fps, paced=True)
+        return TeeSink([file, PreviewSink(size)]) if preview and has_display() else file
+
+    stop = threading.Event()
+    moments: list[Moment] = []
+    socket = socket_path().with_name("demo.sock")
+    console.print(
+        "The demo plays a 12 s clip: the room is empty for 3 s, in which the plate is taken; then somebody comes."
+    )
+    with (
+        signals.handled(stop),
+        running(config, Playing(loop=False), sinks, stop, socket) as (pipeline, commands, _),
+    ):
+        director = threading.Thread(target=_direct, args=(pipeline, commands, moments), name="director", daemon=True)
+        director.start()
+        watch(pipeline, stop)
+    if moments:
+        picture.write(sheet, contact_sheet.sheet(moments))
+    _farewell(video, sheet if moments else None)
+
+
+def _direct(pipeline: Pipeline, commands: Commands, moments: list[Moment]) -> None:
+    """Body of a thread: look at the clip at its appointed times, and swap the backdrop once on the way."""
+    swapped = False
+    for at in _LOOKS:
+        if at > _SWAP and not swapped:
+            swapped = True
+            _until(pipeline, _SWAP)
+            commands.backdrop("blur:14")
+        _until(pipeline, at)
+        job = MomentJob()
+        try:
+            pipeline.submit(job)
+            moments.append(job.future.result(3.0))
+        except (CamdaemonError, FutureTimeout):
+            return  # the clip has ended, or there is no plate: the log says so
+
+
+def _until(pipeline: Pipeline, seconds: float) -> None:
+    """Wait until the clip has played for `seconds`, or has ended."""
+    while not pipeline.ended.wait(0.02):
+        if pipeline.metrics.seconds_captured() >= seconds:
+            return
+
+
+def studio_backdrop(size: Size) -> picture.Picture:
+    """A calm studio wall with out-of-focus lights, uint8 (H,W,3) RGB."""
+    rng = np.random.default_rng(11)
+    y, x = np.mgrid[0 : size.height, 0 : size.width].astype(np.float32) / size.height
+    glow = np.exp(-((x - 1.2) ** 2 + (y - 0.35) ** 2) / 0.5)[..., None]
+    wall = np.array([34, 48, 74], np.float32) * (1.1 - 0.5 * y[..., None]) + glow * np.array([120, 84, 70], np.float32)
+    for _ in range(26):
+        centre = (int(rng.uniform(0, size.width)), int(rng.uniform(0, 0.75 * size.height)))
+        disc = np.zeros_like(wall)
+        colour = rng.choice([[255, 190, 120], [255, 225, 180], [120, 170, 255]]).tolist()
+        cv2.circle(disc, centre, int(rng.uniform(0.02, 0.06) * size.height), colour, -1, cv2.LINE_AA)
+        wall += rng.uniform(0.1, 0.3) * cv2.GaussianBlur(disc, (0, 0), 2)
+    return np.asarray(np.clip(wall, 0, 255), np.uint8)
+
+
+def _farewell(video: Path, sheet: Path | None) -> None:
+    console.print(f"\nThe video:  {video}")
+    if sheet is not None:
+        console.print(f"The sheet:  {sheet}  (camera | alpha | composite)")
+    on_path = shutil.which("camdaemon") is not None
+    steps = [
+        ("sudo apt install v4l2loopback-dkms", "once"),
+        *([] if on_path else [(f"export PATH={Path(sys.argv[0]).resolve().parent}:$PATH", "where camdaemon is")]),
+        ("camdaemon setup", "makes the virtual camera; prints what it will do, and asks"),
+        ("camdaemon devices", "which camera is yours"),
+        ("camdaemon run --source /dev/video0 --sink /dev/video10 --backdrop blur", ""),
+        ("camdaemon plate --countdown 5", "in a second terminal, and step out of the picture"),
+    ]
+    console.print("\nWith a real camera:", highlight=False)
+    for command, why in steps:
+        console.print(f"  {command}" + (f"   # {why}" if why else ""), highlight=False, soft_wrap=True, markup=False)

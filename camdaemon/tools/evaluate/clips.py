@@ -1,0 +1,73 @@
+"""Clips with a known alpha: NAME.mp4, NAME-alpha.mp4, and NAME-plate.png or a plate taken from the empty seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange
+
+from camdaemon.errors import ConfigError
+from camdaemon.tools.evaluate.metrics import Alpha
+from camdaemon.tools.files.files import VIDEOS
+from camdaemon.tools.files.video import Film
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """film: what the camera saw.   alpha: video of the truth.   plate: a picture, or 'auto'."""
+
+    name: str
+    film: Film
+    alpha: Path
+    plate: str
+
+
+def find_clips(folder: Path, *, take_plates: bool) -> list[Clip]:
+    """Every clip in `folder`; with `take_plates`, plates come from the clips even where there are pictures.
+
+    Raises ConfigError.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder; name one that has clips with --clips")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
+    alphas = {path.stem.removesuffix("-alpha"): path for path in files if path.stem.endswith("-alpha")}
+    clips = [path for path in files if path.stem in alphas]
+    if not clips:
+        raise ConfigError(f"{folder} has no clip NAME.mp4 with its truth NAME-alpha.mp4; name another with --clips")
+    return [Clip(path.stem, Film.open(path, None), alphas[path.stem], _plate(path, take_plates)) for path in clips]
+
+
+def _plate(clip: Path, take: bool) -> str:
+    path = clip.with_name(f"{clip.stem}-plate.png")
+    return str(path) if path.is_file() and not take else "auto"
+
+
+def truth(path: Path, size: tuple[int, int]) -> Iterator[Alpha]:
+    """The alphas in a video, float (H,W), 0..1, cropped about the centre to `size` = (width, height) as a film is.
+
+    Its luma is taken as it is, over the range that the file declares; of RGB the first channel. Raises ConfigError.
+    """
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            values = _luma(frame)
+            height, width = values.shape
+            left, top = (width - size[0]) // 2, (height - size[1]) // 2
+            cut = values[max(top, 0) : top + size[1], max(left, 0) : left + size[0]]
+            if cut.shape != size[::-1]:
+                raise ConfigError(f"{path} is {width}x{height}, smaller than its clip; make it anew from the clip")
+            yield np.ascontiguousarray(cut)
+
+
+def _luma(frame: av.VideoFrame) -> Alpha:
+    if frame.format.is_rgb:
+        return np.asarray(frame.to_ndarray(format="rgb24")[..., 0], np.float32) / np.float32(255)
+    plane = frame.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+    values = np.asarray(rows, np.float32)
+    if frame.color_range == ColorRange.MPEG:
+        return np.asarray(np.clip((values - 16) / np.float32(219), 0, 1))
+    return values / np.float32(255)

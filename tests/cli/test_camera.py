@@ -1,0 +1,122 @@
+"""`camdaemon camera` as people and scripts type it."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import platformdirs
+import pytest
+from fake_camera import S_CTRL, Knob, Knobs, webcam
+from typer.testing import CliRunner
+
+from camdaemon.cli.camera import app
+from camdaemon.errors import ConfigError, DeviceError
+
+
+@pytest.fixture
+def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Knobs:
+    """A webcam; `--device /dev/video7` finds it."""
+    driver = Knobs(tmp_path / "video7", monkeypatch, *webcam())
+    monkeypatch.setattr("camdaemon.cli.camera._path", lambda device: driver.path)
+    return driver
+
+
+def typed(*words: str) -> str:
+    """What it prints; its error is raised."""
+    result = CliRunner().invoke(app, [*words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def row(output: str, name: str) -> str:
+    return " ".join(next(line for line in output.splitlines() if line.startswith(name + " ")).split())
+
+
+def test_show_says_value_range_meaning_and_what_lock_would_do(camera: Knobs) -> None:
+    output = typed("show")
+    assert row(output, "brightness") == "brightness 128 0 to 255"
+    assert row(output, "auto_exposure") == (
+        "auto_exposure 3 Aperture Priority Mode → 1 1 (Manual Mode), 3 (Aperture Priority Mode)"
+    )
+    assert row(output, "exposure_time_absolute") == "exposure_time_absolute 333 set by auto_exposure hold 3 to 2047"
+    assert row(output, "focus_automatic_continuous") == "focus_automatic_continuous 1 on → 0 0 or 1"
+    assert row(output, "power_line_frequency") == (
+        "power_line_frequency 1 50 Hz, against flicker of lamps 0 (Off), 1 (50 Hz), 2 (60 Hz)"
+    )
+    assert camera.written == []
+    typed("lock")
+    after = typed("show")
+    assert "→" not in after
+    assert "hold" not in after
+    assert row(after, "exposure_time_absolute") == "exposure_time_absolute 333 in 0.1 ms 3 to 2047"
+
+
+def test_show_as_json(camera: Knobs) -> None:
+    found = {each["name"]: each for each in json.loads(typed("show", "--json"))}
+    assert found["exposure_time_absolute"]["value"] == 333
+    assert found["exposure_time_absolute"]["flags"] == ["inactive"]
+    assert found["auto_exposure"]["kind"] == "menu"
+    assert found["auto_exposure"]["menu"] == {"1": "Manual Mode", "3": "Aperture Priority Mode"}
+
+
+def test_lock_and_unlock_say_what_they_change(camera: Knobs) -> None:
+    assert "auto_exposure: 3 → 1\n" in typed("lock")
+    assert camera["Exposure Time, Absolute"] == 333
+    assert "has nothing automatic that is on" in typed("lock")
+    assert "auto_exposure: 1 → automatic\n" in typed("unlock")
+    assert camera["Auto Exposure"] == 3
+    assert "is not locked" in typed("unlock")
+
+
+def test_what_the_camera_refuses_ends_the_command_with_an_error(camera: Knobs) -> None:
+    camera.refuses[S_CTRL, 0x009A090C] = errno.EIO
+    with pytest.raises(DeviceError, match=r"video7: focus_automatic_continuous was refused by the camera's driver"):
+        typed("lock")
+    assert camera["Auto Exposure"] == 1
+
+
+def test_set_is_all_or_nothing(camera: Knobs) -> None:
+    with pytest.raises(ConfigError, match="did you mean gain"):
+        typed("set", "brightness=90", "gian=4")
+    assert camera.written == []
+    output = typed("set", "white_balance_temperature=4714", "white_balance_automatic=0", "brightness=90")
+    assert "brightness = 90\n" in output
+    assert "white_balance_temperature = 4710 (the camera's answer to 4714)\n" in output
+
+
+@pytest.mark.parametrize("word", ["brightness", "brightness=", "brightness=high", "=3x"])
+def test_set_wants_name_and_number(camera: Knobs, word: str) -> None:
+    with pytest.raises(ConfigError, match=r"is not NAME=NUMBER; try: camdaemon camera set brightness=1$"):
+        typed("set", word)
+
+
+def test_a_camera_without_controls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Knobs(tmp_path / "video7", monkeypatch)
+    monkeypatch.setattr("camdaemon.cli.camera._path", lambda device: driver.path)
+    assert "has no settings" in typed("show")
+    assert json.loads(typed("show", "--json")) == []
+    assert "has nothing to lock" in typed("lock")
+    assert "is not locked" in typed("unlock")
+    with pytest.raises(ConfigError, match="no control 'gain'"):
+        typed("set", "gain=1")
+
+
+def test_a_title_is_not_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Knobs(tmp_path / "video7", monkeypatch, Knob(5, "Mode", 0, kind=3, menu={0: "[red]", 1: "[/]"}))
+    monkeypatch.setattr("camdaemon.cli.camera._path", lambda device: driver.path)
+    assert "[red]" in typed("show")
+
+
+def test_the_configured_camera_is_meant_unless_another_is_named() -> None:
+    with pytest.raises(DeviceError, match=r"^/dev/video-none does not exist; see your cameras with"):
+        typed("show", "--device", "/dev/video-none")
+    file = platformdirs.user_config_path("camdaemon") / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('source = "/dev/video-mine"')
+    with pytest.raises(DeviceError, match=r"^/dev/video-mine does not exist"):
+        typed("lock")
+    file.write_text('source = "room.mp4"')
+    with pytest.raises(ConfigError, match=r"^room.mp4 is no camera; name one: .*--device /dev/video0$"):
+        typed("show")

@@ -1,0 +1,149 @@
+"""Key combinations, and what the hotkeys say where there can be none."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from camdaemon.config.keys import DEFAULTS, Combination, conflicts
+from camdaemon.control.hotkeys import Hotkeys
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical", "pynput", "xdg"),
+    [
+        ("ctrl+alt+p", "ctrl+alt+p", "<ctrl>+<alt>+p", "CTRL+ALT+p"),
+        ("super+F9", "super+F9", "<cmd>+<f9>", "LOGO+F9"),
+        ("ctrl+shift+space", "ctrl+shift+space", "<ctrl>+<shift>+<space>", "CTRL+SHIFT+space"),
+        (" Alt + Control + P ", "ctrl+alt+p", "<ctrl>+<alt>+p", "CTRL+ALT+p"),
+        ("win+7", "super+7", "<cmd>+7", "LOGO+7"),
+        ("meta+Page_Down", "super+pagedown", "<cmd>+<page_down>", "LOGO+Page_Down"),
+        ("ctrl++", "ctrl+plus", "<ctrl>++", "CTRL+plus"),
+        ("ctrl+-", "ctrl+minus", "<ctrl>+-", "CTRL+minus"),
+        ("f1", "F1", "<f1>", "F1"),
+        ("F24", "F24", "<65493>", "F24"),
+        ("shift+F5", "shift+F5", "<shift>+<f5>", "SHIFT+F5"),
+        ("PlayPause", "playpause", "<media_play_pause>", "XF86AudioPlay"),
+    ],
+)
+def test_read_and_translated(text: str, canonical: str, pynput: str, xdg: str) -> None:
+    keys = Combination.parse(text)
+    assert (str(keys), keys.pynput, keys.xdg) == (canonical, pynput, xdg)
+    assert Combination.parse(str(keys)) == keys
+
+
+def test_the_same_keys_are_equal_and_can_be_looked_up() -> None:
+    assert {Combination.parse("shift+CTRL+Return")} == {Combination.parse("control+shift+enter")}
+    assert Combination.parse("ctrl+p") != Combination.parse("alt+p")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", '"" is incomplete; type a combination such as ctrl+alt+p'),
+        ("ctrl+", '"ctrl+" is incomplete'),
+        ("ctrl++p", '"ctrl++p" is incomplete'),
+        ("++", '"++" is incomplete'),
+        ("ctrl+alt", '"ctrl+alt" ends without a key; add one, such as ctrl+alt+p'),
+        ("crtl+p", 'there is no modifier crtl; did you mean ctrl?'),
+        ("hyper+p", "there is no modifier hyper; did you mean super?"),
+        ("xyzzy+p", "there is no modifier xyzzy; type one of ctrl, alt, shift, super"),
+        ("p+ctrl+b", '"p+ctrl+b" has a key, p, before its end'),
+        ("ctrl+spce", "there is no key spce; did you mean space?"),
+        ("ctrl+f25", "there is no key f25; did you mean F5?"),
+        ("ctrl+ö", "there is no key ö; type a letter, a digit, F1 to F24, or one of playpause,"),
+        ("p", '"p" would also act while one types; add ctrl, alt or super: ctrl+alt+p'),
+        ("shift+Tab", '"shift+Tab" would also act while one types; add ctrl, alt or super: ctrl+alt+tab'),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_explained(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Combination.parse(text)
+
+
+def test_every_mistake_in_bindings_is_named() -> None:
+    assert conflicts({}) == []
+    assert conflicts(DEFAULTS) == []
+    assert conflicts(
+        {"plate": "crtl+p", "next": "ctrl+alt+c", "scene work": "p", "card": "ALT+control+c", "pause": "F9"}
+    ) == [
+        'plate: "crtl+p": there is no modifier crtl; did you mean ctrl?',
+        'scene work: "p" would also act while one types; add ctrl, alt or super: ctrl+alt+p',
+        "ctrl+alt+c is given to next and to card; give each one of its own",
+    ]
+
+
+@pytest.fixture
+def x11_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WAYLAND_DISPLAY", "XDG_SESSION_TYPE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DISPLAY", ":54321")
+
+
+def logged(bindings: dict[str, str], caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What is logged when they start and everything is over at once."""
+    caplog.set_level(logging.INFO)
+    hotkeys = Hotkeys(bindings, pytest.fail)
+    begin = time.monotonic()
+    hotkeys.start()
+    for thread in threading.enumerate():
+        if thread.name == "hotkeys":
+            assert thread.daemon
+            thread.join(10)
+    hotkeys.stop()
+    hotkeys.stop()
+    assert time.monotonic() - begin < 5
+    return [f"{record.levelname} {record.getMessage()}" for record in caplog.records]
+
+
+NO_DESKTOP = (
+    "neither WAYLAND_DISPLAY nor DISPLAY is set; start camdaemon inside of a desktop (as a service: "
+    "systemctl --user import-environment DISPLAY XAUTHORITY WAYLAND_DISPLAY, then restart it)"
+)
+BROKEN = (
+    "pynput does not work here (RuntimeError: broken); check DISPLAY, which is :54321, "
+    "or type: pip install --force-reinstall pynput"
+)
+
+
+@pytest.mark.usefixtures("x11_only")
+@pytest.mark.parametrize(
+    ("lacking", "reason"),
+    [
+        ("desktop", NO_DESKTOP),
+        ("pynput", "pynput is not installed; type: pip install 'camdaemon[hotkeys]'"),
+        ("luck", BROKEN),
+    ],
+)
+def test_whatever_is_lacking_is_one_line(
+    lacking: str, reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    match lacking:
+        case "desktop":
+            monkeypatch.delenv("DISPLAY")
+        case "pynput":
+            monkeypatch.setitem(sys.modules, "pynput", None)
+        case "luck":
+            (tmp_path / "pynput.py").write_text("raise RuntimeError('broken\\n\\nTry one of the following:')")
+            monkeypatch.syspath_prepend(tmp_path)
+    assert logged({"plate": "ctrl+alt+p", "next": "F9"}, caplog) == [
+        f"WARNING hotkeys are off: {reason}; or bind these in your desktop's keyboard settings: "
+        "camdaemon plate (ctrl+alt+p), camdaemon next (F9)"
+    ]
+
+
+@pytest.mark.usefixtures("x11_only")
+def test_a_mistake_in_the_bindings_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = logged({"plate": "crtl+p"}, caplog)
+    assert 'hotkeys are off: plate: "crtl+p": there is no modifier crtl; did you mean ctrl?; or bind' in line
+
+
+@pytest.mark.usefixtures("x11_only")
+def test_nothing_bound_is_nothing_done(caplog: pytest.LogCaptureFixture) -> None:
+    assert logged({}, caplog) == []

@@ -1,0 +1,88 @@
+"""The card is readable at every size: nothing is cut off at the sides, and every letter can be drawn."""
+
+import numpy as np
+import pytest
+import torch
+
+from camdaemon.config.schema import PlateConfig
+from camdaemon.frames import card as cards
+from camdaemon.frames.card import Card, draw
+from camdaemon.frames.frame import Size
+from camdaemon.frames.job import Look
+from camdaemon.plate.take import PlateJob
+
+SIZES = [Size(64, 64), Size(320, 180), Size(640, 360), Size(1920, 1080), Size(720, 1280)]
+TAKING = Card("Photographing the empty room", "please step out of the picture", "12")
+MOVING = Card(
+    "Photographing the empty room",
+    "stay out of the picture; something moves in the bottom left (12.5% of the picture)",
+)
+DARK = Card(
+    "Photographing the empty room",
+    "stay out of the picture; the picture is nearly black (mean 3% of full brightness): is the lens covered, "
+    "is there light?",
+)
+CONSTANTS = [value for value in vars(cards).values() if isinstance(value, Card)]
+CARDS = [*CONSTANTS, TAKING, MOVING, DARK]
+
+
+def drawn(rgb: np.ndarray) -> np.ndarray:
+    """(H,W) bool: where something is drawn on the even gradient."""
+    empty = draw(Card(""), Size(rgb.shape[1], rgb.shape[0]))[:, :1].astype(int)
+    return np.abs(rgb.astype(int) - empty).max(2) > 12
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: f"{card.title} {card.hint}"[:40])
+def test_nothing_is_cut_off_and_something_is_there(card, size):
+    rgb = draw(card, size)
+    assert (rgb.shape, rgb.dtype) == ((size.height, size.width, 3), np.uint8)
+    ink = drawn(rgb)
+    margin = max(1, size.width // 50)
+    assert not ink[:, :margin].any(), "something touches the left edge"
+    assert not ink[:, -margin:].any(), "something touches the right edge"
+    assert not ink[:1].any(), "something touches the top"
+    assert not ink[-1:].any(), "something touches the bottom"
+    assert ink.mean() > 0.005, "the card is empty"
+    columns = np.nonzero(ink.any(0))[0]
+    assert abs(columns.mean() - (size.width - 1) / 2) < 0.03 * size.width + 1, "it is not in the centre"
+
+
+@pytest.mark.parametrize("size", SIZES[2:], ids=str)
+def test_the_lines_do_not_run_into_each_other(size):
+    """Title, hint and what is above them are bands with empty rows between."""
+    for card in (TAKING, cards.LOST):
+        rows = drawn(draw(card, size)).any(1)
+        starts = int((np.diff(rows.astype(int)) == 1).sum()) + int(rows[0])
+        assert starts == 3, card
+
+
+@pytest.mark.parametrize("card", CONSTANTS, ids=lambda card: card.title)
+def test_every_letter_can_be_drawn(card):
+    assert (card.title + card.hint + card.big).isascii()
+    assert card.title
+
+
+def test_the_words_of_a_plate_job_can_be_drawn():
+    """Its card carries figures and reasons: they too must be ASCII, or viewers see question marks."""
+    for brightness in (0.0, 0.5, 1.0):
+        job = PlateJob(PlateConfig(), countdown=1.0)
+        for t in (0.0, 2.0, 2.1):
+            assert (job.card().title + job.card().hint + job.card().big).isascii()
+            job.feed(Look(0, t, torch.full((1, 3, 64, 64), brightness), None, None))
+        assert (job.card().title + job.card().hint + job.card().big).isascii()
+
+
+def test_different_cards_look_different():
+    size = Size(640, 360)
+    pictures = [draw(card, size) for card in (cards.OFF, cards.LOST, cards.NO_PLATE, TAKING)]
+    for i, one in enumerate(pictures):
+        for other in pictures[:i]:
+            assert (one != other).any(2).mean() > 0.002
+
+
+def test_the_ground_is_dark_and_calm():
+    for size in SIZES:
+        rgb = draw(Card("x"), size)
+        assert rgb[0].max() <= 64
+        assert np.abs(np.diff(rgb[:, 0].astype(int), axis=0)).max() <= 2

@@ -1,0 +1,149 @@
+"""The hand-off: newest wins, nothing is lost without its owner knowing, and an end is an end for both sides."""
+
+import threading
+import time
+
+import pytest
+
+from camdaemon.frames.handoff import Closed, Mailbox
+
+
+def take_all(box, into):
+    """Take until the box is closed."""
+    while True:
+        try:
+            into.append(box.take(10))
+        except Closed:
+            return
+
+
+def test_the_newest_item_wins_and_the_displaced_one_comes_back():
+    box = Mailbox()
+    assert box.put("old") is None
+    assert box.put("new") == "old"
+    assert box.take() == "new"
+    assert box.take(0) is None
+
+
+def test_taking_from_an_empty_box_ends_at_the_timeout():
+    start = time.monotonic()
+    assert Mailbox().take(0.05) is None
+    assert 0.045 <= time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize("item", [0, "", [], False])
+def test_an_item_that_counts_as_false_is_still_an_item(item):
+    box = Mailbox()
+    box.put(item)
+    start = time.monotonic()
+    assert box.take(2) is item
+    assert time.monotonic() - start < 1, "it was there, there was nothing to wait for"
+
+
+def test_a_put_wakes_the_one_who_waits():
+    box, taken = Mailbox(), []
+    taker = threading.Thread(target=lambda: taken.append(box.take(10)))
+    taker.start()
+    box.put("frame")
+    taker.join(5)
+    assert taken == ["frame"]
+
+
+def test_what_lay_in_the_box_can_be_taken_after_the_close_and_then_comes_the_cause():
+    box, fault = Mailbox(), ValueError("why")
+    box.put("last")
+    box.close(fault)
+    assert box.take(0) == "last"
+    for _ in range(2):
+        with pytest.raises(Closed) as end:
+            box.take(0)
+        assert end.value.cause is fault
+
+
+def test_an_orderly_end_has_no_cause_and_the_first_word_stands():
+    box = Mailbox()
+    box.close()
+    box.close(ValueError("too late"))
+    with pytest.raises(Closed) as end:
+        box.take()
+    assert end.value.cause is None
+
+
+@pytest.mark.parametrize("keep_all", [False, True])
+def test_put_after_close_raises_and_leaves_the_item_with_its_owner(keep_all):
+    box = Mailbox(keep_all=keep_all)
+    box.put("inside")
+    box.close(ValueError("gone"))
+    with pytest.raises(Closed) as end:
+        box.put("mine")
+    assert isinstance(end.value.cause, ValueError)
+    assert box.take(0) == "inside", "the refused item must not be in the box"
+    with pytest.raises(Closed):
+        box.take(0)
+
+
+@pytest.mark.parametrize("side", ["take", "put"])
+def test_close_wakes_the_one_who_waits(side):
+    box, ends = Mailbox(keep_all=True), []
+    if side == "put":
+        box.put("full")
+
+    def wait():
+        try:
+            box.take() if side == "take" else box.put("waiting")
+        except Closed as end:
+            ends.append(end.cause)
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    time.sleep(0.02)
+    fault = OSError("unplugged")
+    box.close(fault)
+    waiter.join(5)
+    assert ends == [fault]
+
+
+def test_keep_all_waits_and_loses_nothing():
+    box, received = Mailbox(keep_all=True), []
+
+    def give():
+        for i in range(1000):
+            assert box.put(i) is None, "with keep_all nothing may be displaced"
+        box.close()
+
+    giver = threading.Thread(target=give)
+    giver.start()
+    take_all(box, received)
+    giver.join(5)
+    assert received == list(range(1000))
+
+
+def test_keep_all_really_waits_until_the_slot_is_free():
+    box, done = Mailbox(keep_all=True), threading.Event()
+    box.put("first")
+    giver = threading.Thread(target=lambda: (box.put("second"), done.set()))
+    giver.start()
+    assert not done.wait(0.05)
+    assert box.take(0) == "first"
+    assert done.wait(5)
+    giver.join(5)
+    assert box.take(0) == "second"
+
+
+def test_every_item_has_exactly_one_owner_with_two_threads_at_full_speed():
+    box, displaced, received = Mailbox(), [], []
+
+    def give():
+        for i in range(1000):
+            back = box.put(i)
+            if back is not None:
+                displaced.append(back)
+        box.close()
+
+    giver = threading.Thread(target=give)
+    giver.start()
+    take_all(box, received)
+    giver.join(5)
+    assert sorted(displaced + received) == list(range(1000)), "an item was lost, or had two owners"
+    assert received == sorted(received), "an older item came after a newer one"
+    assert received[-1] == 999

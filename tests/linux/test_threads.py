@@ -1,0 +1,71 @@
+"""Work that gives way to the frames."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from camdaemon.linux.threads import give_way, made_apart, made_aside
+
+
+def nice() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+def test_only_the_thread_that_asks_gives_way() -> None:
+    before, inside = nice(), []
+
+    def work() -> None:
+        give_way()
+        inside.append(nice())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert inside[0] > before or before == 19
+    assert nice() == before
+
+
+def test_what_is_made_aside_comes_back_with_its_result_or_its_error() -> None:
+    assert made_aside(lambda: (threading.current_thread().name, 7), "aside") == ("aside", 7)
+    with pytest.raises(KeyError, match="gone"):
+        made_aside(lambda: {}["gone"], "aside")
+
+
+def test_what_is_made_apart_does_not_give_way_and_its_thread_is_gone() -> None:
+    before = threading.active_count()
+    assert made_apart(lambda: (threading.current_thread().name, nice()), "apart") == ("apart", nice())
+    with pytest.raises(KeyError, match="gone"):
+        made_apart(lambda: {}["gone"], "apart")
+    assert threading.active_count() == before
+
+
+_BUILD = """
+import os, time
+from camdaemon.config import Config
+from camdaemon.frame import Size
+from camdaemon.parts import Playing, build
+from camdaemon.picture import quiet_opencv
+
+def threads(most):
+    for _ in range(100):  # the kernel takes a moment to forget one that has ended
+        count = len(os.listdir("/proc/self/task"))
+        if count <= most:
+            break
+        time.sleep(0.05)
+    return count
+
+quiet_opencv()
+before = threads(0)
+build(Config(source="pattern", sink="null", size=Size(320, 180), engine="torch"), Playing())
+print(before, threads(before))
+"""
+
+
+def test_the_main_thread_keeps_no_team_of_torchs() -> None:
+    """With it there would be more of torch's threads than processors, and the worker's would sleep at every turn."""
+    command = [sys.executable, "-c", _BUILD]
+    before, after = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+    assert after == before

@@ -1,0 +1,98 @@
+"""Replaying gives what computing gives, from memory that stays; where recording is not to be trusted, it computes."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from camdaemon.config.schema import RefineConfig
+from camdaemon.matting.bgmv2 import matting as module
+from camdaemon.matting.bgmv2.cuda_graph import Replay, Results
+from camdaemon.matting.effort import Effort
+
+SRC, PLATE = (torch.rand(1, 3, 8, 12, generator=torch.Generator().manual_seed(n)) for n in range(2))
+
+
+class Recording:
+    """Records by doing the work again into the first results' memory, as a GPU does. spoilt: replays something else."""
+
+    def __init__(self, *, spoilt: bool = False) -> None:
+        self._spoilt, self.replays = spoilt, 0
+
+    def __call__(self, work: Callable[[], Results]) -> tuple[Results, Callable[[], object]]:
+        results = work()
+
+        def again() -> None:
+            self.replays += 1
+            for kept, new in zip(results, work(), strict=True):
+                kept.copy_(torch.zeros_like(new) if self._spoilt else new)
+
+        return results, again
+
+
+def step(src: torch.Tensor, plate: torch.Tensor) -> Results:
+    return src - plate, (src + plate).mean()
+
+
+def test_it_replays_what_the_step_computes_in_memory_that_stays() -> None:
+    record = Recording()
+    replay = Replay(step, SRC, PLATE, record)
+    assert replay.recorded
+    before, first = record.replays, replay(SRC, PLATE)
+    assert record.replays == before + 1
+    torch.testing.assert_close(first[0], SRC - PLATE)
+    second = replay(SRC * 0.5, PLATE)
+    assert second[0] is first[0]
+    torch.testing.assert_close(second[0], SRC * 0.5 - PLATE)
+
+
+def test_another_plate_is_copied_in_and_the_same_one_is_not() -> None:
+    replay = Replay(step, SRC, PLATE, Recording())
+    other = PLATE.clone() * 0.5
+    torch.testing.assert_close(replay(SRC, other)[0], SRC - other)
+    torch.testing.assert_close(replay(SRC, PLATE)[0], SRC - PLATE)
+    kept = PLATE.clone()
+    replay(SRC, kept)
+    kept.zero_()  # nobody does that to a plate: it shows that it was not looked at again
+    torch.testing.assert_close(replay(SRC, kept)[0], SRC - PLATE)
+
+
+def test_what_was_given_is_not_changed() -> None:
+    src, plate = SRC.clone(), PLATE.clone()
+    Replay(step, src, plate, Recording())(src, plate)
+    assert torch.equal(src, SRC)
+    assert torch.equal(plate, PLATE)
+
+
+def test_a_recording_that_gives_something_else_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    replay = Replay(step, SRC, PLATE, Recording(spoilt=True))
+    assert not replay.recorded
+    torch.testing.assert_close(replay(SRC, PLATE)[0], SRC - PLATE)
+    assert "runs step by step" in caplog.text
+
+
+def test_a_step_that_cannot_be_recorded_is_computed(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(work: Callable[[], Results]) -> tuple[Results, Callable[[], object]]:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    replay = Replay(step, SRC, PLATE, refuse)
+    torch.testing.assert_close(replay(SRC, PLATE)[0], SRC - PLATE)
+    assert "not permitted" in caplog.text
+
+
+def test_the_matting_records_once_for_each_work_and_not_for_each_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Replay", lambda step, src, plate: Replay(step, src, plate, Recording()))
+    matting = module.BackgroundMatting("default", RefineConfig(), torch.device("cpu"))
+    src, plate = (torch.rand(1, 3, 96, 160, generator=torch.Generator().manual_seed(n)) for n in range(2))
+    computed = matting(src, plate, 0).alpha
+    matting._replayed = True  # as on CUDA
+    torch.testing.assert_close(matting(src, plate, 0).alpha, computed)
+    for effort, recordings in (
+        (Effort(every=2), 1),
+        (Effort(refined=0.01), 2),
+        (Effort(base_side=64), 3),
+        (Effort(), 3),
+    ):
+        matting.effort = effort
+        matting(src, plate, 1)
+        assert len(matting._replays) == recordings

@@ -1,0 +1,406 @@
+"""The plate: taken only of a still and well-lit room, and matched to the light of each frame; in bytes and floats."""
+
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from camdaemon.config.schema import PlateConfig
+from camdaemon.errors import PlateRefused
+from camdaemon.frames import pixels
+from camdaemon.frames.card import Card
+from camdaemon.frames.frame import Size
+from camdaemon.frames.job import Look
+from camdaemon.frames.transfer import Transfer
+from camdaemon.plate import take as plates
+from camdaemon.plate.take import Plate, PlateJob, PlateMatcher
+
+HEIGHT, WIDTH, FPS = 96, 160, 30
+RULES = PlateConfig(frames=9, still_s=0.3, timeout_s=1.2)
+PLACES = {
+    "top left": (slice(0, 30), slice(0, 45)),
+    "top right": (slice(0, 30), slice(115, 160)),
+    "bottom left": (slice(66, 96), slice(0, 45)),
+    "bottom right": (slice(66, 96), slice(115, 160)),
+    "middle centre": (slice(36, 60), slice(64, 96)),
+}
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+seen: Callable[[torch.Tensor], torch.Tensor] = pixels.unit  # as the device of this run has its pictures
+
+
+@pytest.fixture(params=[pixels.unit, pixels.as_bytes], ids=["floats", "bytes"], autouse=True)
+def kind(request, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "seen", request.param)
+
+
+NOISE = torch.randn(32, 1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
+
+
+def room() -> torch.Tensor:
+    """(1,3,H,W): soft furniture from dark to bright, each channel differently."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, HEIGHT), torch.linspace(0, 1, WIDTH), indexing="ij")
+    return torch.stack([0.25 + 0.4 * x, 0.3 + 0.35 * y, 0.45 + 0.2 * torch.sin(9 * x + 4 * y)])[None]
+
+
+def noisy(picture: torch.Tensor, seed: int, sigma: float = 6 / 255) -> torch.Tensor:
+    """`picture` with the noise of a small sensor, as the device has it."""
+    return seen(torch.add(picture, NOISE[seed % len(NOISE)], alpha=sigma).clamp_(0, 1))
+
+
+def run(job: PlateJob, frame_at, seconds: float = 10.0, start: float = 1000.0) -> tuple[Plate, float]:
+    """Feed frames at FPS, made by `frame_at(second, n)`; the plate and the second it came."""
+    for n in range(int(seconds * FPS)):
+        t = n / FPS
+        plate = job.feed(Look(n, start + t, seen(frame_at(t, n)), None, None))
+        if plate is not None:
+            return plate, t
+    raise AssertionError("neither a plate nor a refusal")
+
+
+def refusal(frame_at, countdown: float = 0.0) -> str:
+    job = PlateJob(RULES, countdown)
+    with pytest.raises(PlateRefused) as why:
+        run(job, frame_at)
+    return str(why.value)
+
+
+def error(rgb: np.ndarray, truth: torch.Tensor) -> float:
+    """Root of the mean squared difference, in levels of 255."""
+    return float((torch.from_numpy(rgb).permute(2, 0, 1) / 255 - truth[0]).square().mean().sqrt() * 255)
+
+
+def test_the_median_of_noisy_frames_is_closer_to_the_room_than_any_frame():
+    truth = room()
+    plate, t = run(PlateJob(RULES, 0.0), lambda t, n: noisy(truth, n))
+    assert plate.rgb.shape == (HEIGHT, WIDTH, 3)
+    assert plate.rgb.dtype == np.uint8
+    one = pixels.array(pixels.as_bytes(noisy(truth, 0)))
+    assert error(plate.rgb, truth) < 0.55 * error(one, truth)
+    assert error(plate.rgb, truth) < 3
+    mean = float((torch.from_numpy(plate.rgb).float().mean() / 255 - truth.mean()).abs())
+    assert mean < 0.5 / 255, "the plate must not be darker or brighter than the room"
+    assert RULES.still_s <= t < 1.0
+
+
+def test_a_frame_that_was_only_borrowed_is_not_kept():
+    """The worker uses its tensor again for the next frame."""
+    shared, truth = seen(room()).clone(), room()
+
+    def overwritten(t, n):
+        return shared.copy_(noisy(truth, n))
+
+    plate, _ = run(PlateJob(RULES, 0.0), overwritten)
+    assert error(plate.rgb, truth) < 3
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_movement_is_named_by_its_place(place):
+    rows, columns = PLACES[place]
+
+    def waving(t, n):
+        """A hand that rests for a frame or two now and then, as hands do."""
+        picture = room()
+        picture[:, :, rows, columns] *= 0.5 if n % 6 < 3 else 1.4
+        return noisy(picture, n)
+
+    said = refusal(waving)
+    assert f"something moves in the {place}" in said
+    assert said.endswith("camdaemon plate --countdown 5")
+
+
+@pytest.mark.parametrize("rests", [1, 2, 3])
+def test_the_reason_is_told_even_when_the_movement_rests_in_the_very_last_frame(rests):
+    """Whoever is refused must hear why, whichever frame the time ran out in."""
+    last = int(RULES.timeout_s * FPS) + 1
+
+    def waving(t, n):
+        picture = room()
+        rows, columns = PLACES["top left"]
+        picture[:, :, rows, columns] *= 0.5 if n % 2 and n <= last - rests else 1.4
+        return noisy(picture, n)
+
+    assert "something moves in the top left" in refusal(waving)
+
+
+def test_a_person_who_never_leaves_is_not_photographed():
+    def walking(t, n):
+        picture, x = room(), int(50 + 40 * np.sin(3 * t))
+        picture[:, :, 20:, x : x + 40] = 0.15
+        return noisy(picture, n)
+
+    assert "something moves" in refusal(walking)
+
+
+def test_a_leaf_may_tremble():
+    """One block of 60 is over the allowed share here, a corner of one block is not."""
+
+    def trembling(t, n):
+        picture = room()
+        picture[:, :, 20:22, 20:24] *= 0.6 if n % 2 else 1.0
+        return noisy(picture, n)
+
+    run(PlateJob(RULES, 0.0), trembling)
+
+
+@pytest.mark.parametrize(
+    ("frame_at", "why"),
+    [
+        (lambda t, n: noisy(torch.full((1, 3, HEIGHT, WIDTH), 0.02), n, 2 / 255), "nearly black"),
+        (lambda t, n: torch.ones(1, 3, HEIGHT, WIDTH), "blown out to white"),
+        (lambda t, n: torch.cat((room()[..., :80], torch.ones(1, 3, HEIGHT, 80)), 3), "blown out to white"),
+        (lambda t, n: noisy(room() * (0.6 + 0.2 * t), n), "the light is changing"),
+    ],
+    ids=["black", "white", "half-white", "sunrise"],
+)
+def test_a_room_in_bad_light_is_refused_with_the_reason(frame_at, why):
+    said = refusal(frame_at)
+    assert why in said
+    assert said.endswith("camdaemon plate --countdown 5")
+
+
+def test_a_bright_window_is_no_reason_to_refuse():
+    def window(t, n):
+        picture = room()
+        picture[:, :, 10:60, 20:70] = 1.0
+        return noisy(picture, n, 1 / 255)
+
+    run(PlateJob(RULES, 0.0), window)
+
+
+def test_nothing_is_photographed_during_the_countdown():
+    """Somebody stands there for the countdown and is gone after it."""
+
+    def leaving(t, n):
+        picture = room()
+        if t < 1.0:
+            picture[:, :, 20:, 50:100] = 0.1
+        return noisy(picture, n)
+
+    plate, t = run(PlateJob(RULES, 1.0), leaving)
+    assert t >= 1.0 + RULES.still_s
+    assert error(plate.rgb, room()) < 3
+
+
+def test_the_time_to_wait_begins_after_the_countdown():
+    job, walking = PlateJob(RULES, 3.0), lambda t, n: noisy(room() * (1.0 if n % 2 else 0.8), n)
+    for n in range(int((3.0 + RULES.timeout_s) * FPS)):
+        assert job.feed(Look(n, 50 + n / FPS, walking(0, n), None, None)) is None
+    with pytest.raises(PlateRefused):
+        run(job, walking, start=50 + 3.0 + RULES.timeout_s)
+
+
+@pytest.mark.parametrize("countdown", [1.0, 3.0, 5.0, 2.5])
+def test_the_card_counts_from_what_was_asked_for_down_to_one(countdown):
+    job, shown = PlateJob(RULES, countdown), []
+    for n in range(int(countdown * FPS) + 2):
+        shown.append(job.card().big)
+        job.feed(Look(n, 7.0 + n / FPS, seen(room()), None, None))
+    counts = [each for i, each in enumerate(shown) if i == 0 or each != shown[i - 1]]
+    first = int(np.ceil(countdown))
+    assert counts == [str(each) for each in range(first, 0, -1)] + [""]
+
+
+def test_after_the_countdown_the_card_tells_to_stay_out_and_why():
+    job = PlateJob(RULES, 0.0)
+    assert isinstance(job.card(), Card)
+    for n in range(4):
+        picture = room()
+        picture[:, :, PLACES["top left"][0], PLACES["top left"][1]] *= 0.5 + 0.3 * (n % 2)
+        job.feed(Look(n, n / FPS, seen(picture), None, None))
+    assert "something moves in the top left" in job.card().hint
+    assert job.card().big == ""
+
+
+def test_somebody_who_crosses_briefly_restarts_the_waiting_and_is_not_in_the_plate():
+    def crossing(t, n):
+        picture = room()
+        if 0.4 <= t < 0.6:
+            x = int((t - 0.4) / 0.2 * 120)
+            picture[:, :, 20:, x : x + 40] = 0.1
+        return noisy(picture, n)
+
+    plate, t = run(PlateJob(RULES, 0.0), crossing)
+    assert t >= 0.6 + RULES.still_s
+    assert error(plate.rgb, room()) < 3
+
+
+def test_somebody_who_sat_still_and_leaves_at_last_is_not_in_the_plate():
+    """Six of the nine frames were already taken, with them in it."""
+
+    def leaving(t, n):
+        picture = room()
+        if t < 0.49:
+            picture[:, :, 20:, 50:100] = 0.1
+        return noisy(picture, n)
+
+    plate, _ = run(PlateJob(RULES, 0.0), leaving)
+    assert error(plate.rgb, room()) < 3
+
+
+def test_a_plate_of_a_larger_picture_is_whole():
+    """The median works in strips of 64 rows."""
+    job, truth = PlateJob(PlateConfig(frames=3, still_s=0.1, timeout_s=1.0), 0.0), torch.rand(1, 3, 132, 68)
+    plate, _ = run(job, lambda t, n: truth)
+    assert np.abs(plate.rgb.astype(int) - (truth[0] * 255).permute(1, 2, 0).numpy()).max() <= 1
+
+
+# ---- matching
+
+
+@pytest.fixture
+def upload():
+    return uploading(Size(WIDTH, HEIGHT))
+
+
+def uploading(size: Size):
+    to_bytes = Transfer(torch.device("cpu"), size).upload_picture
+    return lambda rgb: seen(to_bytes(rgb))
+
+
+def plate_of(picture: torch.Tensor) -> Plate:
+    return Plate((picture[0].permute(1, 2, 0) * 255 + 0.5).to(torch.uint8).numpy())
+
+
+def with_person(
+    picture: torch.Tensor, share: float = 0.4, start: int = WIDTH // 4
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A person over `share` of the picture, in floats, and their alpha, as the device has it."""
+    alpha = torch.zeros(1, 1, HEIGHT, WIDTH)
+    alpha[..., start : start + round(share * WIDTH)] = 1.0
+    person = torch.tensor([0.7, 0.5, 0.4])[None, :, None, None]
+    return picture * (1 - alpha) + person * alpha, seen(alpha)
+
+
+def gain_of(matched: torch.Tensor, clean: torch.Tensor) -> np.ndarray:
+    assert matched.dtype == clean.dtype
+    return (pixels.unit(matched).flatten(2).sum(2) / pixels.unit(clean).flatten(2).sum(2))[0].numpy()
+
+
+@pytest.mark.parametrize("gain", [(1.0, 1.0, 1.0), (0.8, 0.8, 0.8), (1.15, 1.0, 0.88), (0.6, 0.65, 0.7)])
+def test_gain_and_white_balance_are_found_behind_a_person_and_through_noise(upload, gain):
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    lit = room() * torch.tensor(gain)[None, :, None, None]
+    for n in range(12):
+        src, alpha = with_person(lit)
+        src = noisy(src, n)
+        matched = matcher.matched(plate, src)
+        matcher.learn(alpha)
+    assert np.abs(gain_of(matched, matcher.clean(plate)) / gain - 1).max() < 0.01
+    assert 0 <= float(pixels.unit(matched).amin()) <= float(pixels.unit(matched).amax()) <= 1
+    assert matched.shape == src.shape
+
+
+def test_a_change_of_light_is_followed_within_half_a_second(upload):
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    for n in range(30):
+        src, alpha = with_person(room() * (1.0 if n < 15 else 0.85))
+        matched = matcher.matched(plate, noisy(src, n))
+        matcher.learn(alpha)
+    assert np.abs(gain_of(matched, matcher.clean(plate)) / 0.85 - 1).max() < 0.01
+
+
+def test_the_first_frame_is_matched_at_once(upload):
+    """Nothing is known of the person yet; less than half of the picture is."""
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    src, _ = with_person(room() * 0.8, share=0.3)
+    assert np.abs(gain_of(matcher.matched(plate, seen(src)), matcher.clean(plate)) / 0.8 - 1).max() < 0.02
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_covered_lens_or_a_torch_in_it_does_not_change_the_plate(upload, value):
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    matched = matcher.matched(plate, seen(torch.full((1, 3, HEIGHT, WIDTH), value)))
+    assert torch.equal(matched, matcher.clean(plate))
+
+
+def test_somebody_who_comes_close_does_not_drag_the_plate_along(upload):
+    """They grow until too little of the room is left to compare with, and stay."""
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    for n in range(50):
+        share = min(0.2 + 0.02 * n, 1.0)
+        src, alpha = with_person(room() * 0.9, share, start=0)
+        matched = matcher.matched(plate, noisy(src, n))
+        matcher.learn(alpha)
+    assert share == 1.0
+    assert np.abs(gain_of(matched, matcher.clean(plate)) / 0.9 - 1).max() < 0.04
+
+
+def test_a_new_plate_starts_afresh(upload):
+    matcher, old, new = PlateMatcher(upload, enabled=True), plate_of(room()), plate_of(room() * 0.7)
+    for n in range(10):
+        src, alpha = with_person(room() * 0.7)
+        matcher.matched(old, noisy(src, n))
+        matcher.learn(torch.full_like(alpha, int(alpha.max())))  # what was learnt belongs to the old plate
+    matched = matcher.matched(new, noisy(room() * 0.7, 99))
+    assert np.abs(gain_of(matched, matcher.clean(new)) - 1).max() < 0.01
+    assert float((pixels.unit(matcher.clean(new)) - room() * 0.7).abs().max()) < 0.01
+
+
+def test_the_clean_plate_is_uploaded_once_and_never_changed(upload):
+    calls = []
+    matcher = PlateMatcher(lambda rgb: calls.append(1) or upload(rgb), enabled=True)
+    plate = plate_of(room())
+    clean = matcher.clean(plate)
+    before = clean.clone()
+    for n in range(3):
+        matcher.matched(plate, noisy(room() * 0.6, n))
+        assert matcher.clean(plate) is clean
+    assert torch.equal(clean, before)
+    assert calls == [1]
+
+
+def test_without_matching_the_plate_is_the_clean_one(upload):
+    matcher, plate = PlateMatcher(upload, enabled=False), plate_of(room())
+    assert matcher.matched(plate, seen(room() * 0.5)) is matcher.clean(plate)
+
+
+def test_the_frame_is_not_changed_by_matching(upload):
+    matcher, plate, src = PlateMatcher(upload, enabled=True), plate_of(room()), noisy(room() * 0.8, 1)
+    before = src.clone()
+    matcher.matched(plate, src)
+    assert torch.equal(src, before)
+
+
+def test_sides_that_are_no_multiple_of_the_block_work():
+    matcher, plate = PlateMatcher(uploading(Size(132, 68)), enabled=True), Plate(np.full((68, 132, 3), 100, np.uint8))
+    for _ in range(2):
+        matched = matcher.matched(plate, seen(torch.full((1, 3, 68, 132), 80 / 255)))
+        matcher.learn(seen(torch.zeros(1, 1, 68, 132)))
+    assert float((pixels.unit(matched) - 80 / 255).abs().max()) < 0.004
+
+
+def test_the_matched_plate_is_the_same_tensor_until_the_light_changes(upload):
+    """What depends on the plate alone is kept for as long as it is the same tensor."""
+    matcher, plate, steady = PlateMatcher(upload, enabled=True), plate_of(room()), seen(room() * 0.8)
+    first = [matcher.matched(plate, steady) for _ in range(20)][-1]
+    kept = first.clone()
+    if not first.is_floating_point():  # floats lie on an accelerator: asking whether it moved would wait for it
+        assert matcher.matched(plate, steady) is first
+        assert matcher.matched(plate, seen(room() * 0.8002)) is first, "less than a step of the gain"
+    other = matcher.matched(plate, seen(room() * 0.7))
+    assert other is not first
+    assert torch.equal(first, kept), "whoever keeps the old one has the old one"
+    assert matcher.clean(plate) is not other
+
+
+def test_the_first_frame_is_matched_at_once_and_small_changes_after_it_gently(upload):
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    first = matcher.matched(plate, seen(room() * 0.98))
+    assert np.abs(gain_of(first, matcher.clean(plate)) / 0.98 - 1).max() < 0.004
+    later = gain_of(matcher.matched(plate, seen(room())), matcher.clean(plate))
+    assert ((later > 0.982) & (later < 0.995)).all()
+
+
+@pytest.mark.parametrize("gain", [(0.5, 1.0, 2.0), (0.8, 1.21, 0.993)])
+def test_a_gain_is_the_same_in_bytes_and_in_floats(gain):
+    every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(1, 3, 1, 1)
+    factors = torch.tensor(gain)[None, :, None, None]
+    wanted = (pixels.unit(every) * factors).clamp(0, 1)
+    found = plates._brightened(seen(every), factors)
+    assert found.dtype == seen(every).dtype
+    assert float((pixels.unit(found) - wanted).abs().max()) <= 0.501 / 255

@@ -1,0 +1,244 @@
+"""The camera, torch and the desktop."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from camdaemon.errors import DeviceError
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
+from camdaemon.linux.devices import Mode, Rates, Sizes
+from camdaemon.system.doctor import accelerator
+from camdaemon.system.doctor.findings import Level
+from camdaemon.system.doctor.measure import measure
+from camdaemon.system.setup.machine import Answer, ask
+
+DIM = 0x009A0903
+
+
+def says(found, *levels):
+    return [finding.says for finding in found if not levels or finding.level in levels]
+
+
+def test_what_a_camera_promises(well, look):
+    assert says(look("camera")) == [
+        "/dev/video0 is HD Webcam: MJPG, YUYV",
+        "at 1280x720 it promises, in frames a second: MJPG 30, YUYV 10",
+    ]
+    slow = look("camera", fps=60)
+    assert "at 1280x720 it promises 30 frames a second (MJPG 30, YUYV 10), not the 60 asked for" in says(slow)
+    assert (
+        "does not offer 1920x1080; its largest are 640x480 and 1280x720"
+        in says(look("camera", size="1920x1080"), Level.NOTE)[0]
+    )
+
+
+def test_raw_video_over_usb(well, look):
+    hd = Sizes((1280, 720), (1280, 720))
+    well.camera(modes=(Mode("YUYV", hd, (Rates(30, 30),)),))
+    assert "has no MJPG; uncompressed video of that size is slow" in says(look("camera"), Level.NOTE)[0]
+    well.camera(modes=(Mode("YUYV", hd, (Rates(30, 30),)),), bus_info="platform:ipu6")
+    assert says(look("camera"), Level.NOTE) == []
+
+
+def test_eighty_formats_are_not_listed(well, look):
+    modes = tuple(Mode(f"F{n:03}", Sizes((1280, 720), (1280, 720)), (Rates(30, 30),)) for n in range(80))
+    well.camera(modes=(*modes, *well.devices["/dev/video0"].modes))
+    assert says(look("camera"))[0] == "/dev/video0 is HD Webcam: MJPG, YUYV, F000, F001, F002 and 77 more"
+
+
+@pytest.mark.parametrize("wrong", ["missing", "virtual", "metadata"])
+def test_another_camera_is_proposed(well, look, wrong):
+    path = {"missing": "/dev/video7", "virtual": "/dev/video10", "metadata": "/dev/video1"}[wrong]
+    if wrong == "metadata":
+        well.camera(path, can_capture=False, modes=())
+    (found,) = look("camera", camera=path)
+    assert found.level is Level.PROBLEM
+    assert found.fix == "take HD Webcam: camdaemon run --source /dev/video0"
+
+
+def test_a_camera_that_may_not_be_asked(well, look):
+    well.forbidden.add("/dev/video0")
+    (found,) = look("camera")
+    assert found.says == "/dev/video0: permission denied"
+
+
+def test_a_clip_is_no_camera_to_look_at(well, look):
+    assert look("camera", camera="pattern")[0].level is Level.OK
+
+
+def test_who_else_has_the_camera(well, look):
+    well.hold(50, "camdaemon", "/dev/video0")
+    well.hold(60, "zoom", "/dev/video0")
+    (found,) = says(look("camera", status={"pid": 50}), Level.NOTE)
+    assert found.startswith("/dev/video0 is also open in zoom (pid 60); only one program")
+
+
+def test_a_camera_that_may_slow_down(well, look):
+    well.controls[("/dev/video0", DIM)] = 1
+    (found,) = [f for f in look("camera") if f.level is Level.NOTE]
+    assert found.fix == "camdaemon camera set exposure_dynamic_framerate=0 --device /dev/video0"
+
+
+@pytest.mark.parametrize(("rate", "level"), [(29.5, Level.OK), (15.0, Level.NOTE)])
+def test_the_measured_rate(well, look, rate, level):
+    asked = []
+    found = look("camera", measure=lambda *what: asked.append(what) or (rate, 0.05), fps=30)[-1]
+    assert asked == [("/dev/video0", Size(1280, 720), 30.0)]
+    assert found.level is level
+    assert f"{rate} frames a second, the longest gap 50 ms" in found.says
+
+
+def test_no_measuring_while_the_daemon_has_it_or_the_camera_fails(well, look):
+    def fails(*_: object) -> tuple[float, float]:
+        raise DeviceError("cam would not open: zoom has it; close that")
+
+    assert "not measured: the daemon has it, at 29.9 frames" in look(
+        "camera", measure=fails, status={"pid": 1, "camera": "ok", "fps_in": 29.9}
+    )[-1].says  # fmt: skip
+    standing_by = {"pid": 1, "camera": "camdaemon"}
+    assert "30.0 frames" in look("camera", measure=lambda *_: (30.0, 0.04), status=standing_by)[-1].says
+    assert look("camera", measure=fails)[-1].says == "not measured: cam would not open: zoom has it"
+
+
+def test_measuring_counts_the_camera_s_own_stamps(monkeypatch):
+    class Camera:
+        fmt, size = PixelFormat.BGR, Size(64, 64)
+        closed = False
+        t = 0.0
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def read(self, into: HostFrame) -> None:
+            Camera.t += 0.5 if Camera.t == 1.0 else 0.1
+            Camera.t = into.t = round(Camera.t, 3)
+
+        def close(self) -> None:
+            Camera.closed = True
+
+    monkeypatch.setattr("camdaemon.capture.v4l2.V4l2Source", Camera)
+    monkeypatch.setattr("camdaemon.system.doctor.measure._SECONDS", 0.0)
+    monkeypatch.setattr("camdaemon.system.doctor.measure._LEAST", 4)
+    Camera.t = 0.8
+    rate, gap = measure("/dev/video0", Size(64, 64), 10)  # 0.9, 1.0, 1.5, 1.6: three frames' time in 0.7 s
+    assert (round(rate, 3), round(gap, 3)) == (round(3 / 0.7, 3), 0.5)
+    assert Camera.closed
+
+
+def test_the_probe_knows_this_torch():
+    facts = json.loads(ask([sys.executable, "-c", accelerator.PROBE]).out)
+    import torch
+
+    assert facts["version"] == torch.__version__
+    assert facts["available"] is torch.cuda.is_available()
+    assert facts["openvino"] is (find_spec("openvino") is not None)
+
+
+def test_a_torch_that_does_not_load(well, look):
+    well.answers[sys.executable] = Answer(1, "", "Traceback …\nOSError: libcudart.so.12: cannot open shared object\n")
+    (found,) = look("torch")
+    assert found.level is Level.PROBLEM
+    assert "OSError: libcudart.so.12" in found.says
+    assert "pip install --force-reinstall" in found.fix
+    well.answers[sys.executable] = Answer(-11)
+    assert "ended with code -11" in look("torch")[0].says
+
+
+@pytest.mark.parametrize(
+    ("facts", "driver", "expected"),
+    [
+        ({"cuda": None, "available": False}, "570.86.15", "this torch was built without CUDA"),
+        ({"cuda": "13.0", "available": False}, "570.86.15", "driver 570.86.15 is too old for this torch"),
+        ({"cuda": "12.8", "available": False, "why": "CUDA unknown error"}, "570.86.15", "CUDA unknown error"),
+        ({"cuda": "12.8", "available": False}, "", "its driver is not loaded"),
+        ({"capability": [5, 2]}, "570.86.15", "compute capability 5.2) is too old"),
+    ],
+)
+def test_a_gpu_that_torch_cannot_use(well, look, facts, driver, expected):
+    well.says_torch(**facts)
+    if not driver:
+        well.drop("/proc/driver/nvidia/version")
+    (found,) = [f for f in look("torch") if f.level is Level.PROBLEM]
+    assert expected in found.says
+    assert found.fix
+    assert [f.level for f in look("torch", device="cpu")] == [Level.OK, Level.OK], "nobody asked for it"
+
+
+def test_without_a_gpu_the_cpu_does_it(fake, look):
+    fake.says_torch(available=False)
+    assert look("torch")[-1].level is Level.NOTE
+    assert "pip install openvino" in look("torch")[-1].fix
+    fake.says_torch(available=False, openvino=True)
+    assert "640x360" in look("torch")[-1].fix
+    found = look("torch", device="cuda")[-1]
+    assert (found.level, found.fix) == (Level.PROBLEM, "camdaemon run --device auto")
+
+
+@pytest.mark.parametrize(
+    ("kernel_line", "version"),
+    [
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.256.02  Thu", "470.256.02"),
+        ("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build", "580.65.06"),
+        ("nothing known", ""),
+    ],
+)
+def test_the_driver_s_version(fake, kernel_line, version):
+    fake.put("/proc/driver/nvidia/version", kernel_line)
+    assert accelerator._driver(fake.machine) == version
+
+
+@pytest.mark.parametrize(
+    ("environ", "portal", "expected", "level"),
+    [
+        ({"WAYLAND_DISPLAY": "w", "DISPLAY": ":0"}, Answer(0, "u 2"), "portal offers global shortcuts", Level.OK),
+        ({"XDG_SESSION_TYPE": "wayland"}, Answer(1), "offers no global shortcuts", Level.NOTE),
+        ({"WAYLAND_DISPLAY": "w"}, Answer(127), "busctl is not here", Level.NOTE),
+        ({}, None, "neither WAYLAND_DISPLAY nor DISPLAY", Level.NOTE),
+    ],
+)
+def test_the_way_of_the_hotkeys(fake, look, environ, portal, expected, level):
+    fake.environ |= environ
+    if portal:
+        fake.answers["busctl"] = portal
+    found = look("desktop")[0]
+    assert expected in found.says
+    assert found.level is level
+    assert look("desktop", hotkeys=False)[0].says == "hotkeys are switched off in the configuration"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_x11_needs_pynput(fake, look, monkeypatch, there):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if there else None)
+    fake.environ["DISPLAY"] = ":0"
+    found = look("desktop")[0]
+    assert found.level is (Level.OK if there else Level.NOTE)
+    assert ("pynput is not installed" in found.says) is not there
+
+
+@pytest.mark.parametrize("dump", ["[]", '[{"info": {"props": {"media.class": "Audio/Sink"}}}]'])
+def test_a_pipewire_that_does_not_know_the_camera(well, look, dump):
+    well.answers["pw-dump"] = Answer(0, dump)
+    (found,) = [f for f in look("desktop") if f.about == "pipewire"]
+    assert "does not know /dev/video10" in found.says
+    assert found.fix.endswith("systemctl --user restart wireplumber")
+
+
+@pytest.mark.parametrize("answer", [Answer(127), Answer(0, "{"), Answer(0, "[1]"), Answer(0, "3")])
+def test_a_pipewire_that_cannot_be_asked(well, look, answer):
+    well.answers["pw-dump"] = answer
+    (found,) = [f for f in look("desktop") if f.about == "pipewire"]
+    assert found.level is Level.NOTE
+    assert "cannot be seen" in found.says
+
+
+def test_browsers_in_sandboxes(well, look):
+    well.put("/home/alice/.local/share/flatpak/app/org.mozilla.firefox/current")
+    well.put("/snap/chromium/current")
+    assert [f.fix for f in look("desktop") if f.about == "sandbox"] == [
+        "flatpak override --user --device=all org.mozilla.firefox",
+        "sudo snap connect chromium:camera",
+    ]

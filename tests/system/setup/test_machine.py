@@ -1,0 +1,68 @@
+"""The real ways to read and change a system."""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+
+import pytest
+
+from camdaemon.system.setup import accounts, machine
+from camdaemon.system.setup.machine import Answer, Machine, this_machine
+
+
+def test_a_question_has_an_answer_whatever_happens(monkeypatch):
+    assert machine.ask([sys.executable, "-c", "print('yes'); raise SystemExit(3)"]) == Answer(3, "yes\n", "")
+    assert machine.ask(["/no/such/program"]).code == 127
+    monkeypatch.setattr(machine, "_LONGEST_S", 0.05)
+    assert machine.ask(["tail", "-f", "/dev/null"]) == Answer(124, "", "tail has not ended in 0.05 s")
+
+
+def test_an_act_gets_its_text_and_tells_its_end(tmp_path, capfd):
+    file = tmp_path / "conf"
+    assert machine.act(["tee", str(file)], "é\n") == 0
+    assert file.read_text() == "é\n"
+    assert capfd.readouterr().out == "", "what is written has been shown"
+    assert machine.act([sys.executable, "-c", "raise SystemExit(5)"], None) == 5
+    assert machine.act(["/no/such/program"], None) == 127
+    assert "/no/such/program: No such file" in capfd.readouterr().err
+
+
+def test_what_is_not_there_is_none(tmp_path):
+    there = Machine(root=tmp_path)
+    (tmp_path / "sbin").mkdir()
+    (tmp_path / "sbin" / "modprobe").touch()
+    assert (there.text("/nowhere"), there.names("/nowhere"), there.kernel) == (None, [], "")
+    assert there.has("modprobe")
+    assert not there.has("rmmod")
+    assert machine.control(str(tmp_path / "none"), 1) is None
+    assert machine.control("/dev/null", 1) is None, "no V4L2 device"
+    assert machine.access_list(str(tmp_path / "none")) == b""
+
+
+def test_this_machine_knows_its_kernel_and_its_user(monkeypatch):
+    here = this_machine()
+    assert here.kernel == os.uname().release
+    assert here.uid == os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("SUDO_USER", "alice")
+    assert this_machine().user == "alice"
+
+
+def test_an_acl_of_the_kernel_is_read(tmp_path):
+    node = tmp_path / "node"
+    node.touch()
+    nobody = 0xFFFFFFFF
+    entries = [(1, 6, nobody), (2, 6, 4711), (2, 4, 4712), (4, 4, nobody), (16, 6, nobody), (32, 0, nobody)]
+    written = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(node, "system.posix_acl_access", written)
+    except OSError as wrong:
+        pytest.skip(f"this file system keeps no ACLs: {wrong}")
+    assert accounts.listed_users(machine.access_list(str(node))) == {4711}
+
+
+def test_a_torn_acl_names_nobody():
+    assert accounts.listed_users(b"") == set()
+    assert accounts.listed_users(b"\2\0\0\0\2\0\6") == set()

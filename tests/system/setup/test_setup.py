@@ -1,0 +1,231 @@
+"""`camdaemon setup` on machines that are folders: what it plans, what it does, and that a second time is nothing."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from acting import OPTIONS, again_is_nothing, commands, run
+from fake_machine import FEDORA
+
+from camdaemon.errors import CamdaemonError, ConfigError
+from camdaemon.system.setup import files
+from camdaemon.system.setup.plan import make_plan
+from camdaemon.system.setup.shown import typed
+from camdaemon.system.setup.steps import Wanted
+
+
+def test_a_fresh_debian_says_what_to_install_and_does_nothing(fake, capsys):
+    with pytest.raises(CamdaemonError, match=r"type what step 1 says, then: camdaemon setup, or .* setup --install$"):
+        run(fake)
+    shown = capsys.readouterr().out
+    assert "sudo apt install v4l2loopback-dkms v4l2loopback-utils linux-headers-6.1.0-18-amd64" in shown
+    assert fake.done == []
+
+
+def test_install_does_all_of_it_and_a_second_time_is_nothing(fake, capsys):
+    run(fake, install=True)
+    assert [line.split()[0] for line in fake.done] == ["apt", "tee", "tee", "tee", "udevadm", "usermod", "modprobe"]
+    assert fake.text("/etc/modprobe.d/camdaemon.conf") == f"{files.MARK}\n{OPTIONS}\n"
+    assert fake.text("/etc/modules-load.d/camdaemon.conf") == f"{files.MARK}\nv4l2loopback\n"
+    rules = fake.text("/etc/udev/rules.d/83-camdaemon.rules")
+    assert 'KERNEL=="v4l2loopback", GROUP="video", MODE="0660"' in rules
+    assert 'KERNEL=="video10"' in rules
+    assert "video:x:44:bob,alice" in fake.text("/etc/group")
+    assert capsys.readouterr().out.endswith(
+        "Done: /dev/video10 (camdaemon) is there, now and after every start of the machine.\nNext: camdaemon run\n"
+    )
+    again_is_nothing(fake)
+    assert capsys.readouterr().out.startswith("Nothing to do: /dev/video10 (camdaemon) is there")
+
+
+def test_a_dry_run_shows_every_step_and_does_none(fake, capsys):
+    fake.build()
+    before = sorted(fake.root.rglob("*"))
+    run(fake, dry_run=True)
+    shown = capsys.readouterr().out
+    assert fake.done == []
+    assert sorted(fake.root.rglob("*")) == before
+    for words in (OPTIONS, 'KERNEL=="v4l2loopback"', "sudo usermod -aG video alice", "sudo modprobe v4l2loopback "):
+        assert words in shown
+    assert "apt" not in shown
+    assert shown.endswith("Nothing was done.\n")
+
+
+@pytest.mark.parametrize(("answer", "done"), [(True, True), (False, False)])
+def test_it_asks_once_and_takes_no_for_an_answer(fake, capsys, answer, done):
+    fake.build()
+    asked = []
+    run(fake, yes=False, agree=lambda question: asked.append(question) or answer)
+    assert asked == ["Do all this? [y/N] "]
+    assert bool(fake.done) is done
+    assert ("Nothing was done." in capsys.readouterr().out) is not done
+
+
+def test_where_nobody_can_be_asked_nothing_is_done(fake, capsys):
+    fake.build()
+    fake.made(terminal=False)
+    with pytest.raises(ConfigError, match=r"camdaemon setup --label 'my cam' --yes$"):
+        run(fake, Wanted(label="my cam"), yes=False)
+    assert fake.done == []
+    run(fake)
+    assert fake.done[-1].startswith("modprobe v4l2loopback ")
+
+
+def test_without_sudo_the_very_commands_are_printed_for_root(fake, tmp_path, capsys):
+    fake.build()
+    fake.drop("/usr/bin/sudo")
+    with pytest.raises(CamdaemonError, match="only root may do this"):
+        run(fake)
+    assert fake.done == []
+    lines = [line.strip() for line in capsys.readouterr().out.partition("Type, as root:\n")[2].splitlines() if line]
+    assert any(line.startswith("usermod ") for line in lines)
+    steps = [step for step in make_plan(fake.machine, Wanted(label="é cam")).steps if step.file]
+    for step in steps:  # what is typed writes what is shown
+        file = tmp_path / "typed"
+        subprocess.run(["sh", "-c", typed(step).replace(step.file, str(file))], check=True, timeout=10)
+        assert file.read_text() == step.text
+    assert len(steps) == 3
+
+
+def test_root_needs_no_sudo_and_no_group(fake):
+    fake.build()
+    fake.made(uid=0, user="root")
+    run(fake)  # the fake refuses a sudo
+    assert not [line for line in fake.done if line.startswith("usermod")]
+
+
+def test_with_sudo_typed_before_it_the_person_gets_the_group(fake):
+    fake.build()
+    fake.made(uid=0, user="alice")
+    run(fake)
+    assert "usermod -aG video alice" in fake.done
+
+
+@pytest.mark.parametrize("why", ["member", "later", "seat", "desktop", "no such group"])
+def test_the_group_is_for_those_who_need_it(fake, why):
+    fake.build()
+    match why:
+        case "member":
+            fake.made(groups={"video"})
+        case "later":
+            fake.put("/etc/group", "video:x:44:bob,alice\n")
+        case "seat":
+            fake.camera()
+            fake.seat("/dev/video0")
+        case "desktop":
+            fake.put("/usr/lib/udev/rules.d/70-uaccess.rules")
+            fake.environ["WAYLAND_DISPLAY"] = "wayland-0"
+        case "no such group":
+            fake.put("/etc/group", "root:x:0:\n")
+    assert not [line for line in commands(fake) if line.startswith("usermod")]
+
+
+def test_a_seat_of_somebody_else_is_not_ours(fake):
+    fake.build()
+    fake.camera()
+    fake.put("/usr/lib/udev/rules.d/70-uaccess.rules")
+    fake.environ["WAYLAND_DISPLAY"] = "wayland-0"  # but the node says that it is not hers
+    assert "usermod -aG video alice" in commands(fake)
+
+
+def test_a_file_of_somebody_else_is_left_alone_unless_it_says_the_same(fake):
+    fake.build()
+    fake.put(files.OPTIONS, "options v4l2loopback video_nr=10 exclusive_caps=0\n")
+    with pytest.raises(ConfigError, match=r"not written by camdaemon setup.*sudo rm /etc/modprobe.d/camdaemon.conf"):
+        run(fake)
+    assert fake.done == []
+    fake.put(files.OPTIONS, f"# copied from the manual\n\n{OPTIONS}\n")
+    run(fake)
+    assert fake.text(files.OPTIONS).startswith("# copied")
+    again_is_nothing(fake)
+
+
+def test_options_of_another_program_are_joined_by_the_person(fake, capsys):
+    fake.build()
+    fake.put("/usr/lib/modprobe.d/obs.conf", 'options v4l2loopback video_nr=3 card_label="OBS Cam" exclusive_caps=1\n')
+    fake.put("/usr/lib/modprobe.d/x.conf", "options v4l2loopback video_nr=7\n")
+    fake.put("/etc/modprobe.d/x.conf", "# hides its namesake\n")
+    run(fake)
+    joined = (
+        'options v4l2loopback devices=2 video_nr=3,10 card_label="OBS Cam,camdaemon" exclusive_caps=1,1 max_buffers=4'
+    )
+    shown = capsys.readouterr().out
+    assert f"let that line in /etc/modprobe.d/obs.conf be:\n    {joined}" in shown
+    assert "x.conf" not in shown
+    assert "is there.\n" in shown, "no promise for after the restart"
+    assert not fake.has(files.OPTIONS)
+    fake.put("/etc/modprobe.d/obs.conf", joined.replace("exclusive_caps=1,1", "exclusive_caps=1,0"))
+    run(fake)
+    assert joined in capsys.readouterr().out, "each number once"
+    fake.put("/etc/modprobe.d/obs.conf", f"{joined}\n")
+    again_is_nothing(fake)
+    assert capsys.readouterr().out.startswith("Nothing to do: /dev/video10 (camdaemon) is there, now and after every")
+
+
+def test_a_module_for_an_older_kernel_is_built_for_this_one(fake):
+    fake.build()
+    fake.put("/usr/sbin/dkms")
+    fake.kernel("6.1.0-20-amd64")
+    step, rebuild, *_ = make_plan(fake.machine, Wanted()).steps
+    assert (step.by_hand, rebuild.by_hand) == (True, True)
+    assert "only there for 6.1.0-18-amd64" in step.why
+    assert step.command[-1] == "linux-headers-6.1.0-20-amd64"
+    assert rebuild.command == ("dkms", "autoinstall")
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        (FEDORA, "dnf install akmod-v4l2loopback"),
+        ("ID=manjaro\nID_LIKE=arch\n", "pacman -S --needed v4l2loopback-dkms"),
+        ('ID="opensuse-tumbleweed"\nID_LIKE="opensuse suse"\n', "zypper install v4l2loopback-kmp-default"),
+    ],
+)
+def test_each_distribution_has_its_own_command(fake, release, expected):
+    fake.put("/etc/os-release", release)
+    assert any(line.startswith(expected) for line in commands(fake))
+
+
+def test_an_unknown_distribution_is_told_so(fake):
+    fake.put("/etc/os-release", "ID=plan9\n")
+    with pytest.raises(CamdaemonError, match="install the package v4l2loopback with your package manager"):
+        run(fake)
+
+
+def test_a_step_that_fails_ends_it_and_says_where_to_look(fake):
+    fake.build()
+    fake.broken = "modprobe"
+    with pytest.raises(
+        CamdaemonError, match=r"could not load the module \(exit code 1\).* camdaemon doctor, then: camd"
+    ):
+        run(fake)
+    fake.broken = ""
+    fake.done.clear()
+    run(fake)
+    assert [line.split()[0] for line in fake.done] == ["modprobe"], "the rest was done"
+
+
+def test_a_device_that_does_not_come_is_no_success(fake, monkeypatch):
+    monkeypatch.setattr("camdaemon.system.setup.perform._PATIENCE_S", 0.0)
+    monkeypatch.setattr(fake, "_modprobe", lambda options: 0)
+    fake.build()
+    with pytest.raises(CamdaemonError, match="/dev/video10 did not appear; see what is wrong: camdaemon doctor"):
+        run(fake)
+
+
+def test_who_may_not_use_it_yet_is_told(fake, capsys):
+    fake.build()
+    fake.forbidden.add("/dev/video10")
+    run(fake)
+    assert "from the next login on): log out and in again" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"number": -1}, {"number": 256}, {"devices": 0}, {"label": "a,b"}, {"label": 'x"y'}, {"label": " "},
+     {"label": "a\nb"}, {"label": "x" * 32}, {"label": "x" * 30, "devices": 2}],
+)  # fmt: skip
+def test_what_no_kernel_takes_is_refused(wrong):
+    with pytest.raises(ConfigError, match="; try: "):
+        Wanted(**wrong)

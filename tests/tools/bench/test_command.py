@@ -1,0 +1,54 @@
+"""The command: its files, and what it says of a mistake."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from camdaemon.cli.bench import bench
+from camdaemon.errors import ConfigError
+from camdaemon.frames.picture import read
+
+
+def _invoke(*arguments: str):
+    app = typer.Typer()
+    app.command()(bench)
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_command_writes_what_it_is_asked_for(tmp_path):
+    files = tmp_path / "new" / "bench.json", tmp_path / "bench.png"
+    options = ["--size", "64x64", "--frames", "2", "--rounds", "1", "--threads", "1", "--device", "cpu"]
+    done = _invoke(*options, "--backbone", "mobilenetv2", "--json", str(files[0]), "--plot", str(files[1]))
+    assert done.exit_code == 0, done.output
+    assert "Network alone" in done.output
+    assert json.loads(files[0].read_text())["subject"]["backbone"] == "mobilenetv2"
+    assert read(files[1], "").shape[1] == 1000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--backbone", "vgg"], "'vgg' is not known here; try --backbone mobilenetv2 or resnet50 or resnet101"),
+        (["--engine", "abacus"], "try --engine auto or torch or openvino"),
+        (["--precision", "int4"], "try --precision auto"),
+        (["--refine", "all"], "try --refine sampling or"),
+        (["--device", "tpu"], "try --device auto or cpu or cuda"),
+        (["--scale", "2"], "try --scale 0.25"),
+        (["--source", "/dev/video0"], "is a camera.*try --source FILE"),
+        (["--source", "nothing.mp4"], "is neither a camera"),
+        (["--weights", "/nowhere.pth"], "cannot read the weights"),
+        (["--weights", "a.pth", "--backbone", "resnet50"], "leave one out"),
+        (["--size", "10"], "try --size 1280x720"),
+        (["--paper", "--plot", "a.png"], "try --plot bench.png"),
+        (["--plot", "a.svg"], "try --plot bench.png"),
+        (["--fps", "60"], "try --soak 60 --fps 60"),
+        (["--soak", "2", "--paper"], "leave --paper and --plot out"),
+    ],
+)
+def test_mistakes_are_said_in_words(options, message):
+    done = _invoke("--frames", "2", "--rounds", "1", "--size", "64x64", *options)
+    assert isinstance(done.exception, ConfigError)
+    with pytest.raises(ConfigError, match=message):
+        raise done.exception

@@ -1,0 +1,223 @@
+"""Composites, clips and files through the mattings, and what the command writes."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from camdaemon.config.schema import Config
+from camdaemon.errors import CamdaemonError, ConfigError
+from camdaemon.frames.frame import Size
+from camdaemon.tools.evaluate.cli import evaluate
+from camdaemon.tools.evaluate.clips import find_clips, truth
+from camdaemon.tools.evaluate.composites import Composites, worse_plate
+from camdaemon.tools.evaluate.contest import Entrant, Row, entrants, on_clip, on_composites, on_files
+from camdaemon.tools.evaluate.report import markdown
+from camdaemon.tools.files.files import ColourFile, GrayFile
+from camdaemon.tools.files.studio import Studio
+
+SIZE = Size(256, 144)
+
+
+def nothing(name: str, strip: list[np.ndarray]) -> None:
+    pass
+
+
+def write(path: Path, rgb: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), rgb[..., ::-1] if rgb.ndim == 3 else rgb)
+    return path
+
+
+def room(seed: int = 0) -> np.ndarray:
+    small = np.random.default_rng(seed).integers(90, 200, (5, 8, 3), np.uint8)
+    return cv2.resize(small, (160, 90), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> tuple[Path, Path]:
+    """Folders of two people (dark blobs) and three rooms."""
+    for number in range(2):
+        alpha = np.zeros((60, 40), np.uint8)
+        cv2.ellipse(alpha, (20, 40), (14, 34), 0, 0, 360, 255, -1, cv2.LINE_AA)
+        write(tmp_path / "people" / f"p{number}.png", alpha)
+        write(tmp_path / "people" / f"p{number}.jpg", np.full((60, 40, 3), (20, 40 * number, 30), np.uint8))
+    for number in range(3):
+        write(tmp_path / "plates" / f"r{number}.jpg", room(number))
+    return tmp_path / "people", tmp_path / "plates"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A folder with one clip: the empty room for 40 frames, then a dark square for 10."""
+    plate = cv2.resize(room(), (SIZE.width, SIZE.height))
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    film, alphas = ColourFile(folder / "a.mp4", SIZE, 30), GrayFile(folder / "a-alpha.mp4", SIZE, 30)
+    for number in range(50):
+        alpha = np.zeros((SIZE.height, SIZE.width), np.uint8)
+        if number >= 40:
+            alpha[50:90, 30 + number : 130 + number] = 255
+        film.write(np.where(alpha[..., None] > 0, np.uint8(20), plate), "")
+        alphas.write(alpha, "")
+    film.close()
+    alphas.close()
+    write(folder / "a-plate.png", plate)
+    return folder
+
+
+def test_a_composite_depends_on_its_number_and_the_seed_alone(sets: tuple[Path, Path]) -> None:
+    three, five = ([*Composites(*sets, SIZE, count, 4)] for count in (3, 5))
+    other = [*Composites(*sets, SIZE, 3, 5)]
+    for one, same in zip(three, five, strict=False):
+        assert one.name == same.name
+        assert (one.frame == same.frame).all()
+        assert (one.plate == same.plate).all()
+    assert any((one.frame != another.frame).any() for one, another in zip(three, other, strict=True))
+
+
+def test_a_composite_is_made_of_its_alpha(sets: tuple[Path, Path]) -> None:
+    for case in Composites(*sets, SIZE, 6, 1):
+        person = case.alpha == 1
+        assert case.frame.shape == case.plate.shape == case.foreground.shape == (144, 256, 3)
+        assert 0.02 < case.alpha.mean() < 0.9
+        assert np.abs(case.frame[person].astype(int) - case.foreground[person]).mean() < 6
+        assert case.frame[person].mean() < 80 < case.frame[case.alpha == 0].mean()
+
+
+def test_a_worse_plate_is_moved_by_less_than_a_pixel_and_of_another_gamma() -> None:
+    scene = np.full((40, 60, 3), 0.5, np.float32)
+    scene[:, 30:] = 0.25
+    for seed in range(8):
+        plate = worse_plate(scene, np.random.default_rng(seed))
+        left, right = plate[:, 5:25].mean(), plate[:, 35:55].mean()
+        gamma = np.log(left) / np.log(0.5)
+        assert 0.85 <= gamma <= 1.15
+        assert np.log(right) / np.log(0.25) == pytest.approx(gamma, abs=0.01)
+        assert np.abs(plate[:, 28] - left).mean() < 0.03
+
+
+def test_mattings_on_composites(sets: tuple[Path, Path]) -> None:
+    seen: list[int] = []
+    field = entrants(["difference"], [True, False], "cpu")
+    *_, rows = on_composites("made", Composites(*sets, SIZE, 3, 1), field, lambda name, strip: seen.append(len(strip)))
+    assert seen == [4, 4, 4]
+    assert [row.matting for row in rows] == ["difference", "difference, unmatched"]
+    for row in rows:
+        assert len(row.cases) == 3
+        assert row.means()["whole MAD"] < 250
+        assert row.means()["FG MSE"] < 60
+
+
+def test_mattings_on_a_clip(clip: Path) -> None:
+    field = [Entrant("difference", Studio(Config(matting="difference", device="cpu")))]
+    for take in (False, True):
+        (found,) = find_clips(clip, take_plates=take)
+        assert (found.plate == "auto") is take
+        *_, (row,) = on_clip(found, field, 5, nothing)
+        means = row.means()
+        assert len(row.cases) == 50
+        assert sum("whole SAD" in figures for figures in row.cases.values()) == 10
+        assert means["whole MAD"] < 5
+        assert 0 < means["dtSSD"] < 5
+        assert "FG MSE" not in means
+
+
+def test_the_truth_of_a_clip_has_the_whole_range(clip: Path) -> None:
+    alphas = [*truth(clip / "a-alpha.mp4", (256, 144))]
+    assert len(alphas) == 50
+    assert alphas[0].max() <= 1 / 255
+    assert np.abs(alphas[45][55:85, 80:150] - 1).max() <= 1 / 255
+
+
+def test_alphas_in_files(tmp_path: Path) -> None:
+    alpha = np.zeros((40, 40), np.uint8)
+    alpha[:, 20:] = 255
+    write(tmp_path / "true" / "a.png", alpha)
+    write(tmp_path / "found" / "a.png", (alpha.astype(np.uint16) * 257) // 2)
+    *_, (row,) = on_files(tmp_path / "found", tmp_path / "true")
+    assert row.means()["whole MAD"] == pytest.approx(250, abs=0.1)
+
+
+def test_means_are_of_the_cases_that_have_a_figure() -> None:
+    row = Row("x", "y", {"a": {"SAD": 1.0, "Conn": float("nan")}, "b": {"SAD": 3.0}})
+    assert row.means()["SAD"] == 2
+    assert "| x | y | – / – |" in markdown([row], {})
+
+
+def run(*arguments: object) -> None:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(evaluate)
+    result = CliRunner().invoke(app, [str(each) for each in arguments])
+    if result.exception:
+        raise result.exception
+
+
+def test_the_command_writes_what_it_found(sets: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
+    output, strips = tmp_path / "scores", tmp_path / "strips"
+    made = ("--people", sets[0], "--plates", sets[1], "--count", 2, "--size", "128x72")
+    run(*made, "--device", "cpu", "--output", output, "--pictures", strips)
+    found = json.loads((output / "scores.json").read_text())
+    assert [(row["on"], row["matting"]) for row in found["rows"]] == [
+        ("composites", "bgmv2"),
+        ("composites", "difference"),
+    ]
+    assert len(found["rows"][0]["cases"]) == 2
+    assert "| composites | bgmv2 |" in (output / "scores.md").read_text()
+    assert len([*strips.iterdir()]) == 2
+    assert str(tmp_path) not in (output / "scores.md").read_text()
+    run("--clips", clip, "--every", 25, "--matting", "difference", "--exposure", "both", "--output", output)
+    assert "| a | difference, unmatched |" in (output / "scores.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to score .*--clips DIR$"),
+        (["--people", "x"], "--people, --plates belong together"),
+        (["--people", "nowhere", "--plates", "nowhere"], "no folder"),
+        (["--clips", "."], "no clip NAME.mp4"),
+        (["--predicted", ".", "--truth", "."], "no PNG files"),
+        (["--people", ".", "--plates", ".", "--matting", "magic"], "no matting 'magic'; try --matting bgmv2"),
+        (["--people", ".", "--plates", ".", "--matting", "bgmv2:nowhere.pth"], "cannot read the weights"),
+        (["--people", ".", "--plates", ".", "--device", "gpu"], "no device 'gpu'"),
+    ],
+)
+def test_mistakes_are_told(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        run(*arguments)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_missing_or_misshapen_alpha_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "true" / "a.png", np.zeros((8, 8), np.uint8))
+    with pytest.raises(ConfigError, match=r"1 of 1 alphas are missing .*a\.png; "):
+        [*on_files(tmp_path / "found", tmp_path / "true")]
+    write(tmp_path / "found" / "a.png", np.zeros((8, 9), np.uint8))
+    with pytest.raises(ConfigError, match="is 9x8, the truth 8x8"):
+        [*on_files(tmp_path / "found", tmp_path / "true")]
+
+
+def test_a_truth_that_is_too_short_is_an_error(clip: Path) -> None:
+    (found,) = find_clips(clip, take_plates=False)
+    with GrayFileOf(found.alpha) as file:
+        file.write(np.zeros((144, 256), np.uint8), "")
+    field = [Entrant("difference", Studio(Config(matting="difference", device="cpu")))]
+    with pytest.raises(CamdaemonError, match="ends before its clip, after 1 frames"):
+        [*on_clip(found, field, 5, nothing)]
+
+
+class GrayFileOf:
+    def __init__(self, path: Path) -> None:
+        self.file = GrayFile(path, SIZE, 30)
+
+    def __enter__(self) -> GrayFile:
+        return self.file
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()

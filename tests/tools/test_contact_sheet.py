@@ -1,0 +1,89 @@
+"""The contact sheet: three columns, a row for each moment, each picture whole and in its place."""
+
+import numpy as np
+import pytest
+import torch
+
+from camdaemon.frames import pixels
+from camdaemon.frames.job import Look
+from camdaemon.tools.contact_sheet import MomentJob, sheet
+
+WIDTH = 480
+COLOURS = ((200, 30, 30), (90, 90, 90), (30, 200, 30))
+
+
+def moment(scale: float = 1.0, height: int = 72, width: int = 128):
+    return tuple(np.full((height, width, 3), [int(c * scale) for c in rgb], np.uint8) for rgb in COLOURS)
+
+
+def centres(mask: np.ndarray) -> tuple[float, float]:
+    rows, columns = np.nonzero(mask)
+    return float(rows.mean()), float(columns.mean())
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize(("height", "width"), [(72, 128), (128, 72), (360, 640)])
+def test_every_picture_is_whole_and_in_its_column(rows, height, width):
+    found = sheet([moment(1 - 0.15 * i, height, width) for i in range(rows)], WIDTH)
+    assert found.shape[1] == WIDTH
+    assert found.dtype == np.uint8
+    areas, columns = [], []
+    for rgb in COLOURS:
+        places = []
+        for i in range(rows):
+            mask = np.abs(found.astype(int) - [int(c * (1 - 0.15 * i)) for c in rgb]).max(2) <= 1
+            areas.append(mask.sum())
+            places.append(centres(mask))
+        assert [y for y, _ in places] == sorted(y for y, _ in places), "rows are in the order of time"
+        columns.append(np.mean([x for _, x in places]))
+    assert columns == sorted(columns), "camera, alpha, composite"
+    assert columns[1] == pytest.approx(WIDTH / 2, abs=3)
+    assert max(areas) - min(areas) <= 0.01 * max(areas)
+    side = (WIDTH - 48) // 3
+    assert areas[0] == pytest.approx(side * side * height / width, rel=0.02), "the shape of the pictures is kept"
+
+
+def test_there_is_a_heading_above_each_column():
+    head = sheet([moment()])[:40].astype(int)
+    for i in range(3):
+        part = head[:, i * 480 : (i + 1) * 480]
+        assert (part.max(2) < 150).sum() > 60
+
+
+def test_it_is_wide_enough_to_see_hair_in():
+    assert sheet([moment()]).shape[1] == 1440
+
+
+def look(**changes) -> Look:
+    src = torch.zeros(1, 3, 72, 128)
+    src[:, 0] = 1.0
+    parts = {"src": src, "alpha": torch.full((1, 1, 72, 128), 0.5), "finished": src.flip(1)} | changes
+    return Look(3, 1.0, **parts)
+
+
+@pytest.mark.parametrize("missing", [{"alpha": None}, {"finished": None}, {"alpha": None, "finished": None}])
+def test_the_job_waits_for_a_frame_with_a_matte(missing):
+    assert MomentJob().feed(look(**missing)) is None
+
+
+@pytest.mark.parametrize("of", [pixels.unit, pixels.as_bytes], ids=["floats", "bytes"])
+def test_the_job_copies_the_frame_as_pictures(of):
+    plain = look()
+    given = look(src=of(plain.src), alpha=of(plain.alpha), finished=of(plain.finished))
+    found = MomentJob().feed(given)
+    assert [each.shape for each in found] == [(72, 128, 3)] * 3
+    assert [each.dtype for each in found] == [np.uint8] * 3
+    given.src.zero_()
+    assert found[0][0, 0].tolist() == [255, 0, 0], "a copy, since the tensors are only borrowed"
+    assert found[1][0, 0].tolist() == [128, 128, 128]
+    assert found[2][0, 0].tolist() == [0, 0, 255]
+
+
+def test_half_precision_and_values_out_of_range_do_not_wrap():
+    over = torch.tensor([1.2, -0.1, 1.0]).half()[None, :, None, None].expand(1, 3, 72, 128)
+    found = MomentJob().feed(look(src=over, finished=over))
+    assert found[0][0, 0].tolist() == [255, 0, 255]
+
+
+def test_the_show_goes_on_during_the_job():
+    assert MomentJob().card() is None

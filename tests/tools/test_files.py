@@ -1,0 +1,330 @@
+"""Pictures and videos through the stops, without threads: sizes, files, and what happens when something is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from camdaemon.cli.tools import image, video
+from camdaemon.config.schema import Config, PlateConfig
+from camdaemon.errors import CamdaemonError, ConfigError, MattingError
+from camdaemon.frames.frame import Size
+from camdaemon.frames.matte import Matte
+from camdaemon.plate.take import Plate
+from camdaemon.tools.files.files import ColourFile, GrayFile, whole
+from camdaemon.tools.files.image import matte_pair, pairs
+from camdaemon.tools.files.results import ClipBackdrop, Wanted
+from camdaemon.tools.files.studio import Studio, padded, shown_alpha
+from camdaemon.tools.files.video import Film, matte_film, plate_of
+
+PERSON = (20, 30, 120)
+
+
+def room(height: int = 72, width: int = 128) -> np.ndarray:
+    small = np.random.default_rng(5).integers(110, 190, (5, 8, 3), np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def somebody(plate: np.ndarray, left: int = 40) -> np.ndarray:
+    frame = plate.copy()
+    frame[34:, left : left + 40] = PERSON
+    return frame
+
+
+def write(path: Path, rgb: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), rgb[..., ::-1])
+    return path
+
+
+def read(path: Path) -> np.ndarray:
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None, path
+    return found if found.ndim == 2 else found[..., [2, 1, 0, *range(3, found.shape[2])]]
+
+
+def run(command: object, *arguments: object) -> str:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(command)
+    result = CliRunner().invoke(app, [str(each) for each in arguments])
+    if result.exception:
+        raise result.exception
+    return result.output
+
+
+@pytest.fixture
+def difference() -> Studio:
+    return Studio(Config(matting="difference", device="cpu"))
+
+
+@pytest.mark.parametrize(("height", "width"), [(72, 128), (71, 127), (33, 50)])
+def test_the_alpha_has_the_pictures_size(height: int, width: int, tmp_path: Path) -> None:
+    plate = room(height, width)
+    src, back = write(tmp_path / "s.png", somebody(plate)), write(tmp_path / "p.png", plate)
+    names = ("alpha", "foreground", "composite", "error", "refined")
+    wanted = [each for name in names for each in (f"--{name}", tmp_path / "out" / f"{name}.png")]
+    run(image, "--src", src, "--plate", back, *wanted, "--device", "cpu")
+    shapes = [read(tmp_path / "out" / f"{name}.png").shape for name in names]
+    assert shapes == [(height, width), (height, width, 4), (height, width, 3), (height, width), (height, width)]
+    assert len([*(tmp_path / "out").iterdir()]) == 5
+
+
+def test_the_alpha_is_what_the_composite_uses(tmp_path: Path, difference: Studio) -> None:
+    plate = room()
+    pair = pairs(
+        write(tmp_path / "s.png", somebody(plate)),
+        write(tmp_path / "p.png", plate),
+        Wanted(tmp_path / "a.png", tmp_path / "f.png", tmp_path / "c.png"),
+    )[0]
+    assert matte_pair(difference, pair, "color:#ffffff", 0.92) == ""
+    alpha, cut, composite = (read(tmp_path / f"{name}.png").astype(float) for name in "afc")
+    assert alpha[40:60, 50:70].min() == 255
+    assert alpha[:15].max() == 0
+    assert (cut[..., 3] == alpha).all()
+    assert (cut[..., :3][alpha == 0] == 0).all()  # no room in what is cut out
+    expected = cut[..., :3] * alpha[..., None] / 255 + 255 - alpha[..., None]
+    assert np.abs(composite - expected).max() <= 2
+
+
+def test_shown_alpha_is_stretched() -> None:
+    matte = Matte(torch.tensor([0.0, 0.02, 0.5, 0.98, 1]).view(1, 1, 1, 5), torch.rand(1, 3, 1, 5), 0)
+    assert shown_alpha(matte).flatten().tolist() == pytest.approx([0, 0, 0.5, 1, 1])
+
+
+def test_a_darker_picture_is_matched_in_one_shot(difference: Studio) -> None:
+    plate = room(144, 256)
+    frame = plate.copy()
+    frame[60:, 40:200] = (200, 210, 220)  # a third of the picture
+    darker = (frame * [0.80, 0.75, 0.70]).astype(np.uint8)
+    alpha = shown_alpha(difference.still(darker, Plate(plate)))[0, 0]
+    assert alpha[:, 220:].mean() < 0.02
+    assert alpha[80:, 60:180].mean() > 0.9
+
+
+def test_a_picture_and_its_mirror_image_have_the_same_matte() -> None:
+    studio, plate = Studio(Config(device="cpu", match_exposure=False)), room()
+    rgb = somebody(plate)
+    flipped = [np.ascontiguousarray(each[:, ::-1]) for each in (rgb, plate)]
+    one, other = studio.still(rgb, Plate(plate)), studio.still(flipped[0], Plate(flipped[1]))
+    assert one.alpha.std() > 0.1, "nobody was found"
+    torch.testing.assert_close(other.alpha.flip(3), one.alpha, atol=1e-4, rtol=0)
+    torch.testing.assert_close(other.foreground.flip(3), one.foreground, atol=1e-4, rtol=0)
+    live = Studio(Config(device="cpu", match_exposure=False), live=True).still(rgb, Plate(plate))
+    assert (live.alpha - one.alpha).abs().max() > 1e-3, "live looks but once"
+
+
+def test_a_smaller_plate_is_scaled_and_another_shape_refused(tmp_path: Path, difference: Studio) -> None:
+    src = write(tmp_path / "s.png", somebody(room()))
+    half, square = write(tmp_path / "h.png", room(36, 64)), write(tmp_path / "q.png", room(72, 72))
+    out = Wanted(tmp_path / "a.png")
+    matte_pair(difference, pairs(src, half, out)[0], "plate", 0.92)
+    assert read(tmp_path / "a.png").shape == (72, 128)
+    with pytest.raises(ConfigError, match=r"is 72x72, the picture 128x72.*--plate FILE$"):
+        matte_pair(difference, pairs(src, square, out)[0], "plate", 0.92)
+
+
+def test_a_folder_of_pairs(tmp_path: Path) -> None:
+    for name, left in (("a", 20), ("b", 70)):
+        write(tmp_path / "in" / f"{name}_img.png", somebody(room(), left))
+        write(tmp_path / "in" / f"{name}_back.jpg", room())
+    done = ("--alpha", tmp_path / "alpha", "--composite", tmp_path / "made", "--backdrop", "blur:4")
+    run(image, "--src", tmp_path / "in", *done, "--matting", "difference", "--device", "cpu")
+    assert sorted(path.name for path in (tmp_path / "alpha").iterdir()) == ["a.png", "b.png"]
+    assert read(tmp_path / "alpha" / "a.png")[50, 30] == 255
+    assert read(tmp_path / "alpha" / "b.png")[50, 30] == 0
+    (tmp_path / "in" / "a_back.jpg").unlink()
+    with pytest.raises(ConfigError, match=r"1 of 2 pictures .* first is a_img; add a_back\.png$"):
+        run(image, "--src", tmp_path / "in", *done)
+    with pytest.raises(ConfigError, match=r"no pair NAME_img\.png"):
+        run(image, "--src", tmp_path, *done)
+    with pytest.raises(ConfigError, match=r"not a\.png; try a$"):
+        run(image, "--src", tmp_path / "in", "--alpha", "a.png")
+    with pytest.raises(ConfigError, match="leave out --plate"):
+        run(image, "--src", tmp_path / "in", "--plate", "p.png", *done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--src", "s.png", "--plate", "p.png"], "nothing to write .*--composite composite.png$"),
+        (["--src", "s.png", "--alpha", "a.png"], "--plate FILE$"),
+        (["--src", "s.png", "--plate", "p.png", "--alpha", "a.jpg"], "not a.jpg; try a.png$"),
+        (["--src", "s.png", "--plate", "p.png", "--alpha", "a.png", "--error", "a.png"], "same name"),
+        (["--src", "none.png", "--plate", "p.png", "--alpha", "a.png"], "cannot read the picture none.png"),
+        (["--src", "s.png", "--plate", "p.png", "--alpha", "s.png/a.png"], "cannot write s.png/a.png"),
+        (["--src", "s.png", "--plate", "p.png", "--error", "e.png", "--matting", "difference"], "predicts no error"),
+        (["--src", "s.png", "--plate", "p.png", "--composite", "c.png", "--backdrop", "x"], "backdrop 'x'"),
+        (["--src", "s.png", "--plate", "p.png", "--alpha", "a.png", "--weights", "w.pth"], "cannot read the weights"),
+        (["--src", "s.png", "--plate", "p.png", "--alpha", "a.png", "--device", "gpu"], "device = 'gpu'"),
+    ],
+)
+def test_mistakes_are_told(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "s.png", somebody(room()))
+    write(tmp_path / "p.png", room())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        run(image, *arguments)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.png", "s.png"]
+
+
+def test_a_matte_of_nearly_everything_is_a_warning(tmp_path: Path, difference: Studio) -> None:
+    src = write(tmp_path / "s.png", np.full((72, 128, 3), 30, np.uint8))
+    pair = pairs(src, write(tmp_path / "p.png", room()), Wanted(tmp_path / "a.png"))[0]
+    warning = matte_pair(Studio(Config(matting="difference", device="cpu", match_exposure=False)), pair, "plate", 0.92)
+    assert "covers 100% of the picture" in warning
+    assert read(tmp_path / "a.png").mean() > 250
+
+
+def test_padding_repeats_the_edge() -> None:
+    rgb = np.random.default_rng(0).integers(0, 255, (70, 101, 3), np.uint8)
+    larger = padded(rgb)
+    assert larger.shape == (72, 104, 3)
+    assert (larger[:70, :101] == rgb).all()
+    assert (larger[:70, 103] == rgb[:, 100]).all()
+    with pytest.raises(ConfigError, match=r"8193x4.*scale it down$"):
+        padded(np.zeros((4, 8193, 3), np.uint8))
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """40 frames of the empty room, then 6 with somebody walking, who is 6 % darker for the camera than the plate."""
+    file = ColourFile(tmp_path / "clip.mp4", Size(128, 72), 30)
+    for number in range(46):
+        file.write(room() if number < 40 else (somebody(room(), 4 * number - 140) * 0.94).astype(np.uint8), "")
+    file.close()
+    return tmp_path / "clip.mp4"
+
+
+def decoded(path: Path, fmt: str) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format=fmt) for frame in container.decode(video=0)]
+
+
+def test_a_video_loses_no_frame(clip: Path, tmp_path: Path) -> None:
+    out = ("--alpha", tmp_path / "a.mkv", "--foreground", tmp_path / "f.mp4", "--composite", tmp_path / "c.mov")
+    said = run(video, "--src", clip, *out, "--matting", "difference", "--device", "cpu", "--backdrop", "color:#00ff00")
+    assert said.startswith("46 frames: ")
+    alphas = decoded(tmp_path / "a.mkv", "gray")
+    assert [len(alphas), len(decoded(tmp_path / "f.mp4", "rgb24"))] == [46, 46]
+    assert max(alpha.max() for alpha in alphas[:40]) == 0
+    assert alphas[45][50, 50] == 255
+    assert alphas[45][:20].max() < 30
+    composite = decoded(tmp_path / "c.mov", "rgb24")[45]
+    assert composite[10, 64, 1] > 230 > composite[50, 50, 1]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_folder_of_frames_gives_a_folder_of_alphas(tmp_path: Path, difference: Studio) -> None:
+    for number in range(3):
+        write(tmp_path / "in" / f"x{number}.png", somebody(room(71, 127), 40 + number))
+    film = Film.open(tmp_path / "in", None)
+    assert (film.size, film.fps, film.count) == ((127, 71), 30, 3)
+    plate = plate_of(film, difference, str(write(tmp_path / "p.png", room(71, 127))), PlateConfig())
+    assert matte_film(film, difference, plate, Wanted(tmp_path / "out"), "plate", 0.92) == 3
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["x0.png", "x1.png", "x2.png"]
+    assert read(tmp_path / "out" / "x2.png").shape == (71, 127)
+    with pytest.raises(ConfigError, match="do not fit into a video"):
+        matte_film(film, difference, plate, Wanted(tmp_path / "a.mkv"), "plate", 0.92)
+    write(tmp_path / "in" / "x3.png", room(72, 128))
+    with pytest.raises(ConfigError, match=r"x3\.png is 128x72, the first frame 127x71"):
+        matte_film(film, difference, plate, Wanted(tmp_path / "out"), "plate", 0.92)
+
+
+def test_the_kinds_of_alpha_file_agree(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    frames = [cv2.resize(rng.integers(0, 256, (9, 16), np.uint8), (128, 72)) for _ in range(4)]
+    for name in ("a.mkv", "a.mp4"):
+        file = GrayFile(tmp_path / name, Size(128, 72), 25)
+        for frame in frames:
+            file.write(frame, "")
+        file.close()
+    for frame, exact in zip(frames, decoded(tmp_path / "a.mkv", "gray"), strict=True):
+        assert (frame == exact).all()
+    for frame, near in zip(frames, decoded(tmp_path / "a.mp4", "yuvj420p"), strict=True):
+        assert np.abs(frame.astype(int) - near[:72]).max() <= 4
+
+
+class _Failing:
+    name = "failing"
+
+    def __init__(self, studio: Studio) -> None:
+        self._inner = studio.matting
+
+    def warm_up(self, size: Size) -> None:
+        pass
+
+    def __call__(self, src: torch.Tensor, plate: torch.Tensor, seq: int) -> Matte:
+        if seq == 3:
+            raise MattingError("no matte; try --device cpu")
+        return self._inner(src, plate, seq)
+
+
+def test_a_video_that_fails_leaves_nothing_behind(clip: Path, tmp_path: Path, difference: Studio) -> None:
+    film = Film.open(clip, None)
+    plate = plate_of(film, difference, "auto", PlateConfig())
+    difference.matting = _Failing(difference)
+    (tmp_path / "a.mkv").write_bytes(b"the one before")
+    with pytest.raises(MattingError):
+        matte_film(film, difference, plate, Wanted(tmp_path / "a.mkv", composite=tmp_path / "c.mp4"), "plate", 0.92)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "clip.mp4"]
+    assert (tmp_path / "a.mkv").read_bytes() == b"the one before"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--src", "none.mp4", "--alpha", "a.mkv"], "none.mp4 is not a video"),
+        (["--src", ".", "--alpha", "a.mkv"], "has no pictures"),
+        (["--src", "clip.mp4", "--alpha", "a.gif"], "no kind of video .*try a.mkv, or a folder"),
+        (["--src", "clip.mp4", "--plate", "none.png", "--alpha", "a.mkv"], "none.png.*--plate auto$"),
+        (["--src", "clip.mp4", "--alpha", "clip.mp4/a.mkv"], "cannot write clip.mp4/a.mkv"),
+    ],
+)
+def test_mistakes_with_videos_are_told(
+    arguments: list[str], message: str, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clip.parent)
+    with pytest.raises(ConfigError, match=message):
+        run(video, *arguments, "--matting", "difference", "--device", "cpu")
+    assert [path.name for path in clip.parent.iterdir()] == ["clip.mp4"]
+
+
+def test_no_plate_in_a_clip_that_never_rests(clip: Path, difference: Studio) -> None:
+    with pytest.raises(CamdaemonError, match=r"ended before the room was empty and still for 5 s.*--plate FILE$"):
+        plate_of(Film.open(clip, None), difference, "auto", PlateConfig(still_s=5))
+
+
+def test_a_video_backdrop_runs_by_the_time_of_the_frames(tmp_path: Path, difference: Studio) -> None:
+    file = ColourFile(tmp_path / "b.mp4", Size(64, 64), 10)
+    for number in range(4):
+        file.write(np.full((64, 64, 3), 50 * number + 20, np.uint8), "")
+    file.close()
+    backdrop = ClipBackdrop(str(tmp_path / "b.mp4"), Size(64, 64))
+    plate = torch.zeros(1, 3, 64, 64)
+    shown = [backdrop.picture(t, plate, difference.upload).mean().item() * 255 for t in (0, 0.05, 0.1, 0.35, 0.41)]
+    backdrop.close()
+    assert shown == pytest.approx([20, 20, 70, 170, 20], abs=3)
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), whole(tmp_path / "x" / "a.txt") as partial:
+        partial.write_text(f"half {1 / 0}" if partial.write_text("half") else "")
+    assert not [*(tmp_path / "x").iterdir()]
+    with whole(tmp_path / "x" / "a.txt") as partial:
+        partial.write_text("all")
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["a.txt"]
+
+
+def test_the_commands_load_nothing_heavy() -> None:
+    code = (
+        "import sys, camdaemon.offline_cli, camdaemon.evaluate.cli;"
+        "print({'torch', 'numpy', 'cv2', 'av', 'rich.progress'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -1,0 +1,95 @@
+"""Published checkpoints become safetensors, or a message that says why not."""
+
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+from safetensors import safe_open
+from typer.testing import CliRunner
+
+from camdaemon.cli.tools import weights_import
+from camdaemon.errors import ConfigError
+from camdaemon.model import BackgroundMattingV2, load_network
+from camdaemon.tools.weights_import import import_weights
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint as it is published, with random weights."""
+    torch.manual_seed(2)
+    path = tmp_path_factory.mktemp("weights") / "pytorch_mobilenetv2.pth"
+    torch.save(BackgroundMattingV2("mobilenetv2", 3).state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize("float32", [False, True])
+def test_a_checkpoint_is_converted(published: Path, tmp_path: Path, float32: bool) -> None:
+    done = import_weights(published, tmp_path / "new" / "w.safetensors", float32=float32, replace=False)
+    assert done.architecture == ("mobilenetv2", 3)
+    assert done.parameters == sum(each.numel() for each in load_network(published).parameters())
+    before, after = load_network(published).state_dict(), load_network(done.path).state_dict()
+    for name, tensor in before.items():
+        assert torch.allclose(tensor.float(), after[name].float(), atol=0 if float32 else 1e-3)
+    with safe_open(done.path, "pt") as file:
+        assert file.metadata()["backbone"] == "mobilenetv2"
+        assert file.get_tensor("decoder.conv4.bias").dtype == (torch.float32 if float32 else torch.float16)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["w.safetensors"]
+
+
+def run(*arguments: object) -> str:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(weights_import)
+    result = CliRunner().invoke(app, [str(each) for each in arguments])
+    if result.exception:
+        raise result.exception
+    return result.output
+
+
+def test_the_command_says_what_it_is_and_how_to_use_it(published: Path) -> None:
+    said = run(published, "--force")
+    target = published.with_suffix(".safetensors")
+    assert "mobilenetv2, 3x3 refiner, 5.0 million parameters, float16" in said
+    assert said.rstrip().endswith(f"camdaemon run --weights {target}")
+    with pytest.raises(ConfigError, match=r"is there already.*--force$"):
+        run(published)
+    with pytest.raises(ConfigError, match=r"try --output .*w\.safetensors$"):
+        run(published, "--output", "w.pth")
+
+
+def refused(source: Path, message: str, target: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        import_weights(source, target, float32=False, replace=False)
+    assert not target.exists()
+    assert not [path for path in target.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_foreign_files_are_refused(published: Path, tmp_path: Path) -> None:
+    target = tmp_path / "w.safetensors"
+    refused(tmp_path / "none.pth", "cannot read .*none.pth", target)
+    (tmp_path / "text.pth").write_text("hello")
+    refused(tmp_path / "text.pth", "not a PyTorch file.*pytorch_mobilenetv2.pth$", target)
+    torch.save({"layer.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    refused(tmp_path / "other.pth", "not a checkpoint of Background Matting V2", target)
+    tensors = torch.load(published, weights_only=True)
+    del tensors["decoder.conv4.bias"]
+    torch.save(tensors, tmp_path / "lacking.pth")
+    refused(tmp_path / "lacking.pth", r"1 missing: decoder\.conv4\.bias", target)
+
+
+def test_a_torchscript_program_is_named_as_such(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(torch.nn.Linear(1, 1)).save(str(tmp_path / "torchscript.pth"))
+        refused(
+            tmp_path / "torchscript.pth", r"TorchScript program; take .*pytorch_\*\.pth", tmp_path / "w.safetensors"
+        )
+
+
+@pytest.mark.parametrize(("value", "message"), [(float("nan"), "damaged"), (1e6, "too large.*add --float32")])
+def test_values_that_would_be_lost_are_refused(published: Path, tmp_path: Path, value: float, message: str) -> None:
+    tensors = torch.load(published, weights_only=True)
+    tensors["decoder.conv4.bias"][0] = value
+    torch.save(tensors, tmp_path / "odd.pth")
+    refused(tmp_path / "odd.pth", message, tmp_path / "w.safetensors")

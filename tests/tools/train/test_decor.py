@@ -1,0 +1,39 @@
+"""Rooms with vivid things in them: in about the stated share, never out of range, the others untouched."""
+
+import torch
+
+from camdaemon.tools.train.decor import decorated
+from camdaemon.tools.train.draws import Draws
+
+CPU = torch.device("cpu")
+COUNT = 200
+
+
+def _rooms() -> torch.Tensor:
+    return torch.rand(COUNT, 3, 24, 40, generator=torch.Generator().manual_seed(2)) * 0.4 + 0.3
+
+
+def test_about_a_third_of_the_rooms_change_and_all_stay_pictures() -> None:
+    rooms = _rooms()
+    found = decorated(Draws(COUNT, 3, CPU), rooms)
+    assert found.shape == rooms.shape
+    assert 0 <= float(found.min()) <= float(found.max()) <= 1
+    changed = (found != rooms).flatten(1).any(1).float().mean()
+    assert 0.2 < float(changed) < 0.45  # 15 % coloured, 20 % decorated, some of those with nothing in view
+
+
+def test_some_walls_get_colours_that_no_photograph_of_a_room_has() -> None:
+    rooms = _rooms()
+
+    def vividness(pictures: torch.Tensor) -> torch.Tensor:
+        return (pictures.amax(1) - pictures.amin(1)).flatten(1).amax(1)
+
+    found = decorated(Draws(COUNT, 3, CPU), rooms)
+    assert float(vividness(rooms).max()) < 0.45
+    assert int((vividness(found) > 0.9).sum()) >= COUNT // 20
+
+
+def test_the_same_seed_decorates_alike() -> None:
+    first, again, other = (decorated(Draws(COUNT, seed, CPU), _rooms()) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

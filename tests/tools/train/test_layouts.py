@@ -1,0 +1,125 @@
+"""What a data folder may look like, what becomes of it in memory, and what is said when it is broken."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from training_data import make_people, make_plates, make_video, person
+
+from camdaemon.errors import ConfigError
+from camdaemon.tools.train.layouts import FRAMES_OF_A_VIDEO, Person, find
+from camdaemon.tools.train.packing import PERSON_SIDE, PIECE_BYTES, PLATE_SIZE, pack_people, pack_plates
+
+
+def test_people_and_plates(data: Path) -> None:
+    train, val = find([data], [], "train"), find([data], [], "val")
+    assert len(train.people) + len(val.people) == 5
+    assert len(train.plates) + len(val.plates) == 7
+    assert not set(train.people) & set(val.people)
+    assert all(pair.colour.suffix == ".jpg" and pair.colour.stem == pair.alpha.stem for pair in train.people)
+
+
+def test_folders_named_train_and_val_are_the_splits(tmp_path: Path) -> None:
+    for split, count in (("train", 3), ("val", 2)):
+        for kind, make in (("people", make_people), ("plates", make_plates)):
+            make(tmp_path / "made" / split, count)
+            (tmp_path / kind).mkdir(exist_ok=True)
+            (tmp_path / "made" / split / kind).rename(tmp_path / kind / split)
+    assert [len(part) for part in find([tmp_path], [], "train")] == [3, 3]
+    assert [len(part) for part in find([tmp_path], [], "val")] == [2, 2]
+
+
+def test_published_trees_of_pictures(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for kind in ("fgr", "pha"):
+            (tmp_path / split / kind / "0001").mkdir(parents=True)
+        colour, alpha = person(1)
+        cv2.imwrite(str(tmp_path / split / "fgr/0001/00000.jpg"), colour)
+        cv2.imwrite(str(tmp_path / split / "pha/0001/00000.png"), alpha)
+    make_plates(tmp_path / "rooms", 3)
+    for split, name in (("train", "train"), ("val", "test")):
+        (pair,) = find([tmp_path], [tmp_path / "rooms"], split).people
+        assert pair == Person(tmp_path / name / "fgr/0001/00000.jpg", tmp_path / name / "pha/0001/00000.png")
+
+
+def test_published_trees_of_videos(tmp_path: Path, cache: Path) -> None:
+    colours, alphas = zip(*(person(n % 3) for n in range(2 * FRAMES_OF_A_VIDEO)), strict=True)
+    make_video(tmp_path / "fgr/0001.mkv", list(colours))
+    make_video(tmp_path / "pha/0001.mkv", list(alphas))
+    make_plates(tmp_path, 2)
+    packed = pack_people(find([tmp_path], [], "train").people, cache)
+    assert FRAMES_OF_A_VIDEO <= len(packed) <= 2 * FRAMES_OF_A_VIDEO
+    assert packed.pieces[0].shape[1:] == (PERSON_SIDE, PERSON_SIDE, 4)
+
+
+def test_several_folders_are_one_set(data: Path, tmp_path: Path) -> None:
+    make_people(tmp_path, 40)
+    found = find([data, tmp_path], [], "train")
+    assert len(found.people) == 4 + 38
+    assert len(found.plates) == 6
+
+
+def test_packing_crops_keeps_colour_and_is_done_once(data: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    people = find([data], [], "train").people
+    first = pack_people(people, tmp_path, told.append)
+    again = pack_people(people, tmp_path, told.append)
+    assert len(told) == 1
+    assert all(torch.equal(a, b) for a, b in zip(first.pieces, again.pieces, strict=True))
+    assert all(file.stat().st_size < PIECE_BYTES for file in tmp_path.rglob("*.npy"))
+    cutout, sizes = first.batch(torch.tensor([2, 0]), torch.device("cpu"))
+    assert cutout.shape == (2, 4, PERSON_SIDE, PERSON_SIDE)
+    height, width = sizes[0].int().tolist()
+    assert max(height, width) == PERSON_SIDE
+    assert width / height == pytest.approx(30 / 50, abs=0.08)  # the ellipse, not the picture around it
+    truth = cv2.imread(str(people[2].colour))[30, 20, ::-1] / 255
+    assert np.abs(cutout[0, :3, height // 2, width // 2].numpy() - truth).max() < 0.02
+    assert cutout[0, 3, height // 2, width // 2] > 0.99
+
+
+def test_plates_fill_their_frame(data: Path, cache: Path) -> None:
+    plates = pack_plates(find([data], [], "train").plates, cache)
+    assert plates.pieces[0].shape[1:] == (*PLATE_SIZE, 3)
+    assert plates.pieces[0].float().std() > 10
+
+
+@pytest.mark.parametrize(
+    ("break_it", "says"),
+    [
+        (lambda folder: (folder / "people/p00.jpg").unlink(), "no colours beside it"),
+        (lambda folder: [file.unlink() for file in (folder / "people").iterdir()], "no people to train on"),
+        (lambda folder: [file.unlink() for file in (folder / "plates").iterdir()], "--plates FOLDER"),
+    ],
+)
+def test_a_broken_folder_is_named(tmp_path: Path, break_it, says: str) -> None:
+    make_people(tmp_path, 2)
+    make_plates(tmp_path, 2)
+    break_it(tmp_path)
+    with pytest.raises(ConfigError, match=says):
+        find([tmp_path], [], "train")
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such folder.*type: --data FOLDER"):
+        find([tmp_path / "nowhere"], [], "train")
+
+
+def test_a_foreground_without_its_alpha_is_named(tmp_path: Path) -> None:
+    make_video(tmp_path / "pha/0001.mkv", [person(1)[1]])
+    (tmp_path / "fgr").mkdir()
+    with pytest.raises(ConfigError, match=r"0001\.mkv has no foreground"):
+        find([tmp_path], [], "train")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_unreadable_and_unequal_pictures_are_named(tmp_path: Path) -> None:
+    make_people(tmp_path, 1)
+    pair = Person(tmp_path / "people/p00.jpg", tmp_path / "people/p00.png")
+    cv2.imwrite(str(pair.alpha), np.zeros((10, 10), np.uint8))
+    with pytest.raises(ConfigError, match="differ in size"):
+        pack_people([pair], tmp_path / "cache")
+    pair.alpha.write_bytes(b"not a picture")
+    with pytest.raises(ConfigError, match=r"p00\.png is not a picture"):
+        pack_people([pair], tmp_path / "cache")
