@@ -19,9 +19,9 @@ def main() -> None:
             from camdaemon.cli.app import app
 
             app()
-    except CamdaemonError as wrong:
-        print(f"camdaemon: {wrong}", file=sys.stderr)
-        sys.exit(wrong.exit_code)
+    except CamdaemonError as exc:
+        print(f"camdaemon: {exc}", file=sys.stderr)
+        sys.exit(exc.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -18,18 +18,18 @@ from camdaemon.backdrop import make_backdrop
 from camdaemon.config.schema import Config, PlateConfig
 from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frames import color, pixels
-from camdaemon.frames.deck import Deck
+from camdaemon.frames.card import CardCache
+from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
-from camdaemon.frames.matte import Matte
 from camdaemon.frames.transfer import Transfer
 from camdaemon.matting.effort import Effort
-from camdaemon.pipeline.compositor import Painter
-from camdaemon.pipeline.loops import Camera, Stage
+from camdaemon.pipeline.compositor import Compositor
+from camdaemon.pipeline.loops import CameraInput, OutputStage
 from camdaemon.pipeline.metrics import Metrics
-from camdaemon.pipeline.preview import Viewfinder
-from camdaemon.pipeline.state import Scene, Show
+from camdaemon.pipeline.preview import LivePreview
+from camdaemon.pipeline.state import Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
-from camdaemon.pipeline.worker import Engine, Journey
+from camdaemon.pipeline.worker import Engine, FrameProcessor
 from camdaemon.plate.take import Plate, PlateMatcher
 
 SIZE = Size(128, 72)
@@ -172,16 +172,16 @@ class Rig:
         if self.plate is not None and self.plate.rgb.shape[:2] != (size.height, size.width):
             self.plate = Plate(room(size))
         self.transfer = Transfer(torch.device(self.device), size)
-        self.metrics, deck = Metrics(), Deck(self.sink.fmt, size)
+        self.metrics, card_cache = Metrics(), CardCache(self.sink.fmt, size)
         matcher = PlateMatcher(self.transfer.upload_picture, enabled=False)
-        self.viewfinder = Viewfinder()
-        engine = Engine(self.transfer, self.matting, matcher, Painter(self.transfer.upload_picture, self.metrics))
-        self.show = Show(Scene(make_backdrop(self.backdrop, size), self.plate))
+        self.preview = LivePreview()
+        engine = Engine(self.transfer, self.matting, matcher, Compositor(self.transfer.upload_picture, self.metrics))
+        self.state = SharedState(Scene(make_backdrop(self.backdrop, size), self.plate))
         self.pipeline = Pipeline(
-            camera=Camera(self.source, self.reopen or self._gone, self.limit),
-            journey=Journey(engine, deck, self.metrics, self.viewfinder, max_coverage=0.9),
-            stage=Stage(self.sink, deck, self.viewfinder, self.repeat_s, self.stale_after_s),
-            show=self.show,
+            camera=CameraInput(self.source, self.reopen or self._gone, self.limit),
+            processor=FrameProcessor(engine, card_cache, self.metrics, self.preview, max_coverage=0.9),
+            stage=OutputStage(self.sink, card_cache, self.preview, self.repeat_s, self.stale_after_s),
+            state=self.state,
             metrics=self.metrics,
             keep_all=self.keep_all,
         )

@@ -13,11 +13,10 @@ from fakes import MARKER, FakeSource, PerfectMatting, RecordingSink, Rig, marked
 
 from camdaemon.control.commands import Commands
 from camdaemon.errors import ConfigError, DeviceError, MattingError, PlateRefused
+from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat
-from camdaemon.frames.matte import Matte
 from camdaemon.frames.picture import write
-from camdaemon.pipeline.patience import Patience
-from camdaemon.pipeline.state import Mode
+from camdaemon.pipeline.state import FaultLimit, Mode
 from camdaemon.plate.take import Plate
 
 CARD, COMPOSITE, ROOM = Content.CARD, Content.COMPOSITE, Content.ROOM
@@ -36,7 +35,7 @@ def test_the_marker_would_be_seen():
     """The test of the test: a passthrough frame shows the marker, so a leak cannot hide."""
     rig = Rig()
     rig.pipeline.start()
-    rig.show.scene = type(rig.show.scene)(rig.show.scene.backdrop, rig.plate, Mode.PASSTHROUGH)
+    rig.state.scene = type(rig.state.scene)(rig.state.scene.backdrop, rig.plate, Mode.PASSTHROUGH)
     rig.run_until(rig.published(ROOM, 3))
     rig.pipeline.stop()
     shares = [marked(rgb) for content, _, rgb in rig.sink.frames if content is ROOM]
@@ -142,7 +141,7 @@ def test_an_unforeseen_exception_in_a_live_show_shows_the_card_and_the_show_goes
         rig = Rig(matting=PerfectMatting(lambda n, matte: boom() if n in (5, 9) else matte))
     else:
         rig = Rig(source=FakeSource(script={8: boom}), reopen=FakeSource)
-    rig.show.patience = Patience(3)
+    rig.state.fault_limit = FaultLimit(3)
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 3))
     rig.run_until(lambda: rig.metrics.snapshot()["counts"].get("faults" if where == "matting" else "reconnects", 0) > 0)
@@ -157,13 +156,13 @@ def test_an_accelerator_that_fails_is_given_up_for_another():
         raise torch.OutOfMemoryError("fake")
 
     rig = Rig(matting=PerfectMatting(lambda n, matte: out_of_memory() if n >= 4 else matte))
-    journey, asked = rig.pipeline.journey, []
+    processor, asked = rig.pipeline.processor, []
 
     def another():
         asked.append(rig.matting.calls)
-        return None if len(asked) == 1 else replace(journey.engine, matting=PerfectMatting())
+        return None if len(asked) == 1 else replace(processor.engine, matting=PerfectMatting())
 
-    journey.another = another
+    processor.another = another
     rig.pipeline.start()
     rig.run_until(lambda: len(asked) == 2)
     rig.run_until(rig.published(COMPOSITE, 5, since=len(rig.sink.frames)))
@@ -177,7 +176,7 @@ def test_a_matte_that_is_refused_for_what_it_shows_costs_no_engine():
     """A bumped camera covers everything for as long as it lasts; the accelerator is not to blame."""
     rig = Rig(matting=PerfectMatting(lambda n, matte: replace(matte, alpha=torch.ones_like(matte.alpha))))
     asked = []
-    rig.pipeline.journey.another = lambda: asked.append(None)
+    rig.pipeline.processor.another = lambda: asked.append(None)
     rig.pipeline.start()
     rig.run_until(lambda: rig.metrics.snapshot()["counts"].get("matting_errors", 0) > 12)
     stop(rig)
@@ -190,7 +189,7 @@ def test_too_many_unforeseen_exceptions_end_the_show():
         raise ZeroDivisionError("fake bug")
 
     rig = Rig(matting=PerfectMatting(lambda n, matte: boom() if n >= 5 else matte))
-    rig.show.patience = Patience(3)
+    rig.state.fault_limit = FaultLimit(3)
     rig.pipeline.start()
     assert rig.pipeline.wait(10)
     with pytest.raises(ZeroDivisionError):
@@ -212,7 +211,7 @@ def test_a_backdrop_whose_file_is_gone_keeps_the_old_one_and_leaks_nothing(tmp_p
     rig.run_until(rig.published(COMPOSITE, 5, since=seen))
     with pytest.raises(ConfigError, match="--backdrop"):
         commands.backdrop(str(picture))
-    assert rig.show.scene.backdrop.spec == str(picture)
+    assert rig.state.scene.backdrop.spec == str(picture)
     seen = len(rig.sink.frames)
     rig.run_until(rig.published(COMPOSITE, 3, since=seen))
     stop(rig)
@@ -231,7 +230,7 @@ def test_a_backdrop_that_fails_while_it_is_shown_ends_with_the_card():
     rig = Rig()
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 3))
-    rig.show.scene = replace(rig.show.scene, backdrop=Broken())
+    rig.state.scene = replace(rig.state.scene, backdrop=Broken())
     assert rig.pipeline.wait(10)
     with pytest.raises(ZeroDivisionError):
         stop(rig)
@@ -252,7 +251,7 @@ def test_while_the_plate_is_taken_only_the_card_and_then_the_new_plate(tmp_path)
     assert "taken" in commands.plate(countdown=0.2)
     assert COMPOSITE not in rig.sink.contents()
     rig.run_until(rig.published(COMPOSITE, 5))
-    assert abs(rig.show.scene.plate.rgb.astype(int) - room()).max() <= 1
+    assert abs(rig.state.scene.plate.rgb.astype(int) - room()).max() <= 1
     stop(rig)
 
 
@@ -263,7 +262,7 @@ def test_a_refused_plate_keeps_the_old_one():
     rig.run_until(rig.published(COMPOSITE, 3))
     with pytest.raises(PlateRefused, match=r"moves in the .*camdaemon plate"):
         commands.plate(countdown=0)
-    assert rig.show.scene.plate is rig.plate
+    assert rig.state.scene.plate is rig.plate
     seen = len(rig.sink.frames)
     rig.run_until(rig.published(COMPOSITE, 3, since=seen))
     stop(rig)
@@ -388,7 +387,7 @@ def test_a_file_at_full_speed_gets_every_frame_once():
 def test_the_last_gate(content, seq, matte_seq, raw, may):
     frame = HostFrame.empty(PixelFormat.I420, RecordingSink().size)
     frame.content, frame.seq, frame.matte_seq = content, seq, matte_seq
-    assert frame.may_be_published(raw_asked_for=raw) is may
+    assert frame.may_publish(allow_raw=raw) is may
 
 
 def test_a_plate_of_the_room_alone_is_not_published_while_it_is_the_plate():
@@ -404,8 +403,8 @@ def test_when_the_camera_is_closed_its_last_moment_is_not_shown_again():
     rig = Rig(stale_after_s=30.0)
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 3))
-    rig.show.demand.sleep(True)
-    assert rig.show.resting.wait(5)
+    rig.state.demand.sleep(True)
+    assert rig.state.resting.wait(5)
     since = len(rig.sink.frames) + 2  # one may be on its way
     rig.run_until(lambda: len(rig.sink.frames) > since + 3)
     assert set(rig.sink.contents()[since:]) == {CARD}

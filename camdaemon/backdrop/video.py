@@ -19,7 +19,7 @@ from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.frames.handoff import Mailbox
 from camdaemon.frames.picture import Upload
-from camdaemon.linux.threads import give_way
+from camdaemon.linux.threads import lower_priority
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +36,9 @@ class VideoBackdrop:
         try:
             container = av.open(str(path), options=ONLY_VIDEOS)
             first = next(container.decode(video=0))
-        except (av.FFmpegError, StopIteration, IndexError, ValueError) as wrong:
+        except (av.FFmpegError, StopIteration, IndexError, ValueError) as exc:
             raise ConfigError(
-                f"backdrop {path} is not a video that can be played ({wrong or 'no frames'}); try --backdrop blur"
+                f"backdrop {path} is not a video that can be played ({exc or 'no frames'}); try --backdrop blur"
             ) from None
         self._shown: Uploaded | None = None
         self._frames: Mailbox[picture.Picture] = Mailbox()
@@ -69,7 +69,7 @@ def _fitted(frame: av.VideoFrame, size: Size) -> picture.Picture:
 
 def _play(container: InputContainer, size: Size, frames: Mailbox[picture.Picture], stop: threading.Event) -> None:
     """Body of the decoding thread: owns `container`, sleeps between frames, gives pictures away."""
-    give_way()
+    lower_priority()
     try:
         with container:
             rate = container.streams.video[0].average_rate
@@ -90,5 +90,5 @@ def _play(container: InputContainer, size: Size, frames: Mailbox[picture.Picture
                     shown = time.monotonic()
                 if stop.wait(max(0.02, due + last - time.monotonic())):
                     return  # the last picture has its time too
-    except av.FFmpegError as wrong:
-        log.warning("the backdrop video stopped (%s); its last picture stays", wrong)
+    except av.FFmpegError as exc:
+        log.warning("the backdrop video stopped (%s); its last picture stays", exc)

@@ -69,8 +69,8 @@ def opened(path: str) -> Iterator[int]:
     fd = v4l2.open_node(path, os.O_RDWR | os.O_NONBLOCK, if_missing="see your cameras with: camdaemon devices")
     try:
         yield fd
-    except OSError as wrong:
-        raise refusal(path, "the camera", wrong) from None
+    except OSError as exc:
+        raise refusal(path, "the camera", exc) from None
     finally:
         os.close(fd)
 
@@ -94,9 +94,9 @@ def set_controls(path: str, wanted: Mapping[str, int]) -> dict[str, tuple[int, i
             try:
                 v4l2_controls.set_value(fd, control, value)
                 done.append(control)
-            except OSError as wrong:
+            except OSError as exc:
                 _put_back(fd, done)
-                raise refusal(path, control.name, wrong) from None
+                raise refusal(path, control.name, exc) from None
         now = {control.id: control for control in v4l2_controls.read_all(fd)}
     made = [(control.name, value, now[control.id].value) for control, value in asked if control.id in now]
     return {name: (value, result) for name, value, result in made if result is not None}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from camdaemon.errors import ConfigError, DeviceError, StreamEnded
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
-from camdaemon.linux.threads import made_aside
+from camdaemon.linux.threads import run_low_priority
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class FileSource:
         self._frames = self._play()
         try:
             # The decoder's own threads are started with the first frame, and give way as who starts them does.
-            self._ahead: tuple[float, av.VideoFrame] | None = made_aside(lambda: next(self._frames), "decoder")
+            self._ahead: tuple[float, av.VideoFrame] | None = run_low_priority(lambda: next(self._frames), "decoder")
             self._full = self._ahead[1].width, self._ahead[1].height
             self.size = Size.within(*self._full)
             plain = raw and _is_i420(self._ahead[1]) and self._full == (self.size.width, self.size.height)
@@ -56,9 +56,9 @@ class FileSource:
         except (StopIteration, DeviceError):
             self.close()
             raise ConfigError(f"source {path} is cut short or broken: it has no whole frame; {_try(path)}") from None
-        except ConfigError as wrong:
+        except ConfigError as exc:
             self.close()
-            raise ConfigError(f"source {path} is too small ({wrong}); enlarge it, or try another file") from None
+            raise ConfigError(f"source {path} is too small ({exc}); enlarge it, or try another file") from None
         self._start: float | None = None  # when the first frame was due
         self._reformatter = VideoReformatter()
 
@@ -89,8 +89,8 @@ class FileSource:
     def _reformatted(self, frame: av.VideoFrame, name: str) -> av.VideoFrame:
         try:
             return self._reformatter.reformat(frame, *self._full, name, interpolation=_EXACT)
-        except (av.FFmpegError, ValueError) as wrong:
-            raise DeviceError(f"cannot convert a frame of {self.name}: {wrong}; {_try(self.name)}") from None
+        except (av.FFmpegError, ValueError) as exc:
+            raise DeviceError(f"cannot convert a frame of {self.name}: {exc}; {_try(self.name)}") from None
 
     def close(self) -> None:
         """Close the file."""
@@ -146,28 +146,28 @@ class FileSource:
                 broken = 0
             except StopIteration:
                 return
-            except av.FFmpegError as wrong:
+            except av.FFmpegError as exc:
                 broken += 1
                 if broken == 1:
-                    log.warning("%s: a frame cannot be decoded (%s); skipped", self.name, wrong.strerror)
+                    log.warning("%s: a frame cannot be decoded (%s); skipped", self.name, exc.strerror)
                 if broken > _BROKEN_IN_A_ROW:
-                    raise DeviceError(f"{self.name} is broken: {wrong.strerror}; {_try(self.name)}") from None
+                    raise DeviceError(f"{self.name} is broken: {exc.strerror}; {_try(self.name)}") from None
                 continue
             yield from frames
 
     def _rewind(self) -> None:
         try:
             self._container.seek(0)
-        except av.FFmpegError as wrong:
-            raise DeviceError(f"{self.name} cannot be played again: {wrong.strerror}; {_try(self.name)}") from None
+        except av.FFmpegError as exc:
+            raise DeviceError(f"{self.name} cannot be played again: {exc.strerror}; {_try(self.name)}") from None
 
 
 def _opened(path: Path) -> tuple[InputContainer, VideoStream]:
     try:
         container = av.open(str(path))
-    except (av.FFmpegError, OSError) as wrong:
+    except (av.FFmpegError, OSError) as exc:
         raise ConfigError(
-            f"source {path} is not a video that can be played, or it is cut short ({wrong.strerror}); {_try(path)}"
+            f"source {path} is not a video that can be played, or it is cut short ({exc.strerror}); {_try(path)}"
         ) from None
     if not container.streams.video:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"

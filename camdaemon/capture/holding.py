@@ -17,7 +17,7 @@ _OPENING_S = 5.0  # that a camera may take until its first frame
 _MEASURING_S = 1.5  # that automatic exposure takes to find itself again
 
 
-class Holder:
+class ControlsHolder:
     """Of the camera at `path`; with None there is none to hold, and every method does nothing. Any thread."""
 
     def __init__(self, path: str | None) -> None:
@@ -31,8 +31,8 @@ class Holder:
         try:
             stored = lock.load(plate)
             done = lock.apply(self._path, stored) if stored else lock.restore(self._path)
-        except CamdaemonError as wrong:
-            log.warning("the camera is not held: %s", wrong)
+        except CamdaemonError as exc:
+            log.warning("the camera is not held: %s", exc)
             return
         self._held = stored
         _say(done)
@@ -54,8 +54,8 @@ class Holder:
             if lock.restore(self._path) or fresh:  # another plate, another light: let it measure anew
                 time.sleep(_MEASURING_S)
             done = lock.lock(self._path)
-        except CamdaemonError as wrong:
-            log.warning("the camera is not locked: %s", wrong)
+        except CamdaemonError as exc:
+            log.warning("the camera is not locked: %s", exc)
             return before
         self._held = done.now
         _say(done)
@@ -67,8 +67,8 @@ class Holder:
             return
         try:
             _say(lock.apply(self._path, before) if before else lock.restore(self._path))
-        except CamdaemonError as wrong:
-            log.warning("the camera is not as it was: %s", wrong)
+        except CamdaemonError as exc:
+            log.warning("the camera is not as it was: %s", exc)
         self._held = before
 
     def keep(self, plate: Path) -> None:
@@ -82,8 +82,8 @@ class Holder:
             return
         try:
             _say(lock.restore(self._path))
-        except CamdaemonError as wrong:
-            log.warning("the camera is still locked: %s", wrong)
+        except CamdaemonError as exc:
+            log.warning("the camera is still locked: %s", exc)
 
 
 def _say(done: lock.Locked | None) -> None:

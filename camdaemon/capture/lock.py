@@ -147,8 +147,8 @@ def _write(path: str, fd: int, steps: Iterable[Step]) -> dict[str, str]:
     for control, value in steps:
         try:
             v4l2_controls.set_value(fd, control, value)
-        except OSError as wrong:
-            refused[control.name] = str(controls.refusal(path, control.name, wrong))
+        except OSError as exc:
+            refused[control.name] = str(controls.refusal(path, control.name, exc))
     return refused
 
 
@@ -183,8 +183,8 @@ def save(plate: Path, values: Values) -> None:
             _put(beside, values)
         else:
             beside.unlink(missing_ok=True)
-    except OSError as wrong:
-        raise ConfigError(f"the camera's settings cannot be kept in {plate.parent}: {wrong.strerror}") from None
+    except OSError as exc:
+        raise ConfigError(f"the camera's settings cannot be kept in {plate.parent}: {exc.strerror}") from None
 
 
 def load(plate: Path) -> Values:
@@ -219,9 +219,9 @@ def _remember(camera: str, device: str, before: Values) -> None:
     path = _state(camera)
     try:
         _put(path, {"camera": camera, "device": device, "before": before | _remembered(camera)})
-    except OSError as wrong:
+    except OSError as exc:
         raise ConfigError(
-            f"the camera is not locked, because what it was cannot be kept in {path.parent}: {wrong.strerror}; "
+            f"the camera is not locked, because what it was cannot be kept in {path.parent}: {exc.strerror}; "
             f"see: df -h {path.anchor}"
         ) from None
 
@@ -238,8 +238,8 @@ def _read(path: Path) -> dict[str, object]:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as wrong:
-        log.warning("%s cannot be read and is ignored: %s", path, wrong)
+    except (OSError, ValueError) as exc:
+        log.warning("%s cannot be read and is ignored: %s", path, exc)
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -15,7 +15,7 @@ from camdaemon.cli import live, system, tools
 from camdaemon.cli import run as options
 from camdaemon.cli.bench import bench
 from camdaemon.cli.camera import app as camera
-from camdaemon.cli.help import Headed
+from camdaemon.cli.help import SectionedGroup
 from camdaemon.cli.service import app as service
 from camdaemon.tools.evaluate.cli import evaluate
 from camdaemon.tools.train.cli import app as train
@@ -24,7 +24,7 @@ _LIVE = "While it runs"
 _OFFLINE = "Pictures, videos and networks"
 app = typer.Typer(
     name="camdaemon",
-    cls=Headed,
+    cls=SectionedGroup,
     help="A virtual camera that shows you, true to the hair, in front of anything but your room.",
     no_args_is_help=True,
     add_completion=False,
@@ -158,14 +158,14 @@ weights = typer.Typer(help="Weights of the matting network.")
 weights.command("import")(tools.weights_import)
 app.command()(system.setup)
 app.command()(system.doctor)
-app.add_typer(camera, name="camera", cls=Headed, no_args_is_help=True)
-app.add_typer(service, name="service", cls=Headed, no_args_is_help=True)
+app.add_typer(camera, name="camera", cls=SectionedGroup, no_args_is_help=True)
+app.add_typer(service, name="service", cls=SectionedGroup, no_args_is_help=True)
 app.command(rich_help_panel=_OFFLINE)(tools.image)
 app.command(rich_help_panel=_OFFLINE)(tools.video)
 app.command(rich_help_panel=_OFFLINE)(evaluate)
 app.command(rich_help_panel=_OFFLINE)(bench)
-app.add_typer(weights, name="weights", cls=Headed, no_args_is_help=True, rich_help_panel=_OFFLINE)
-app.add_typer(train, name="train", cls=Headed, no_args_is_help=True, rich_help_panel=_OFFLINE)
+app.add_typer(weights, name="weights", cls=SectionedGroup, no_args_is_help=True, rich_help_panel=_OFFLINE)
+app.add_typer(train, name="train", cls=SectionedGroup, no_args_is_help=True, rich_help_panel=_OFFLINE)
 
 
 def _print_toml(values: dict[str, Any], *parents: str) -> None:

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 
-class Headed(TyperGroup):
+class SectionedGroup(TyperGroup):
     """A group whose commands stand under the heading that `rich_help_panel` names.
 
     typer itself does that only with rich, which takes as long to load as all the rest of `camdaemon --help`.

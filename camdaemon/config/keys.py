@@ -76,7 +76,7 @@ _KEY = {name.lower(): name for name in _KEYS} | {sign: name for name, sign in _S
 
 
 @dataclass(frozen=True)
-class Combination:
+class KeyCombination:
     """Keys that are pressed together. Equal when they are the same keys, however they were written.
 
     modifiers: of ctrl, alt, shift, super, in that order.   key: a letter, a digit, or a name such as F9 or space.
@@ -86,7 +86,7 @@ class Combination:
     key: str
 
     @classmethod
-    def parse(cls, text: str) -> Combination:
+    def parse(cls, text: str) -> KeyCombination:
         """'Shift+control+P' → ctrl+shift+p; ValueError that says what is wrong and what to type."""
         spelt = text.removesuffix("++") + "+plus" if text.endswith("++") else text
         *before, last = [part.strip().lower() for part in spelt.split("+")]
@@ -120,12 +120,12 @@ class Combination:
 def conflicts(bindings: Mapping[str, str]) -> list[str]:
     """Every mistake in `bindings` (action → combination), each as one sentence; none is an empty list."""
     mistakes = []
-    actions: dict[Combination, list[str]] = {}
+    actions: dict[KeyCombination, list[str]] = {}
     for action, text in bindings.items():
         try:
-            actions.setdefault(Combination.parse(text), []).append(action)
-        except ValueError as wrong:
-            mistakes.append(f"{action}: {wrong}")
+            actions.setdefault(KeyCombination.parse(text), []).append(action)
+        except ValueError as exc:
+            mistakes.append(f"{action}: {exc}")
     for combination, names in actions.items():
         if len(names) > 1:
             mistakes.append(f"{combination} is given to {' and to '.join(names)}; give each one of its own")

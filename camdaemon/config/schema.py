@@ -24,8 +24,8 @@ def _size(value: object) -> Size:
         return value
     try:
         return Size.parse(str(value))
-    except ConfigError as wrong:
-        raise ValueError(str(wrong)) from None
+    except ConfigError as exc:
+        raise ValueError(str(exc)) from None
 
 
 SizeField = Annotated[Size, BeforeValidator(_size), PlainSerializer(str)]
@@ -155,8 +155,8 @@ def load(path: Path | None, overrides: Mapping[str, Any]) -> Config:
     values |= {key: value for key, value in overrides.items() if value is not None}
     try:
         return Config.model_validate(values)
-    except ValidationError as wrong:
-        lines = list(_mistakes(wrong))
+    except ValidationError as exc:
+        lines = list(_mistakes(exc))
         count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
         raise ConfigError(
             "\n  ".join([f"{count} in the configuration ({where} and the command line):", *lines])
@@ -167,10 +167,10 @@ def load(path: Path | None, overrides: Mapping[str, Any]) -> Config:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except OSError as wrong:
-        raise ConfigError(f"cannot read {path}: {wrong.strerror}; name another with --config FILE") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise ConfigError(f"{path} is not TOML: {wrong}; mend it, then: camdaemon config --check") from None
+    except OSError as exc:
+        raise ConfigError(f"cannot read {path}: {exc.strerror}; name another with --config FILE") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is not TOML: {exc}; mend it, then: camdaemon config --check") from None
 
 
 def _mistakes(wrong: ValidationError) -> Iterator[str]:

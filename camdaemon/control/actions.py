@@ -87,11 +87,11 @@ class Performer:
     def _outcome(self, action: str) -> tuple[str, bool]:
         try:
             return perform(self._verbs, action), False
-        except CamdaemonError as wrong:
-            return str(wrong), True
-        except Exception as bug:
+        except CamdaemonError as exc:
+            return str(exc), True
+        except Exception as exc:
             log.exception("%s failed", action)
             return (
-                f"{action} failed ({type(bug).__name__}: {bug}); its log says where: journalctl --user -u camdaemon",
+                f"{action} failed ({type(exc).__name__}: {exc}); its log says where: journalctl --user -u camdaemon",
                 True,
             )

@@ -147,9 +147,9 @@ async def _blocking(verb: Callable[[], T], ending: asyncio.Event) -> T:
         raise ControlError("camdaemon is stopping, so this was given up; start it again with: camdaemon run")
     except CamdaemonError:
         raise
-    except Exception as bug:
+    except Exception as exc:
         log.exception("a command failed")
-        raise CamdaemonError(_apology(bug)) from None
+        raise CamdaemonError(_apology(exc)) from None
     finally:
         work.cancel()
         end.cancel()
@@ -159,8 +159,8 @@ async def _events(verbs: Verbs, ending: asyncio.Event) -> AsyncIterator[str]:
     while not ending.is_set():
         try:
             yield f"data: {json.dumps(await _blocking(verbs.status, ending))}\n\n"
-        except CamdaemonError as wrong:
-            yield f"event: error\ndata: {json.dumps({'error': str(wrong)})}\n\n"
+        except CamdaemonError as exc:
+            yield f"event: error\ndata: {json.dumps({'error': str(exc)})}\n\n"
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(ending.wait(), _EVENT_PERIOD)

@@ -114,9 +114,9 @@ class Gallery:
                     except FileExistsError:
                         continue
                     return final
-        except OSError as wrong:
+        except OSError as exc:
             raise ConfigError(
-                f"cannot write into {self.folder}: {wrong.strerror}; see its rights and free space"
+                f"cannot write into {self.folder}: {exc.strerror}; see its rights and free space"
             ) from None
         raise ConfigError(f"there are a thousand files called {stem}{suffix} in {self.folder}; remove some")
 

@@ -137,8 +137,8 @@ class Client:
             with socket.socket(socket.AF_UNIX) as door:
                 door.settimeout(_PATIENCE["status"])
                 door.connect(str(self._path))
-        except OSError as wrong:
-            why = wrong.strerror or "it accepts no connection"
+        except OSError as exc:
+            why = exc.strerror or "it accepts no connection"
             raise ControlError(
                 f"no camdaemon is running at {self._path} ({why}); start it with: camdaemon run"
             ) from None

@@ -13,17 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from camdaemon.backdrop import Backdrop
-from camdaemon.capture.holding import Holder
+from camdaemon.capture.holding import ControlsHolder
 from camdaemon.config.schema import Config, SceneConfig
 from camdaemon.control.backdrops import Gallery
 from camdaemon.control.prepare import Ready
-from camdaemon.control.scenes import LIVE, check_scenes, find_scene, restyled, style_of
+from camdaemon.control.scenes import LIVE, appearance_of, check_scenes, find_scene, restyled
 from camdaemon.control.verbs import BackdropFile, Turn
 from camdaemon.errors import CamdaemonError, ConfigError, ControlError, PlateRefused
 from camdaemon.frames.card import Card
 from camdaemon.frames.frame import Size
-from camdaemon.pipeline.demand import PLATE
-from camdaemon.pipeline.state import Mode, Scene
+from camdaemon.pipeline.state import PLATE, Mode, Scene
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.plate import store
 from camdaemon.plate.take import Plate, PlateJob
@@ -50,7 +49,7 @@ class Commands:
     ) -> None:
         self._pipeline, self._config, self._size, self._camera, self._on_stop = pipeline, config, size, camera, on_stop
         self._reread = reread
-        self.holder = Holder(None)
+        self.holder = ControlsHolder(None)
         self.open_panel: Callable[[], str] = _no_panel
         self.on_reload: Callable[[Config], None] = lambda _: None
         self.gallery = Gallery(_folder(config))
@@ -64,7 +63,7 @@ class Commands:
         if not self._taking.acquire(blocking=False):
             raise PlateRefused("a plate is being taken already; wait for it, then: camdaemon plate")
         try:
-            with self._pipeline.show.demand.held(PLATE):
+            with self._pipeline.state.demand.held(PLATE):
                 taken = self._take_plate(countdown)
         finally:
             self._taking.release()
@@ -75,11 +74,11 @@ class Commands:
             where = store.save(self._camera, self._size, taken.rgb)
             self.holder.keep(where)
             return f"The plate is taken and kept in {where}."
-        except ConfigError as wrong:  # it serves until camdaemon stops
-            return f"The plate is taken, but will be gone after a restart: {wrong}"
+        except ConfigError as exc:  # it serves until camdaemon stops
+            return f"The plate is taken, but will be gone after a restart: {exc}"
 
     def _take_plate(self, countdown: float) -> Plate:
-        before = self.holder.for_plate(lambda: self._pipeline.show.trouble is None)
+        before = self.holder.for_plate(lambda: self._pipeline.state.trouble is None)
         try:
             job = PlateJob(self._config.plate_taking, countdown)
             self._pipeline.submit(job)
@@ -104,8 +103,8 @@ class Commands:
             try:
                 log.info("%s", self.plate(0.0))
                 return
-            except PlateRefused as refused:
-                log.warning("%s", refused)
+            except PlateRefused as exc:
+                log.warning("%s", exc)
             except ControlError:
                 return
 
@@ -124,22 +123,22 @@ class Commands:
 
     def _neighbour(self, step: int) -> str:
         with self._turning:  # two presses at once are two steps
-            file, made = self._ready.neighbour(self.gallery, self._pipeline.show.scene.backdrop.spec, step)
+            file, made = self._ready.neighbour(self.gallery, self._pipeline.state.scene.backdrop.spec, step)
             self._show(made)
         self.expect_neighbours()
         return f"The backdrop is {file.name}."
 
     def expect_neighbours(self) -> None:
         """Have the backdrops before and after the one that shows made ready."""
-        self._ready.expect_neighbours(self.gallery, self._pipeline.show.scene.backdrop.spec)
+        self._ready.expect_neighbours(self.gallery, self._pipeline.state.scene.backdrop.spec)
 
     def scene(self, name: str) -> str:
         """See Verbs.scene."""
         wanted = find_scene(self._config, name)
         try:
             self._apply(name, wanted)
-        except ConfigError as wrong:
-            raise ConfigError(f"scene {name}: {wrong}") from None
+        except ConfigError as exc:
+            raise ConfigError(f"scene {name}: {exc}") from None
         return f"The scene is {name}."
 
     def _apply(self, name: str, wanted: SceneConfig) -> None:
@@ -148,7 +147,9 @@ class Commands:
         def change(scene: Scene) -> Scene:
             backdrop = scene.backdrop if made is None else made
             mode = scene.mode if wanted.mode is None else Mode(wanted.mode)
-            return replace(scene, backdrop=backdrop, style=restyled(scene.style, wanted), name=name, mode=mode)
+            return replace(
+                scene, backdrop=backdrop, appearance=restyled(scene.appearance, wanted), name=name, mode=mode
+            )
 
         self._swap(change, fade=True)
 
@@ -182,18 +183,23 @@ class Commands:
         """See Verbs.mirror."""
 
         def change(scene: Scene) -> Scene:
-            return replace(scene, style=replace(scene.style, mirror=_turned(scene.style.mirror, turn)))
+            return replace(scene, appearance=replace(scene.appearance, mirror=_turned(scene.appearance.mirror, turn)))
 
-        return "You are mirrored." if self._swap(change, fade=True).style.mirror else "You are not mirrored."
+        return "You are mirrored." if self._swap(change, fade=True).appearance.mirror else "You are not mirrored."
 
     def adjust(self, edge: float | None, blur: float | None) -> str:
         """See Verbs.adjust."""
         for name, value, low, high in (("edge", edge, -1, 1), ("blur", blur, 0, 100)):
             if value is not None and not low <= value <= high:
                 raise ConfigError(f"{name} {value:g} is not from {low} to {high}; try: camdaemon adjust --{name} 0")
-        changes = {key: value for key, value in (("edge", edge), ("blur", blur)) if value is not None}
-        style = self._swap(lambda scene: replace(scene, style=replace(scene.style, **changes))).style  # type: ignore[arg-type]
-        return f"The edge is {style.edge:g}, the backdrop's blur {style.blur:g} pixels."
+
+        def change(scene: Scene) -> Scene:
+            now = scene.appearance
+            adjusted = replace(now, edge=now.edge if edge is None else edge, blur=now.blur if blur is None else blur)
+            return replace(scene, appearance=adjusted)
+
+        appearance = self._swap(change).appearance
+        return f"The edge is {appearance.edge:g}, the backdrop's blur {appearance.blur:g} pixels."
 
     def reload(self) -> str:
         """See Verbs.reload. Applied: backdrop, scenes, style, keys, folder, fade, coverage; the rest is named."""
@@ -210,11 +216,11 @@ class Commands:
         if made is not None:
             self._show(made)
         if changed & {"edge", "blur", "mirror", "crop"}:
-            self._swap(lambda scene: replace(scene, style=style_of(new)), fade=True)
-        name = self._pipeline.show.scene.name
+            self._swap(lambda scene: replace(scene, appearance=appearance_of(new)), fade=True)
+        name = self._pipeline.state.scene.name
         if name in new.scenes and new.scenes[name] != old.scenes.get(name):
             self._apply(name, new.scenes[name])
-        self._pipeline.journey.max_coverage = new.max_coverage
+        self._pipeline.processor.max_coverage = new.max_coverage
         self.on_reload(new)
         later = sorted(changed - LIVE)
         waiting = f" After a restart also: {', '.join(later)}." if later else ""
@@ -238,28 +244,28 @@ class Commands:
 
     def status(self) -> dict[str, object]:
         """See Verbs.status: the scene, the camera, the sink, and Metrics.snapshot."""
-        pipeline, scene = self._pipeline, self._pipeline.show.scene
-        trouble = pipeline.show.trouble
+        pipeline, scene = self._pipeline, self._pipeline.state.scene
+        trouble = pipeline.state.trouble
         return {
             "pid": os.getpid(),
             "uptime_s": round(time.monotonic() - self._started, 1),
             "source": self._config.source,
             "sink": " ".join(self._config.sinks),
             "size": str(self._size),
-            "device": str(pipeline.journey.engine.transfer.device),
-            "matting": pipeline.journey.engine.matting.name,
-            "effort": str(pipeline.journey.engine.matting.effort),
+            "device": str(pipeline.processor.engine.transfer.device),
+            "matting": pipeline.processor.engine.matting.name,
+            "effort": str(pipeline.processor.engine.matting.effort),
             "mode": str(scene.mode),
             "paused": scene.paused,
             "scene": scene.name,
             "scenes": self.scenes(),
             "backdrop": scene.backdrop.spec,
-            "mirror": scene.style.mirror,
-            "edge": scene.style.edge,
-            "blur": scene.style.blur,
+            "mirror": scene.appearance.mirror,
+            "edge": scene.appearance.edge,
+            "blur": scene.appearance.blur,
             "taking": self._taking.locked(),
             "plate": "taken" if scene.plate is not None else "missing",
-            "demand": self._pipeline.show.demand.reasons(),
+            "demand": self._pipeline.state.demand.reasons(),
             "camera": "ok" if trouble is None else trouble.title.lower(),
             **pipeline.metrics.snapshot(),
         }
@@ -275,9 +281,9 @@ class Commands:
     def _swap(self, change: Callable[[Scene], Scene], *, fade: bool = False) -> Scene:
         """Change the scene by one reference; returns the new one. What was behind the old one ends."""
         with self._lock:
-            before = self._pipeline.show.scene
+            before = self._pipeline.state.scene
             after = replace(change(before), fade_s=self._config.fade_s if fade else 0.0)
-            self._pipeline.show.scene = after
+            self._pipeline.state.scene = after
         if after.backdrop is not before.backdrop:
             before.backdrop.close()
         return after

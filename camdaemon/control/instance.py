@@ -38,9 +38,9 @@ def _runtime_directory() -> Path:
         with warnings.catch_warnings():  # it warns of its fallback; our errors name the path that was taken
             warnings.simplefilter("ignore")
             return platformdirs.user_runtime_path("camdaemon", appauthor=False)
-    except OSError as wrong:
+    except OSError as exc:
         raise ControlError(
-            f"no safe place for the control socket: {wrong}; "
+            f"no safe place for the control socket: {exc}; "
             "name one: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
         ) from None
 
@@ -52,9 +52,9 @@ def private_directory(path: Path) -> None:
             private_directory(path.parent)
         path.mkdir(0o700, exist_ok=True)
         found = path.lstat()  # not stat: a link that somebody else planted would be followed
-    except OSError as wrong:
+    except OSError as exc:
         raise ControlError(
-            f"cannot make the directory {path} for the control socket: {wrong.strerror}; "
+            f"cannot make the directory {path} for the control socket: {exc.strerror}; "
             "choose another place: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
         ) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
@@ -98,8 +98,8 @@ class DaemonLock:
         private_directory(self._path.parent)
         try:
             file = self._path.open("a+", encoding="ascii")  # not "w": it would wipe the other daemon's number
-        except OSError as wrong:
-            raise ControlError(f"cannot open {self._path}: {wrong.strerror}; if in doubt: rm {self._path}") from None
+        except OSError as exc:
+            raise ControlError(f"cannot open {self._path}: {exc.strerror}; if in doubt: rm {self._path}") from None
         try:
             _lock(file)
             _remove_stale(self._socket)

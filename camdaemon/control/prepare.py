@@ -12,7 +12,7 @@ from camdaemon.control.backdrops import Gallery
 from camdaemon.control.verbs import BackdropFile
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.frame import Size
-from camdaemon.linux.threads import give_way, made_aside
+from camdaemon.linux.threads import lower_priority, run_low_priority
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Ready:
             kept = self._kept.pop(spec, None)
         if kept is not None and kept[0] == _changed(spec):
             return kept[1]
-        return made_aside(lambda: make_backdrop(spec, self._size), "asked")
+        return run_low_priority(lambda: make_backdrop(spec, self._size), "asked")
 
     def expect(self, specs: list[str]) -> None:
         """Have the pictures in the files `specs` made in the background, and forget all others."""
@@ -53,8 +53,8 @@ class Ready:
         while True:
             try:
                 return file, self.take(file.spec)
-            except ConfigError as broken:
-                log.warning("left out: %s", broken)
+            except ConfigError as exc:
+                log.warning("left out: %s", exc)
                 file = gallery.neighbour(file.spec, step)
                 if file == first:
                     raise
@@ -66,7 +66,7 @@ class Ready:
             self.expect([file.spec for file in near if file.kind == "image" and file.spec != spec])
 
     def _make(self, specs: list[str]) -> None:
-        give_way()
+        lower_priority()
         for spec in specs:
             if not self._is_expected(spec):
                 continue

@@ -9,15 +9,15 @@ from camdaemon.backdrop import check_backdrop
 from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control import actions
 from camdaemon.errors import ConfigError
-from camdaemon.frames.style import Crop, Style
+from camdaemon.frames.composite import Appearance, Crop
 
 # What a reload applies at once; everything else is fixed while the devices and the network are open.
 LIVE = {"backdrop", "backdrops", "blur", "edge", "mirror", "crop", "fade_s", "hotkeys", "scenes", "max_coverage"}
 
 
-def style_of(config: Config) -> Style:
+def appearance_of(config: Config) -> Appearance:
     """The style that the configuration begins with."""
-    return Style(config.edge, config.blur, config.mirror, _crop(config.crop))
+    return Appearance(config.edge, config.blur, config.mirror, _crop(config.crop))
 
 
 def find_scene(config: Config, name: str) -> SceneConfig:
@@ -31,11 +31,11 @@ def find_scene(config: Config, name: str) -> SceneConfig:
     raise ConfigError(f"there is no scene {name!r} in the configuration; {there}; write one below a line [scenes.NAME]")
 
 
-def restyled(style: Style, wanted: SceneConfig) -> Style:
+def restyled(appearance: Appearance, wanted: SceneConfig) -> Appearance:
     """`style` with what the scene names."""
     given = {name: getattr(wanted, name) for name in ("edge", "blur", "mirror") if getattr(wanted, name) is not None}
-    crop = style.crop if wanted.crop is None else _crop(wanted.crop)
-    return replace(style, crop=crop, **given)
+    crop = appearance.crop if wanted.crop is None else _crop(wanted.crop)
+    return replace(appearance, crop=crop, **given)
 
 
 def _crop(crop: CropConfig | None) -> Crop | None:
@@ -50,7 +50,7 @@ def check_scenes(config: Config) -> None:
         try:
             if scene.backdrop is not None:
                 check_backdrop(scene.backdrop)
-        except ConfigError as mistake:
-            wrong.append(f"scene {name}: {mistake}")
+        except ConfigError as exc:
+            wrong.append(f"scene {name}: {exc}")
     if wrong:
         raise ConfigError("\n  ".join([f"{len(wrong)} mistakes" if len(wrong) > 1 else "1 mistake", *wrong]))

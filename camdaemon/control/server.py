@@ -95,9 +95,9 @@ def _bind(path: Path) -> socket.socket:
     umask = os.umask(0o177)
     try:
         listener.bind(str(path))
-    except OSError as wrong:
+    except OSError as exc:
         listener.close()
-        raise ControlError(f"cannot listen at {path}: {wrong.strerror}; if none runs there: rm {path}") from None
+        raise ControlError(f"cannot listen at {path}: {exc.strerror}; if none runs there: rm {path}") from None
     finally:
         os.umask(umask)
     return listener

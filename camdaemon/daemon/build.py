@@ -13,30 +13,28 @@ from typing import TYPE_CHECKING
 
 from camdaemon.backdrop import make_backdrop
 from camdaemon.capture import Source, open_source
-from camdaemon.capture.holding import Holder
+from camdaemon.capture.holding import ControlsHolder
 from camdaemon.config.schema import Config, RefineConfig
-from camdaemon.control.scenes import style_of
+from camdaemon.control.scenes import appearance_of
 from camdaemon.errors import CamdaemonError, ConfigError
-from camdaemon.frames.deck import Deck
+from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Size
 from camdaemon.frames.transfer import Transfer, choose_device, give_memory_back
-from camdaemon.linux.threads import made_apart
+from camdaemon.linux.threads import run_in_thread
 from camdaemon.matting import Matting, make_matting
 from camdaemon.matting.effort import ladder_of, rates_only
 from camdaemon.output import Sink, open_sink
 from camdaemon.output.audience import can_tell
 from camdaemon.output.reopening import ReopeningSink
 from camdaemon.output.tee import TeeSink
-from camdaemon.pipeline.compositor import Painter
-from camdaemon.pipeline.demand import ALWAYS, Demand
+from camdaemon.pipeline.compositor import Compositor
 from camdaemon.pipeline.governor import Governor
-from camdaemon.pipeline.loops import Camera, Stage
+from camdaemon.pipeline.loops import CameraInput, OutputStage
 from camdaemon.pipeline.metrics import Metrics
-from camdaemon.pipeline.patience import Patience
-from camdaemon.pipeline.preview import Viewfinder
-from camdaemon.pipeline.state import Scene, Show
+from camdaemon.pipeline.preview import LivePreview
+from camdaemon.pipeline.state import ALWAYS, CameraDemand, FaultLimit, Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
-from camdaemon.pipeline.worker import Engine, Journey
+from camdaemon.pipeline.worker import Engine, FrameProcessor
 from camdaemon.plate import store
 from camdaemon.plate.take import Plate, PlateMatcher
 
@@ -63,14 +61,16 @@ class Playing:
 OpenSink = Callable[[Size, float], Sink]
 
 
-def build(config: Config, playing: Playing, sink_for: OpenSink | None = None, holder: Holder | None = None) -> Pipeline:
+def build(
+    config: Config, playing: Playing, sink_for: OpenSink | None = None, holder: ControlsHolder | None = None
+) -> Pipeline:
     """Open and check every part. Raises ConfigError or DeviceError, with nothing left open.
 
     holder: holds the camera as the saved plate wants it, whenever it is opened.
     """
     with contextlib.ExitStack() as opened:
         device = choose_device(config.device)
-        matting = made_apart(lambda: make_matting(config, device), "engine")
+        matting = run_in_thread(lambda: make_matting(config, device), "engine")
 
         def reopen() -> Source:
             source = open_source(config, loop=playing.loop, paced=playing.paced)
@@ -91,16 +91,18 @@ def build(config: Config, playing: Playing, sink_for: OpenSink | None = None, ho
         if not playing.paced and (source.live or sink.live):
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
         engines = Engines(config, size, metrics, 1 / source.fps if source.live or playing.paced else None)
-        engine = made_apart(lambda: engines.first(device, matting), "engine")
-        deck, viewfinder = Deck(sink.fmt, size), Viewfinder()
+        engine = run_in_thread(lambda: engines.first(device, matting), "engine")
+        card_cache, preview = CardCache(sink.fmt, size), LivePreview()
         waits = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
-        demand = Demand() if source.live and _on_demand(config) else Demand(ALWAYS)
-        patience = Patience(_FAULTS if sink.live else 0)
+        demand = CameraDemand() if source.live and _on_demand(config) else CameraDemand(ALWAYS)
+        fault_limit = FaultLimit(_FAULTS if sink.live else 0)
         pipeline = Pipeline(
-            camera=Camera(source, reopen, playing.frames),
-            journey=Journey(engine, deck, metrics, viewfinder, config.max_coverage, engines.another),
-            stage=Stage(sink, deck, viewfinder, *waits),
-            show=Show(Scene(backdrop, plate, style=style_of(config)), demand=demand, patience=patience),
+            camera=CameraInput(source, reopen, playing.frames),
+            processor=FrameProcessor(engine, card_cache, metrics, preview, config.max_coverage, engines.another),
+            stage=OutputStage(sink, card_cache, preview, *waits),
+            state=SharedState(
+                Scene(backdrop, plate, appearance=appearance_of(config)), demand=demand, fault_limit=fault_limit
+            ),
             metrics=metrics,
             keep_all=not playing.paced,
         )
@@ -132,16 +134,16 @@ class Engines:
                 device = choose_device(name)
                 give_memory_back(device)
                 return self._engine(device, make_matting(self.config, device))
-            except (CamdaemonError, RuntimeError) as wrong:
-                log.warning("not on %s: %s", name, wrong)
+            except (CamdaemonError, RuntimeError) as exc:
+                log.warning("not on %s: %s", name, exc)
         return None
 
     def _engine(self, device: torch.device, matting: Matting) -> Engine:
         matting.warm_up(self.size)
         transfer = Transfer(device, self.size)
         matcher = PlateMatcher(transfer.upload_picture, enabled=self.config.match_exposure)
-        painter = Painter(transfer.upload_picture, self.metrics)
-        return Engine(transfer, matting, matcher, painter, self._governor(device, matting))
+        compositor = Compositor(transfer.upload_picture, self.metrics)
+        return Engine(transfer, matting, matcher, compositor, self._governor(device, matting))
 
     def _governor(self, device: torch.device, matting: Matting) -> Governor | None:
         if not self.config.governor or self.period_s is None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from camdaemon.capture.holding import Holder
+from camdaemon.capture.holding import ControlsHolder
 from camdaemon.config.schema import Config
 from camdaemon.control.actions import Performer
 from camdaemon.control.commands import Commands
@@ -21,8 +21,7 @@ from camdaemon.daemon.status_line import status_line
 from camdaemon.frames import picture
 from camdaemon.linux.systemd import ServiceManager
 from camdaemon.output.audience import follow
-from camdaemon.pipeline.demand import VIEWERS
-from camdaemon.pipeline.state import Show
+from camdaemon.pipeline.state import VIEWERS, SharedState
 from camdaemon.pipeline.threads import Pipeline
 
 log = logging.getLogger(__name__)
@@ -49,31 +48,31 @@ def running(
     socket = socket or socket_path()
     with contextlib.ExitStack() as undo:
         undo.enter_context(DaemonLock(socket))
-        holder = Holder(config.source if config.lock_camera and config.source.startswith("/dev/") else None)
+        holder = ControlsHolder(config.source if config.lock_camera and config.source.startswith("/dev/") else None)
         pipeline = build(config, playing, sink_for, holder)
         undo.callback(holder.release)
         source = pipeline.camera.first
-        undo.callback(_close_backdrop, pipeline.show)
+        undo.callback(_close_backdrop, pipeline.state)
         camera = source.name if source.live else None
         commands = Commands(pipeline, config, pipeline.stage.sink.size, camera, stop.set, reread)
         commands.holder = holder
-        by_itself = pipeline.show.scene.plate is None and (config.plate == "auto" or not source.live)
+        by_itself = pipeline.state.scene.plate is None and (config.plate == "auto" or not source.live)
         if by_itself and not source.live:
             taking = _plate_by_itself(commands)
-            while pipeline.show.jobs.empty() and taking.is_alive():  # a clip at full speed waits for nobody
+            while pipeline.state.jobs.empty() and taking.is_alive():  # a clip at full speed waits for nobody
                 time.sleep(0.001)
         pipeline.start()
         undo.callback(pipeline.stop)
-        if not pipeline.show.demand.there:
-            undo.callback(_follow_viewers(pipeline.show, config.sinks).set)
+        if not pipeline.state.demand.there:
+            undo.callback(_follow_viewers(pipeline.state, config.sinks).set)
         from camdaemon.daemon.surfaces import controlled, invite  # loads while the first frame is in work
 
         performer = undo.enter_context(controlled(pipeline, commands, config, socket))
-        while not pipeline.show.first_published.wait(0.1) and not pipeline.ended.is_set():
+        while not pipeline.state.first_published.wait(0.1) and not pipeline.ended.is_set():
             pass
         if by_itself and source.live:
             _plate_by_itself(commands)
-        elif pipeline.show.scene.plate is None and not by_itself:
+        elif pipeline.state.scene.plate is None and not by_itself:
             invite(config)
         yield pipeline, commands, performer
 
@@ -84,20 +83,20 @@ def _plate_by_itself(commands: Commands) -> threading.Thread:
     return taking
 
 
-def _follow_viewers(show: Show, paths: list[str]) -> threading.Event:
+def _follow_viewers(state: SharedState, paths: list[str]) -> threading.Event:
     """Let whoever streams from one of `paths` be a reason for the camera to run, until the event is set."""
     stop = threading.Event()
 
     def told(watched: bool) -> None:
-        (show.demand.add if watched else show.demand.remove)(VIEWERS)
+        (state.demand.add if watched else state.demand.remove)(VIEWERS)
 
     for path in paths:
         threading.Thread(target=follow, args=(path, told, stop), name="audience", daemon=True).start()
     return stop
 
 
-def _close_backdrop(show: Show) -> None:
-    show.scene.backdrop.close()  # the one shown last, not the one shown first
+def _close_backdrop(state: SharedState) -> None:
+    state.scene.backdrop.close()  # the one shown last, not the one shown first
 
 
 def run(config: Config, playing: Playing, reread: Reread | None = None) -> None:

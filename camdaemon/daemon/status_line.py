@@ -34,7 +34,7 @@ def render(pipeline: Pipeline) -> Text:
     """fps in/out, drops, ms of each step, latency from camera to sink, as one line."""
     figures: dict[str, Any] = pipeline.metrics.snapshot()
     counts, steps, latency = figures["counts"], figures["steps_ms"], figures["latency_ms"]
-    scene = pipeline.show.scene
+    scene = pipeline.state.scene
     head = "card" if scene.plate is None else str(scene.mode)
     parts = [
         f"{head:<5} in {figures['fps_in']:4.1f} out {figures['fps_out']:4.1f} fps",
@@ -43,7 +43,7 @@ def render(pipeline: Pipeline) -> Text:
     ]
     if latency:
         parts.append(f"latency p50 {latency['p50']:.0f} p99 {latency['p99']:.0f} ms")
-    engine = pipeline.journey.engine
+    engine = pipeline.processor.engine
     if engine.governor is not None and engine.governor.rung:
         parts.append(str(engine.matting.effort))
     if counts.get("matting_errors"):

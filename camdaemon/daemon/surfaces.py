@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from camdaemon.config.keys import Combination
+from camdaemon.config.keys import KeyCombination
 from camdaemon.config.schema import Config
 from camdaemon.control.actions import Performer
 from camdaemon.control.commands import Commands
@@ -21,7 +21,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames import card
 from camdaemon.linux import desktop
 from camdaemon.linux.sleep import SleepWatch
-from camdaemon.pipeline.demand import PANEL
+from camdaemon.pipeline.state import PANEL
 from camdaemon.pipeline.threads import Pipeline
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class _Looking:
     """The viewfinder, and the camera to go with it: whoever looks at the panel wants to see something."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._viewfinder, self._demand = pipeline.journey.viewfinder, pipeline.show.demand
+        self._viewfinder, self._demand = pipeline.processor.preview, pipeline.state.demand
 
     def jpeg(self, view: str, after: int, timeout: float) -> tuple[int, bytes] | None:
         """See Preview.jpeg."""
@@ -76,9 +76,9 @@ class _Looking:
 
 def _fall_asleep(pipeline: Pipeline, asleep: bool) -> None:
     """Before the machine sleeps, close the camera: it may be another one, or none, when the machine wakes up."""
-    pipeline.show.demand.sleep(asleep)
+    pipeline.state.demand.sleep(asleep)
     if asleep and pipeline.camera.first.live:
-        pipeline.show.resting.wait(_CLOSING_S)
+        pipeline.state.resting.wait(_CLOSING_S)
 
 
 class _Keys:
@@ -108,7 +108,7 @@ def invitation(config: Config) -> card.Card:
     """The card for a camera without a plate: what to do, by key where one is bound and there is a desktop for it."""
     combination = config.hotkeys.get("plate")
     if combination and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return card.no_plate(f"press {Combination.parse(combination)} or type: camdaemon plate")
+        return card.no_plate(f"press {KeyCombination.parse(combination)} or type: camdaemon plate")
     return card.no_plate("type: camdaemon plate")
 
 
@@ -123,8 +123,8 @@ def invite(config: Config) -> None:
 def _warn_of_scenes(config: Config) -> None:
     try:
         check_scenes(config)
-    except ConfigError as wrong:  # the show begins all the same; whoever switches to such a scene is told again
-        log.warning("%s", wrong)
+    except ConfigError as exc:  # the show begins all the same; whoever switches to such a scene is told again
+        log.warning("%s", exc)
 
 
 def _tell(sentence: str, failed: bool) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from camdaemon.frames.frame import Size
+from camdaemon.frames import color
+from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.frames.picture import Picture
 
 _TOP, _BOTTOM = (38, 50, 64), (18, 24, 34)  # RGB, a calm dark gradient
@@ -108,3 +111,24 @@ def _draw_leaving(rgb: Picture, centre: tuple[float, float], unit: float) -> Non
     cv2.arrowedLine(rgb, at(-40, -5), at(75, -5), _INK, line, cv2.LINE_AA, tipLength=0.22)
     cv2.circle(rgb, at(115, -42), max(1, round(22 * unit)), _INK, -1, cv2.LINE_AA)
     cv2.ellipse(rgb, at(115, 60), (round(36 * unit), round(72 * unit)), 0, 180, 360, _INK, -1, cv2.LINE_AA)
+
+
+class CardCache:
+    """Deals cards for one sink. Any thread; never touches the accelerator."""
+
+    def __init__(self, fmt: PixelFormat, size: Size) -> None:
+        self._fmt, self._size = fmt, size
+        self._lock = threading.Lock()
+        self._drawn: dict[Card, NDArray[np.uint8]] = {}
+
+    def copy_to(self, card: Card, into: HostFrame) -> None:
+        """Copy `card` into `into` (the sink's format and size) and mark it as a card; seq and t stay."""
+        with self._lock:
+            if card not in self._drawn:
+                if len(self._drawn) >= 16:  # messages with figures in them come and go
+                    self._drawn.clear()
+                picture = np.empty(self._fmt.shape(self._size), np.uint8)
+                color.rgb_to_host(draw(card, self._size), self._fmt, picture)
+                self._drawn[card] = picture
+            into.data[:] = self._drawn[card]
+        into.content, into.matte_seq = Content.CARD, None

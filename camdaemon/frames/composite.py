@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,8 +14,49 @@ from torch.nn import functional as F
 
 from camdaemon.errors import MattingError
 from camdaemon.frames import fused, pixels
-from camdaemon.frames.matte import Matte
-from camdaemon.frames.style import Style
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matte:
+    """The person in one frame.
+
+    alpha: (1,1,H,W), most = person.   foreground: (1,3,H,W), RGB, the person's own colours, true where alpha > 0.
+    seq: the frame they were computed from.   Levels (bytes or floats, see `levels`) and device as the frame's.
+    """
+
+    alpha: Tensor
+    foreground: Tensor
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """The part of the camera's picture that fills the frame, in shares of its width and height, all 0..1."""
+
+    left: float = 0.0
+    top: float = 0.0
+    width: float = 1.0
+    height: float = 1.0
+
+    def box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """(x, y, w, h) in pixels of a picture of width × height, at least one pixel, inside it."""
+        x, y = min(width - 1, round(self.left * width)), min(height - 1, round(self.top * height))
+        w, h = max(1, round(self.width * width)), max(1, round(self.height * height))
+        return x, y, min(w, width - x), min(h, height - y)
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """edge: −1 (wider) to 1 (tighter) matte.   blur: of the backdrop, sigma in pixels, 0: none.
+
+    mirror: the person (and a backdrop made of the room), not the backdrop's writing.   crop: None is the whole picture.
+    """
+
+    edge: float = 0.0
+    blur: float = 0.0
+    mirror: bool = False
+    crop: Crop | None = None
+
 
 Bytes = NDArray[np.uint8]
 
@@ -121,24 +163,24 @@ def _bytes(found: object) -> Bytes:
     return np.asarray(found, np.uint8)
 
 
-def framed(picture: Tensor, style: Style) -> Tensor:
+def framed(picture: Tensor, appearance: Appearance) -> Tensor:
     """(1,C,H,W) → the same shape: its crop enlarged to fill the frame, then mirrored, as `style` says."""
     height, width = picture.shape[-2:]
-    if style.crop is not None:
-        x, y, w, h = style.crop.box(width, height)
+    if appearance.crop is not None:
+        x, y, w, h = appearance.crop.box(width, height)
         picture = F.interpolate(picture[..., y : y + h, x : x + w], (height, width), mode="bilinear")
-    return picture.flip(3) if style.mirror else picture
+    return picture.flip(3) if appearance.mirror else picture
 
 
-def framed_matte(matte: Matte, style: Style) -> Matte:
+def framed_matte(matte: Matte, appearance: Appearance) -> Matte:
     """`matte`, framed as `style` says.
 
     An enlarged contour mixes colours from beside the person in, which may be the room's: so each counts by its alpha.
     """
-    alpha = framed(matte.alpha, style)
-    if style.crop is None:
-        return Matte(alpha, framed(matte.foreground, style), matte.seq)
-    weighed = framed(pixels.unit(matte.foreground) * pixels.unit(matte.alpha), style)
+    alpha = framed(matte.alpha, appearance)
+    if appearance.crop is None:
+        return Matte(alpha, framed(matte.foreground, appearance), matte.seq)
+    weighed = framed(pixels.unit(matte.foreground) * pixels.unit(matte.alpha), appearance)
     colours = (weighed / pixels.unit(alpha).clamp(min=_LEAST)).clamp_(0, 1)
     return Matte(alpha, pixels.like(colours, matte.foreground), matte.seq)
 

@@ -104,7 +104,7 @@ class HostFrame:
         """A frame with memory of its own and no picture in it yet."""
         return cls(np.zeros(fmt.shape(size), np.uint8), fmt, size)
 
-    def may_be_published(self, *, raw_asked_for: bool) -> bool:
+    def may_publish(self, *, allow_raw: bool) -> bool:
         """Law 4: the card, a composite whose matte is of this very frame, or the room when the user asked for it."""
         match self.content:
             case Content.CARD:
@@ -112,7 +112,7 @@ class HostFrame:
             case Content.COMPOSITE:
                 return self.matte_seq == self.seq
             case Content.ROOM:
-                return raw_asked_for
+                return allow_raw
 
     def __repr__(self) -> str:
         return f"HostFrame({self.content} {self.fmt} {self.size}, seq={self.seq}, t={self.t:.3f}, {self.data.shape})"

@@ -85,8 +85,8 @@ def _proven(device: torch.device) -> bool:
     try:
         for dtype in _EQUAL:
             _compare(device, dtype)
-    except Exception as wrong:  # no Triton, no compiler, a driver too old: the plain way works
-        log.info("pictures are converted by torch alone, without Triton: %s: %s", type(wrong).__name__, wrong)
+    except Exception as exc:  # no Triton, no compiler, a driver too old: the plain way works
+        log.info("pictures are converted by torch alone, without Triton: %s: %s", type(exc).__name__, exc)
         return False
     return True
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class JobFrame:
     """One frame as a job sees it. The tensors are borrowed for the call: clone what you keep.
 
     seq, t: as in HostFrame.   src: the camera's picture, (1,3,H,W), RGB, in either of `levels`.
@@ -38,5 +38,5 @@ class Job(Protocol):
     def card(self) -> Card | None:
         """What viewers see while the job runs; None when the show may go on."""
 
-    def feed(self, look: Look) -> Any | None:
+    def feed(self, look: JobFrame) -> Any | None:
         """Look at one frame; the result once there is one, else None."""

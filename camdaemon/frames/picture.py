@@ -28,8 +28,8 @@ def read(path: Path, option: str) -> Picture:
     """
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as wrong:
-        raise ConfigError(f"cannot read the picture {path}: {wrong.strerror}; try {option}") from None
+    except OSError as exc:
+        raise ConfigError(f"cannot read the picture {path}: {exc.strerror}; try {option}") from None
     try:
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except cv2.error:  # a size beyond OpenCV's limit

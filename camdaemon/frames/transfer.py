@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from camdaemon.errors import ConfigError
 from camdaemon.frames import color, fused, picture, pixels
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
-from camdaemon.frames.pool import Pool
+from camdaemon.frames.handoff import Pool
 
 
 def choose_device(wanted: str) -> torch.device:

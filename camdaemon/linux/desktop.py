@@ -41,8 +41,8 @@ class _Notifier:
             self._sending = True
         try:
             threading.Thread(target=self._send_all, name="desktop", daemon=True).start()
-        except RuntimeError as wrong:  # no more threads, or the interpreter is ending
-            log.debug("no desktop notification: %s", wrong)
+        except RuntimeError as exc:  # no more threads, or the interpreter is ending
+            log.debug("no desktop notification: %s", exc)
             with self._lock:
                 self._sending = False
 
@@ -55,8 +55,8 @@ class _Notifier:
                     return
             try:
                 self._shown = _send(note, self._shown)
-            except Exception as wrong:  # no bus, no desktop, an answer that is none: the log has said it all anyway
-                log.debug("no desktop notification: %r", wrong)
+            except Exception as exc:  # no bus, no desktop, an answer that is none: the log has said it all anyway
+                log.debug("no desktop notification: %r", exc)
 
 
 _notifier = _Notifier()

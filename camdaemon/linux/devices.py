@@ -97,8 +97,8 @@ def list_devices(dev: Path = Path("/dev")) -> list[Device]:
     for node in sorted(nodes, key=lambda node: int(node.name.removeprefix("video"))):
         try:
             found.append(describe(str(node), dev))
-        except DeviceError as wrong:
-            found.append(Device(str(node), _by_id(node, dev), problem=str(wrong)))
+        except DeviceError as exc:
+            found.append(Device(str(node), _by_id(node, dev), problem=str(exc)))
     return found
 
 
@@ -119,10 +119,10 @@ def describe(path: str, dev: Path = Path("/dev")) -> Device:
             is_loopback=is_a.is_loopback,
             modes=tuple(_modes(fd, is_a)),
         )
-    except OSError as wrong:
-        if wrong.errno in (errno.ENOTTY, errno.EINVAL):
+    except OSError as exc:
+        if exc.errno in (errno.ENOTTY, errno.EINVAL):
             raise DeviceError(f"{path} is not a video device; {others}") from None
-        raise DeviceError(f"{path} does not answer ({wrong.strerror}); {others}") from None
+        raise DeviceError(f"{path} does not answer ({exc.strerror}); {others}") from None
     finally:
         os.close(fd)
 
@@ -164,7 +164,7 @@ def _entries(ask: Callable[[int], tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]
     for index in range(_MOST):
         try:
             yield ask(index)
-        except OSError as wrong:
-            if wrong.errno in (errno.EINVAL, errno.ENOTTY):
+        except OSError as exc:
+            if exc.errno in (errno.EINVAL, errno.ENOTTY):
                 return
             raise

@@ -67,8 +67,8 @@ class SleepWatch:
         while not self._ending.is_set():
             try:
                 self._listen()
-            except Exception as wrong:  # jeepney says RuntimeError, ValueError … for an address it cannot read
-                self._log_once(wrong)
+            except Exception as exc:  # jeepney says RuntimeError, ValueError … for an address it cannot read
+                self._log_once(exc)
             self._tell(asleep=False)
             self._ending.wait(_AGAIN_S)
 
@@ -97,8 +97,8 @@ class SleepWatch:
         try:
             logind.inhibit()
             self._deaf = False
-        except DBusErrorResponse as refused:
-            self._log_once(refused)
+        except DBusErrorResponse as exc:
+            self._log_once(exc)
 
     def _tell(self, asleep: bool) -> None:
         if asleep == self._asleep or self._ending.is_set():

@@ -93,8 +93,8 @@ class ServiceManager:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                 sender.settimeout(_SEND_S)
                 sender.sendto("\n".join(assignments).encode(), address)
-        except OSError as gone:
-            log.debug("the service manager cannot be told %s: %s", assignments, gone)
+        except OSError as exc:
+            log.debug("the service manager cannot be told %s: %s", assignments, exc)
 
 
 def _one_line(text: str) -> str:

@@ -14,23 +14,23 @@ T = TypeVar("T")
 _NICE = 5  # a third of a frame's share of a processor, when all of them are busy
 
 
-def give_way() -> None:
+def lower_priority() -> None:
     """Lower the calling thread's priority for good: Linux has one for each thread, and only root may raise it again."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
-def begun_aside(make: Callable[[], T], name: str) -> Future[T]:
+def start_low_priority(make: Callable[[], T], name: str) -> Future[T]:
     """What `make` will return or raise, done in a thread that gives way; nobody waits but the interpreter's end."""
     return _begun(_giving_way(make), name, daemon=False)[0]
 
 
-def made_aside(make: Callable[[], T], name: str) -> T:
+def run_low_priority(make: Callable[[], T], name: str) -> T:
     """What `make` returns or raises, done in a thread that gives way; the caller waits."""
-    return made_apart(_giving_way(make), name)
+    return run_in_thread(_giving_way(make), name)
 
 
-def made_apart(make: Callable[[], T], name: str) -> T:
+def run_in_thread(make: Callable[[], T], name: str) -> T:
     """What `make` returns or raises, done in a thread that ends with it; the caller waits.
 
     For all that computes with torch outside of the worker: each thread that once did keeps a team of torch's own, and
@@ -45,7 +45,7 @@ def made_apart(make: Callable[[], T], name: str) -> T:
 
 def _giving_way(make: Callable[[], T]) -> Callable[[], T]:
     def work() -> T:
-        give_way()
+        lower_priority()
         return make()
 
     return work
@@ -57,8 +57,8 @@ def _begun(make: Callable[[], T], name: str, *, daemon: bool) -> tuple[Future[T]
     def work() -> None:
         try:
             future.set_result(make())
-        except BaseException as wrong:
-            future.set_exception(wrong)
+        except BaseException as exc:
+            future.set_exception(exc)
 
     thread = threading.Thread(target=work, name=name, daemon=daemon)
     thread.start()

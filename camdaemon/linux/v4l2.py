@@ -95,10 +95,10 @@ def open_node(path: str, flags: int, *, if_missing: str) -> int:
         raise DeviceError(f"{path} does not exist; {if_missing}") from None
     except PermissionError:
         raise DeviceError(f"{path}: permission denied; {_way_in(path)}") from None
-    except OSError as wrong:
-        if wrong.errno == errno.EBUSY:
+    except OSError as exc:
+        if exc.errno == errno.EBUSY:
             raise DeviceError(f"{path} is in use {by_whom(path)}; close that, see it with: fuser -v {path}") from None
-        raise DeviceError(f"{path}: {wrong.strerror}; see what is there with: camdaemon devices") from None
+        raise DeviceError(f"{path}: {exc.strerror}; see what is there with: camdaemon devices") from None
 
 
 def _way_in(path: str) -> str:

@@ -144,8 +144,8 @@ def _descriptions(fd: int) -> Iterator[tuple[Any, ...]]:
 def _describe(fd: int, control: int) -> tuple[Any, ...] | None:
     try:
         return v4l2.call(fd, _ASK_CONTROL, _QUERYCTRL, control, 0, b"", 0, 0, 0, 0, 0)
-    except OSError as wrong:
-        if gone(wrong):
+    except OSError as exc:
+        if gone(exc):
             raise
         return None
 
@@ -173,8 +173,8 @@ def _items(fd: int, control: int, kind: Kind, low: int, high: int) -> Iterator[t
     for index in range(max(low, 0), min(high + 1, _MOST)):
         try:
             raw: bytes = v4l2.call(fd, _ASK_ITEM, _QUERYMENU, control, index, b"")[2]
-        except OSError as wrong:
-            if gone(wrong):
+        except OSError as exc:
+            if gone(exc):
                 raise
             continue  # menus have holes
         yield index, _text(raw) if kind is Kind.MENU else str(int.from_bytes(raw[:8], "little", signed=True))
@@ -185,8 +185,8 @@ def _value(fd: int, control: int, kind: Kind) -> int | None:
         return None
     try:
         return v4l2.get_control(fd, control)
-    except OSError as wrong:
-        if gone(wrong):
+    except OSError as exc:
+        if gone(exc):
             raise
         return None
 

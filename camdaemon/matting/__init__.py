@@ -7,8 +7,8 @@ from typing import Protocol
 from torch import Tensor, device
 
 from camdaemon.config.schema import Config
+from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
-from camdaemon.frames.matte import Matte
 from camdaemon.matting.effort import Effort
 
 __all__ = ["Matte", "Matting", "make_matting"]

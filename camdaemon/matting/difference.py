@@ -77,9 +77,9 @@ class DifferenceMatting:
                 alpha = keyed(change)
                 foreground = (room + change / alpha.clamp_min(_LEAST_ALPHA)).clamp(0, 1)
                 sane = bool((alpha.sum(dtype=torch.float32) + foreground.sum(dtype=torch.float32)).isfinite())
-        except RuntimeError as wrong:
-            first = next(iter(str(wrong).splitlines()), type(wrong).__name__)
-            raise MattingError(f"the difference of frame {seq} failed: {first}; try --device cpu") from wrong
+        except RuntimeError as exc:
+            first = next(iter(str(exc).splitlines()), type(exc).__name__)
+            raise MattingError(f"the difference of frame {seq} failed: {first}; try --device cpu") from exc
         if not sane:
             raise MattingError(f"frame {seq} or the plate holds values that are not numbers; try --device cpu")
         return Matte(pixels.like(alpha, src), pixels.like(foreground, src), seq)

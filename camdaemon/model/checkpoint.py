@@ -36,15 +36,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         try:
             return load_file(path)
-        except SafetensorError as wrong:
-            raise ValueError(f"{path} is not a safetensors file: {wrong}") from wrong
+        except SafetensorError as exc:
+            raise ValueError(f"{path} is not a safetensors file: {exc}") from exc
     try:
         found: object = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as wrong:  # a damaged pickle raises nearly anything
-        reason = next(iter(str(wrong).splitlines()), type(wrong).__name__)
-        raise ValueError(f"{path} is not a PyTorch file of weights: {reason}") from wrong
+    except Exception as exc:  # a damaged pickle raises nearly anything
+        reason = next(iter(str(exc).splitlines()), type(exc).__name__)
+        raise ValueError(f"{path} is not a PyTorch file of weights: {reason}") from exc
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise ValueError(f"{path} holds something other than tensors by name; save network.state_dict() alone")
     return dict(found)
@@ -82,8 +82,8 @@ def load_network(path: Path, *, scale: float = 0.25, selection: Selection | None
             network = BackgroundMattingV2(*architecture, scale=scale, selection=selection)
         wanted = network.state_dict()
         _check(wanted, tensors, architecture)
-    except ValueError as wrong:
-        raise ValueError(f"{path}: {wrong}") from None
+    except ValueError as exc:
+        raise ValueError(f"{path}: {exc}") from None
     # Copies of its own, since a file may change while it is mapped. `to_empty` would load sympy: a second of a start.
     own = {name: tensors[name].to(tensor.dtype, copy=True) for name, tensor in wanted.items()}
     network.load_state_dict(own, strict=True, assign=True)

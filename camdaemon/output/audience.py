@@ -59,8 +59,8 @@ def follow(path: str, told: Callable[[bool], None], stop: threading.Event) -> No
         try:
             watch = watch or _watch(path)
             streams = watch.streaming(_LOOK_S)
-        except OSError as wrong:
-            log.debug("cannot tell who watches %s: %s", path, wrong)
+        except OSError as exc:
+            log.debug("cannot tell who watches %s: %s", path, exc)
             _close(watch)
             watch, streams = None, False
             stop.wait(_LOOK_S)
@@ -78,8 +78,8 @@ def _close(watch: _Watch | None) -> None:
 def _watch(path: str) -> _Watch:
     try:
         return _Events(path)
-    except OSError as wrong:
-        if wrong.errno not in (errno.EINVAL, errno.ENOTTY):  # the module knows no such event
+    except OSError as exc:
+        if exc.errno not in (errno.EINVAL, errno.ENOTTY):  # the module knows no such event
             raise
     return _Openers(path)
 
@@ -108,8 +108,8 @@ class _Events:
                     event = bytearray(_EVENT.size)
                     try:
                         ioctl(self._fd, _DEQUEUE, event)
-                    except OSError as none:
-                        if none.errno == errno.ENOENT:  # no further event
+                    except OSError as exc:
+                        if exc.errno == errno.ENOENT:  # no further event
                             break
                         raise
                     self._count = _EVENT.unpack(event)[1]

@@ -37,8 +37,8 @@ class FileSink:
         self._stream.codec_context.color_range = ColorRange.MPEG
         try:
             self._container.start_encoding()  # creates the file
-        except OSError as wrong:
-            raise ConfigError(f"cannot write {path}: {wrong.strerror}; try --sink out.mp4") from None
+        except OSError as exc:
+            raise ConfigError(f"cannot write {path}: {exc.strerror}; try --sink out.mp4") from None
         self._open = True
 
     def write(self, frame: HostFrame) -> None:
@@ -56,9 +56,9 @@ class FileSink:
             self._container.mux(self._stream.encode(picture))
             if picture is None:
                 self._container.close()
-        except OSError as wrong:
+        except OSError as exc:
             self._open = False  # FFmpeg crashes when a file that failed is written to or finished
-            raise DeviceError(f"cannot write to {self.name}: {wrong.strerror}; is the disk full? see: df -h") from None
+            raise DeviceError(f"cannot write to {self.name}: {exc.strerror}; is the disk full? see: df -h") from None
 
     def _ticks(self, t: float) -> int:
         if not self._paced:

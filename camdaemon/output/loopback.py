@@ -85,8 +85,8 @@ class Backend:
         """Write one frame, 1-D and contiguous; DeviceError when the driver took less than all of it."""
         try:
             taken = os.write(self._fd, frame.data)
-        except OSError as wrong:
-            raise DeviceError(f"{self._path}: frame not sent: {_why_unsent(self._path, wrong)}") from None
+        except OSError as exc:
+            raise DeviceError(f"{self._path}: frame not sent: {_why_unsent(self._path, exc)}") from None
         if taken != frame.size:
             raise DeviceError(
                 f"{self._path}: took {taken} of a frame's {frame.size} bytes: another program changed its size; "
@@ -166,13 +166,13 @@ def _negotiate(fd: int, path: str, size: Size, fps: float) -> None:
     refused: OSError | None = None
     try:
         v4l2.set_format(fd, Stream.OUTPUT, wanted)
-    except OSError as wrong:
-        refused = wrong
+    except OSError as exc:
+        refused = exc
     try:
         got = v4l2.get_format(fd, Stream.OUTPUT)
-    except OSError as wrong:
+    except OSError as exc:
         raise DeviceError(
-            f"{path} takes no producer now ({wrong.strerror}); it is open {v4l2.by_whom(path)}; close that, or reload "
+            f"{path} takes no producer now ({exc.strerror}); it is open {v4l2.by_whom(path)}; close that, or reload "
             f"it: {_reload(path)}"
         ) from None
     if got != wanted:

@@ -47,8 +47,8 @@ class ReopeningSink:
             sink.write(frame)
         except StreamEnded:
             raise
-        except DeviceError as lost:
-            log.warning("%s is lost, trying to reopen it: %s", self.name, lost)
+        except DeviceError as exc:
+            log.warning("%s is lost, trying to reopen it: %s", self.name, exc)
             self._count("sink_lost")
             self._sink = None
             self._pause, self._again_at = _FIRST_S, self._clock() + _FIRST_S
@@ -59,8 +59,8 @@ class ReopeningSink:
             return None
         try:
             sink = self._reopen()
-        except DeviceError as still:
-            log.info("not yet: %s", still)
+        except DeviceError as exc:
+            log.info("not yet: %s", exc)
             self._pause = min(2 * self._pause, _LONGEST_S)
             self._again_at = self._clock() + self._pause
             return None

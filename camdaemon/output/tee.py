@@ -33,8 +33,8 @@ class TeeSink:
                 sink.write(frame)
             except StreamEnded:
                 raise
-            except DeviceError as wrong:
-                log.warning("%s is left out: %s", sink.name, wrong)
+            except DeviceError as exc:
+                log.warning("%s is left out: %s", sink.name, exc)
                 self._onlookers.remove(sink)
                 sink.close()
 

@@ -48,8 +48,8 @@ class PreviewSink:
                 if pygame.display.get_driver() == "offscreen":  # SDL's last resort: a window that nobody sees
                     raise pygame.error("the display does not answer")
                 self._window = pygame.display.set_mode((self.size.width, self.size.height), flags)
-            except pygame.error as wrong:
-                raise DeviceError(f"preview: no window could be opened ({wrong}); try --sink out.mp4") from None
+            except pygame.error as exc:
+                raise DeviceError(f"preview: no window could be opened ({exc}); try --sink out.mp4") from None
             pygame.display.set_caption("camdaemon preview")
         if any(event.type == pygame.QUIT for event in pygame.event.get()):
             raise StreamEnded("the preview window was closed")

@@ -8,10 +8,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from camdaemon.backdrop.room import gaussian
-from camdaemon.frames.composite import composite, framed, framed_matte, mixed
-from camdaemon.frames.matte import Matte
+from camdaemon.frames.composite import Appearance, Matte, composite, framed, framed_matte, mixed
 from camdaemon.frames.picture import Upload
-from camdaemon.frames.style import Style
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.state import Scene
 
@@ -21,7 +19,7 @@ _KEPT = 4  # two scenes during a fade, each with a framed room and a blurred bac
 
 class _Derived(NamedTuple):
     source: Tensor
-    style: Style
+    appearance: Appearance
     result: Tensor
 
 
@@ -37,7 +35,7 @@ class _Layer(NamedTuple):
         return passed / self.scene.fade_s if 0 <= passed < self.scene.fade_s else 1.0
 
 
-class Painter:
+class Compositor:
     """Paints for the worker thread alone. upload: see Backdrop.picture.
 
     A fade goes from what was shown last to the new scene, both alive, in `Scene.fade_s` seconds of the frames' own
@@ -70,24 +68,26 @@ class Painter:
         return picture
 
     def _scene(self, scene: Scene, matte: Matte, clean: Tensor, t: float) -> Tensor:
-        style = scene.style
-        framing = Style(mirror=style.mirror, crop=style.crop)
-        if framing != Style():
+        appearance = scene.appearance
+        framing = Appearance(mirror=appearance.mirror, crop=appearance.crop)
+        if framing != Appearance():
             matte = framed_matte(matte, framing)
             clean = self._derived(clean, framing, lambda: framed(clean, framing))
         with self._metrics.step("backdrop"):
             backdrop = scene.backdrop.picture(t, clean, self._upload)
-            if style.blur > 0:
+            if appearance.blur > 0:
                 sharp = backdrop
-                backdrop = self._derived(sharp, Style(blur=style.blur), lambda: gaussian(sharp, style.blur))
+                backdrop = self._derived(
+                    sharp, Appearance(blur=appearance.blur), lambda: gaussian(sharp, appearance.blur)
+                )
         with self._metrics.step("composite"):
-            return composite(matte, backdrop, style.edge)
+            return composite(matte, backdrop, appearance.edge)
 
-    def _derived(self, source: Tensor, style: Style, make: Callable[[], Tensor]) -> Tensor:
+    def _derived(self, source: Tensor, appearance: Appearance, make: Callable[[], Tensor]) -> Tensor:
         """What `make` gives for `source`, remembered as long as the same tensor is asked for."""
         for kept in self._kept:
-            if kept.source is source and kept.style == style:
+            if kept.source is source and kept.appearance == appearance:
                 return kept.result
         result = make()
-        self._kept = [*self._kept[1 - _KEPT :], _Derived(source, style, result)]
+        self._kept = [*self._kept[1 - _KEPT :], _Derived(source, appearance, result)]
         return result

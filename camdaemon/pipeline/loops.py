@@ -12,16 +12,15 @@ import torch
 from camdaemon.capture import Source
 from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frames import card as cards
-from camdaemon.frames.deck import Deck
+from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Content, HostFrame
-from camdaemon.frames.handoff import Closed, Mailbox
-from camdaemon.frames.pool import Pool
-from camdaemon.linux.threads import give_way
+from camdaemon.frames.handoff import Closed, Mailbox, Pool
+from camdaemon.linux.threads import lower_priority
 from camdaemon.output import Sink
 from camdaemon.pipeline.metrics import Metrics
-from camdaemon.pipeline.preview import Viewfinder
-from camdaemon.pipeline.state import Mode, Show
-from camdaemon.pipeline.worker import Journey
+from camdaemon.pipeline.preview import LivePreview
+from camdaemon.pipeline.state import Mode, SharedState
+from camdaemon.pipeline.worker import FrameProcessor
 
 log = logging.getLogger(__name__)
 _LINGER_S = 2.0  # after the last viewer: programs close and open again while they are set up
@@ -30,7 +29,7 @@ _IDLE_S = 0.5  # between two cards while nobody watches: enough to be listed, an
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
+class CameraInput:
     """What the capture thread is given: the source opened at start, how to get it back, how many frames to deliver."""
 
     first: Source
@@ -39,50 +38,52 @@ class Camera:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class OutputStage:
     """What the output thread is given: the sink, the cards in its format, and its two time-outs in seconds.
 
     repeat_s None: never repeat (a file gets each frame once).
     """
 
     sink: Sink
-    deck: Deck
-    viewfinder: Viewfinder
+    card_cache: CardCache
+    preview: LivePreview
     repeat_s: float | None
     stale_after_s: float
 
 
-def capture_loop(camera: Camera, pool: Pool, inbox: Mailbox[HostFrame], show: Show, metrics: Metrics) -> None:
+def capture_loop(
+    camera: CameraInput, pool: Pool, inbox: Mailbox[HostFrame], state: SharedState, metrics: Metrics
+) -> None:
     """Body of the capture thread, which owns the source. Ends with StreamEnded (clip, limit) or Closed (inbox)."""
     source, seq, needed = camera.first, 0, 0.0
-    give_way()  # a frame in work waits for all of its threads, the next frame has time until that one is done
+    lower_priority()  # a frame in work waits for all of its threads, the next frame has time until that one is done
     try:
-        while not show.stopping.is_set() and seq != camera.limit:
+        while not state.stopping.is_set() and seq != camera.limit:
             now = time.monotonic()
-            needed = now if show.demand.there else needed
-            if source.live and (show.demand.asleep or now - needed > _LINGER_S):
-                source = _rested(source, camera, show, metrics)
+            needed = now if state.demand.there else needed
+            if source.live and (state.demand.asleep or now - needed > _LINGER_S):
+                source = _rested(source, camera, state, metrics)
                 continue
             frame = pool.acquire()
             try:
                 with metrics.step("capture"):
                     source.read(frame)
-            except DeviceError as lost:
+            except DeviceError as exc:
                 pool.release(frame)
                 if not source.live:
                     raise
                 source.close()
-                source = _reopened(camera, lost, show, metrics)
+                source = _reopened(camera, exc, state, metrics)
                 continue
-            except Exception as fault:
+            except Exception as exc:
                 pool.release(frame)
-                if not source.live or not show.patience.forgives():
+                if not source.live or not state.fault_limit.record():
                     raise
                 log.exception("the camera's reader failed, trying it anew")
                 source.close()
-                source = _reopened(camera, DeviceError(str(fault)), show, metrics)
+                source = _reopened(camera, DeviceError(str(exc)), state, metrics)
                 continue
-            frame.seq, seq, show.trouble = seq, seq + 1, None
+            frame.seq, seq, state.trouble = seq, seq + 1, None
             metrics.captured()
             displaced = inbox.put(frame)
             if displaced is not None:
@@ -93,28 +94,28 @@ def capture_loop(camera: Camera, pool: Pool, inbox: Mailbox[HostFrame], show: Sh
         source.close()
 
 
-def _rested(source: Source, camera: Camera, show: Show, metrics: Metrics) -> Source:
+def _rested(source: Source, camera: CameraInput, state: SharedState, metrics: Metrics) -> Source:
     """Close the camera until somebody needs it; a card shows meanwhile, and before: a virtual camera keeps its last
     picture for whoever comes next."""
-    show.veiled.clear()
-    show.trouble = cards.STANDBY
-    show.veiled.wait(_LOOK_S)
+    state.veiled.clear()
+    state.trouble = cards.STANDBY
+    state.veiled.wait(_LOOK_S)
     source.close()
-    show.resting.set()
-    log.info("%s: the camera is closed", "the machine goes to sleep" if show.demand.asleep else "nobody watches")
-    while not show.demand.wait(_LOOK_S):
-        if show.stopping.is_set():
+    state.resting.set()
+    log.info("%s: the camera is closed", "the machine goes to sleep" if state.demand.asleep else "nobody watches")
+    while not state.demand.wait(_LOOK_S):
+        if state.stopping.is_set():
             raise StreamEnded("stopped while nobody watched")
-    show.resting.clear()
-    log.info("somebody watches (%s): the camera opens", ", ".join(show.demand.reasons()))
+    state.resting.clear()
+    log.info("somebody watches (%s): the camera opens", ", ".join(state.demand.reasons()))
     metrics.count("wakes")
     try:
         return _opened(camera)
-    except DeviceError as lost:
-        return _reopened(camera, lost, show, metrics)
+    except DeviceError as exc:
+        return _reopened(camera, exc, state, metrics)
 
 
-def _opened(camera: Camera) -> Source:
+def _opened(camera: CameraInput) -> Source:
     """The camera again, as it was; DeviceError when it is gone or comes back as another."""
     source = camera.reopen()
     if (source.fmt, source.size) != (camera.first.fmt, camera.first.size):
@@ -123,20 +124,20 @@ def _opened(camera: Camera) -> Source:
     return source
 
 
-def _reopened(camera: Camera, lost: DeviceError, show: Show, metrics: Metrics) -> Source:
+def _reopened(camera: CameraInput, lost: DeviceError, state: SharedState, metrics: Metrics) -> Source:
     """Try until the camera is back, with back-off from 0.5 to 5 s; the card shows meanwhile."""
-    show.trouble, pause = cards.LOST, 0.5
+    state.trouble, pause = cards.LOST, 0.5
     log.warning("camera lost, trying to reopen it: %s", lost)
-    while not show.stopping.wait(pause):
-        if not show.demand.there:  # it is closed already, and nobody needs it
-            show.resting.set()
+    while not state.stopping.wait(pause):
+        if not state.demand.there:  # it is closed already, and nobody needs it
+            state.resting.set()
             continue
-        show.resting.clear()
+        state.resting.clear()
         try:
             source = _opened(camera)
-        except DeviceError as still:
+        except DeviceError as exc:
             pause = min(2 * pause, 5.0)
-            log.info("not yet: %s", still)
+            log.info("not yet: %s", exc)
         else:
             metrics.count("reconnects")
             log.warning("camera is back: %s", source.name)
@@ -145,7 +146,12 @@ def _reopened(camera: Camera, lost: DeviceError, show: Show, metrics: Metrics) -
 
 
 def work_loop(
-    journey: Journey, inbox: Mailbox[HostFrame], inputs: Pool, outbox: Mailbox[HostFrame], outputs: Pool, show: Show
+    processor: FrameProcessor,
+    inbox: Mailbox[HostFrame],
+    inputs: Pool,
+    outbox: Mailbox[HostFrame],
+    outputs: Pool,
+    state: SharedState,
 ) -> None:
     """Body of the worker thread, which alone touches the accelerator. Ends with Closed when a mailbox is closed."""
     with torch.inference_mode():
@@ -153,93 +159,97 @@ def work_loop(
             frame = inbox.take()
             if frame is None:
                 continue
-            while journey.job is None and not show.jobs.empty():
-                job = show.jobs.get()
-                journey.job = job if job.future.set_running_or_notify_cancel() else None
-            if journey.leaves_out(frame):
+            while processor.job is None and not state.jobs.empty():
+                job = state.jobs.get()
+                processor.job = job if job.future.set_running_or_notify_cancel() else None
+            if processor.should_skip(frame):
                 inputs.release(frame)
-                journey.metrics.count("left_out")
+                processor.metrics.count("left_out")
                 continue
             out, began = outputs.acquire(), time.monotonic()
             try:
-                journey.run(frame, inputs, show.scene, out)
-                journey.took(time.monotonic() - began, out)
+                processor.run(frame, inputs, state.scene, out)
+                processor.record_time(time.monotonic() - began, out)
             except Exception:
-                if not show.patience.forgives():
+                if not state.fault_limit.record():
                     raise
                 log.exception("frame %d failed, and the card shows instead", out.seq)
-                journey.metrics.count("faults")
-                journey.deck.deal(cards.NO_MATTE, out)
+                processor.metrics.count("faults")
+                processor.card_cache.copy_to(cards.NO_MATTE, out)
             displaced = outbox.put(out)
             if displaced is not None:
                 outputs.release(displaced)
 
 
-def publish_loop(stage: Stage, outbox: Mailbox[HostFrame], outputs: Pool, show: Show, metrics: Metrics) -> None:
+def publish_loop(
+    stage: OutputStage, outbox: Mailbox[HostFrame], outputs: Pool, state: SharedState, metrics: Metrics
+) -> None:
     """Body of the output thread, which owns the sink. Shows only what `HostFrame.may_be_published` allows, and the card
     last, whatever happens. Raises DeviceError when the sink is lost."""
     spare, last = HostFrame.empty(stage.sink.fmt, stage.sink.size), None
     ending = cards.FAULT
     try:
         if stage.sink.live:  # a virtual camera is listed from its first frame on: that one need not wait for the camera
-            stage.sink.write(presentable(None, spare, stage, show, metrics))
-            show.first_published.set()
+            stage.sink.write(presentable(None, spare, stage, state, metrics))
+            state.first_published.set()
         while True:
-            idle = show.veiled.is_set() and not show.demand.there
+            idle = state.veiled.is_set() and not state.demand.there
             new = outbox.take(_IDLE_S if idle else stage.repeat_s)
             if new is not None:
                 if last is not None:
                     outputs.release(last)
                 last = new
-            if last is not None and show.trouble is not None and last.content is not Content.CARD:
+            if last is not None and state.trouble is not None and last.content is not Content.CARD:
                 outputs.release(last)  # the camera was closed: whoever comes back must not see that moment again
                 last = None
-            shown = presentable(last, spare, stage, show, metrics)
+            shown = presentable(last, spare, stage, state, metrics)
             with metrics.step("write"):
                 stage.sink.write(shown)
-            (show.veiled.set if shown.content is Content.CARD else show.veiled.clear)()
-            stage.viewfinder.published(shown)
+            (state.veiled.set if shown.content is Content.CARD else state.veiled.clear)()
+            stage.preview.published(shown)
             if new is None:
-                metrics.repeated(camera=show.trouble is None)
+                metrics.repeated(camera=state.trouble is None)
             else:
                 metrics.published(shown)
-            show.first_published.set()
-    except Closed as end:
-        ending = cards.OFF if end.cause is None or isinstance(end.cause, StreamEnded) else cards.FAULT
+            state.first_published.set()
+    except Closed as exc:
+        ending = cards.OFF if exc.cause is None or isinstance(exc.cause, StreamEnded) else cards.FAULT
         raise
     finally:
         _last_card(stage, spare, ending)
 
 
-def presentable(last: HostFrame | None, spare: HostFrame, stage: Stage, show: Show, metrics: Metrics) -> HostFrame:
+def presentable(
+    last: HostFrame | None, spare: HostFrame, stage: OutputStage, state: SharedState, metrics: Metrics
+) -> HostFrame:
     """`last` if viewers may see it now, else `spare` with the fitting card on it (law 4, the last gate)."""
-    now, mode = time.monotonic(), show.scene.mode
+    now, mode = time.monotonic(), state.scene.mode
     fresh = last is not None and now - last.t <= stage.stale_after_s
     if last is None:
-        card = show.trouble or cards.STARTING
-    elif last.content is Content.CARD and (fresh or show.trouble is None):
+        card = state.trouble or cards.STARTING
+    elif last.content is Content.CARD and (fresh or state.trouble is None):
         return last  # a card may be old: what it says still holds
     elif not fresh:
-        card = show.trouble or cards.NO_MATTE
+        card = state.trouble or cards.NO_MATTE
     elif mode is Mode.CARD:
         card = cards.OFF
-    elif last.may_be_published(raw_asked_for=mode is Mode.PASSTHROUGH):
+    elif last.may_publish(allow_raw=mode is Mode.PASSTHROUGH):
         return last
     else:
         metrics.count("refused")
         card = cards.NO_MATTE
     spare.t, spare.seq = now, last.seq if last is not None else -1
-    stage.deck.deal(card, spare)
+    stage.card_cache.copy_to(card, spare)
     return spare
 
 
-def _last_card(stage: Stage, spare: HostFrame, card: cards.Card) -> None:
+def _last_card(stage: OutputStage, spare: HostFrame, card: cards.Card) -> None:
     try:
         if stage.sink.live:
             spare.t = time.monotonic()
-            stage.deck.deal(card, spare)
+            stage.card_cache.copy_to(card, spare)
             stage.sink.write(spare)
-    except DeviceError as gone:
-        log.warning("the last card was not shown: %s", gone)
+    except DeviceError as exc:
+        log.warning("the last card was not shown: %s", exc)
     finally:
         stage.sink.close()

@@ -34,7 +34,7 @@ class _Slot:
 
 
 @dataclass(slots=True)
-class Viewfinder:
+class LivePreview:
     """`published` is for the output thread, `looked` for the worker; neither waits. `jpeg` is for any other thread."""
 
     _changed: threading.Condition = field(default_factory=threading.Condition)

@@ -15,10 +15,10 @@ from camdaemon.errors import ControlError, DeviceError, StreamEnded
 from camdaemon.frames.frame import HostFrame
 from camdaemon.frames.handoff import Closed, Mailbox
 from camdaemon.frames.job import Job
-from camdaemon.pipeline.loops import Camera, Stage, capture_loop, publish_loop, work_loop
+from camdaemon.pipeline.loops import CameraInput, OutputStage, capture_loop, publish_loop, work_loop
 from camdaemon.pipeline.metrics import Metrics
-from camdaemon.pipeline.state import Show
-from camdaemon.pipeline.worker import Journey
+from camdaemon.pipeline.state import SharedState
+from camdaemon.pipeline.worker import FrameProcessor
 
 log = logging.getLogger(__name__)
 _JOIN_S = 3.0
@@ -28,10 +28,10 @@ _JOIN_S = 3.0
 class Pipeline:
     """Starts, watches and stops the three threads. `start`, `stop` and `wait` are for the thread that made it."""
 
-    camera: Camera
-    journey: Journey
-    stage: Stage
-    show: Show
+    camera: CameraInput
+    processor: FrameProcessor
+    stage: OutputStage
+    state: SharedState
     metrics: Metrics
     keep_all: bool = False  # a file at full speed: hand-offs wait instead of dropping
     ended: threading.Event = field(default_factory=threading.Event)
@@ -43,13 +43,13 @@ class Pipeline:
     def start(self) -> None:
         """Start the output first, so that the card shows before the camera does."""
         self._inbox, self._outbox = Mailbox(keep_all=self.keep_all), Mailbox(keep_all=self.keep_all)
-        source, sink, transfer = self.camera.first, self.stage.sink, self.journey.engine.transfer
+        source, sink, transfer = self.camera.first, self.stage.sink, self.processor.engine.transfer
         inputs = transfer.pool(source.fmt, source.size)
         outputs = transfer.pool(sink.fmt, sink.size)
         bodies: dict[str, Callable[[], None]] = {
-            "output": lambda: publish_loop(self.stage, self._outbox, outputs, self.show, self.metrics),
-            "worker": lambda: work_loop(self.journey, self._inbox, inputs, self._outbox, outputs, self.show),
-            "capture": lambda: capture_loop(self.camera, inputs, self._inbox, self.show, self.metrics),
+            "output": lambda: publish_loop(self.stage, self._outbox, outputs, self.state, self.metrics),
+            "worker": lambda: work_loop(self.processor, self._inbox, inputs, self._outbox, outputs, self.state),
+            "capture": lambda: capture_loop(self.camera, inputs, self._inbox, self.state, self.metrics),
         }
         for name, body in bodies.items():
             thread = threading.Thread(target=self._run, args=(name, body), name=name, daemon=True)
@@ -60,7 +60,7 @@ class Pipeline:
         """Have `job` fed with live frames. Any thread. Raises ControlError once the pipeline has ended."""
         if self.ended.is_set():
             raise ControlError("the pipeline has stopped; start it with: camdaemon run")
-        self.show.jobs.put(job)
+        self.state.jobs.put(job)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Whether the pipeline has ended, after at most `timeout` seconds."""
@@ -71,7 +71,7 @@ class Pipeline:
 
         Re-raises the exception that a thread died of, unless it was an orderly end.
         """
-        self.show.stopping.set()
+        self.state.stopping.set()
         self._inbox.close()
         for thread in reversed(self._threads):
             if thread.name == "output":
@@ -88,14 +88,14 @@ class Pipeline:
         cause: BaseException | None = None
         try:
             body()
-        except Closed as end:
-            cause = end.cause
-        except StreamEnded as end:
-            cause = end
-        except BaseException as fault:
-            cause = fault
-            self.cause = self.cause or fault
-            log.error("the %s thread died", name, exc_info=not isinstance(fault, DeviceError))
+        except Closed as exc:
+            cause = exc.cause
+        except StreamEnded as exc:
+            cause = exc
+        except BaseException as exc:
+            cause = exc
+            self.cause = self.cause or exc
+            log.error("the %s thread died", name, exc_info=not isinstance(exc, DeviceError))
         self._inbox.close(cause)
         if name != "capture":  # after the camera's end the worker still has a frame to finish
             self._outbox.close(cause)
@@ -103,9 +103,9 @@ class Pipeline:
             self.ended.set()
 
     def _abandon_jobs(self) -> None:
-        jobs = [self.journey.job] if self.journey.job is not None else []
-        while not self.show.jobs.empty():
-            jobs.append(self.show.jobs.get())
+        jobs = [self.processor.job] if self.processor.job is not None else []
+        while not self.state.jobs.empty():
+            jobs.append(self.state.jobs.get())
         for job in jobs:
             if not job.future.done():
                 job.future.set_exception(ControlError("camdaemon is stopping; start it with: camdaemon run"))

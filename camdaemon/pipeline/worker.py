@@ -14,17 +14,17 @@ from torch import Tensor
 
 from camdaemon.errors import EngineError, MattingError
 from camdaemon.frames import card as cards
+from camdaemon.frames.card import CardCache
 from camdaemon.frames.composite import check
-from camdaemon.frames.deck import Deck
 from camdaemon.frames.frame import Content, HostFrame
-from camdaemon.frames.job import Job, Look
-from camdaemon.frames.pool import Pool
+from camdaemon.frames.handoff import Pool
+from camdaemon.frames.job import Job, JobFrame
 from camdaemon.frames.transfer import Transfer
 from camdaemon.matting import Matting
-from camdaemon.pipeline.compositor import Painter
+from camdaemon.pipeline.compositor import Compositor
 from camdaemon.pipeline.governor import Governor
 from camdaemon.pipeline.metrics import Metrics
-from camdaemon.pipeline.preview import Viewfinder
+from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Mode, Scene
 from camdaemon.plate.take import Plate, PlateMatcher
 
@@ -41,21 +41,21 @@ class Engine:
     transfer: Transfer
     matting: Matting
     matcher: PlateMatcher
-    painter: Painter
+    compositor: Compositor
     governor: Governor | None = None  # None: always full effort
 
 
 @dataclass(slots=True)
-class Journey:
+class FrameProcessor:
     """What the worker thread alone may touch once it runs: the accelerator and all that lives on it (law 3).
 
     another: makes a new engine when the present one fails; None when there is nothing left to try.
     """
 
     engine: Engine
-    deck: Deck
+    card_cache: CardCache
     metrics: Metrics
-    viewfinder: Viewfinder
+    preview: LivePreview
     max_coverage: float
     another: Callable[[], Engine | None] = lambda: None
     job: Job | None = None
@@ -64,14 +64,14 @@ class Journey:
     _complaint: str = field(default="", init=False)
     _failed: int = field(default=0, init=False)  # mattes in a row
 
-    def leaves_out(self, frame: HostFrame) -> bool:
+    def should_skip(self, frame: HostFrame) -> bool:
         """Whether the machine is too slow to work on every frame, and this is one to leave out."""
         left_out = self.job is None and 0 < frame.seq - self._worked < self.engine.matting.effort.every
         if not left_out:
             self._worked = frame.seq
         return left_out
 
-    def took(self, seconds: float, out: HostFrame) -> None:
+    def record_time(self, seconds: float, out: HostFrame) -> None:
         """`out` took that long: the governor decides how carefully the next frame is worked on."""
         governor, matting = self.engine.governor, self.engine.matting
         counts = out.content is Content.COMPOSITE and self._frozen is None and self.job is None and matting.settled
@@ -95,11 +95,11 @@ class Journey:
         finally:
             inputs.release(frame)
         alpha = finished = None
-        veil = self._veil(scene)
+        veil = self._required_card(scene)
         if not scene.paused:
             self._frozen = None
         if veil is not None:
-            self.deck.deal(veil, out)
+            self.card_cache.copy_to(veil, out)
         elif scene.mode is Mode.PASSTHROUGH:
             self.engine.transfer.download(src, out)
         elif self._frozen is not None:
@@ -108,19 +108,19 @@ class Journey:
             try:
                 alpha, finished = self._composite(src, scene, scene.plate, out)
                 self._complaint, self._failed = "", 0
-            except (MattingError, torch.OutOfMemoryError) as wrong:
-                self._complain(str(wrong))
-                self.deck.deal(cards.NO_MATTE, out)
-                self._blame(wrong)
+            except (MattingError, torch.OutOfMemoryError) as exc:
+                self._log_failure(str(exc))
+                self.card_cache.copy_to(cards.NO_MATTE, out)
+                self._count_engine_failure(exc)
         if out.content is not Content.COMPOSITE:
-            self.engine.painter.forget()
+            self.engine.compositor.forget()
         elif scene.paused and self._frozen is None:
             self._frozen = replace(out, data=out.data.copy())
-        self.viewfinder.looked(src, alpha)
+        self.preview.looked(src, alpha)
         if self.job is not None:
-            self._feed(self.job, Look(out.seq, out.t, src, alpha, finished))
+            self._feed(self.job, JobFrame(out.seq, out.t, src, alpha, finished))
 
-    def _veil(self, scene: Scene) -> cards.Card | None:
+    def _required_card(self, scene: Scene) -> cards.Card | None:
         """The card that must be shown instead of this frame, if any."""
         veil = self.job.card() if self.job is not None else None
         if veil is not None:
@@ -135,7 +135,7 @@ class Journey:
             clean, matched = self.engine.matcher.clean(plate), self.engine.matcher.matched(plate, src)
         with step("matte"):
             matte = self.engine.matting(src, matched, out.seq)
-        finished = self.engine.painter.paint(scene, matte, clean, out.t)
+        finished = self.engine.compositor.paint(scene, matte, clean, out.t)
         with step("check"):
             check(matte, finished, out.seq, self.max_coverage)
             self.engine.matcher.learn(matte.alpha)
@@ -144,7 +144,7 @@ class Journey:
         out.content, out.matte_seq = Content.COMPOSITE, matte.seq
         return matte.alpha, finished
 
-    def _blame(self, wrong: Exception) -> None:
+    def _count_engine_failure(self, wrong: Exception) -> None:
         """After too many failures of the engine in a row: another one, where there is one. What a frame shows is no
         fault of the engine: a bumped camera must not cost the GPU."""
         self._failed = self._failed + 1 if isinstance(wrong, EngineError | torch.OutOfMemoryError) else 0
@@ -155,19 +155,19 @@ class Journey:
             self.engine, self._frozen = engine, None
             self.metrics.count("engines")
 
-    def _complain(self, why: str) -> None:
+    def _log_failure(self, why: str) -> None:
         self.metrics.count("matting_errors")
         kind = why.split(":", maxsplit=1)[0][:40]
         if kind != self._complaint:  # one line for each trouble, not for each frame
             log.error("the card shows instead of a composite: %s", why)
             self._complaint = kind
 
-    def _feed(self, job: Job, look: Look) -> None:
+    def _feed(self, job: Job, look: JobFrame) -> None:
         try:
             result = job.feed(look)
-        except Exception as wrong:  # it goes to whoever submitted the job; the show goes on
+        except Exception as exc:  # it goes to whoever submitted the job; the show goes on
             self.job = None
-            job.future.set_exception(wrong)
+            job.future.set_exception(exc)
             return
         if result is not None:
             self.job = None

@@ -47,8 +47,8 @@ def save(camera: str, size: Size, rgb: Picture) -> Path:
     path = path_for(camera, size)
     try:
         picture.write(path, rgb)
-    except OSError as wrong:
+    except OSError as exc:
         raise ConfigError(
-            f"the plate cannot be kept in {path.parent}: {wrong.strerror}; see: df -h {path.anchor}"
+            f"the plate cannot be kept in {path.parent}: {exc.strerror}; see: df -h {path.anchor}"
         ) from None
     return path

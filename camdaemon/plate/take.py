@@ -16,7 +16,7 @@ from camdaemon.config.schema import PlateConfig
 from camdaemon.errors import PlateRefused
 from camdaemon.frames import pixels
 from camdaemon.frames.card import TAKING, Card
-from camdaemon.frames.job import Look
+from camdaemon.frames.job import JobFrame
 from camdaemon.frames.picture import Picture, Upload
 
 _BLOCK = 16  # pixels; noise vanishes in a block's mean, a moving hand does not
@@ -56,7 +56,7 @@ class PlateJob:
             return replace(TAKING, hint="please step out of the picture", big=str(math.ceil(self._left)))
         return replace(TAKING, hint=f"stay out of the picture; {self._why}") if self._why else TAKING
 
-    def feed(self, look: Look) -> Plate | None:
+    def feed(self, look: JobFrame) -> Plate | None:
         """See Job.feed. Raises PlateRefused."""
         self._start = look.t if self._start is None else self._start
         self._left = self._start + self._countdown - look.t

@@ -116,8 +116,8 @@ def unit_text() -> str:
     folder = next((folder for folder in folders if (folder / UNIT).is_file()), folders[0])
     try:
         template = (folder / UNIT).read_text("utf-8")
-    except OSError as wrong:
-        raise ConfigError(f"cannot read {folder / UNIT}: {wrong.strerror}; install camdaemon again") from None
+    except OSError as exc:
+        raise ConfigError(f"cannot read {folder / UNIT}: {exc.strerror}; install camdaemon again") from None
     words = " ".join(_quoted(word) for word in own_command())
     return _MARK + template.replace(f"ExecStart={_PLACEHOLDER} ", f"ExecStart={words} ")
 
@@ -199,15 +199,15 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         new.write_text(text, "utf-8")
         new.replace(path)
-    except OSError as wrong:
-        raise ConfigError(f"cannot write {path}: {wrong.strerror}; is the folder yours? ls -ld {path.parent}") from None
+    except OSError as exc:
+        raise ConfigError(f"cannot write {path}: {exc.strerror}; is the folder yours? ls -ld {path.parent}") from None
 
 
 def _unlink(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)  # systemctl disable has removed the links already
-    except OSError as wrong:
-        raise ConfigError(f"cannot remove {path}: {wrong.strerror}; look at it: ls -ld {path}") from None
+    except OSError as exc:
+        raise ConfigError(f"cannot remove {path}: {exc.strerror}; look at it: ls -ld {path}") from None
 
 
 def _quoted(word: str) -> str:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import cv2
 import numpy as np
 
-from camdaemon.frames.job import Look
+from camdaemon.frames.job import JobFrame
 from camdaemon.frames.picture import Picture, from_tensor
 
 Moment = tuple[Picture, Picture, Picture]  # camera, alpha (gray as RGB), composite; each uint8 (H,W,3)
@@ -23,7 +23,7 @@ class MomentJob:
     def card(self) -> None:
         """The show goes on."""
 
-    def feed(self, look: Look) -> Moment | None:
+    def feed(self, look: JobFrame) -> Moment | None:
         """See Job.feed."""
         if look.alpha is None or look.finished is None:
             return None

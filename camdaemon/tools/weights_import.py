@@ -59,15 +59,15 @@ def import_weights(source: Path, target: Path | None, *, float32: bool, replace:
 def _loaded(source: Path) -> tuple[BackgroundMattingV2, dict[str, Tensor]]:
     try:
         return load_network(source), read_tensors(source)
-    except OSError as wrong:
-        raise ConfigError(f"cannot read {source}: {wrong.strerror or wrong}; name the checkpoint's file") from None
-    except ValueError as wrong:
+    except OSError as exc:
+        raise ConfigError(f"cannot read {source}: {exc.strerror or exc}; name the checkpoint's file") from None
+    except ValueError as exc:
         hint = (
             "this is a TorchScript program; take the PyTorch checkpoint of the same release (pytorch_*.pth)"
             if _is_torchscript(source)
             else "take a checkpoint of Background Matting V2, such as pytorch_mobilenetv2.pth"
         )
-        raise ConfigError(f"{wrong}; {hint}") from None
+        raise ConfigError(f"{exc}; {hint}") from None
 
 
 def _is_torchscript(source: Path) -> bool:

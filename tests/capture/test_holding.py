@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from camdaemon.capture import holding, lock
-from camdaemon.capture.holding import Holder
+from camdaemon.capture.holding import ControlsHolder
 from camdaemon.capture.lock import Locked
 from camdaemon.errors import DeviceError
 
@@ -26,18 +26,18 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def test_a_camera_that_runs_is_locked_at_once(told: list[object]) -> None:
-    assert Holder(CAMERA).for_plate(lambda: True) == {}
+    assert ControlsHolder(CAMERA).for_plate(lambda: True) == {}
     assert told == ["restore", "lock"]
 
 
 def test_a_camera_that_was_closed_measures_first(told: list[object]) -> None:
     frames = iter([False, False, False, True])
-    Holder(CAMERA).for_plate(lambda: next(frames))
+    ControlsHolder(CAMERA).for_plate(lambda: next(frames))
     assert told == [0.05, 0.05, "restore", holding._MEASURING_S, "lock"]
 
 
 def test_a_refused_plate_leaves_the_camera_as_its_plate_wants_it(told: list[object]) -> None:
-    holder = Holder(CAMERA)
+    holder = ControlsHolder(CAMERA)
     holder.as_stored(Path("room.png"))
     before = holder.for_plate(lambda: True)
     holder.back_to(before)
@@ -50,11 +50,11 @@ def test_a_camera_that_does_not_answer_is_no_error(monkeypatch: pytest.MonkeyPat
         raise DeviceError("unplugged; type: true")
 
     monkeypatch.setattr(lock, "lock", gone)
-    assert Holder(CAMERA).for_plate(lambda: True) == {}
+    assert ControlsHolder(CAMERA).for_plate(lambda: True) == {}
 
 
 def test_without_a_camera_nothing_is_done(told: list[object]) -> None:
-    holder = Holder(None)
+    holder = ControlsHolder(None)
     holder.as_stored(Path("room.png"))
     holder.back_to(holder.for_plate(lambda: False))
     holder.keep(Path("room.png"))

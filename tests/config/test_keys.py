@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from camdaemon.config.keys import DEFAULTS, Combination, conflicts
+from camdaemon.config.keys import DEFAULTS, KeyCombination, conflicts
 from camdaemon.control.hotkeys import Hotkeys
 
 
@@ -33,14 +33,14 @@ from camdaemon.control.hotkeys import Hotkeys
     ],
 )
 def test_read_and_translated(text: str, canonical: str, pynput: str, xdg: str) -> None:
-    keys = Combination.parse(text)
+    keys = KeyCombination.parse(text)
     assert (str(keys), keys.pynput, keys.xdg) == (canonical, pynput, xdg)
-    assert Combination.parse(str(keys)) == keys
+    assert KeyCombination.parse(str(keys)) == keys
 
 
 def test_the_same_keys_are_equal_and_can_be_looked_up() -> None:
-    assert {Combination.parse("shift+CTRL+Return")} == {Combination.parse("control+shift+enter")}
-    assert Combination.parse("ctrl+p") != Combination.parse("alt+p")
+    assert {KeyCombination.parse("shift+CTRL+Return")} == {KeyCombination.parse("control+shift+enter")}
+    assert KeyCombination.parse("ctrl+p") != KeyCombination.parse("alt+p")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_same_keys_are_equal_and_can_be_looked_up() -> None:
 )  # fmt: skip
 def test_a_mistake_is_explained(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
-        Combination.parse(text)
+        KeyCombination.parse(text)
 
 
 def test_every_mistake_in_bindings_is_named() -> None:

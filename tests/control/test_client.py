@@ -115,8 +115,8 @@ def test_a_plate_is_given_up_when_the_daemon_stops(fresh: Any) -> None:
     def plate() -> None:
         try:
             Client(fresh.path).plate(0)
-        except ControlError as wrong:
-            errors.append(str(wrong))
+        except ControlError as exc:
+            errors.append(str(exc))
 
     waiting = threading.Thread(target=plate)
     waiting.start()

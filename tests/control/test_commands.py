@@ -17,8 +17,8 @@ from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control.commands import Commands
 from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card as cards
+from camdaemon.frames.composite import Crop
 from camdaemon.frames.frame import Content
-from camdaemon.frames.style import Crop
 from camdaemon.pipeline.state import Mode
 
 # No two of them mix to the colour that the room is painted in, magenta: they fade into each other.
@@ -33,7 +33,7 @@ class Live:
 
     @property
     def scene(self):
-        return self.rig.show.scene
+        return self.rig.state.scene
 
     def shows(self, colour: tuple[int, int, int]) -> Callable[[], bool]:
         """Whether the newest published frame is a composite over `colour`; its corner is never the person."""
@@ -83,13 +83,13 @@ def live(tmp_path: Path) -> Iterator[Live]:
 def test_a_scene_changes_what_it_names_and_nothing_else(live: Live) -> None:
     live.commands.scene("meeting")
     assert live.scene.name == "meeting"
-    assert live.scene.style.mirror
-    assert (live.scene.style.blur, live.scene.style.edge) == (3.0, 0.5)
+    assert live.scene.appearance.mirror
+    assert (live.scene.appearance.blur, live.scene.appearance.edge) == (3.0, 0.5)
     live.wait(live.shows(BLUE))
     live.commands.scene("close")
     assert live.scene.backdrop.spec == "color:#0000ff", "a scene without a backdrop keeps the one that shows"
-    assert live.scene.style.crop == Crop(0.25, 0.25, 0.5, 0.5)
-    assert live.scene.style.mirror
+    assert live.scene.appearance.crop == Crop(0.25, 0.25, 0.5, 0.5)
+    assert live.scene.appearance.mirror
     live.commands.scene("away")
     assert live.scene.mode is Mode.CARD
 
@@ -148,7 +148,7 @@ def test_an_empty_folder_says_what_to_do(live: Live, tmp_path: Path) -> None:
 
 def test_pause_freezes_the_composite_and_never_the_room(live: Live) -> None:
     live.commands.pause("on")
-    live.wait(lambda: live.rig.pipeline.journey._frozen is not None)
+    live.wait(lambda: live.rig.pipeline.processor._frozen is not None)
     since = len(live.rig.sink.frames) + 2
     live.wait(lambda: len(live.rig.sink.frames) > since + 8)
     frozen = [rgb for content, _, rgb in live.rig.sink.frames[since:] if content is Content.COMPOSITE]
@@ -199,8 +199,8 @@ def test_reload_applies_what_it_can_and_names_the_rest(live: Live) -> None:
     assert "backdrop, edge, max_coverage, scenes" in said
     assert "After a restart also: fps" in said
     assert live.commands.scenes() == ["late"]
-    assert live.scene.style.edge == 0.5
-    assert live.rig.pipeline.journey.max_coverage == 0.8
+    assert live.scene.appearance.edge == 0.5
+    assert live.rig.pipeline.processor.max_coverage == 0.8
     assert seen == [live.config[-1]]
     live.wait(live.shows(YELLOW))
 
@@ -231,7 +231,9 @@ def test_the_invitation_shows_until_there_is_a_plate() -> None:
     commands = Commands(rig.pipeline, rig.config, rig.sink.size, None, lambda: None)
     commands.invite(cards.no_plate("press F9"))
     rig.pipeline.start()
-    rig.run_until(lambda: any(drawn.hint.startswith("To begin, press F9") for drawn in rig.pipeline.stage.deck._drawn))
+    rig.run_until(
+        lambda: any(drawn.hint.startswith("To begin, press F9") for drawn in rig.pipeline.stage.card_cache._drawn)
+    )
     rig.pipeline.stop()
     rig.assert_no_room()
 
@@ -265,8 +267,8 @@ def test_two_hundred_random_verbs_from_four_clients(live: Live) -> None:
                         chance.choice(refusing)(live.commands)
                 else:
                     chance.choice(verbs)(live.commands)
-            except BaseException as fault:
-                faults.append(fault)
+            except BaseException as exc:
+                faults.append(exc)
 
     clients = [threading.Thread(target=client, args=(number,)) for number in range(4)]
     began = time.monotonic()

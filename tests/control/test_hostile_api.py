@@ -309,7 +309,7 @@ def real(tmp_path: Path) -> Iterator[tuple[Rig, Commands]]:
     folder.mkdir()
     rig.config = rig.config.model_copy(update={"backdrops": str(folder)})
     yield rig, Commands(rig.pipeline, rig.config, rig.sink.size, None, lambda: None)
-    rig.show.scene.backdrop.close()
+    rig.state.scene.backdrop.close()
 
 
 PASSWORDS = [
@@ -335,11 +335,11 @@ def test_a_spec_that_is_no_picture_is_refused_at_once(real: tuple[Rig, Commands]
     elif spec == "LIST.mp4":
         (tmp_path / spec).write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
         spec = str(tmp_path / spec)
-    before = rig.show.scene
+    before = rig.state.scene
     with ThreadPoolExecutor(1) as pool:
         wrong = pool.submit(commands.backdrop, spec).exception(timeout=5)
     assert isinstance(wrong, ConfigError)
-    assert rig.show.scene is before
+    assert rig.state.scene is before
 
 
 @given(TEXT | st.text("/.~:#\\0abcolrpatebu", max_size=12))

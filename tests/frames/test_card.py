@@ -8,7 +8,7 @@ from camdaemon.config.schema import PlateConfig
 from camdaemon.frames import card as cards
 from camdaemon.frames.card import Card, draw
 from camdaemon.frames.frame import Size
-from camdaemon.frames.job import Look
+from camdaemon.frames.job import JobFrame
 from camdaemon.plate.take import PlateJob
 
 SIZES = [Size(64, 64), Size(320, 180), Size(640, 360), Size(1920, 1080), Size(720, 1280)]
@@ -69,7 +69,7 @@ def test_the_words_of_a_plate_job_can_be_drawn():
         job = PlateJob(PlateConfig(), countdown=1.0)
         for t in (0.0, 2.0, 2.1):
             assert (job.card().title + job.card().hint + job.card().big).isascii()
-            job.feed(Look(0, t, torch.full((1, 3, 64, 64), brightness), None, None))
+            job.feed(JobFrame(0, t, torch.full((1, 3, 64, 64), brightness), None, None))
         assert (job.card().title + job.card().hint + job.card().big).isascii()
 
 

@@ -8,15 +8,24 @@ from torch import Tensor
 
 from camdaemon.errors import MattingError
 from camdaemon.frames import pixels
-from camdaemon.frames.composite import _over, check, composite, framed, framed_matte, mixed, trimmed
-from camdaemon.frames.matte import Matte
-from camdaemon.frames.style import Crop, Style
+from camdaemon.frames.composite import (
+    Appearance,
+    Crop,
+    Matte,
+    _over,
+    check,
+    composite,
+    framed,
+    framed_matte,
+    mixed,
+    trimmed,
+)
 
 SHAPE = (1, 3, 36, 64)
 EITHER = pytest.mark.parametrize("of", [pixels.unit, pixels.as_bytes], ids=["floats", "bytes"])
 EDGES = (-1.0, -0.4, 0.0, 0.3, 1.0)
 STYLES = [
-    Style(mirror=mirror, crop=crop)
+    Appearance(mirror=mirror, crop=crop)
     for mirror in (False, True)
     for crop in (None, Crop(0.25, 0.1, 0.5, 0.6), Crop(0.1, 0.2, 0.13, 0.17), Crop(0.0, 0.3, 0.9, 0.7))
 ]
@@ -73,7 +82,7 @@ def test_what_comes_in_is_not_changed(of, edge):
     before = alpha.clone()
     found = composite(Matte(alpha, given, 1), backdrop, edge)
     mixed(backdrop, given, 0.3)
-    framed_matte(Matte(alpha, given, 1), Style(mirror=True, crop=Crop(0.1, 0.1, 0.5, 0.5)))
+    framed_matte(Matte(alpha, given, 1), Appearance(mirror=True, crop=Crop(0.1, 0.1, 0.5, 0.5)))
     assert torch.equal(alpha, before)
     assert torch.equal(backdrop, of(BACKDROP))
     assert torch.equal(given, of(FOREGROUND))
@@ -197,17 +206,17 @@ def test_a_mixture_of_bytes_is_that_of_floats(share):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("style", STYLES, ids=str)
-def test_bytes_are_framed_as_floats_are(style, channels):
+def test_bytes_are_framed_as_floats_are(appearance, channels):
     given = noise(1, channels, 72, 128)
-    assert float(away(framed(given, style), framed(pixels.unit(given), style)).max()) <= 2
+    assert float(away(framed(given, appearance), framed(pixels.unit(given), appearance)).max()) <= 2
 
 
 @pytest.mark.parametrize("edge", [-1.0, 0.0])
 @pytest.mark.parametrize("style", STYLES, ids=str)
-def test_a_framed_matte_of_bytes_shows_what_that_of_floats_does(style, edge):
+def test_a_framed_matte_of_bytes_shows_what_that_of_floats_does(appearance, edge):
     """Its foreground counts by its alpha, and only so can they be compared."""
     given, backdrop = Matte(contour(72, 128), noise(2, 3, 72, 128), 5), noise(3, 3, 72, 128)
-    found, wanted = framed_matte(given, style), framed_matte(seen(given, pixels.unit), style)
+    found, wanted = framed_matte(given, appearance), framed_matte(seen(given, pixels.unit), appearance)
     assert found.seq == wanted.seq == 5
     assert float(away(found.alpha, wanted.alpha).max()) <= 2
     weighed = pixels.unit(found.foreground) * pixels.unit(found.alpha) - wanted.foreground * wanted.alpha
@@ -224,12 +233,12 @@ MARKER = pixels.tensor(np.full((480, 64, 3), (255, 0, 255), np.uint8))
 
 @pytest.mark.parametrize("edge", EDGES)
 @pytest.mark.parametrize("style", STYLES, ids=str)
-def test_where_bytes_of_alpha_are_0_there_is_the_backdrop_bit_for_bit(style, edge):
+def test_where_bytes_of_alpha_are_0_there_is_the_backdrop_bit_for_bit(appearance, edge):
     """The network's colours beside the person are the room's, here the marker."""
     alpha = contour()
     alpha[..., :5, :] = 5  # the noise of a network: under 2 %
     grey = torch.full((1, 3, 480, 64), 120, dtype=torch.uint8)
-    given = framed_matte(Matte(alpha, torch.where(alpha > 0, grey, MARKER), 5), style)
+    given = framed_matte(Matte(alpha, torch.where(alpha > 0, grey, MARKER), 5), appearance)
     backdrop = noise(3) // 4 * 2  # no byte of it above 126
     found = composite(given, backdrop, edge)
     nobody = (trimmed(pixels.unit(given.alpha), edge) == 0).expand_as(found)

@@ -94,7 +94,7 @@ def test_an_empty_frame_has_the_shape_its_format_names(fmt, shape):
     assert frame.data.dtype == np.uint8
     assert frame.data.flags.c_contiguous
     assert frame.content is Content.ROOM, "what nobody has marked must count as the room"
-    assert not frame.may_be_published(raw_asked_for=False)
+    assert not frame.may_publish(allow_raw=False)
 
 
 def test_every_format_has_a_shape_for_every_legal_size():

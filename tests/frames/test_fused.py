@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from camdaemon.frames import color, composite, fused
+from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import PixelFormat
-from camdaemon.frames.matte import Matte
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SIZES = [(4, 8), (36, 52), (48, 64)]  # height, width

@@ -91,8 +91,8 @@ def test_close_wakes_the_one_who_waits(side):
     def wait():
         try:
             box.take() if side == "take" else box.put("waiting")
-        except Closed as end:
-            ends.append(end.cause)
+        except Closed as exc:
+            ends.append(exc.cause)
 
     waiter = threading.Thread(target=wait)
     waiter.start()

@@ -6,8 +6,7 @@ import torch
 
 from camdaemon.errors import MattingError
 from camdaemon.frames import pixels
-from camdaemon.frames.composite import check, composite
-from camdaemon.frames.matte import Matte
+from camdaemon.frames.composite import Matte, check, composite
 
 EVERY = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(1, 3, 16, 16)
 BYTES = torch.empty(0, dtype=torch.uint8)

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
-from camdaemon.frames.pool import Pool
+from camdaemon.frames.handoff import Pool
 
 
 def make() -> HostFrame:
@@ -28,12 +28,12 @@ def test_an_acquired_frame_counts_as_the_room_whatever_it_was_before():
     pool = Pool(make, 1)
     frame = pool.acquire()
     frame.seq, frame.t, frame.content, frame.matte_seq = 7, 3.0, Content.COMPOSITE, 7
-    assert frame.may_be_published(raw_asked_for=False)
+    assert frame.may_publish(allow_raw=False)
     pool.release(frame)
     again = pool.acquire()
     assert again is frame
     assert (again.seq, again.t, again.content, again.matte_seq) == (-1, 0.0, Content.ROOM, None)
-    assert not again.may_be_published(raw_asked_for=False)
+    assert not again.may_publish(allow_raw=False)
 
 
 def test_a_double_release_is_a_bug_of_an_owner():

@@ -54,9 +54,9 @@ class Logind:
     def goes(self) -> None:
         self._connection.close()
 
-    def asked(self, patience: float = SOON) -> Message:
+    def asked(self, fault_limit: float = SOON) -> Message:
         """The next Inhibit; TimeoutError when there is none."""
-        until = time.monotonic() + patience
+        until = time.monotonic() + fault_limit
         while True:
             message = self._connection.receive(timeout=max(0.0, until - time.monotonic()))
             if message.header.fields.get(HeaderFields.member) == "Inhibit":
@@ -79,9 +79,9 @@ class Logind:
         self._connection.send(new_signal(MANAGER, "PrepareForSleep", "b", (asleep,)))
 
 
-def ended(inhibitor: int, patience: float = SOON) -> bool:
+def ended(inhibitor: int, fault_limit: float = SOON) -> bool:
     """Whether the other end is closed, everywhere."""
-    readable, _, _ = select.select([inhibitor], [], [], patience)
+    readable, _, _ = select.select([inhibitor], [], [], fault_limit)
     return bool(readable) and os.read(inhibitor, 1) == b""
 
 
@@ -207,7 +207,7 @@ def test_it_wakes_and_may_sleep_again(logind: Logind, told: Told, start, log: Lo
         assert told.next() is True
         assert ended(inhibitor)
         with pytest.raises(TimeoutError):
-            logind.asked(patience=0.05)  # only once it is awake
+            logind.asked(fault_limit=0.05)  # only once it is awake
         logind.says(False)
         inhibitor = logind.grants()
         assert told.next() is False

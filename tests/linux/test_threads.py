@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from camdaemon.linux.threads import give_way, made_apart, made_aside
+from camdaemon.linux.threads import lower_priority, run_in_thread, run_low_priority
 
 
 def nice() -> int:
@@ -18,7 +18,7 @@ def test_only_the_thread_that_asks_gives_way() -> None:
     before, inside = nice(), []
 
     def work() -> None:
-        give_way()
+        lower_priority()
         inside.append(nice())
 
     thread = threading.Thread(target=work)
@@ -29,16 +29,16 @@ def test_only_the_thread_that_asks_gives_way() -> None:
 
 
 def test_what_is_made_aside_comes_back_with_its_result_or_its_error() -> None:
-    assert made_aside(lambda: (threading.current_thread().name, 7), "aside") == ("aside", 7)
+    assert run_low_priority(lambda: (threading.current_thread().name, 7), "aside") == ("aside", 7)
     with pytest.raises(KeyError, match="gone"):
-        made_aside(lambda: {}["gone"], "aside")
+        run_low_priority(lambda: {}["gone"], "aside")
 
 
 def test_what_is_made_apart_does_not_give_way_and_its_thread_is_gone() -> None:
     before = threading.active_count()
-    assert made_apart(lambda: (threading.current_thread().name, nice()), "apart") == ("apart", nice())
+    assert run_in_thread(lambda: (threading.current_thread().name, nice()), "apart") == ("apart", nice())
     with pytest.raises(KeyError, match="gone"):
-        made_apart(lambda: {}["gone"], "apart")
+        run_in_thread(lambda: {}["gone"], "apart")
     assert threading.active_count() == before
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from camdaemon.errors import MattingError
 from camdaemon.frames import pixels
-from camdaemon.frames.matte import Matte
+from camdaemon.frames.composite import Matte
 from camdaemon.matting import Matting
 from camdaemon.matting.difference import DifferenceMatting
 

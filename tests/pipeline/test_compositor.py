@@ -17,12 +17,10 @@ from torch import Tensor
 from camdaemon.backdrop import make_backdrop
 from camdaemon.backdrop.room import gaussian
 from camdaemon.frames import pixels
-from camdaemon.frames.composite import _trimmed_bytes, composite, framed, trimmed
+from camdaemon.frames.composite import Appearance, Crop, Matte, _trimmed_bytes, composite, framed, trimmed
 from camdaemon.frames.frame import Size
-from camdaemon.frames.matte import Matte
-from camdaemon.frames.style import Crop, Style
 from camdaemon.pipeline import compositor as module
-from camdaemon.pipeline.compositor import Painter
+from camdaemon.pipeline.compositor import Compositor
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.state import Scene
 
@@ -93,7 +91,7 @@ def nobody(alpha: float = 0.0) -> Matte:
 
 
 STYLES = [
-    Style(edge=edge, blur=blur, mirror=mirror, crop=crop)
+    Appearance(edge=edge, blur=blur, mirror=mirror, crop=crop)
     for edge in (-1.0, 0.0, 1.0)
     for blur in (0.0, 6.0)
     for mirror in (False, True)
@@ -101,8 +99,8 @@ STYLES = [
 ]
 
 
-def new() -> Painter:
-    return Painter(uploaded, Metrics())
+def new() -> Compositor:
+    return Compositor(uploaded, Metrics())
 
 
 def level(picture: Tensor) -> float:
@@ -111,22 +109,22 @@ def level(picture: Tensor) -> float:
     return float(pixels.unit(picture)[0, 0, 0, 0])
 
 
-def shown(painter: Painter, scene: Scene, times: list[float]) -> list[float]:
-    return [level(painter.paint(scene, nobody(), room(), t)) for t in times]
+def shown(compositor: Compositor, scene: Scene, times: list[float]) -> list[float]:
+    return [level(compositor.paint(scene, nobody(), room(), t)) for t in times]
 
 
 def test_the_default_style_is_the_plain_composite_bit_for_bit():
     backdrop, matte = Picture(noise(1)), Matte(noise(2)[:, :1], noise(3), 1)
     painted = new().paint(Scene(backdrop), matte, room(), 0.0)
     assert torch.equal(painted, composite(matte, backdrop.tensor))
-    whole = Style(crop=None, edge=0.0, blur=0.0, mirror=False)
-    assert torch.equal(new().paint(Scene(backdrop, style=whole), matte, room(), 0.0), painted)
+    whole = Appearance(crop=None, edge=0.0, blur=0.0, mirror=False)
+    assert torch.equal(new().paint(Scene(backdrop, appearance=whole), matte, room(), 0.0), painted)
 
 
 def test_without_fade_s_the_new_scene_is_there_at_once():
-    painter = new()
-    assert shown(painter, Scene(plain(0.25)), [0.0, 0.1]) == exactly(0.25, 0.25)
-    assert shown(painter, Scene(plain(0.75)), [0.2, 0.3]) == exactly(0.75, 0.75)
+    compositor = new()
+    assert shown(compositor, Scene(plain(0.25)), [0.0, 0.1]) == exactly(0.25, 0.25)
+    assert shown(compositor, Scene(plain(0.75)), [0.2, 0.3]) == exactly(0.75, 0.75)
 
 
 def test_the_first_scene_does_not_fade_in():
@@ -134,66 +132,66 @@ def test_the_first_scene_does_not_fade_in():
 
 
 def test_a_fade_goes_steadily_from_the_old_to_exactly_the_new():
-    painter = new()
-    shown(painter, Scene(plain(0.25)), [0.0, 0.1])
+    compositor = new()
+    shown(compositor, Scene(plain(0.25)), [0.0, 0.1])
     scene = Scene(plain(0.75), fade_s=0.5)
-    found = shown(painter, scene, [0.1 + 0.1 * n for n in range(1, 8)])
+    found = shown(compositor, scene, [0.1 + 0.1 * n for n in range(1, 8)])
     assert found[:4] == pytest.approx([0.35, 0.45, 0.55, 0.65], abs=1.5 * step())  # the first frame already differs
     assert found[4:] == exactly(0.75, 0.75, 0.75)
 
 
 def test_the_old_backdrop_is_left_alone_after_the_fade():
-    painter, old = new(), plain(0.25)
-    shown(painter, Scene(old), [0.0])
+    compositor, old = new(), plain(0.25)
+    shown(compositor, Scene(old), [0.0])
     scene = Scene(plain(0.75), fade_s=0.2)
-    shown(painter, scene, [0.1, 0.3])
+    shown(compositor, scene, [0.1, 0.3])
     asked = old.asked
-    shown(painter, scene, [0.4, 0.5, 0.1])  # also when a clip's own time begins anew
+    shown(compositor, scene, [0.4, 0.5, 0.1])  # also when a clip's own time begins anew
     assert old.asked == asked == 2
 
 
 def test_both_scenes_of_a_fade_show_the_person_of_now():
-    painter, old, fresh = new(), Scene(plain(0.0)), Scene(plain(1.0), fade_s=1.0)
-    painter.paint(old, person(0, 20), room(), 0.0)
-    found = pixels.unit(painter.paint(fresh, person(60, 100), room(), 0.5))
+    compositor, old, fresh = new(), Scene(plain(0.0)), Scene(plain(1.0), fade_s=1.0)
+    compositor.paint(old, person(0, 20), room(), 0.0)
+    found = pixels.unit(compositor.paint(fresh, person(60, 100), room(), 0.5))
     assert torch.allclose(found[..., 20:, 60:100], GREY[..., 20:, 60:100], atol=step())
     assert torch.allclose(found[..., :60], torch.tensor(0.5), atol=step())
     assert float(found[..., 20:, :20].std()) < 1e-6, "somebody still stands where they were"
 
 
 def test_after_a_card_there_is_no_fade():
-    painter = new()
-    shown(painter, Scene(plain(0.25)), [0.0])
-    painter.forget()
-    assert shown(painter, Scene(plain(0.75), fade_s=0.5), [0.1]) == exactly(0.75)
+    compositor = new()
+    shown(compositor, Scene(plain(0.25)), [0.0])
+    compositor.forget()
+    assert shown(compositor, Scene(plain(0.75), fade_s=0.5), [0.1]) == exactly(0.75)
     scene = Scene(plain(0.25), fade_s=0.5)
-    assert 0.26 < shown(painter, scene, [0.2])[0] < 0.75
-    painter.forget()  # and a card in the middle of a fade ends it
-    assert shown(painter, scene, [0.3, 0.4]) == exactly(0.25, 0.25)
+    assert 0.26 < shown(compositor, scene, [0.2])[0] < 0.75
+    compositor.forget()  # and a card in the middle of a fade ends it
+    assert shown(compositor, scene, [0.3, 0.4]) == exactly(0.25, 0.25)
 
 
 def test_a_swap_in_the_middle_of_a_fade_fades_to_the_newest():
-    painter = new()
-    shown(painter, Scene(plain(0.0)), [0.0])
-    shown(painter, Scene(plain(0.5), fade_s=1.0), [0.25, 0.5])
+    compositor = new()
+    shown(compositor, Scene(plain(0.0)), [0.0])
+    shown(compositor, Scene(plain(0.5), fade_s=1.0), [0.25, 0.5])
     newest = Scene(plain(1.0), fade_s=1.0)
-    found = shown(painter, newest, [0.75, 1.0, 1.25, 1.5, 2.0])
+    found = shown(compositor, newest, [0.75, 1.0, 1.25, 1.5, 2.0])
     assert found == sorted(found)
     assert found[0] == pytest.approx(0.53, abs=0.01), "it must go on from the mixture of both, 0.375 by then"
     assert found[-2:] == exactly(1.0, 1.0)
 
 
 def test_a_swap_without_fade_in_the_middle_of_one_is_a_cut():
-    painter = new()
-    shown(painter, Scene(plain(0.0)), [0.0])
+    compositor = new()
+    shown(compositor, Scene(plain(0.0)), [0.0])
     fading = Scene(plain(0.5), fade_s=1.0)
-    shown(painter, fading, [0.25])
-    assert shown(painter, replace(fading, backdrop=plain(1.0), fade_s=0.0), [0.3, 0.4]) == exactly(1.0, 1.0)
+    shown(compositor, fading, [0.25])
+    assert shown(compositor, replace(fading, backdrop=plain(1.0), fade_s=0.0), [0.3, 0.4]) == exactly(1.0, 1.0)
 
 
 def test_mirror_flips_the_person_and_not_a_picture():
     backdrop, matte = Picture(noise(1)), person()
-    painted = new().paint(Scene(backdrop, style=Style(mirror=True)), matte, room(), 0.0)
+    painted = new().paint(Scene(backdrop, appearance=Appearance(mirror=True)), matte, room(), 0.0)
     flipped = Matte(matte.alpha.flip(3), matte.foreground.flip(3), 1)
     assert torch.equal(painted, composite(flipped, backdrop.tensor))
     assert torch.allclose(pixels.unit(painted)[..., 30, SIZE.width - 40], torch.tensor(128 / 255), atol=step())
@@ -203,18 +201,18 @@ def test_mirror_flips_the_person_and_not_a_picture():
 def test_mirror_and_crop_move_a_backdrop_that_is_the_room(spec):
     plate, crop = noise(4), Crop(0.5, 0.5, 0.5, 0.5)
     straight = new().paint(Scene(make_backdrop(spec, SIZE)), nobody(), plate, 0.0)
-    flipped = new().paint(Scene(make_backdrop(spec, SIZE), style=Style(mirror=True)), nobody(), plate, 0.0)
+    flipped = new().paint(Scene(make_backdrop(spec, SIZE), appearance=Appearance(mirror=True)), nobody(), plate, 0.0)
     assert torch.allclose(pixels.unit(flipped), pixels.unit(straight).flip(3), atol=1e-2)
     assert not torch.allclose(pixels.unit(flipped), pixels.unit(straight), atol=1e-2)
     if spec == "plate":
-        cropped = new().paint(Scene(make_backdrop(spec, SIZE), style=Style(crop=crop)), nobody(), plate, 0.0)
-        assert torch.equal(cropped, framed(plate, Style(crop=crop)))
+        cropped = new().paint(Scene(make_backdrop(spec, SIZE), appearance=Appearance(crop=crop)), nobody(), plate, 0.0)
+        assert torch.equal(cropped, framed(plate, Appearance(crop=crop)))
 
 
 def test_a_crop_enlarges_the_person_and_not_a_picture():
     backdrop = plain(0.0)
-    style = Style(crop=Crop(0.0, 0.25, 0.5, 0.5))
-    painted = new().paint(Scene(backdrop, style=style), person(16, 48), room(), 0.0)
+    appearance = Appearance(crop=Crop(0.0, 0.25, 0.5, 0.5))
+    painted = new().paint(Scene(backdrop, appearance=appearance), person(16, 48), room(), 0.0)
     covered = (pixels.unit(painted)[0, 0] > 0.25).float()
     whole = (pixels.unit(new().paint(Scene(backdrop), person(16, 48), room(), 0.0))[0, 0] > 0.25).float()
     assert covered[60].sum() == pytest.approx(2 * float(whole[60].sum()), abs=2)
@@ -226,7 +224,9 @@ def test_a_crop_enlarges_the_person_and_not_a_picture():
 @pytest.mark.parametrize("edge", [-1.0, 0.0, 1.0])
 def test_an_enlarged_contour_takes_no_colour_from_beside_the_person(crop, edge):
     """All there may be is grey and black: the room is in the foreground's colours wherever alpha is 0."""
-    painted = pixels.unit(new().paint(Scene(plain(0.0), style=Style(crop=crop, edge=edge)), person(), room(), 0.0))
+    painted = pixels.unit(
+        new().paint(Scene(plain(0.0), appearance=Appearance(crop=crop, edge=edge)), person(), room(), 0.0)
+    )
     assert float(painted.amax()) <= 128 / 255 + step()
     assert float((painted[:, 0] - painted[:, 1]).abs().amax()) < step(), "a fringe of the room"
     assert float((painted > 0.4).float().mean()) > 0.05, "the test of the test"
@@ -240,13 +240,13 @@ def test_blur_blurs_a_picture_once(monkeypatch):
         return gaussian(picture, sigma)
 
     monkeypatch.setattr(module, "gaussian", counted)
-    painter, backdrop, clean = new(), Picture(noise(1)), room()
-    scene = Scene(backdrop, style=Style(blur=5.0))
+    compositor, backdrop, clean = new(), Picture(noise(1)), room()
+    scene = Scene(backdrop, appearance=Appearance(blur=5.0))
     for n in range(4):
-        assert torch.equal(painter.paint(scene, nobody(), clean, n / 30), gaussian(backdrop.tensor, 5.0))
+        assert torch.equal(compositor.paint(scene, nobody(), clean, n / 30), gaussian(backdrop.tensor, 5.0))
     assert calls == [5.0]
     for n in range(4, 8):  # of two scenes, both framed and blurred, while one fades into the other
-        painter.paint(Scene(backdrop, style=Style(blur=9.0, mirror=True)), nobody(), clean, n / 30)
+        compositor.paint(Scene(backdrop, appearance=Appearance(blur=9.0, mirror=True)), nobody(), clean, n / 30)
     assert calls == [5.0, 9.0]
 
 
@@ -254,20 +254,20 @@ def test_nothing_is_computed_twice_during_a_fade(monkeypatch):
     calls = []
     for name, whole in (("gaussian", gaussian), ("framed", framed)):
         monkeypatch.setattr(module, name, lambda *of, name=name, whole=whole: calls.append(name) or whole(*of))
-    painter, crop, clean = new(), Crop(0.1, 0.1, 0.8, 0.8), room()
-    old = Scene(Picture(noise(1)), style=Style(blur=5.0, crop=crop))
-    fresh = Scene(Picture(noise(2)), style=Style(blur=9.0, mirror=True), fade_s=1.0)
-    painter.paint(old, nobody(), clean, 0.0)
+    compositor, crop, clean = new(), Crop(0.1, 0.1, 0.8, 0.8), room()
+    old = Scene(Picture(noise(1)), appearance=Appearance(blur=5.0, crop=crop))
+    fresh = Scene(Picture(noise(2)), appearance=Appearance(blur=9.0, mirror=True), fade_s=1.0)
+    compositor.paint(old, nobody(), clean, 0.0)
     for n in range(1, 12):
-        painter.paint(fresh, nobody(), clean, n / 10)
+        compositor.paint(fresh, nobody(), clean, n / 10)
     assert sorted(calls) == ["framed", "framed", "gaussian", "gaussian"]
 
 
 def test_a_new_plate_is_framed_anew():
-    painter = new()
-    scene = Scene(make_backdrop("plate", SIZE), style=Style(mirror=True))
+    compositor = new()
+    scene = Scene(make_backdrop("plate", SIZE), appearance=Appearance(mirror=True))
     for seed in (1, 2, 3, 4, 5, 6, 1):
-        assert torch.equal(painter.paint(scene, nobody(), noise(seed), 0.0), noise(seed).flip(3))
+        assert torch.equal(compositor.paint(scene, nobody(), noise(seed), 0.0), noise(seed).flip(3))
 
 
 def moved(alpha: Tensor, edge: float) -> Tensor:
@@ -308,22 +308,22 @@ def test_the_edge_does_not_change_what_it_is_given(edge):
 
 
 @pytest.mark.parametrize("style", STYLES, ids=str)
-def test_where_nobody_is_there_is_exactly_the_backdrop(style):
+def test_where_nobody_is_there_is_exactly_the_backdrop(appearance):
     """Whatever the style: with a matte of zeros, no pixel of the foreground, which is the room here, comes through."""
     backdrop = Picture(noise(1))
-    expected = gaussian(backdrop.tensor, style.blur) if style.blur else backdrop.tensor
-    painter, scene = new(), Scene(backdrop, style=style, fade_s=0.2)
+    expected = gaussian(backdrop.tensor, appearance.blur) if appearance.blur else backdrop.tensor
+    compositor, scene = new(), Scene(backdrop, appearance=appearance, fade_s=0.2)
     for t in (0.0, 0.1):
-        assert torch.equal(painter.paint(scene, nobody(), room(), t), expected)
-    assert torch.equal(painter.paint(scene, nobody(0.0199), room(), 0.2), expected), "a network's noise"
+        assert torch.equal(compositor.paint(scene, nobody(), room(), t), expected)
+    assert torch.equal(compositor.paint(scene, nobody(0.0199), room(), 0.2), expected), "a network's noise"
 
 
 @pytest.mark.parametrize("style", STYLES, ids=str)
-def test_what_was_given_is_not_changed(style):
+def test_what_was_given_is_not_changed(appearance):
     backdrop, matte, plate = Picture(noise(1)), Matte(noise(2)[:, :1], noise(3), 1), noise(4)
     before = [tensor.clone() for tensor in (backdrop.tensor, matte.alpha, matte.foreground, plate)]
-    painter = new()
-    painter.paint(Scene(backdrop), matte, plate, 0.0)
-    painter.paint(Scene(backdrop, style=style, fade_s=1.0), matte, plate, 0.5)
+    compositor = new()
+    compositor.paint(Scene(backdrop), matte, plate, 0.0)
+    compositor.paint(Scene(backdrop, appearance=appearance, fade_s=1.0), matte, plate, 0.5)
     after = (backdrop.tensor, matte.alpha, matte.foreground, plate)
     assert all(torch.equal(old, now) for old, now in zip(before, after, strict=True))

@@ -2,11 +2,11 @@
 
 import threading
 
-from camdaemon.pipeline.demand import Demand
+from camdaemon.pipeline.state import CameraDemand
 
 
 def test_reasons_are_counted() -> None:
-    demand = Demand()
+    demand = CameraDemand()
     assert not demand.there
     demand.add("viewers")
     demand.add("viewers")
@@ -22,7 +22,7 @@ def test_reasons_are_counted() -> None:
 
 
 def test_a_machine_that_sleeps_needs_no_camera() -> None:
-    demand = Demand("viewers")
+    demand = CameraDemand("viewers")
     demand.sleep(True)
     assert demand.asleep
     assert not demand.there
@@ -32,7 +32,7 @@ def test_a_machine_that_sleeps_needs_no_camera() -> None:
 
 
 def test_waiting_ends_with_the_first_reason() -> None:
-    demand = Demand()
+    demand = CameraDemand()
     assert not demand.wait(0.01)
     threading.Timer(0.05, demand.add, ["panel"]).start()
     assert demand.wait(5)

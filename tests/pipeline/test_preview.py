@@ -18,7 +18,7 @@ from camdaemon.frames import color, pixels
 from camdaemon.frames import picture as pictures
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.pipeline import preview
-from camdaemon.pipeline.preview import VIEWS, Viewfinder
+from camdaemon.pipeline.preview import VIEWS, LivePreview
 
 
 def frame(value: int = 0, size: Size = SIZE, fmt: PixelFormat = PixelFormat.RGB) -> HostFrame:
@@ -33,7 +33,7 @@ def decoded(jpeg: bytes) -> np.ndarray:
     return cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def newest(finder: Viewfinder, view: str, after: int = 0) -> tuple[int, np.ndarray] | None:
+def newest(finder: LivePreview, view: str, after: int = 0) -> tuple[int, np.ndarray] | None:
     """What is there now, without waiting."""
     found = finder.jpeg(view, after, 0)
     return None if found is None else (found[0], decoded(found[1]))
@@ -71,14 +71,14 @@ class Copied(np.ndarray):
 EITHER = pytest.mark.parametrize("of", [pixels.unit, pixels.as_bytes], ids=["floats", "bytes"])
 
 
-def look(finder: Viewfinder, value: float = 0.5, size: Size = SIZE, of=pixels.unit) -> None:
+def look(finder: LivePreview, value: float = 0.5, size: Size = SIZE, of=pixels.unit) -> None:
     """One frame of the worker's."""
     src = of(torch.full((1, 3, size.height, size.width), value))
     finder.looked(src, src[:, :1])
 
 
 def test_while_nobody_asks_nothing_is_copied(clock, copies):
-    finder, shown = Viewfinder(), frame()
+    finder, shown = LivePreview(), frame()
     shown.data, Copied.count = shown.data.view(Copied), 0
     for _ in range(5):
         finder.published(shown)
@@ -95,7 +95,7 @@ def test_while_nobody_asks_nothing_is_copied(clock, copies):
 
 
 def test_when_nobody_asks_any_more_it_ends(clock, copies):
-    finder = Viewfinder()
+    finder = LivePreview()
     finder.jpeg("camera", 0, 0)
     look(finder)
     clock.t += 0.9
@@ -107,7 +107,7 @@ def test_when_nobody_asks_any_more_it_ends(clock, copies):
 
 
 def test_who_comes_back_later_gets_no_old_picture(clock):
-    finder = Viewfinder()
+    finder = LivePreview()
     newest(finder, "camera")
     look(finder, 0.2)
     assert newest(finder, "camera") is not None
@@ -120,7 +120,7 @@ def test_who_comes_back_later_gets_no_old_picture(clock):
 
 
 def test_numbers_rise_and_only_a_newer_one_is_given(clock):
-    finder = Viewfinder()
+    finder = LivePreview()
     assert newest(finder, "composite") is None
     for number in (1, 2, 3):
         finder.published(frame(40 * number))
@@ -134,7 +134,7 @@ def test_numbers_rise_and_only_a_newer_one_is_given(clock):
 
 
 def test_not_more_pictures_are_made_than_eyes_need(clock, copies):
-    finder = Viewfinder()
+    finder = LivePreview()
     for n in range(200):  # 200 frames at 100 frames a second
         finder.jpeg("camera", 0, 0)
         look(finder, n / 200)
@@ -144,7 +144,7 @@ def test_not_more_pictures_are_made_than_eyes_need(clock, copies):
 
 def test_it_waits_for_a_newer_one(monkeypatch):
     monkeypatch.setattr(preview, "_PERIOD", 0.0)
-    finder, found, asked = Viewfinder(), [], threading.Event()
+    finder, found, asked = LivePreview(), [], threading.Event()
 
     def ask() -> None:
         found.append(finder.jpeg("composite", 0, 10)[0])
@@ -159,7 +159,7 @@ def test_it_waits_for_a_newer_one(monkeypatch):
     assert 1 <= found[0] < found[1]
 
 
-def publish_until(finder: Viewfinder, condition) -> None:
+def publish_until(finder: LivePreview, condition) -> None:
     end = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < end, "nobody was woken"
@@ -168,7 +168,7 @@ def publish_until(finder: Viewfinder, condition) -> None:
 
 
 def test_a_time_out_gives_none_in_time():
-    finder = Viewfinder()
+    finder = LivePreview()
     began = time.monotonic()
     assert finder.jpeg("alpha", 0, 0.1) is None
     assert 0.09 < time.monotonic() - began < 2
@@ -177,7 +177,7 @@ def test_a_time_out_gives_none_in_time():
 @pytest.mark.parametrize("view", ["", "room", "Composite", "../camera"])
 def test_an_unknown_view_is_an_error_that_names_the_known(view):
     with pytest.raises(ConfigError) as caught:
-        Viewfinder().jpeg(view, 0, 0)
+        LivePreview().jpeg(view, 0, 0)
     assert all(known in str(caught.value) for known in VIEWS)
 
 
@@ -186,7 +186,7 @@ def test_an_unknown_view_is_an_error_that_names_the_known(view):
 )
 @EITHER
 def test_pictures_are_at_most_640_wide(size, small, of):
-    finder = Viewfinder()
+    finder = LivePreview()
     for view in VIEWS:
         finder.jpeg(view, 0, 0)
     finder.published(frame(100, size))
@@ -208,7 +208,7 @@ def test_what_was_published_has_its_colours_whatever_the_format(fmt):
         color.rgb_to_host(rgb, fmt, shown.data)
     else:
         shown.data[:] = 128
-    finder = Viewfinder()
+    finder = LivePreview()
     finder.jpeg("composite", 0, 0)
     finder.published(shown)
     expected = color.host_to_rgb(shown.data, fmt).astype(int)
@@ -217,7 +217,7 @@ def test_what_was_published_has_its_colours_whatever_the_format(fmt):
 
 @EITHER
 def test_a_picture_is_a_copy_the_frame_goes_on(of):
-    finder, shown = Viewfinder(), frame(200)
+    finder, shown = LivePreview(), frame(200)
     finder.jpeg("composite", 0, 0)
     finder.jpeg("camera", 0, 0)
     src = of(torch.full((1, 3, SIZE.height, SIZE.width), 0.8))
@@ -230,7 +230,7 @@ def test_a_picture_is_a_copy_the_frame_goes_on(of):
 
 
 def test_a_frame_without_a_matte_has_no_alpha(clock):
-    finder = Viewfinder()
+    finder = LivePreview()
     newest(finder, "alpha")
     finder.looked(torch.zeros(1, 3, SIZE.height, SIZE.width), None)
     assert newest(finder, "alpha") is None
@@ -247,12 +247,12 @@ def test_of_a_running_show_each_view_shows_its_own():
     rig.pipeline.start()
     try:
         rig.run_until(rig.published(Content.COMPOSITE, 2))
-        shown = {view: decoded(rig.viewfinder.jpeg(view, 0, 10)[1]) for view in VIEWS}
+        shown = {view: decoded(rig.preview.jpeg(view, 0, 10)[1]) for view in VIEWS}
         commands.card("on")
         seen = len(rig.sink.frames)
         rig.run_until(rig.published(Content.CARD, 3, since=seen))
-        number, _ = rig.viewfinder.jpeg("composite", 0, 10)
-        carded = decoded(rig.viewfinder.jpeg("composite", number + 1, 10)[1])
+        number, _ = rig.preview.jpeg("composite", 0, 10)
+        carded = decoded(rig.preview.jpeg("composite", number + 1, 10)[1])
     finally:
         rig.pipeline.stop()
     person = 40 * 30 / (SIZE.width * SIZE.height)
@@ -270,7 +270,7 @@ def test_of_a_running_show_each_view_shows_its_own():
 def test_many_who_ask_without_pause_each_see_whole_pictures_in_order(monkeypatch):
     """Every picture has one colour: half of one and half of another would show."""
     monkeypatch.setattr(preview, "_PERIOD", 0.0)
-    finder, stop = Viewfinder(), threading.Event()
+    finder, stop = LivePreview(), threading.Event()
     faults: list[str] = []
     seen: list[int] = []
 

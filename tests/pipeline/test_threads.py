@@ -14,8 +14,7 @@ from camdaemon.frames import card as cards
 from camdaemon.frames.card import Card
 from camdaemon.frames.frame import Content, Size
 from camdaemon.pipeline import loops
-from camdaemon.pipeline.demand import Demand
-from camdaemon.pipeline.state import Mode, Scene
+from camdaemon.pipeline.state import CameraDemand, Mode, Scene
 from camdaemon.tools.contact_sheet import MomentJob
 
 CARD, COMPOSITE, ROOM = Content.CARD, Content.COMPOSITE, Content.ROOM
@@ -82,7 +81,7 @@ def test_stopping_twice_says_the_same_both_times(start):
 
 def test_stopping_while_the_camera_is_lost_does_not_wait_for_it(start):
     rig = start(Rig(source=FakeSource(script={3: DeviceError("unplugged; type: true")})))
-    rig.run_until(lambda: rig.show.trouble is not None and rig.show.trouble.title == "Camera lost")
+    rig.run_until(lambda: rig.state.trouble is not None and rig.state.trouble.title == "Camera lost")
     began = time.monotonic()
     rig.pipeline.stop()
     assert time.monotonic() - began < 1
@@ -107,7 +106,7 @@ def test_a_stuck_thread_does_not_hold_up_the_end(start, monkeypatch, caplog):
 def test_the_card_shows_before_the_camera_has_delivered_anything(start):
     wait = threading.Event()
     rig = start(Rig(source=FakeSource(script={0: lambda: wait.wait(10)})))
-    assert rig.show.first_published.wait(5)
+    assert rig.state.first_published.wait(5)
     assert set(rig.sink.contents()) == {CARD}
     wait.set()
 
@@ -174,7 +173,7 @@ def test_no_buffer_is_lost_on_any_way_through(start):
 
     rig = start(Rig(source=FakeSource(fps=300), matting=PerfectMatting(often)))
     for mode in (Mode.CARD, Mode.PASSTHROUGH, Mode.MATTE, Mode.CARD, Mode.MATTE):
-        rig.show.scene = Scene(rig.show.scene.backdrop, rig.plate, mode)
+        rig.state.scene = Scene(rig.state.scene.backdrop, rig.plate, mode)
         count = rig.source.count
         rig.run_until(lambda count=count: rig.source.count > count + 20)
     seen = len(rig.sink.frames)
@@ -335,7 +334,7 @@ def test_a_moment_waits_for_a_matte(start):
     rig.pipeline.submit(job)
     rig.run_until(rig.published(CARD, 5))
     assert not job.future.done()
-    rig.show.scene = Scene(rig.show.scene.backdrop, Rig().plate)
+    rig.state.scene = Scene(rig.state.scene.backdrop, Rig().plate)
     assert job.future.result(5)[0].shape == (SIZE.height, SIZE.width, 3)
 
 
@@ -362,22 +361,22 @@ def test_while_nobody_watches_the_camera_is_closed_and_a_card_shows(start, monke
         return opened[-1]
 
     rig = Rig(reopen=reopen)
-    rig.show.demand = Demand()
+    rig.state.demand = CameraDemand()
     start(rig)
     rig.run_until(lambda: rig.source.closed)
-    assert rig.show.trouble is cards.STANDBY
+    assert rig.state.trouble is cards.STANDBY
     idle = len(rig.sink.frames)
     rig.run_until(lambda: len(rig.sink.frames) > idle + 5)
     assert not opened, "nobody asked for it"
     calls = rig.matting.calls
     assert set(rig.sink.contents()[idle + 1 :]) == {Content.CARD}, "a card keeps the device listed"
     assert rig.matting.calls == calls, "no inference"
-    rig.show.demand.add("viewers")
+    rig.state.demand.add("viewers")
     rig.run_until(rig.published(Content.COMPOSITE, since=idle))
     assert len(opened) == 1
-    rig.show.demand.remove("viewers")
+    rig.state.demand.remove("viewers")
     rig.run_until(lambda: opened[0].closed)
-    with rig.show.demand.held("plate"):
+    with rig.state.demand.held("plate"):
         rig.run_until(lambda: len(opened) == 2)
 
 
@@ -386,12 +385,12 @@ def test_the_card_is_out_before_the_camera_closes(start, monkeypatch, turn):
     """Whoever comes next reads the virtual camera's last picture first."""
     monkeypatch.setattr(loops, "_LINGER_S", 0.1 + 0.01 * turn)
     rig = Rig()
-    rig.show.demand = Demand("viewers")
+    rig.state.demand = CameraDemand("viewers")
     last = []
     monkeypatch.setattr(rig.source, "close", lambda: last.append(rig.sink.contents()[-1]))
     start(rig)
     rig.run_until(rig.published(COMPOSITE))
-    rig.show.demand.remove("viewers")
+    rig.state.demand.remove("viewers")
     rig.run_until(lambda: last)
     assert last == [CARD]
 
@@ -399,13 +398,13 @@ def test_the_card_is_out_before_the_camera_closes(start, monkeypatch, turn):
 def test_a_short_gap_between_viewers_keeps_the_camera_open(start, monkeypatch):
     monkeypatch.setattr(loops, "_LINGER_S", 5.0)
     rig = Rig()
-    rig.show.demand = Demand("viewers")
+    rig.state.demand = CameraDemand("viewers")
     start(rig)
     rig.run_until(rig.published(Content.COMPOSITE))
-    rig.show.demand.remove("viewers")
+    rig.state.demand.remove("viewers")
     since = len(rig.sink.frames)
     rig.run_until(lambda: len(rig.sink.frames) > since + 3)
-    rig.show.demand.add("viewers")
+    rig.state.demand.add("viewers")
     rig.run_until(rig.published(Content.COMPOSITE, since=since))
     assert not rig.source.closed
 
@@ -418,13 +417,13 @@ def test_before_the_machine_sleeps_the_camera_is_closed_at_once(start):
         return opened[-1]
 
     rig = Rig(reopen=reopen)
-    rig.show.demand = Demand("viewers")
+    rig.state.demand = CameraDemand("viewers")
     start(rig)
     rig.run_until(rig.published(Content.COMPOSITE))
-    rig.show.demand.sleep(True)
-    assert rig.show.resting.wait(1.5), "not only after the pause for viewers who come back"
+    rig.state.demand.sleep(True)
+    assert rig.state.resting.wait(1.5), "not only after the pause for viewers who come back"
     assert rig.source.closed
-    rig.show.demand.sleep(False)
+    rig.state.demand.sleep(False)
     rig.run_until(rig.published(Content.COMPOSITE, since=len(rig.sink.frames)))
     assert len(opened) == 1
 
@@ -437,11 +436,11 @@ def test_a_lost_camera_is_not_looked_for_while_nobody_needs_it(start):
         return FakeSource()
 
     rig = Rig(source=FakeSource(script={5: DeviceError("unplugged; type: true")}), reopen=reopen)
-    rig.show.demand = Demand("viewers")
-    rig.source._script[4] = lambda: rig.show.demand.remove("viewers")
+    rig.state.demand = CameraDemand("viewers")
+    rig.source._script[4] = lambda: rig.state.demand.remove("viewers")
     start(rig)
-    assert rig.show.resting.wait(5)
+    assert rig.state.resting.wait(5)
     assert not asked
-    rig.show.demand.add("viewers")
+    rig.state.demand.add("viewers")
     rig.run_until(rig.published(Content.COMPOSITE, since=len(rig.sink.frames)))
     assert len(asked) == 1

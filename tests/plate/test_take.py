@@ -12,7 +12,7 @@ from camdaemon.errors import PlateRefused
 from camdaemon.frames import pixels
 from camdaemon.frames.card import Card
 from camdaemon.frames.frame import Size
-from camdaemon.frames.job import Look
+from camdaemon.frames.job import JobFrame
 from camdaemon.frames.transfer import Transfer
 from camdaemon.plate import take as plates
 from camdaemon.plate.take import Plate, PlateJob, PlateMatcher
@@ -56,7 +56,7 @@ def run(job: PlateJob, frame_at, seconds: float = 10.0, start: float = 1000.0) -
     """Feed frames at FPS, made by `frame_at(second, n)`; the plate and the second it came."""
     for n in range(int(seconds * FPS)):
         t = n / FPS
-        plate = job.feed(Look(n, start + t, seen(frame_at(t, n)), None, None))
+        plate = job.feed(JobFrame(n, start + t, seen(frame_at(t, n)), None, None))
         if plate is not None:
             return plate, t
     raise AssertionError("neither a plate nor a refusal")
@@ -189,7 +189,7 @@ def test_nothing_is_photographed_during_the_countdown():
 def test_the_time_to_wait_begins_after_the_countdown():
     job, walking = PlateJob(RULES, 3.0), lambda t, n: noisy(room() * (1.0 if n % 2 else 0.8), n)
     for n in range(int((3.0 + RULES.timeout_s) * FPS)):
-        assert job.feed(Look(n, 50 + n / FPS, walking(0, n), None, None)) is None
+        assert job.feed(JobFrame(n, 50 + n / FPS, walking(0, n), None, None)) is None
     with pytest.raises(PlateRefused):
         run(job, walking, start=50 + 3.0 + RULES.timeout_s)
 
@@ -199,7 +199,7 @@ def test_the_card_counts_from_what_was_asked_for_down_to_one(countdown):
     job, shown = PlateJob(RULES, countdown), []
     for n in range(int(countdown * FPS) + 2):
         shown.append(job.card().big)
-        job.feed(Look(n, 7.0 + n / FPS, seen(room()), None, None))
+        job.feed(JobFrame(n, 7.0 + n / FPS, seen(room()), None, None))
     counts = [each for i, each in enumerate(shown) if i == 0 or each != shown[i - 1]]
     first = int(np.ceil(countdown))
     assert counts == [str(each) for each in range(first, 0, -1)] + [""]
@@ -211,7 +211,7 @@ def test_after_the_countdown_the_card_tells_to_stay_out_and_why():
     for n in range(4):
         picture = room()
         picture[:, :, PLACES["top left"][0], PLACES["top left"][1]] *= 0.5 + 0.3 * (n % 2)
-        job.feed(Look(n, n / FPS, seen(picture), None, None))
+        job.feed(JobFrame(n, n / FPS, seen(picture), None, None))
     assert "something moves in the top left" in job.card().hint
     assert job.card().big == ""
 

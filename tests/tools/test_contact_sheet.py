@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from camdaemon.frames import pixels
-from camdaemon.frames.job import Look
+from camdaemon.frames.job import JobFrame
 from camdaemon.tools.contact_sheet import MomentJob, sheet
 
 WIDTH = 480
@@ -54,11 +54,11 @@ def test_it_is_wide_enough_to_see_hair_in():
     assert sheet([moment()]).shape[1] == 1440
 
 
-def look(**changes) -> Look:
+def look(**changes) -> JobFrame:
     src = torch.zeros(1, 3, 72, 128)
     src[:, 0] = 1.0
     parts = {"src": src, "alpha": torch.full((1, 1, 72, 128), 0.5), "finished": src.flip(1)} | changes
-    return Look(3, 1.0, **parts)
+    return JobFrame(3, 1.0, **parts)
 
 
 @pytest.mark.parametrize("missing", [{"alpha": None}, {"finished": None}, {"alpha": None, "finished": None}])

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from camdaemon.cli.tools import image, video
 from camdaemon.config.schema import Config, PlateConfig
 from camdaemon.errors import CamdaemonError, ConfigError, MattingError
+from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
-from camdaemon.frames.matte import Matte
 from camdaemon.plate.take import Plate
 from camdaemon.tools.files.files import ColourFile, GrayFile, whole
 from camdaemon.tools.files.image import matte_pair, pairs

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from camdaemon.config.keys import Combination, conflicts
+from camdaemon.config.keys import KeyCombination, conflicts
 from camdaemon.errors import ControlError
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ class Hotkeys:
             return
         try:
             self._surface = _surface(self._bindings, self._pressed)
-        except Exception as wrong:
-            self._off(wrong)
+        except Exception as exc:
+            self._off(exc)
             return
         self._thread = threading.Thread(target=self._run, args=(self._surface,), name="hotkeys", daemon=True)
         self._thread.start()
@@ -67,8 +67,8 @@ class Hotkeys:
         """Body of the thread 'hotkeys'."""
         try:
             surface.run()
-        except Exception as wrong:
-            self._off(wrong)
+        except Exception as exc:
+            self._off(exc)
 
     def _pressed(self, action: str) -> None:
         try:
@@ -88,7 +88,7 @@ def _surface(bindings: Mapping[str, str], press: Callable[[str], None]) -> _Surf
     mistakes = conflicts(bindings)
     if mistakes:
         raise ControlError("; ".join(mistakes))
-    combinations = {action: Combination.parse(text) for action, text in bindings.items()}
+    combinations = {action: KeyCombination.parse(text) for action, text in bindings.items()}
     if os.environ.get("WAYLAND_DISPLAY") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
         # Never X11 here, DISPLAY or not: through XWayland one sees the keys of X11's own windows only.
         from camdaemon.control.hotkeys.portal import PortalKeys

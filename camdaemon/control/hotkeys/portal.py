@@ -16,7 +16,7 @@ from jeepney import DBusAddress, DBusErrorResponse, HeaderFields, MatchRule, Mes
 from jeepney.io.blocking import DBusConnection, Proxy, open_dbus_connection
 from jeepney.wrappers import unwrap_msg
 
-from camdaemon.config.keys import Combination
+from camdaemon.config.keys import KeyCombination
 from camdaemon.errors import ControlError
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ _PATIENCE = 30.0  # seconds for an answer, with which the bus may have to start 
 class PortalKeys:
     """Asks the desktop for shortcuts and waits for them; which keys they are on is the user's choice in the end."""
 
-    def __init__(self, bindings: Mapping[str, Combination], press: Callable[[str], None]) -> None:
+    def __init__(self, bindings: Mapping[str, KeyCombination], press: Callable[[str], None]) -> None:
         self._bindings, self._press = bindings, press
         self._ending = threading.Event()
         self._socket: socket.socket | None = None
@@ -47,13 +47,13 @@ class PortalKeys:
                 self._socket = connection.sock
                 if not self._ending.is_set():
                     self._serve(_Portal(connection))
-        except DBusErrorResponse as wrong:
-            raise ControlError(_reason(wrong)) from None
+        except DBusErrorResponse as exc:
+            raise ControlError(_reason(exc)) from None
         except TimeoutError:
             raise ControlError(f"the desktop's portal did not answer in {_PATIENCE:g} s") from None
-        except OSError as wrong:
+        except OSError as exc:
             if not self._ending.is_set():
-                raise ControlError(f"the session's D-Bus has gone ({wrong}); start camdaemon again") from None
+                raise ControlError(f"the session's D-Bus has gone ({exc}); start camdaemon again") from None
 
     def stop(self) -> None:
         """Make `run` return, also while the user is being asked. Any thread."""
@@ -92,7 +92,7 @@ class _Portal:
         options = {"session_handle_token": ("s", _token())}
         self._session = self._request("CreateSession", "a{sv}", (), options)["session_handle"][1]
 
-    def bind(self, bindings: Mapping[str, Combination]) -> dict[str, str]:
+    def bind(self, bindings: Mapping[str, KeyCombination]) -> dict[str, str]:
         """Action → what the desktop calls the keys it is on. Waits for the user as long as it takes."""
         wanted = [
             (action, {"description": ("s", f"camdaemon {action}"), "preferred_trigger": ("s", keys.xdg)})
@@ -141,9 +141,9 @@ def _connect() -> DBusConnection:
     try:  # a service may lack the variable that names the bus
         named = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
         return open_dbus_connection(named or f"unix:path={os.environ['XDG_RUNTIME_DIR']}/bus")
-    except Exception as wrong:  # jeepney says RuntimeError, ValueError … for an address it cannot read
+    except Exception as exc:  # jeepney says RuntimeError, ValueError … for an address it cannot read
         raise ControlError(
-            f"no session D-Bus ({type(wrong).__name__}: {wrong}); start camdaemon inside of a desktop"
+            f"no session D-Bus ({type(exc).__name__}: {exc}); start camdaemon inside of a desktop"
         ) from None
 
 
@@ -175,7 +175,7 @@ def _reason(wrong: DBusErrorResponse) -> str:
             )
 
 
-def _sentence(bindings: Mapping[str, Combination], bound: Mapping[str, str]) -> str:
+def _sentence(bindings: Mapping[str, KeyCombination], bound: Mapping[str, str]) -> str:
     """What is on which keys; the user may have chosen others, or none."""
     known = [f"{bound[action]} for {action}" for action in bindings if bound.get(action)]
     missing = [action for action in bindings if not bound.get(action)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import Any
 
-from camdaemon.config.keys import Combination
+from camdaemon.config.keys import KeyCombination
 from camdaemon.errors import ControlError
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class X11Keys:
     So ctrl+alt+shift+p is not ctrl+alt+p: it may belong to another program. NumLock and CapsLock make no difference.
     """
 
-    def __init__(self, bindings: Mapping[str, Combination], press: Callable[[str], None]) -> None:
+    def __init__(self, bindings: Mapping[str, KeyCombination], press: Callable[[str], None]) -> None:
         self._bindings, self._press = bindings, press
         self._events: SimpleQueue[str | Exception | None] = SimpleQueue()
 
@@ -59,8 +59,8 @@ class X11Keys:
                 gone: Exception = EOFError("pynput stopped listening")
                 try:
                     super().run()
-                except Exception as wrong:
-                    gone = wrong
+                except Exception as exc:
+                    gone = exc
                 events.put(gone)  # nobody reads it when it was we who stopped it
 
         def pressed(key: Any) -> None:
@@ -77,7 +77,7 @@ class _Matcher:
     another key, and any further modifier for none.
     """
 
-    def __init__(self, keyboard: Any, bindings: Mapping[str, Combination]) -> None:
+    def __init__(self, keyboard: Any, bindings: Mapping[str, KeyCombination]) -> None:
         # The last part is the key, and ASCII's keysyms are its codes.
         keys = {action: keyboard.HotKey.parse(wanted.pynput)[-1] for action, wanted in bindings.items()}
         symbols = {action: key.vk or ord(key.char) for action, key in keys.items()}
@@ -129,11 +129,11 @@ def _keyboard() -> Any:
     """pynput.keyboard. Importing it connects to the X server, so anything may go wrong."""
     try:
         from pynput import keyboard
-    except Exception as wrong:
-        if isinstance(wrong, ModuleNotFoundError) and wrong.name == "pynput":
+    except Exception as exc:
+        if isinstance(exc, ModuleNotFoundError) and exc.name == "pynput":
             raise ControlError("pynput is not installed; type: pip install 'camdaemon[hotkeys]'") from None
         raise ControlError(
-            f"pynput does not work here ({_first_line(wrong)}); check DISPLAY, which is {os.environ.get('DISPLAY')}, "
+            f"pynput does not work here ({_first_line(exc)}); check DISPLAY, which is {os.environ.get('DISPLAY')}, "
             "or type: pip install --force-reinstall pynput"
         ) from None
     return keyboard

@@ -86,8 +86,8 @@ class PanelServer:
     def _start(self) -> _Running:
         try:
             listener = socket.create_server((_HOST, 0))
-        except OSError as wrong:
-            raise ControlError(f"cannot listen on {_HOST}: {wrong.strerror}; try again: camdaemon panel") from None
+        except OSError as exc:
+            raise ControlError(f"cannot listen on {_HOST}: {exc.strerror}; try again: camdaemon panel") from None
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each answer's body waits 40 ms for its head
         port: int = listener.getsockname()[1]
         sessions = Sessions(self._clock)

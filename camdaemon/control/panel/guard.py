@@ -125,8 +125,8 @@ class Guard:
             if scope_path(request) != "/open":
                 request.state.session = self._session(request)
             limit = _check_body(request)
-        except Refused as refused:
-            no = PlainTextResponse(refused.detail + "\n", refused.status_code)
+        except Refused as exc:
+            no = PlainTextResponse(exc.detail + "\n", exc.status_code)
             await no(scope, receive, _with_headers(send))
         else:
             await self._app(scope, limited(receive, limit, partial(_too_large, limit)), _with_headers(send))

@@ -20,7 +20,7 @@ from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.engines import BaseEngines
 from camdaemon.matting.bgmv2.hidden import HiddenFeatures
 from camdaemon.matting.bgmv2.tile_windows import Whole
-from camdaemon.matting.bgmv2.tiles import Bytes, Fine, TiledRefiner
+from camdaemon.matting.bgmv2.tiles import Bytes, RefinedPatches, TiledRefiner
 from camdaemon.model import SIDE, BackgroundMattingV2, Selection, choose
 
 # Refining patches whose predicted error is lower changes nothing that can be seen (on two clips: 0.1 of 255 at the
@@ -124,7 +124,7 @@ class HostNetwork:
         return choose((error * likely)[None, None], selection, fixed_count=False).chosen[0, 0]
 
 
-def _paste(fine: Fine, alpha: Shorts, residual: Shorts) -> None:
+def _paste(fine: RefinedPatches, alpha: Shorts, residual: Shorts) -> None:
     """Writes the patches into the full maps, in place."""
     height, width = alpha.shape
     tiles = (height // SIDE, SIDE, width // SIDE, SIDE)

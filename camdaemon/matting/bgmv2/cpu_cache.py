@@ -13,7 +13,7 @@ from functools import partial
 
 import torch
 
-from camdaemon.linux.threads import begun_aside
+from camdaemon.linux.threads import start_low_priority
 from camdaemon.matting.bgmv2.cpu import HostNetwork, Shape
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Hosts:
             if self.last is None or self.last.shape.frame != shape.frame:
                 self._made[shape] = self._new(shape)
             elif shape not in self._begun:
-                self._begun[shape] = begun_aside(partial(self._new, shape), "engine")
+                self._begun[shape] = start_low_priority(partial(self._new, shape), "engine")
         self.last = self._made.get(shape, self.last)
         assert self.last is not None
         return self.last

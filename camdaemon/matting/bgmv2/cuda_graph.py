@@ -55,9 +55,9 @@ class Replay:
         try:
             self._results, self._again = record(lambda: step(self._src, self._plate))
             self._compare(src.flip(3), plate)  # another picture than it was recorded with
-        except RuntimeError as wrong:
+        except RuntimeError as exc:
             self._again = None
-            log.warning("the network is not recorded, and runs step by step: %s", wrong)
+            log.warning("the network is not recorded, and runs step by step: %s", exc)
 
     @property
     def recorded(self) -> bool:

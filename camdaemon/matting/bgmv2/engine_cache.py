@@ -33,8 +33,8 @@ def remember(mark: str, engine: str) -> None:
         new = _file().with_suffix(f".{os.getpid()}")
         new.write_text(json.dumps(_kept() | {mark: (engine, time.time())}, indent=1), "utf-8")
         new.replace(_file())
-    except OSError as wrong:
-        log.info("which engine is fastest is not kept: %s", wrong)
+    except OSError as exc:
+        log.info("which engine is fastest is not kept: %s", exc)
 
 
 def mark_of(engines: Iterable[str], size: tuple[int, int], parameters: int) -> str:

@@ -84,10 +84,10 @@ class BaseEngines:
 
                 made = OpenVino(network)
                 self._makers |= {f"openvino {_WORDS[dtype]}": partial(made.at, dtype=dtype) for dtype in dtypes}
-            except (ImportError, OSError, RuntimeError) as wrong:
+            except (ImportError, OSError, RuntimeError) as exc:
                 if not self._makers:
-                    raise ConfigError(f"OpenVINO does not load: {wrong}; try --engine torch") from wrong
-                log.info("an engine is left out: %s", wrong)
+                    raise ConfigError(f"OpenVINO does not load: {exc}; try --engine torch") from exc
+                log.info("an engine is left out: %s", exc)
         if not self._makers:
             raise ConfigError("OpenVINO is not installed; type: pip install 'camdaemon[openvino]', or: --engine torch")
 
@@ -141,7 +141,7 @@ class _Candidate:
             begun = time.perf_counter()
             self.engine(pair)
             self.took = min(self.took, time.perf_counter() - begun)
-        except (RuntimeError, OSError) as wrong:  # bfloat16 that this processor lacks, a broken OpenVINO
-            self.engine, self.took, self.failed = None, math.inf, wrong
-            log.info("an engine is left out: %s", wrong)
+        except (RuntimeError, OSError) as exc:  # bfloat16 that this processor lacks, a broken OpenVINO
+            self.engine, self.took, self.failed = None, math.inf, exc
+            log.info("an engine is left out: %s", exc)
         return self.engine

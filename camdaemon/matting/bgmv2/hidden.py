@@ -14,7 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camdaemon.matting.bgmv2.polyphase import phased
-from camdaemon.matting.bgmv2.tile_windows import Cut, Whole, beside, enlarged, few_counts, interpolated, places
+from camdaemon.matting.bgmv2.tile_windows import (
+    Cut,
+    Whole,
+    concat_channels,
+    enlarged,
+    interpolated,
+    pad_to_multiple,
+    places,
+)
 from camdaemon.model import HIDDEN, VISIBLE, BackgroundMattingV2, Decoder, resized_beside
 
 BLOCK = 8  # pixels of the base input along a block
@@ -33,7 +41,7 @@ class Maps(NamedTuple):
     features: Tensor
 
 
-class Everywhere(nn.Module):
+class DenseBase(nn.Module):
     """What of `network`'s base is computed everywhere, as a module for what traces modules.
 
     network: in evaluation mode, batch norms folded; its weights are shared, but for those of the last convolution.
@@ -74,7 +82,7 @@ def is_even(size: tuple[int, int]) -> bool:
     return min(size) >= 4 and not (size[0] % 2 or size[1] % 2)
 
 
-class Shown(NamedTuple):
+class SparseFeatures(NamedTuple):
     """What the refiner is shown of the coarse maps, where it is known.
 
     values: (n,36), of one pixel each: hidden features, alpha, residual, the first two held to their ranges.
@@ -108,9 +116,9 @@ class HiddenFeatures:
         """A picture of the base input, bytes (h,w,3), as `__call__` wants it."""
         return self._pictures.padded(small)
 
-    def __call__(self, maps: Maps, src: Whole, plate: Whole, needed: Tensor) -> Shown:
+    def __call__(self, maps: Maps, src: Whole, plate: Whole, needed: Tensor) -> SparseFeatures:
         """src, plate: `padded`.   needed: bool (⌈h/BLOCK⌉,⌈w/BLOCK⌉), the blocks to compute."""
-        row, column = few_counts(*needed.nonzero().unbind(1))
+        row, column = pad_to_multiple(*needed.nonzero().unbind(1))
         values = torch.full(((len(row) + 1) * BLOCK**2, _SHOWN), torch.nan, dtype=self._conv.weight.dtype)
         parts = [values[: -(BLOCK**2)].view(-1, BLOCK, BLOCK, _SHOWN).split(_AT_ONCE), row.split(_AT_ONCE)]
         for part, i, j in zip(*parts, column.split(_AT_ONCE), strict=True):
@@ -120,7 +128,7 @@ class HiddenFeatures:
         first[row, column] = torch.arange(len(row)) * BLOCK**2
         place = first[:, None, :, None] + self._within[:, None]
         height, width = self._base
-        return Shown(values, place.reshape(len(first) * BLOCK, -1)[:height, :width])
+        return SparseFeatures(values, place.reshape(len(first) * BLOCK, -1)[:height, :width])
 
     def _hidden(self, features: Tensor, pictures: tuple[Whole, Whole], row: Tensor, column: Tensor) -> Tensor:
         """(N,BLOCK,BLOCK,32)."""
@@ -129,7 +137,7 @@ class HiddenFeatures:
         index = places(rows, columns, row, column, width)
         pieces = features.reshape(height * width, channels).index_select(0, index.flatten()).to(rows.weights.dtype)
         far = interpolated(rows, columns, row, column, pieces.view(*index.shape, channels))
-        x = beside(far, *(self._pictures.windows(each, row, column) for each in pictures))
+        x = concat_channels(far, *(self._pictures.windows(each, row, column) for each in pictures))
         return F.relu_(self._conv(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
 
     def _seen(self, visible: Tensor, row: Tensor, column: Tensor) -> Tensor:

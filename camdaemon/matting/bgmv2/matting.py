@@ -50,10 +50,10 @@ def default_weights() -> Path:
         expected = manifest["files"][path.name]["sha256"]
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError, KeyError, TypeError) as wrong:
+    except (OSError, ValueError, KeyError, TypeError) as exc:
         raise ConfigError(
-            f"the default weights are not in {folder} ({wrong}); install camdaemon again, or: --weights FILE"
-        ) from wrong
+            f"the default weights are not in {folder} ({exc}); install camdaemon again, or: --weights FILE"
+        ) from exc
     if found != expected:
         raise ConfigError(f"{path} is damaged (its checksum differs); install camdaemon again, or: --weights FILE")
     return path
@@ -69,13 +69,13 @@ def _load(weights: str) -> BackgroundMattingV2:
     path = default_weights() if weights == "default" else Path(weights).expanduser()
     try:
         return load_network(path)
-    except OSError as wrong:
+    except OSError as exc:
         raise ConfigError(
-            f"cannot read the weights {path}: {wrong.strerror or wrong}; name a .safetensors or .pth file, "
+            f"cannot read the weights {path}: {exc.strerror or exc}; name a .safetensors or .pth file, "
             "or: --weights default"
-        ) from wrong
-    except ValueError as wrong:
-        raise ConfigError(f"weights {wrong}; name another file, or: --weights default") from wrong
+        ) from exc
+    except ValueError as exc:
+        raise ConfigError(f"weights {exc}; name another file, or: --weights default") from exc
 
 
 class BackgroundMatting:
@@ -102,8 +102,8 @@ class BackgroundMatting:
         try:
             self._network = network.requires_grad_(False).to(on, self._dtype)
             convert_conv2d_weight_memory_format(network, torch.channels_last)
-        except RuntimeError as wrong:
-            raise ConfigError(f"the network does not fit on {on}: {_first_line(wrong)}; try --device cpu") from wrong
+        except RuntimeError as exc:
+            raise ConfigError(f"the network does not fit on {on}: {_first_line(exc)}; try --device cpu") from exc
         self._hosts: Hosts | None = None
         if on.type == "cpu":
             self._hosts = Hosts(partial(HostNetwork, BaseEngines(network, engine, precision), network))
@@ -126,15 +126,15 @@ class BackgroundMatting:
             with torch.inference_mode():
                 run = self._on_floats if src.is_floating_point() else self._on_bytes
                 alpha, foreground, sane = run(src, plate)
-        except torch.OutOfMemoryError as wrong:
+        except torch.OutOfMemoryError as exc:
             raise EngineError(
-                f"{self._on} has not enough memory for {width}x{height}: {_first_line(wrong)}; "
+                f"{self._on} has not enough memory for {width}x{height}: {_first_line(exc)}; "
                 "try --size 640x360 or --device cpu"
-            ) from wrong
-        except (RuntimeError, ValueError) as wrong:
+            ) from exc
+        except (RuntimeError, ValueError) as exc:
             raise EngineError(
-                f"the network failed on frame {seq}: {_first_line(wrong)}; if it happens again: --device cpu"
-            ) from wrong
+                f"the network failed on frame {seq}: {_first_line(exc)}; if it happens again: --device cpu"
+            ) from exc
         if not sane:
             raise EngineError(
                 f"the matte of frame {seq} is not finite (damaged weights, or too large for {self._dtype}); "

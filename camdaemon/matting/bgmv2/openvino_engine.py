@@ -20,7 +20,7 @@ import torch
 from openvino.preprocess import PrePostProcessor  # type: ignore[import-untyped, import-not-found, unused-ignore]
 from torch import Tensor
 
-from camdaemon.matting.bgmv2.hidden import Everywhere, Maps, is_even
+from camdaemon.matting.bgmv2.hidden import DenseBase, Maps, is_even
 from camdaemon.model import BackgroundMattingV2
 
 log = logging.getLogger(__name__)
@@ -39,17 +39,17 @@ class OpenVino:
 
     def _model(self, even: bool) -> Any:
         if even not in self._models:
-            self._models[even] = self._read_or_converted(Everywhere(self._network, even=even).eval())
+            self._models[even] = self._read_or_converted(DenseBase(self._network, even=even).eval())
         return self._models[even].clone()
 
-    def _read_or_converted(self, network: Everywhere) -> Any:
+    def _read_or_converted(self, network: DenseBase) -> Any:
         """From the cache: converting takes two seconds of a start."""
         kept = _kept(network)
         if kept.is_file() and kept.with_suffix(".bin").is_file():
             try:
                 return self._core.read_model(kept)
-            except RuntimeError as wrong:
-                log.info("%s is made anew: %s", kept, wrong)
+            except RuntimeError as exc:
+                log.info("%s is made anew: %s", kept, exc)
         model = _converted(network)
         try:
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -58,8 +58,8 @@ class OpenVino:
                 ov.save_model(model, whole, compress_to_fp16=False)
                 for suffix in (".bin", ".xml"):  # the one that is looked for comes last
                     whole.with_suffix(suffix).replace(kept.with_suffix(suffix))
-        except (OSError, RuntimeError) as wrong:
-            log.info("the converted network is not kept: %s", wrong)
+        except (OSError, RuntimeError) as exc:
+            log.info("the converted network is not kept: %s", exc)
         return model
 
     def at(self, size: tuple[int, int], dtype: torch.dtype) -> OpenVinoBase:
@@ -79,7 +79,7 @@ class OpenVino:
         return OpenVinoBase(self._core.compile_model(model, "CPU", settings), dtype)
 
 
-def _converted(network: Everywhere) -> Any:
+def _converted(network: DenseBase) -> Any:
     """Pictures lie pixel by pixel on both sides, as the rest of the CPU's journey wants them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it traces with torch.jit, which is to go one day
@@ -91,7 +91,7 @@ def _converted(network: Everywhere) -> Any:
     return steps.build()
 
 
-def _kept(network: Everywhere) -> Path:
+def _kept(network: DenseBase) -> Path:
     """Where the converted network lies: other weights or another OpenVINO lie elsewhere."""
     mark = hashlib.sha256(f"{ov.__version__} {_LAYOUT}".encode())
     for name, tensor in network.state_dict().items():

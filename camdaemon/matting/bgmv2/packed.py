@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from camdaemon.matting.bgmv2.tile_windows import beside
+from camdaemon.matting.bgmv2.tile_windows import concat_channels
 
 _Modules = dict[str, nn.Module]
 _Activation = tuple[str, list[float]]
@@ -119,4 +119,4 @@ def _module(node: fx.Node, modules: _Modules) -> nn.Module | None:
 def _beside(parts: Sequence[Tensor], dim: int) -> Tensor:
     """torch.cat(parts, dim=1) of pictures that lie pixel by pixel: it takes twice as long for such."""
     assert dim == 1
-    return beside(*(part.permute(0, 2, 3, 1) for part in parts)).permute(0, 3, 1, 2)
+    return concat_channels(*(part.permute(0, 2, 3, 1) for part in parts)).permute(0, 3, 1, 2)

@@ -86,7 +86,7 @@ def places(rows: Axis, columns: Axis, row: Tensor, column: Tensor, width: int) -
     return y[:, :, None] * width + x[:, None, :]
 
 
-def few_counts(*index: Tensor) -> list[Tensor]:
+def pad_to_multiple(*index: Tensor) -> list[Tensor]:
     """int64 (N,) each → the same, the last repeated up to a multiple of 16.
 
     A convolution for a number of windows that there never was has to be made first, which takes half a millisecond.
@@ -102,7 +102,7 @@ def interpolated(rows: Axis, columns: Axis, row: Tensor, column: Tensor, pieces:
     return torch.matmul(columns.weights[column][:, None], lines.view(count, lines.shape[1], wide, channels))
 
 
-def beside(*parts: Tensor) -> Tensor:
+def concat_channels(*parts: Tensor) -> Tensor:
     """(B,h,w,…) each, of any dtypes and strides → all their channels beside each other, in the dtype of the first."""
     counts = [math.prod(part.shape[3:]) for part in parts]
     x = parts[0].new_empty(*parts[0].shape[:3], sum(counts))

@@ -19,9 +19,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from camdaemon.matting.bgmv2.hidden import BLOCK, Shown
+from camdaemon.matting.bgmv2.hidden import BLOCK, SparseFeatures
 from camdaemon.matting.bgmv2.polyphase import phased
-from camdaemon.matting.bgmv2.tile_windows import Cut, Whole, beside, enlarged, few_counts, interpolated, places
+from camdaemon.matting.bgmv2.tile_windows import (
+    Cut,
+    Whole,
+    concat_channels,
+    enlarged,
+    interpolated,
+    pad_to_multiple,
+    places,
+)
 from camdaemon.model import SIDE, Refiner
 
 _PATCHES = 4  # along a tile
@@ -40,7 +48,7 @@ class Tiles(NamedTuple):
     column: Tensor
 
 
-class Fine(NamedTuple):
+class RefinedPatches(NamedTuple):
     """What the refiner found. values: float32 (N,4,4,4), pixels of a patch's rows and columns, alpha and residual.
 
     row, column: int64 (N,), the patches' places, in patches.
@@ -101,10 +109,10 @@ class TiledRefiner:
         rows, columns = self._touched
         return rows.T @ mask @ columns > 0
 
-    def __call__(self, tiles: Tiles, shown: Shown, src: Whole, plate: Whole) -> Fine:
+    def __call__(self, tiles: Tiles, shown: SparseFeatures, src: Whole, plate: Whole) -> RefinedPatches:
         """shown: the coarse maps, at least where they are `needed`.   src, plate: `padded`."""
         patches, row, column = tiles
-        parts = zip(*(each.split(_AT_ONCE) for each in few_counts(row, column)), strict=True)
+        parts = zip(*(each.split(_AT_ONCE) for each in pad_to_multiple(row, column)), strict=True)
         found = torch.cat([self._refined(shown, src, plate, i, j) for i, j in parts if len(i)] or [torch.empty(0, 32)])
         tile, down, right = patches[row, column].nonzero().unbind(1)
         # A patch is two pieces of two blocks of 2×2 pixels each.
@@ -112,14 +120,14 @@ class TiledRefiner:
         pieces = found.reshape(-1, 2 * 16).index_select(0, first.flatten()).float()
         values = pieces.view(-1, 2, 2, 4, 2, 2).permute(0, 1, 4, 2, 5, 3).reshape(-1, SIDE, SIDE, 4)
         place = row[tile] * _PATCHES + down, column[tile] * _PATCHES + right
-        return Fine(values, *(each.numpy() for each in place))
+        return RefinedPatches(values, *(each.numpy() for each in place))
 
-    def _refined(self, shown: Shown, src: Whole, plate: Whole, row: Tensor, column: Tensor) -> Tensor:
+    def _refined(self, shown: SparseFeatures, src: Whole, plate: Whole, row: Tensor, column: Tensor) -> Tensor:
         """(T,8,8,16) of the tiles at `row`, `column`: alpha and residual of blocks of 2×2 pixels."""
         seen = [self._cut.windows(each, row, column) for each in (src, plate)]
-        x = beside(self._windows(shown, row, column), *(_halved(each) for each in seen))
+        x = concat_channels(self._windows(shown, row, column), *(_halved(each) for each in seen))
         parts = [part for each in seen for part in self._full(each)]
-        x = beside(_pixels_last(self._refiner.at_half(_channels_first(x))), *parts)
+        x = concat_channels(_pixels_last(self._refiner.at_half(_channels_first(x))), *parts)
         return _pixels_last(self._fourth(F.relu_(self._third(_channels_first(x)))))
 
     def _full(self, seen: Tensor) -> tuple[Tensor, ...]:
@@ -130,7 +138,7 @@ class TiledRefiner:
         blocks: Tensor = seen[:, inner, inner].unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
         return blocks.unbind(2)
 
-    def _windows(self, shown: Shown, row: Tensor, column: Tensor) -> Tensor:
+    def _windows(self, shown: SparseFeatures, row: Tensor, column: Tensor) -> Tensor:
         """(T,14,14,36): the coarse maps at half resolution."""
         index = places(self._rows, self._columns, row, column, self._base[1])
         pieces = shown.values.index_select(0, shown.place.flatten()[index.flatten()])

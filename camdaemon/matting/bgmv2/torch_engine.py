@@ -9,7 +9,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, fx, nn
 
-from camdaemon.matting.bgmv2.hidden import Everywhere, Maps, is_even
+from camdaemon.matting.bgmv2.hidden import DenseBase, Maps, is_even
 from camdaemon.matting.bgmv2.packed import packed
 from camdaemon.model import BackgroundMattingV2
 
@@ -31,7 +31,7 @@ class Torch:
         """For pairs of `size` (height, width)."""
         even = is_even(size)
         if even not in self._traced:
-            everywhere = Everywhere(self._network, even=even).eval()
+            everywhere = DenseBase(self._network, even=even).eval()
             if self._dtype != torch.float32:  # else the weights are shared
                 everywhere = deepcopy(everywhere).to(self._dtype)
             try:
@@ -49,8 +49,8 @@ class TorchBase:
         pair = torch.zeros(1, 6, *size, dtype=dtype).contiguous(memory_format=torch.channels_last)
         try:
             self._run: Callable[[Tensor], tuple[Tensor, Tensor]] = packed(everywhere, pair)
-        except (AttributeError, RuntimeError) as wrong:  # a torch without these operators
-            log.info("the network's weights are not packed: %s", wrong)
+        except (AttributeError, RuntimeError) as exc:  # a torch without these operators
+            log.info("the network's weights are not packed: %s", exc)
             self._run = everywhere
 
     def __call__(self, pair: Tensor) -> Maps:

@@ -22,9 +22,9 @@ def check(context: Context) -> Iterator[Finding]:
     found, unreadable = _cameras(context.machine)
     try:
         device = context.machine.describe(context.camera)
-    except DeviceError as wrong:
-        yield problem("camera", _first_sentence(wrong), _instead(context.camera, found))
-        yield from (note("camera", _first_sentence(each)) for each in unreadable if str(each) != str(wrong))
+    except DeviceError as exc:
+        yield problem("camera", _first_sentence(exc), _instead(context.camera, found))
+        yield from (note("camera", _first_sentence(each)) for each in unreadable if str(each) != str(exc))
         return
     if not device.can_capture or device.is_loopback:
         yield problem("camera", f"{context.camera} ({device.card}) is no camera", _instead(context.camera, found))
@@ -44,8 +44,8 @@ def _cameras(machine: Machine) -> tuple[list[Device], list[DeviceError]]:
             continue
         try:
             device = machine.describe(path)
-        except DeviceError as wrong:
-            unreadable.append(wrong)
+        except DeviceError as exc:
+            unreadable.append(exc)
             continue
         if device.can_capture and not device.is_loopback and device.modes:
             found.append(device)
@@ -125,8 +125,8 @@ def _speed(context: Context, device: Device) -> Iterator[Finding]:
     wanted = context.config.fps
     try:
         rate, gap = context.measure(context.camera, context.size, wanted)
-    except CamdaemonError as wrong:
-        yield problem("camera", f"not measured: {_first_sentence(DeviceError(str(wrong)))}", f"fuser -v {device.path}")
+    except CamdaemonError as exc:
+        yield problem("camera", f"not measured: {_first_sentence(DeviceError(str(exc)))}", f"fuser -v {device.path}")
         return
     says = f"measured over 2 s: {rate:.1f} frames a second, the longest gap {gap * 1000:.0f} ms"
     if rate >= 0.9 * wanted:

@@ -36,8 +36,8 @@ def findings(context: Context, checks: Mapping[str, Check]) -> Iterator[Finding]
     for name, check in checks.items():
         try:
             yield from check(context)
-        except Exception as bug:
-            yield note(name, f"this could not be looked at ({type(bug).__name__}: {bug})")
+        except Exception as exc:
+            yield note(name, f"this could not be looked at ({type(exc).__name__}: {exc})")
 
 
 def _status() -> Mapping[str, object] | None:

@@ -22,8 +22,8 @@ def configuration() -> tuple[Config, Finding]:
     where = default_path()
     try:
         config = load(None, {})
-    except ConfigError as wrong:
-        message = str(wrong).removesuffix("\nMend and check with: camdaemon config --check")
+    except ConfigError as exc:
+        message = str(exc).removesuffix("\nMend and check with: camdaemon config --check")
         return Config(), problem("config", message, "mend it, then: camdaemon config --check")
     says = f"{where} is valid" if where.is_file() else f"there is no {where}; the defaults hold"
     return config, ok("config", says)
@@ -41,8 +41,8 @@ def scenes(config: Config) -> Iterator[Finding]:
 
     try:
         check_scenes(config)
-    except ConfigError as wrong:
-        yield problem("scenes", str(wrong), "mend the configuration, then: camdaemon config --check")
+    except ConfigError as exc:
+        yield problem("scenes", str(exc), "mend the configuration, then: camdaemon config --check")
         return
     if config.scenes:
         yield ok("scenes", f"all are ready: {', '.join(config.scenes)}")
@@ -62,8 +62,8 @@ def weights(config: Config) -> Iterator[Finding]:
 
     try:
         yield ok("weights", f"{default_weights().name} is whole")
-    except ConfigError as wrong:
-        says, _, _ = str(wrong).partition("; ")
+    except ConfigError as exc:
+        says, _, _ = str(exc).partition("; ")
         yield problem("weights", says, "pipx reinstall camdaemon")
 
 
@@ -99,8 +99,8 @@ def folders() -> Iterator[Finding]:
                 f"the control socket's folder {folder} is not yours",
                 "export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock",
             )
-    except CamdaemonError as wrong:
-        says, _, fix = str(wrong).rpartition("; ")
+    except CamdaemonError as exc:
+        says, _, fix = str(exc).rpartition("; ")
         yield problem("folders", says or fix, fix)
     state = platformdirs.user_state_path("camdaemon")
     free = shutil.disk_usage(_existing(state)).free

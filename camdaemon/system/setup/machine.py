@@ -42,8 +42,8 @@ def ask(command: Sequence[str]) -> Answer:
         )
     except subprocess.TimeoutExpired:
         return Answer(124, "", f"{command[0]} has not ended in {_LONGEST_S:g} s")
-    except OSError as wrong:
-        return Answer(127, "", f"{command[0]}: {wrong.strerror}")
+    except OSError as exc:
+        return Answer(127, "", f"{command[0]}: {exc.strerror}")
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
@@ -54,8 +54,8 @@ def act(command: Sequence[str], text: str | None) -> int:
         done = subprocess.run(
             command, input=text, stdout=silent, text=True, check=False, env=os.environ | {"PATH": _path()}
         )
-    except OSError as wrong:
-        print(f"{command[0]}: {wrong.strerror}", file=sys.stderr)
+    except OSError as exc:
+        print(f"{command[0]}: {exc.strerror}", file=sys.stderr)
         return 127
     return done.returncode
 

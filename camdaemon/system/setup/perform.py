@@ -119,8 +119,8 @@ def _wrong(machine: Machine, wanted: Wanted) -> str:
             continue
         try:
             device = machine.describe(path)
-        except DeviceError as wrong:
-            return str(wrong)
+        except DeviceError as exc:
+            return str(exc)
         if not device.is_loopback or not (device.can_output or device.can_capture):
             return f"{path} is no virtual camera that can be fed"
     return ""

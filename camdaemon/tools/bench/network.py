@@ -35,7 +35,7 @@ class Difference:
 
 def pairs_of(footage: Footage, side: Side) -> list[Pair]:
     """The footage's frames with the plate as the daemon would match it to each, on the device."""
-    transfer, found = side.journey.engine.transfer, []
+    transfer, found = side.processor.engine.transfer, []
     matcher = PlateMatcher(transfer.upload_picture, enabled=True)  # of our own: the side's remembers the last frame
     for frame in footage.frames:
         src = transfer.upload(frame).clone()  # the next upload writes over it
@@ -88,7 +88,7 @@ def difference(real: Side, plain: PlainMatting, pairs: list[Pair]) -> Difference
     """Of the mattes of `pairs`."""
     apart = []
     for src, plate in pairs:
-        alpha = pixels.unit(real.journey.engine.matting(src, plate, 0).alpha)
+        alpha = pixels.unit(real.processor.engine.matting(src, plate, 0).alpha)
         apart.append((alpha - plain(*in_floats((src, plate)))[0]).float().abs().flatten().cpu().numpy() * 255)
     every = np.concatenate(apart)
     return Difference(float(every.mean()), float(np.quantile(every, 0.999)), float(every.max()))
@@ -96,7 +96,7 @@ def difference(real: Side, plain: PlainMatting, pairs: list[Pair]) -> Difference
 
 def running(side: Side) -> str:
     """What runs the network there, and its numbers: 'torch float16', for instance."""
-    matting = side.journey.engine.matting
+    matting = side.processor.engine.matting
     return matting.engine if isinstance(matting, BackgroundMatting) else "torch float32"
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from camdaemon.capture import Source
 from camdaemon.errors import MattingError
 from camdaemon.output.null import NullSink
-from camdaemon.pipeline.loops import Camera, Stage
-from camdaemon.pipeline.state import Show
+from camdaemon.pipeline.loops import CameraInput, OutputStage
+from camdaemon.pipeline.state import SharedState
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.tools.bench.footage import Camera as CameraLike
 from camdaemon.tools.bench.footage import Footage
@@ -33,11 +33,11 @@ def run_pipeline(
     side.watch.take()
     gpu_memory(side.device)
     pipeline = Pipeline(
-        camera=Camera(_source(footage, realtime), lambda: _source(footage, realtime), frames),
-        journey=side.journey,
+        camera=CameraInput(_source(footage, realtime), lambda: _source(footage, realtime), frames),
+        processor=side.processor,
         # Never repeated, never too old: a slow machine is to be measured, not replaced by a card.
-        stage=Stage(NullSink(footage.size), side.journey.deck, side.journey.viewfinder, None, math.inf),
-        show=Show(side.scene),
+        stage=OutputStage(NullSink(footage.size), side.processor.card_cache, side.processor.preview, None, math.inf),
+        state=SharedState(side.scene),
         metrics=side.watch,
         keep_all=not realtime,
     )

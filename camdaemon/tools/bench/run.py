@@ -17,7 +17,7 @@ import torch
 from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
 from camdaemon.frames.picture import quiet_opencv
-from camdaemon.linux.threads import made_apart
+from camdaemon.linux.threads import run_in_thread
 from camdaemon.tools.bench import device, machine, network
 from camdaemon.tools.bench.floor import Floor
 from camdaemon.tools.bench.footage import Footage, from_memory, load
@@ -46,8 +46,8 @@ def measure(subject: Subject) -> Values:
     ):
         config = subject.config(subject.weights_file(Path(folder)))
         footage = load(config)
-        real, plain, resident = made_apart(lambda: _sides(subject, config, footage), "bench")
-        matting, pairs, difference = made_apart(lambda: _networks(config, footage, real), "bench")
+        real, plain, resident = run_in_thread(lambda: _sides(subject, config, footage), "bench")
+        matting, pairs, difference = run_in_thread(lambda: _networks(config, footage, real), "bench")
         found: Values = {
             "machine": machine.facts(real.device, threads),
             "busy": busy,
@@ -55,24 +55,24 @@ def measure(subject: Subject) -> Values:
             "difference": {name: round(value, 4) for name, value in asdict(difference).items()},
             "resident_mb": round(resident / 2**20, 1),
         }
-        real_matting = real.journey.engine.matting
+        real_matting = real.processor.engine.matting
         parts = {
-            "network": made_apart(
+            "network": run_in_thread(
                 lambda: network.compare(
                     lambda src, plate: real_matting(src, plate, 0), matting, pairs, subject.frames, subject.rounds, tick
                 ),
                 "bench",
             ),
-            "stops": made_apart(lambda: _stops(subject, footage, real, plain, tick), "bench"),
+            "stops": run_in_thread(lambda: _stops(subject, footage, real, plain, tick), "bench"),
             "end to end": _end_to_end(
                 subject, from_memory(footage) if subject.from_memory else footage, real, plain, tick
             ),
         }
         found["parts"] = {name: part.summary() for name, part in parts.items()}
-        counted = made_apart(lambda: network.count(matting, pairs[-1]), "bench")
+        counted = run_in_thread(lambda: network.count(matting, pairs[-1]), "bench")
         if real.device.type == "cuda":
-            found["device"] = made_apart(lambda: _device(subject, footage, real, plain), "bench")
-        found["floor"] = made_apart(lambda: _floor(counted, real, parts["network"]), "bench")
+            found["device"] = run_in_thread(lambda: _device(subject, footage, real, plain), "bench")
+        found["floor"] = run_in_thread(lambda: _floor(counted, real, parts["network"]), "bench")
         return found
 
 

@@ -15,18 +15,18 @@ from camdaemon.config.schema import Config
 from camdaemon.daemon.build import Engines
 from camdaemon.errors import MattingError
 from camdaemon.frames import color, pixels
-from camdaemon.frames.deck import Deck
+from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Content, HostFrame, Size
-from camdaemon.frames.pool import Pool
+from camdaemon.frames.handoff import Pool
 from camdaemon.frames.transfer import choose_device
 from camdaemon.matting import make_matting
 from camdaemon.matting.bgmv2.matting import base_for, selection_for
 from camdaemon.matting.effort import ladder_of
 from camdaemon.model import load_network
 from camdaemon.output.null import NullSink
-from camdaemon.pipeline.preview import Viewfinder
+from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Scene
-from camdaemon.pipeline.worker import Engine, Journey
+from camdaemon.pipeline.worker import Engine, FrameProcessor
 from camdaemon.plate.take import PlateMatcher
 from camdaemon.tools.bench.footage import Footage
 from camdaemon.tools.bench.machine import settled
@@ -40,14 +40,14 @@ _BACKDROP = "color:#2f4f5f"
 class Side:
     """A journey, the stopwatch that it reports to, and the scene that it shows."""
 
-    journey: Journey
+    processor: FrameProcessor
     watch: Stopwatch
     scene: Scene
 
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        return self.journey.engine.transfer.device
+        return self.processor.engine.transfer.device
 
 
 def real_side(config: Config, footage: Footage, *, paced: bool) -> Side:
@@ -55,17 +55,17 @@ def real_side(config: Config, footage: Footage, *, paced: bool) -> Side:
     device, size = choose_device(config.device), footage.size
     watch = Stopwatch(paced=paced, settle=settled(device))
     engine = Engines(config, size, watch).first(device, make_matting(config, device))
-    journey = Journey(engine, Deck(NullSink.fmt, size), watch, Viewfinder(), max_coverage=1.0)
-    return Side(journey, watch, Scene(make_backdrop(_BACKDROP, size), footage.plate))
+    processor = FrameProcessor(engine, CardCache(NullSink.fmt, size), watch, LivePreview(), max_coverage=1.0)
+    return Side(processor, watch, Scene(make_backdrop(_BACKDROP, size), footage.plate))
 
 
 def plain_side(config: Config, footage: Footage, real: Side, *, paced: bool) -> Side:
     """The plain journey, with a stopwatch and a plate's match of its own."""
     watch = Stopwatch(paced=paced, settle=settled(real.device))
-    transfer = real.journey.engine.transfer
+    transfer = real.processor.engine.transfer
     matcher = PlateMatcher(lambda rgb: pixels.unit(transfer.upload_picture(rgb)), enabled=config.match_exposure)
-    journey = PlainJourney(config, replace(real.journey.engine, matcher=matcher), footage.size, watch)
-    return Side(journey, watch, real.scene)
+    processor = PlainProcessor(config, replace(real.processor.engine, matcher=matcher), footage.size, watch)
+    return Side(processor, watch, real.scene)
 
 
 def plain_dtype(on: torch.device) -> torch.dtype:
@@ -88,7 +88,7 @@ class PlainMatting:
             return self.network(src, plate, self.base, self.selection)  # type: ignore[no-any-return]
 
 
-class PlainJourney(Journey):
+class PlainProcessor(FrameProcessor):
     """The published formulation of the daemon's own journey: every step over the full frame, in floats.
 
     The plate is matched by the daemon's own code: the published network has nothing of the kind, and the two are to
@@ -96,7 +96,7 @@ class PlainJourney(Journey):
     """
 
     def __init__(self, config: Config, engine: Engine, size: Size, watch: Stopwatch) -> None:
-        super().__init__(engine, Deck(NullSink.fmt, size), watch, Viewfinder(), max_coverage=1.0)
+        super().__init__(engine, CardCache(NullSink.fmt, size), watch, LivePreview(), max_coverage=1.0)
         self._on, self._size = engine.transfer.device, size
         self._dtype = plain_dtype(self._on)
         self._matting = PlainMatting(config, size, self._on, self._dtype)

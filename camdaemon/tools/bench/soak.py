@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from camdaemon.frames.picture import quiet_opencv
-from camdaemon.linux.threads import made_apart
+from camdaemon.linux.threads import run_in_thread
 from camdaemon.tools.bench import machine, network
 from camdaemon.tools.bench.footage import Kept, load
 from camdaemon.tools.bench.pipeline import run_pipeline
@@ -58,7 +58,7 @@ def soak(subject: Subject, seconds: float, fps: float | None) -> dict[str, Any]:
         footage = load(config)
         rate = fps or footage.fps
         source = Kept(footage.frames, rate)
-        side = made_apart(lambda: real_side(config, footage, paced=True), "bench")
+        side = run_in_thread(lambda: real_side(config, footage, paced=True), "bench")
         watched = _Watched(tick)
         memory, frames = replace(footage, open=lambda: source), max(2, round(seconds * rate))
         run = run_pipeline(side, memory, frames, realtime=True, meanwhile=watched.look)

@@ -18,7 +18,7 @@ from camdaemon.tools.bench.timing import Run
 
 def run_stops(side: Side, footage: Footage, frames: int) -> Run:
     """`frames` journeys one after the other; 'frame' is the whole journey. Raises MattingError where one fails."""
-    transfer = side.journey.engine.transfer
+    transfer = side.processor.engine.transfer
     first = footage.frames[0]
     pool = transfer.pool(first.fmt, first.size)
     out = transfer.pool(NullSink.fmt, footage.size, 1).acquire()
@@ -33,7 +33,7 @@ def run_stops(side: Side, footage: Footage, frames: int) -> Run:
             _fill(frame, each, seq)
             out.content, out.matte_seq = Content.ROOM, None
             start = time.perf_counter()
-            side.journey.run(frame, pool, side.scene, out)
+            side.processor.run(frame, pool, side.scene, out)
             side.watch.settle()
             whole.append(time.perf_counter() - start)
             if out.content is not Content.COMPOSITE:

@@ -12,7 +12,7 @@ import numpy as np
 
 from camdaemon.config.schema import Config, PlateConfig
 from camdaemon.errors import ConfigError
-from camdaemon.frames.matte import Matte
+from camdaemon.frames.composite import Matte
 from camdaemon.frames.picture import Picture, from_tensor
 from camdaemon.plate.take import Plate
 from camdaemon.tools.evaluate.clips import Clip, truth

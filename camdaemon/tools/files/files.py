@@ -35,8 +35,8 @@ def whole(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.replace(path)
-    except OSError as wrong:
-        raise ConfigError(f"cannot write {path}: {wrong.strerror or wrong}; name a file in a folder of yours") from None
+    except OSError as exc:
+        raise ConfigError(f"cannot write {path}: {exc.strerror or exc}; name a file in a folder of yours") from None
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()

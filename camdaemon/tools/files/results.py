@@ -13,9 +13,8 @@ from camdaemon.backdrop import Backdrop, make_backdrop
 from camdaemon.backdrop.video import VideoBackdrop
 from camdaemon.capture.file import FileSource
 from camdaemon.errors import ConfigError
-from camdaemon.frames.composite import composite
+from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import HostFrame, Size
-from camdaemon.frames.matte import Matte
 from camdaemon.frames.picture import Picture, Upload, cover, from_tensor
 from camdaemon.plate.take import Plate
 from camdaemon.tools.files.studio import Studio, shown_alpha

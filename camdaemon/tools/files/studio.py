@@ -19,9 +19,8 @@ from torch.nn import functional as F
 from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frames import pixels
-from camdaemon.frames.composite import check, composite
+from camdaemon.frames.composite import Matte, check, composite
 from camdaemon.frames.frame import Size
-from camdaemon.frames.matte import Matte
 from camdaemon.frames.picture import Picture, from_tensor, quiet_opencv
 from camdaemon.frames.transfer import Transfer, choose_device
 from camdaemon.matting import make_matting
@@ -145,8 +144,8 @@ def covers_too_much(matte: Matte, most: float) -> str:
     """Why `matte` would be the privacy card in a live picture; '' when it would not."""
     try:
         check(matte, matte.foreground, matte.seq, most)
-    except MattingError as wrong:
-        return str(wrong)
+    except MattingError as exc:
+        return str(exc)
     return ""
 
 

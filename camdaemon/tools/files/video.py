@@ -14,7 +14,7 @@ from camdaemon.config.schema import PlateConfig
 from camdaemon.errors import ConfigError, StreamEnded
 from camdaemon.frames import picture
 from camdaemon.frames.frame import HostFrame, Size
-from camdaemon.frames.job import Look
+from camdaemon.frames.job import JobFrame
 from camdaemon.frames.picture import Picture
 from camdaemon.plate.take import Plate, PlateJob
 from camdaemon.tools.files.files import check_video, reel
@@ -97,7 +97,7 @@ def plate_of(film: Film, studio: Studio, plate: str, rules: PlateConfig) -> Plat
         return Plate(padded(fitted(rgb, first, plate)))
     job = PlateJob(rules, countdown=0.0)
     for seq, (_, rgb) in enumerate(film.frames()):
-        taken = job.feed(Look(seq, seq / film.fps, studio.upload(padded(rgb)), None, None))
+        taken = job.feed(JobFrame(seq, seq / film.fps, studio.upload(padded(rgb)), None, None))
         if taken is not None:
             return taken
     raise ConfigError(

@@ -9,6 +9,6 @@ from .cli import app
 if __name__ == "__main__":
     try:
         app(prog_name="camdaemon train")
-    except CamdaemonError as wrong:
-        print(f"camdaemon: {wrong}", file=sys.stderr)
-        sys.exit(wrong.exit_code)
+    except CamdaemonError as exc:
+        print(f"camdaemon: {exc}", file=sys.stderr)
+        sys.exit(exc.exit_code)

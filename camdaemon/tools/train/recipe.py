@@ -31,14 +31,14 @@ from typing import Any, Literal, get_args
 from camdaemon.errors import ConfigError
 from camdaemon.model import BACKBONES, Backbone, KernelSize
 
-Stage = Literal["base", "joint"]
+OutputStage = Literal["base", "joint"]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 
-RATES: dict[Stage, dict[str, float]] = {
+RATES: dict[OutputStage, dict[str, float]] = {
     "base": {"backbone": 1e-4, "aspp": 5e-4, "decoder": 5e-4},
     "joint": {"backbone": 5e-5, "aspp": 5e-5, "decoder": 1e-4, "refiner": 3e-4},
 }
-SIZES: dict[Stage, tuple[tuple[int, int], ...]] = {  # (height, width), one of them per step, at random
+SIZES: dict[OutputStage, tuple[tuple[int, int], ...]] = {  # (height, width), one of them per step, at random
     # Whole cells of the encoder; the larger ones, in smaller batches, are those of a GPU and of files (`effort`).
     "base": (*3 * ((176, 320),), (144, 256), (176, 240), (192, 336), (224, 400), *2 * ((272, 480),), (368, 656)),
     "joint": ((720, 1280),),
@@ -49,7 +49,7 @@ SIZES: dict[Stage, tuple[tuple[int, int], ...]] = {  # (height, width), one of t
 class Recipe:
     """Everything a run is made of. Ends at `steps` or after `minutes`, whichever is given and comes first."""
 
-    stage: Stage
+    stage: OutputStage
     data: list[Path]
     out: Path
     plates: list[Path] = field(default_factory=list)

@@ -65,9 +65,9 @@ def load_run(folder: Path, network: BackgroundMattingV2, optimizer: Any, mixed: 
         mixed.load(whole["mixed"])
     except FileNotFoundError:
         raise ConfigError(f"nothing to resume: there is no {path}; leave --resume out, or name --out") from None
-    except Exception as wrong:  # a damaged file raises nearly anything
-        reason = next(iter(str(wrong).splitlines()), type(wrong).__name__)
+    except Exception as exc:  # a damaged file raises nearly anything
+        reason = next(iter(str(exc).splitlines()), type(exc).__name__)
         raise ConfigError(
             f"cannot resume from {path}: {reason}; give the options that the run began with, or leave --resume out"
-        ) from wrong
+        ) from exc
     return State(**whole["state"])

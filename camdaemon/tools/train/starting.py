@@ -39,10 +39,10 @@ def starting_network(recipe: Recipe) -> Start:
                 _load_encoder(network, tensors)
             else:
                 network, trained = load_network(recipe.start), True
-        except OSError as wrong:
-            raise ConfigError(f"cannot read {recipe.start}: {wrong.strerror or wrong}; type: --start FILE") from wrong
-        except (ValueError, RuntimeError) as wrong:
-            raise ConfigError(f"cannot start from {recipe.start}: {wrong}; type: --start FILE") from wrong
+        except OSError as exc:
+            raise ConfigError(f"cannot read {recipe.start}: {exc.strerror or exc}; type: --start FILE") from exc
+        except (ValueError, RuntimeError) as exc:
+            raise ConfigError(f"cannot start from {recipe.start}: {exc}; type: --start FILE") from exc
     if recipe.stage == "joint" and network.refiner is None:
         network.refiner = Refiner(recipe.kernel_size)
         begin_as_coarse(network.refiner)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.engines import BaseEngine, BaseEngines, has_bfloat16
-from camdaemon.matting.bgmv2.hidden import BLOCK, Everywhere, HiddenFeatures
+from camdaemon.matting.bgmv2.hidden import BLOCK, DenseBase, HiddenFeatures
 from camdaemon.matting.bgmv2.torch_engine import Torch
 from camdaemon.model import BackgroundMattingV2
 
@@ -84,18 +84,18 @@ def converted(network) -> object:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*torch.jit", DeprecationWarning)  # how it reads a network of torch
-        return openvino_engine._converted(Everywhere(network, even=True).eval())
+        return openvino_engine._converted(DenseBase(network, even=True).eval())
 
 
 @pytest.fixture
-def conversions(network, converted, monkeypatch) -> list[Everywhere]:
+def conversions(network, converted, monkeypatch) -> list[DenseBase]:
     """The networks that were converted."""
     from camdaemon.matting.bgmv2 import openvino_engine
 
-    made: list[Everywhere] = []
+    made: list[DenseBase] = []
     convert = openvino_engine._converted
 
-    def counted(given: Everywhere) -> object:
+    def counted(given: DenseBase) -> object:
         made.append(given)
         return converted.clone() if given.backbone is network.backbone else convert(given)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2 import hidden
-from camdaemon.matting.bgmv2.hidden import BLOCK, Everywhere, HiddenFeatures, Maps, Shown, is_even
+from camdaemon.matting.bgmv2.hidden import BLOCK, DenseBase, HiddenFeatures, Maps, SparseFeatures, is_even
 from camdaemon.model import HIDDEN, BackgroundMattingV2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -26,12 +26,14 @@ def last(x: Tensor) -> Tensor:
     return x[0].permute(1, 2, 0)
 
 
-def found_and_wanted(network: BackgroundMattingV2, size: tuple[int, int], needed: Tensor) -> tuple[Shown, Tensor]:
+def found_and_wanted(
+    network: BackgroundMattingV2, size: tuple[int, int], needed: Tensor
+) -> tuple[SparseFeatures, Tensor]:
     """What is shown; and all of it, (h,w,36), as published."""
     both = pictures(size)
     given = pixels.unit(pixels.tensor(np.concatenate(both, 2)))
     with torch.inference_mode():
-        maps = Maps(*(last(each) for each in Everywhere(network, even=is_even(size)).eval()(given)))
+        maps = Maps(*(last(each) for each in DenseBase(network, even=is_even(size)).eval()(given)))
         made = HiddenFeatures(network.decoder, torch.float32, size)
         found = made(maps, *(made.padded(each) for each in both), needed)
         coarse = network.base(given[:, :3], given[:, 3:]).clamped()
@@ -76,7 +78,7 @@ def test_bfloat16_is_near(network):
     given = pixels.unit(pixels.tensor(np.concatenate(both, 2)))
     found = []
     with torch.inference_mode():
-        maps = Maps(*(last(each) for each in Everywhere(network, even=True).eval()(given)))
+        maps = Maps(*(last(each) for each in DenseBase(network, even=True).eval()(given)))
         for dtype in (torch.float32, torch.bfloat16):
             made = HiddenFeatures(network.decoder, dtype, size)
             shown = made(maps, *(made.padded(each) for each in both), torch.ones(blocks_of(size), dtype=torch.bool))
@@ -92,8 +94,8 @@ def test_an_even_input_gives_the_same_maps_to_its_very_border(network, size):
     assert is_even(size)
     with torch.inference_mode():
         coarse = network.coarse(given)[:, :5]
-        found, _ = Everywhere(network, even=True).eval()(given)
-        other, _ = Everywhere(network, even=False).eval()(given)
+        found, _ = DenseBase(network, even=True).eval()(given)
+        other, _ = DenseBase(network, even=False).eval()(given)
     torch.testing.assert_close(other, coarse, atol=1e-5, rtol=0)
     torch.testing.assert_close(found, coarse, atol=1e-4, rtol=0)
 

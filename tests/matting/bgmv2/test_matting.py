@@ -16,7 +16,7 @@ from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
 from camdaemon.matting import Matting
 from camdaemon.matting.bgmv2 import matting as module
-from camdaemon.matting.bgmv2.hidden import Everywhere
+from camdaemon.matting.bgmv2.hidden import DenseBase
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, base_for, default_weights, selection_for
 from camdaemon.matting.effort import Effort
 from camdaemon.model import BackgroundMattingV2
@@ -93,7 +93,7 @@ def test_a_failing_network_is_a_matting_error(
 ) -> None:
     matting = _made("default")
     monkeypatch.setattr(BackgroundMattingV2, "forward", _raise(error))  # of floats
-    monkeypatch.setattr(Everywhere, "forward", _raise(error))  # of bytes
+    monkeypatch.setattr(DenseBase, "forward", _raise(error))  # of bytes
     with pytest.raises(MattingError, match=message):
         matting(*_pair(of=of), 7)
     with pytest.raises(MattingError):

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2 import tiles
-from camdaemon.matting.bgmv2.hidden import BLOCK, Shown
-from camdaemon.matting.bgmv2.tiles import Fine, TiledRefiner
+from camdaemon.matting.bgmv2.hidden import BLOCK, SparseFeatures
+from camdaemon.matting.bgmv2.tiles import RefinedPatches, TiledRefiner
 from camdaemon.model import SIDE, Coarse, Refiner, Selection, fold_batch_norms
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -49,14 +49,14 @@ def clamped(coarse: Tensor) -> Coarse:
     return Coarse(x[:, :1], x[:, 1:4], x[:, 4:5], x[:, 5:].relu()).clamped()
 
 
-def shown(coarse: Tensor, needed: Tensor, dtype=torch.float32) -> Shown:
+def shown(coarse: Tensor, needed: Tensor, dtype=torch.float32) -> SparseFeatures:
     """What the refiner is shown of `coarse`, (h,w,37): where it is `needed`, bool, by blocks; else NaN."""
     held = clamped(coarse)
     values = torch.cat([held.hidden, held.alpha, held.residual], 1)[0].permute(1, 2, 0)
     known = needed.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)[: len(values), : values.shape[1]]
     values = torch.where(known[..., None], values, torch.nan)
     place = torch.arange(known.numel()).view_as(known)
-    return Shown(values.reshape(-1, values.shape[2]).to(dtype), place)
+    return SparseFeatures(values.reshape(-1, values.shape[2]).to(dtype), place)
 
 
 def whole(kernel: int, src: Tensor, plate: Tensor, coarse: Tensor) -> Tensor:
@@ -65,14 +65,16 @@ def whole(kernel: int, src: Tensor, plate: Tensor, coarse: Tensor) -> Tensor:
     return torch.cat([found.alpha, found.residual], 1)[0].permute(1, 2, 0)
 
 
-def tiled(kernel: int, src: Tensor, plate: Tensor, coarse: Tensor, chosen: Tensor, dtype=torch.float32) -> Fine:
+def tiled(
+    kernel: int, src: Tensor, plate: Tensor, coarse: Tensor, chosen: Tensor, dtype=torch.float32
+) -> RefinedPatches:
     height, width = src.shape[-2:]
     made = TiledRefiner(refiner(kernel), dtype, (height, width), (coarse.shape[0], coarse.shape[1]))
     with torch.inference_mode():
         return refined(made, coarse, src, plate, chosen, dtype)
 
 
-def refined(made: TiledRefiner, coarse: Tensor, src: Tensor, plate: Tensor, chosen: Tensor, dtype) -> Fine:
+def refined(made: TiledRefiner, coarse: Tensor, src: Tensor, plate: Tensor, chosen: Tensor, dtype) -> RefinedPatches:
     found = made.tiles(chosen)
     return made(found, shown(coarse, made.needed(found), dtype), *(made.padded(pixels.array(x)) for x in (src, plate)))
 
@@ -95,7 +97,7 @@ def places(frame: Pair, which: str) -> Tensor:
     return chosen
 
 
-def assert_found(fine: Fine, chosen: Tensor, expected: Tensor, bound: float = BOUND) -> None:
+def assert_found(fine: RefinedPatches, chosen: Tensor, expected: Tensor, bound: float = BOUND) -> None:
     assert fine.values.shape == (int(chosen.sum()), SIDE, SIDE, 4)
     assert fine.values.dtype == torch.float32
     found = list(zip(fine.row.tolist(), fine.column.tolist(), strict=True))

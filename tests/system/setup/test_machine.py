@@ -58,8 +58,8 @@ def test_an_acl_of_the_kernel_is_read(tmp_path):
     written = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
     try:
         os.setxattr(node, "system.posix_acl_access", written)
-    except OSError as wrong:
-        pytest.skip(f"this file system keeps no ACLs: {wrong}")
+    except OSError as exc:
+        pytest.skip(f"this file system keeps no ACLs: {exc}")
     assert accounts.listed_users(machine.access_list(str(node))) == {4711}
 
 

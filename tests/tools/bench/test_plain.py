@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from camdaemon.config.schema import Config, RefineConfig
-from camdaemon.frames.composite import composite
+from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
-from camdaemon.frames.matte import Matte
 from camdaemon.matting.bgmv2.engines import has_bfloat16
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, default_weights
 from camdaemon.model import Selection, load_network
@@ -107,12 +106,12 @@ def test_default_weights_on_the_pattern_both_ways(tmp_path):
     assert apart.mean <= apart.p999 <= apart.most
     outs = []
     for side in (real, plain):
-        pool = side.journey.engine.transfer.pool(PixelFormat.RGB, footage.size)
+        pool = side.processor.engine.transfer.pool(PixelFormat.RGB, footage.size)
         frame = pool.acquire()
         frame.data[:], frame.seq = footage.frames[0].data, 3
         out = HostFrame.empty(PixelFormat.I420, footage.size)
         with torch.inference_mode():
-            side.journey.run(frame, pool, side.scene, out)
+            side.processor.run(frame, pool, side.scene, out)
         assert (out.content, out.matte_seq, out.seq) == (Content.COMPOSITE, 3, 3)
         assert {"upload", "plate", "matte", "composite", "download"} <= set(side.watch.take()[0])
         outs.append(out.data.astype(int))
