@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from camdaemon.frames import card as cards
 from camdaemon.frames import card, color
+from camdaemon.frames import card as cards
 from camdaemon.frames.card import Card, CardCache, draw
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 
