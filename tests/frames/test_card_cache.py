@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from camdaemon.frames import card, color
 from camdaemon.frames import card as cards
+from camdaemon.frames import color
 from camdaemon.frames.card import Card, CardCache, draw
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 
@@ -31,7 +31,7 @@ def test_a_dealt_card_shows_the_card_and_says_so(fmt):
 
 def test_a_card_is_drawn_once_and_what_is_dealt_is_a_copy(monkeypatch):
     calls = []
-    monkeypatch.setattr(card, "draw", lambda card, size: calls.append(card) or draw(card, size))
+    monkeypatch.setattr(cards, "draw", lambda card, size: calls.append(card) or draw(card, size))
     dealer, first, second = CardCache(PixelFormat.I420, SIZE), composite(), composite()
     dealer.copy_to(cards.OFF, first)
     first.data[:] = 0
