@@ -15,7 +15,7 @@ from camdaemon.cli.logs import Folding
 
 PROGRAM = """
 import logging, sys
-from camdaemon.logs import set_up
+from camdaemon.cli.logs import set_up
 set_up(verbose="--verbose" in sys.argv)
 log = logging.getLogger("camdaemon.test")
 log.debug("chatter")

@@ -180,7 +180,7 @@ def test_the_client_is_light(served: Any) -> None:
     code = f"""
 import sys
 from camdaemon.control.client import Client
-from camdaemon.listing import BackdropFile
+from camdaemon.control.verbs import BackdropFile
 assert "httpx" not in sys.modules
 assert Client({str(served.path)!r}).status()["mode"] == "card"
 heavy = {{"torch", "numpy", "cv2", "fastapi", "starlette", "uvicorn", "pydantic"}} & set(sys.modules)

@@ -52,11 +52,11 @@ say("stopped", time.monotonic() - begin < 2, left)
 """
 
 TABLE = """
-from camdaemon.keys import _KEYS, Combination
+from camdaemon.config.keys import _KEYS, KeyCombination
 from pynput.keyboard import HotKey
 from Xlib import XK
 for name in _KEYS:
-    wanted = Combination.parse("ctrl+super+" + name)
+    wanted = KeyCombination.parse("ctrl+super+" + name)
     *held, key = HotKey.parse(wanted.pynput)
     symbol = XK.string_to_keysym(_KEYS[name].xdg.replace("XF86", "XF86_"))
     assert [key.vk or ord(key.char), len(held)] == [symbol, 2], wanted

@@ -17,7 +17,7 @@ from camdaemon.errors import ControlError
 DAEMON = """
 import socket, sys, time
 from pathlib import Path
-from camdaemon.control.lock import DaemonLock
+from camdaemon.control.instance import DaemonLock
 with DaemonLock(Path(sys.argv[1])):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(sys.argv[1])

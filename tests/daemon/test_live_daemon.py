@@ -27,9 +27,11 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np
-from camdaemon import config, daemon, parts
-from camdaemon.frame import PixelFormat
-from camdaemon.logs import set_up
+from camdaemon.cli.logs import set_up
+from camdaemon.config import schema
+from camdaemon.daemon import build
+from camdaemon.daemon.run import run
+from camdaemon.frames.frame import PixelFormat
 
 class Sink:
     name, fmt, live = "counted", PixelFormat.I420, True
@@ -37,11 +39,11 @@ class Sink:
     def write(self, frame): pass
     def close(self): pass
 
-parts.open_sink = lambda spec, size, fps, paced: Sink(size, fps)
+build.open_sink = lambda spec, size, fps, paced: Sink(size, fps)
 set_up(False)
 path = Path(sys.argv[1])
-load = lambda: config.load(path, {})
-daemon.run(load(), parts.Playing(), load)
+load = lambda: schema.load(path, {})
+run(load(), build.Playing(), load)
 """
 
 CONFIG = """

@@ -44,10 +44,10 @@ def test_what_is_made_apart_does_not_give_way_and_its_thread_is_gone() -> None:
 
 _BUILD = """
 import os, time
-from camdaemon.config import Config
-from camdaemon.frame import Size
-from camdaemon.parts import Playing, build
-from camdaemon.picture import quiet_opencv
+from camdaemon.config.schema import Config
+from camdaemon.daemon.build import Playing, build
+from camdaemon.frames.frame import Size
+from camdaemon.frames.picture import quiet_opencv
 
 def threads(most):
     for _ in range(100):  # the kernel takes a moment to forget one that has ended

@@ -145,7 +145,7 @@ def test_a_full_disk_ends_with_an_error_for_people_not_with_a_crash(tmp_path, su
     script = f"""
 import numpy as np
 from camdaemon.errors import CamdaemonError
-from camdaemon.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.output.file import FileSink
 
 try:

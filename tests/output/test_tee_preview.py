@@ -127,8 +127,8 @@ def test_a_display_that_does_not_answer_is_an_error_not_a_window_that_nobody_see
     """In a process of its own: SDL would fall back to drawing into memory."""
     script = """
 from camdaemon.errors import DeviceError
-from camdaemon.frame import HostFrame, PixelFormat, Size
-from camdaemon.output.preview import PreviewSink
+from camdaemon.frames.frame import HostFrame, PixelFormat, Size
+from camdaemon.output.window import PreviewSink
 
 try:
     sink = PreviewSink(Size(128, 72))

@@ -280,9 +280,9 @@ def test_many_who_ask_without_pause_each_see_whole_pictures_in_order(monkeypatch
             found = finder.jpeg(view, last, 0.05)
             if found is None:
                 continue
-            seen = decoded(found[1]).astype(int)
-            if found[0] <= last or seen.max() - seen.min() > 6:
-                faults.append(f"{view} {last}→{found[0]}, {seen.min()}..{seen.max()}")
+            jpeg = decoded(found[1]).astype(int)
+            if found[0] <= last or jpeg.max() - jpeg.min() > 6:
+                faults.append(f"{view} {last}→{found[0]}, {jpeg.min()}..{jpeg.max()}")
             last = found[0]
             seen.append(last)
 

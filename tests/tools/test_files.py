@@ -324,7 +324,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_the_commands_load_nothing_heavy() -> None:
     code = (
-        "import sys, camdaemon.offline_cli, camdaemon.evaluate.cli;"
+        "import sys, camdaemon.cli.tools, camdaemon.tools.evaluate.cli;"
         "print({'torch', 'numpy', 'cv2', 'av', 'rich.progress'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

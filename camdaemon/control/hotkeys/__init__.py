@@ -32,7 +32,7 @@ class _Surface(Protocol):
 class Hotkeys:
     """Calls `press(action)` when an action's combination is pressed anywhere on the desktop.
 
-    bindings: action → combination, see camdaemon.keys.   press: called in the thread 'hotkeys'; returns at once.
+    bindings: action → combination, see camdaemon.config.keys.   press: called in the thread 'hotkeys'; returns at once.
     `start` and `stop` are for one thread, the daemon's main one, and raise nothing.
     """
 

@@ -1,4 +1,4 @@
-"""The same commands for torchrun: torchrun --nproc-per-node 2 -m camdaemon.train base …"""
+"""The same commands for torchrun: torchrun --nproc-per-node 2 -m camdaemon.tools.train base …"""
 
 import sys
 

@@ -193,9 +193,9 @@ def test_infinite_gradients_change_nothing() -> None:
 _PROCESS = """
 import sys, torch
 from pathlib import Path
-from camdaemon.train.loop import Run
-from camdaemon.train.processes import join
-from camdaemon.train.recipe import Recipe
+from camdaemon.tools.train.loop import Run
+from camdaemon.tools.train.processes import join
+from camdaemon.tools.train.recipe import Recipe
 torch.set_num_threads(1)
 data, cache, out = map(Path, sys.argv[1:])
 team = join("cpu")
