@@ -147,9 +147,8 @@ class Commands:
         def change(scene: Scene) -> Scene:
             backdrop = scene.backdrop if made is None else made
             mode = scene.mode if wanted.mode is None else Mode(wanted.mode)
-            return replace(
-                scene, backdrop=backdrop, appearance=restyled(scene.appearance, wanted), name=name, mode=mode
-            )
+            appearance = restyled(scene.appearance, wanted)
+            return replace(scene, backdrop=backdrop, appearance=appearance, name=name, mode=mode)
 
         self._swap(change, fade=True)
 
@@ -194,9 +193,9 @@ class Commands:
                 raise ConfigError(f"{name} {value:g} is not from {low} to {high}; try: camdaemon adjust --{name} 0")
 
         def change(scene: Scene) -> Scene:
-            now = scene.appearance
-            adjusted = replace(now, edge=now.edge if edge is None else edge, blur=now.blur if blur is None else blur)
-            return replace(scene, appearance=adjusted)
+            old = scene.appearance
+            new = replace(old, edge=old.edge if edge is None else edge, blur=old.blur if blur is None else blur)
+            return replace(scene, appearance=new)
 
         appearance = self._swap(change).appearance
         return f"The edge is {appearance.edge:g}, the backdrop's blur {appearance.blur:g} pixels."
