@@ -1,0 +1,1 @@
+"""What prepares and examines the machine: `camdaemon setup`, `doctor` and `service`. Nothing of it runs in the daemon."""
