@@ -1,1 +1,1 @@
-"""The daemon: builds the parts, runs the pipeline, starts the control surfaces, and stops everything in reverse order."""
+"""The daemon: builds the parts, runs the pipeline, starts the control surfaces, stops all in reverse order."""
