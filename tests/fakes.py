@@ -176,10 +176,10 @@ class Rig:
         matcher = PlateMatcher(self.transfer.upload_picture, enabled=False)
         self.preview = LivePreview()
         engine = Engine(self.transfer, self.matting, matcher, Compositor(self.transfer.upload_picture, self.metrics))
-        self.state = SharedState(Scene(make_backdrop(self.backdrop, size), self.plate))
+        self.state = SharedState(Scene(make_backdrop(self.backdrop, size), self.plate, max_coverage=0.9))
         self.pipeline = Pipeline(
             camera=CameraInput(self.source, self.reopen or self._gone, self.limit),
-            processor=FrameProcessor(engine, card_cache, self.metrics, self.preview, max_coverage=0.9),
+            processor=FrameProcessor(engine, card_cache, self.metrics, self.preview),
             stage=OutputStage(self.sink, card_cache, self.preview, self.repeat_s, self.stale_after_s),
             state=self.state,
             metrics=self.metrics,

@@ -162,7 +162,7 @@ def test_an_accelerator_that_fails_is_given_up_for_another():
         asked.append(rig.matting.calls)
         return None if len(asked) == 1 else replace(processor.engine, matting=PerfectMatting())
 
-    processor.another = another
+    processor.make_engine = another
     rig.pipeline.start()
     rig.run_until(lambda: len(asked) == 2)
     rig.run_until(rig.published(COMPOSITE, 5, since=len(rig.sink.frames)))
@@ -176,7 +176,7 @@ def test_a_matte_that_is_refused_for_what_it_shows_costs_no_engine():
     """A bumped camera covers everything for as long as it lasts; the accelerator is not to blame."""
     rig = Rig(matting=PerfectMatting(lambda n, matte: replace(matte, alpha=torch.ones_like(matte.alpha))))
     asked = []
-    rig.pipeline.processor.another = lambda: asked.append(None)
+    rig.pipeline.processor.make_engine = lambda: asked.append(None)
     rig.pipeline.start()
     rig.run_until(lambda: rig.metrics.snapshot()["counts"].get("matting_errors", 0) > 12)
     stop(rig)

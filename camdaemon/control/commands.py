@@ -216,10 +216,11 @@ class Commands:
             self._show(made)
         if changed & {"edge", "blur", "mirror", "crop"}:
             self._swap(lambda scene: replace(scene, appearance=appearance_of(new)), fade=True)
+        if "max_coverage" in changed:
+            self._swap(lambda scene: replace(scene, max_coverage=new.max_coverage), fade=True)
         name = self._pipeline.state.scene.name
         if name in new.scenes and new.scenes[name] != old.scenes.get(name):
             self._apply(name, new.scenes[name])
-        self._pipeline.processor.max_coverage = new.max_coverage
         self.on_reload(new)
         later = sorted(changed - LIVE)
         waiting = f" After a restart also: {', '.join(later)}." if later else ""
@@ -243,17 +244,16 @@ class Commands:
 
     def status(self) -> dict[str, object]:
         """See Verbs.status: the scene, the camera, the sink, and Metrics.snapshot."""
-        pipeline, scene = self._pipeline, self._pipeline.state.scene
-        trouble = pipeline.state.trouble
+        pipeline, scene, trouble = self._pipeline, self._pipeline.state.scene, self._pipeline.state.trouble
         return {
             "pid": os.getpid(),
             "uptime_s": round(time.monotonic() - self._started, 1),
             "source": self._config.source,
             "sink": " ".join(self._config.sinks),
             "size": str(self._size),
-            "device": str(pipeline.processor.engine.transfer.device),
-            "matting": pipeline.processor.engine.matting.name,
-            "effort": str(pipeline.processor.engine.matting.effort),
+            "device": pipeline.engine.device,
+            "matting": pipeline.engine.matting,
+            "effort": pipeline.engine.effort,
             "mode": str(scene.mode),
             "paused": scene.paused,
             "scene": scene.name,

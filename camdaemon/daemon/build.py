@@ -98,10 +98,12 @@ def build(
         fault_limit = FaultLimit(_FAULTS if sink.live else 0)
         pipeline = Pipeline(
             camera=CameraInput(source, reopen, playing.frames),
-            processor=FrameProcessor(engine, card_cache, metrics, preview, config.max_coverage, engines.another),
+            processor=FrameProcessor(engine, card_cache, metrics, preview, engines.another),
             stage=OutputStage(sink, card_cache, preview, *waits),
             state=SharedState(
-                Scene(backdrop, plate, appearance=appearance_of(config)), demand=demand, fault_limit=fault_limit
+                Scene(backdrop, plate, appearance=appearance_of(config), max_coverage=config.max_coverage),
+                demand=demand,
+                fault_limit=fault_limit,
             ),
             metrics=metrics,
             keep_all=not playing.paced,

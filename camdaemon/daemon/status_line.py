@@ -43,9 +43,9 @@ def render(pipeline: Pipeline) -> Text:
     ]
     if latency:
         parts.append(f"latency p50 {latency['p50']:.0f} p99 {latency['p99']:.0f} ms")
-    engine = pipeline.processor.engine
-    if engine.governor is not None and engine.governor.rung:
-        parts.append(str(engine.matting.effort))
+    engine = pipeline.engine
+    if engine.is_reduced:
+        parts.append(engine.effort)
     if counts.get("matting_errors"):
         parts.append(f"{counts['matting_errors']} without a matte")
     return Text(" | ".join(parts))

@@ -66,7 +66,7 @@ class _Looking:
     """The viewfinder, and the camera to go with it: whoever looks at the panel wants to see something."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._viewfinder, self._demand = pipeline.processor.preview, pipeline.state.demand
+        self._viewfinder, self._demand = pipeline.stage.preview, pipeline.state.demand
 
     def jpeg(self, view: str, after: int, timeout: float) -> tuple[int, bytes] | None:
         """See Preview.jpeg."""

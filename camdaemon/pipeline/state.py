@@ -113,7 +113,7 @@ class Scene:
 
     invitation: the card for as long as there is no plate.
     name: the configuration's scene that it was made from.   paused: the last composite stays.   fade_s: seconds in
-    which this scene replaces the one before it.
+    which this scene replaces the one before it.   max_coverage: share of the picture that a person may cover, 0..1.
     """
 
     backdrop: Backdrop
@@ -124,6 +124,7 @@ class Scene:
     paused: bool = False
     invitation: Card = cards.NO_PLATE
     fade_s: float = 0.0
+    max_coverage: float = 0.92
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from camdaemon.frames.job import Job
 from camdaemon.pipeline.loops import CameraInput, OutputStage, capture_loop, publish_loop, work_loop
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.state import SharedState
-from camdaemon.pipeline.worker import FrameProcessor
+from camdaemon.pipeline.worker import EngineSnapshot, FrameProcessor
 
 log = logging.getLogger(__name__)
 _JOIN_S = 3.0
@@ -55,6 +55,11 @@ class Pipeline:
             thread = threading.Thread(target=self._run, args=(name, body), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    @property
+    def engine(self) -> EngineSnapshot:
+        """What the accelerator does at the moment. Any thread."""
+        return self.processor.snapshot
 
     def submit(self, job: Job) -> None:
         """Have `job` fed with live frames. Any thread. Raises ControlError once the pipeline has ended."""

@@ -1,6 +1,6 @@
-"""The journey of one live frame across the accelerator, in order; the only file that knows it.
+"""The steps of one live frame on the accelerator, in order. The thread around them is in `loops`.
 
-upload → plate matched to the frame → matte → painted over the backdrop → check → download.
+upload → match the plate to the frame → matte → composite over the backdrop → check → download.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ from camdaemon.plate.take import Plate, PlateMatcher
 
 log = logging.getLogger(__name__)
 
+_MAX_FAILURES = 5  # consecutive engine failures before the engine is replaced
 
-_FAILURES = 5  # mattes in a row, before the accelerator is given up
+REFUSED = "composite refused, showing the card"
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What lives on one accelerator."""
+    """Everything that lives on one accelerator."""
 
     transfer: Transfer
     matting: Matting
@@ -45,34 +46,59 @@ class Engine:
     governor: Governor | None = None  # None: always full effort
 
 
+@dataclass(frozen=True, slots=True)
+class EngineSnapshot:
+    """What other threads may know of the engine, as plain values."""
+
+    device: str
+    matting: str  # its name
+    effort: str  # of the next frame, for people
+    is_reduced: bool  # the governor has lowered the effort
+
+    @classmethod
+    def of(cls, engine: Engine) -> EngineSnapshot:
+        """Describe `engine`. For the thread that owns it."""
+        reduced = engine.governor is not None and engine.governor.rung > 0
+        return cls(str(engine.transfer.device), engine.matting.name, str(engine.matting.effort), reduced)
+
+
 @dataclass(slots=True)
 class FrameProcessor:
-    """What the worker thread alone may touch once it runs: the accelerator and all that lives on it (law 3).
+    """Turns camera frames into published ones. Single owner: the worker thread, once the pipeline runs.
 
-    another: makes a new engine when the present one fails; None when there is nothing left to try.
+    Only the worker touches the accelerator, so no other thread reads or writes anything here, `snapshot` excepted.
+
+    Attributes:
+        engine: The one in use.
+        card_cache: Draws cards in the sink's format.
+        metrics: Told the time of each step.
+        preview: Given the camera's picture and the alpha of each frame.
+        make_engine: Makes the next engine when the present one keeps failing; None when no device is left to try.
+        job: Looks at the frames at the moment, if any.
+        snapshot: The engine as it is. Replaced whole, by one reference; any thread may read it.
     """
 
     engine: Engine
     card_cache: CardCache
     metrics: Metrics
     preview: LivePreview
-    max_coverage: float
-    another: Callable[[], Engine | None] = lambda: None
+    make_engine: Callable[[], Engine | None] = lambda: None
     job: Job | None = None
-    _frozen: HostFrame | None = field(default=None, init=False)
-    _worked: int = field(default=-(1 << 62), init=False)  # seq of the frame that was worked on last
-    _complaint: str = field(default="", init=False)
-    _failed: int = field(default=0, init=False)  # mattes in a row
+    snapshot: EngineSnapshot = field(init=False)
+    _frozen: HostFrame | None = field(default=None, init=False)  # the paused composite
+    _last_seq: int = field(default=-(1 << 62), init=False)  # seq of the last frame that was processed
+    _last_complaint: str = field(default="", init=False)
+    _failures: int = field(default=0, init=False)  # consecutive engine failures
+
+    def __post_init__(self) -> None:
+        self.snapshot = EngineSnapshot.of(self.engine)
 
     def should_skip(self, frame: HostFrame) -> bool:
-        """Whether the machine is too slow to work on every frame, and this is one to leave out."""
-        left_out = self.job is None and 0 < frame.seq - self._worked < self.engine.matting.effort.every
-        if not left_out:
-            self._worked = frame.seq
-        return left_out
+        """Whether the machine is too slow to process every frame, and `frame` is one to skip."""
+        return self.job is None and 0 < frame.seq - self._last_seq < self.engine.matting.effort.every
 
     def record_time(self, seconds: float, out: HostFrame) -> None:
-        """`out` took that long: the governor decides how carefully the next frame is worked on."""
+        """Tell the governor that `out` took `seconds`; it chooses the effort of the next frame."""
         governor, matting = self.engine.governor, self.engine.matting
         counts = out.content is Content.COMPOSITE and self._frozen is None and self.job is None and matting.settled
         if governor is None or not counts:
@@ -81,13 +107,20 @@ class FrameProcessor:
         if effort != matting.effort:
             log.info("effort: %s (a frame took %.0f ms)", effort, 1e3 * seconds)
             matting.effort = effort
+            self.snapshot = EngineSnapshot.of(self.engine)
 
     def run(self, frame: HostFrame, inputs: Pool, scene: Scene, out: HostFrame) -> None:
-        """Turn the camera's `frame` into `out`: a composite, the card, or the room where the user asked for it.
+        """Turn the camera's `frame` into `out`: a composite, a card, or the room in passthrough mode.
 
-        `frame` goes back to `inputs` as soon as it is uploaded. `out` belongs to the caller. What is not a trustworthy
-        composite becomes the card here; any other exception is the caller's end.
+        A composite that cannot be trusted becomes a card here. Any other exception is the caller's to handle.
+
+        Args:
+            frame: Of the camera; returned to `inputs` as soon as it is uploaded.
+            inputs: The pool that `frame` came from.
+            scene: Everything that the picture depends on, read once for this frame.
+            out: Filled and stamped with the frame's `seq` and `t`; belongs to the caller.
         """
+        self._last_seq = frame.seq
         out.seq, out.t = frame.seq, frame.t
         try:
             with self.metrics.step("upload"):
@@ -95,19 +128,19 @@ class FrameProcessor:
         finally:
             inputs.release(frame)
         alpha = finished = None
-        veil = self._required_card(scene)
+        card = self._required_card(scene)
         if not scene.paused:
             self._frozen = None
-        if veil is not None:
-            self.card_cache.copy_to(veil, out)
+        if card is not None:
+            self.card_cache.copy_to(card, out)
         elif scene.mode is Mode.PASSTHROUGH:
             self.engine.transfer.download(src, out)
         elif self._frozen is not None:
-            _show_again(self._frozen, out)
+            _repeat_frozen(self._frozen, out)
         elif scene.plate is not None:
             try:
                 alpha, finished = self._composite(src, scene, scene.plate, out)
-                self._complaint, self._failed = "", 0
+                self._last_complaint, self._failures = "", 0
             except (MattingError, torch.OutOfMemoryError) as exc:
                 self._log_failure(str(exc))
                 self.card_cache.copy_to(cards.NO_MATTE, out)
@@ -121,15 +154,16 @@ class FrameProcessor:
             self._feed(self.job, JobFrame(out.seq, out.t, src, alpha, finished))
 
     def _required_card(self, scene: Scene) -> cards.Card | None:
-        """The card that must be shown instead of this frame, if any."""
-        veil = self.job.card() if self.job is not None else None
-        if veil is not None:
-            return veil
+        """Return the card that must be shown instead of this frame, if any."""
+        card = self.job.card() if self.job is not None else None
+        if card is not None:
+            return card
         if scene.mode is Mode.CARD:
             return cards.OFF
         return scene.invitation if scene.plate is None and scene.mode is Mode.MATTE else None
 
     def _composite(self, src: Tensor, scene: Scene, plate: Plate, out: HostFrame) -> tuple[Tensor, Tensor]:
+        """Return alpha (1,1,H,W) and the composite (1,3,H,W) of `src` (1,3,H,W), downloaded into `out`."""
         step = self.metrics.step
         with step("plate"):
             clean, matched = self.engine.matcher.clean(plate), self.engine.matcher.matched(plate, src)
@@ -137,35 +171,38 @@ class FrameProcessor:
             matte = self.engine.matting(src, matched, out.seq)
         finished = self.engine.compositor.paint(scene, matte, clean, out.t)
         with step("check"):
-            check(matte, finished, out.seq, self.max_coverage)
+            check(matte, finished, out.seq, scene.max_coverage)
             self.engine.matcher.learn(matte.alpha)
         with step("download"):
             self.engine.transfer.download(finished, out)
         out.content, out.matte_seq = Content.COMPOSITE, matte.seq
         return matte.alpha, finished
 
-    def _count_engine_failure(self, wrong: Exception) -> None:
-        """After too many failures of the engine in a row: another one, where there is one. What a frame shows is no
-        fault of the engine: a bumped camera must not cost the GPU."""
-        self._failed = self._failed + 1 if isinstance(wrong, EngineError | torch.OutOfMemoryError) else 0
-        if self._failed < _FAILURES:
+    def _count_engine_failure(self, exc: Exception) -> None:
+        """Replace the engine after too many consecutive failures of it.
+
+        A matte refused for what it shows is no engine failure: a bumped camera must not cost the GPU.
+        """
+        self._failures = self._failures + 1 if isinstance(exc, EngineError | torch.OutOfMemoryError) else 0
+        if self._failures < _MAX_FAILURES:
             return
-        self._failed, engine = 0, self.another()
+        self._failures, engine = 0, self.make_engine()
         if engine is not None:
             self.engine, self._frozen = engine, None
+            self.snapshot = EngineSnapshot.of(engine)
             self.metrics.count("engines")
 
     def _log_failure(self, why: str) -> None:
         self.metrics.count("matting_errors")
         kind = why.split(":", maxsplit=1)[0][:40]
-        if kind != self._complaint:  # one line for each trouble, not for each frame
-            log.error("the card shows instead of a composite: %s", why)
-            self._complaint = kind
+        if kind != self._last_complaint:  # one line for each kind of failure, not for each frame
+            log.error("%s: %s", REFUSED, why)
+            self._last_complaint = kind
 
     def _feed(self, job: Job, look: JobFrame) -> None:
         try:
             result = job.feed(look)
-        except Exception as exc:  # it goes to whoever submitted the job; the show goes on
+        except Exception as exc:  # belongs to the submitter of the job; the frames go on
             self.job = None
             job.future.set_exception(exc)
             return
@@ -174,7 +211,7 @@ class FrameProcessor:
             job.future.set_result(result)
 
 
-def _show_again(frozen: HostFrame, out: HostFrame) -> None:
-    """The paused composite once more: its own matte, the time of now."""
+def _repeat_frozen(frozen: HostFrame, out: HostFrame) -> None:
+    """Copy the paused composite into `out`, with its own matte; `out.t` stays the time of this frame."""
     out.data[:] = frozen.data
     out.seq, out.content, out.matte_seq = frozen.seq, frozen.content, frozen.matte_seq

@@ -200,7 +200,7 @@ def test_reload_applies_what_it_can_and_names_the_rest(live: Live) -> None:
     assert "After a restart also: fps" in said
     assert live.commands.scenes() == ["late"]
     assert live.scene.appearance.edge == 0.5
-    assert live.rig.pipeline.processor.max_coverage == 0.8
+    assert live.scene.max_coverage == 0.8
     assert seen == [live.config[-1]]
     live.wait(live.shows(YELLOW))
 

@@ -15,6 +15,7 @@ from camdaemon.frames.card import Card
 from camdaemon.frames.frame import Content, Size
 from camdaemon.pipeline import loops
 from camdaemon.pipeline.state import CameraDemand, Mode, Scene
+from camdaemon.pipeline.worker import REFUSED
 from camdaemon.tools.contact_sheet import MomentJob
 
 CARD, COMPOSITE, ROOM = Content.CARD, Content.COMPOSITE, Content.ROOM
@@ -142,7 +143,7 @@ def test_a_slow_matting_drops_old_frames_and_shows_the_newest(start):
 
 def test_the_camera_gives_way_to_the_frame_in_work(start, monkeypatch):
     gave_way = []
-    monkeypatch.setattr(loops, "give_way", lambda: gave_way.append(threading.current_thread().name))
+    monkeypatch.setattr(loops, "lower_priority", lambda: gave_way.append(threading.current_thread().name))
     assert start(Rig(limit=3, keep_all=True)).pipeline.wait(10)
     assert gave_way == ["capture"]
 
@@ -234,7 +235,7 @@ def test_a_trouble_that_lasts_is_logged_once(start, caplog):
     rig = start(Rig(matting=PerfectMatting(always)))
     rig.run_until(lambda: rig.matting.calls > 20)
     rig.pipeline.stop()
-    assert caplog.text.count("the card shows instead") == 1
+    assert caplog.text.count(REFUSED) == 1
     assert rig.metrics.snapshot()["counts"]["matting_errors"] > 15
 
 

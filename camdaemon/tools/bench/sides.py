@@ -55,8 +55,8 @@ def real_side(config: Config, footage: Footage, *, paced: bool) -> Side:
     device, size = choose_device(config.device), footage.size
     watch = Stopwatch(paced=paced, settle=settled(device))
     engine = Engines(config, size, watch).first(device, make_matting(config, device))
-    processor = FrameProcessor(engine, CardCache(NullSink.fmt, size), watch, LivePreview(), max_coverage=1.0)
-    return Side(processor, watch, Scene(make_backdrop(_BACKDROP, size), footage.plate))
+    processor = FrameProcessor(engine, CardCache(NullSink.fmt, size), watch, LivePreview())
+    return Side(processor, watch, Scene(make_backdrop(_BACKDROP, size), footage.plate, max_coverage=1.0))
 
 
 def plain_side(config: Config, footage: Footage, real: Side, *, paced: bool) -> Side:
@@ -96,7 +96,7 @@ class PlainProcessor(FrameProcessor):
     """
 
     def __init__(self, config: Config, engine: Engine, size: Size, watch: Stopwatch) -> None:
-        super().__init__(engine, CardCache(NullSink.fmt, size), watch, LivePreview(), max_coverage=1.0)
+        super().__init__(engine, CardCache(NullSink.fmt, size), watch, LivePreview())
         self._on, self._size = engine.transfer.device, size
         self._dtype = plain_dtype(self._on)
         self._matting = PlainMatting(config, size, self._on, self._dtype)
