@@ -20,6 +20,7 @@ from camdaemon.capture import controls
 from camdaemon.capture.controls import Values
 from camdaemon.errors import ConfigError
 from camdaemon.linux import devices, v4l2_controls
+from camdaemon.linux.files import replace_atomically
 from camdaemon.linux.v4l2_controls import Control, Known
 
 log = logging.getLogger(__name__)
@@ -195,7 +196,7 @@ def load(plate: Path) -> Values:
 def leftovers() -> list[Leftover]:
     """The cameras that are locked now, or were when camdaemon was killed."""
     found = []
-    for path in sorted(_folder().glob("*.json")):
+    for path in sorted(_folder().glob("[!.]*.json")):
         kept = _read(path)
         if before := _values(kept.get("before")):
             found.append(Leftover(str(kept.get("camera")), str(kept.get("device")), before))
@@ -227,10 +228,7 @@ def _remember(camera: str, device: str, before: Values) -> None:
 
 
 def _put(path: Path, content: Mapping[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(path.name + ".new")
-    half.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    half.replace(path)
+    replace_atomically(path, json.dumps(content, indent=1) + "\n")
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
+from camdaemon.linux.files import replace_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,11 +41,8 @@ def read(path: Path, option: str) -> Picture:
 
 def write(path: Path, rgb: Picture) -> None:
     """Write a PNG so that a reader sees the old file or the new one, never half of it. Makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     _, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data.tobytes())
-    partial.replace(path)
+    replace_atomically(path, data.tobytes())
 
 
 def from_tensor(tensor: Tensor) -> Picture:

@@ -12,6 +12,7 @@ from pathlib import Path
 import platformdirs
 
 from camdaemon.errors import CamdaemonError, ConfigError
+from camdaemon.linux.files import replace_atomically
 from camdaemon.system import desktop_entry
 
 UNIT = "camdaemon.service"
@@ -194,11 +195,8 @@ def _installed(path: Path) -> str:
 
 def _write(path: Path, text: str) -> None:
     """Whole or not at all; a link at `path` is replaced, not followed."""
-    new = path.with_name(f".{path.name}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text, "utf-8")
-        new.replace(path)
+        replace_atomically(path, text)
     except OSError as exc:
         raise ConfigError(f"cannot write {path}: {exc.strerror}; is the folder yours? ls -ld {path.parent}") from None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import platform
 import time
 from collections.abc import Iterable
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import platformdirs
 import torch
+
+from camdaemon.linux.files import replace_atomically
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +30,7 @@ def fastest(mark: str) -> str | None:
 def remember(mark: str, engine: str) -> None:
     """Keep `engine` for `mark`, beside others; where it cannot be kept, the next start measures again."""
     try:
-        _file().parent.mkdir(parents=True, exist_ok=True)
-        new = _file().with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps(_kept() | {mark: (engine, time.time())}, indent=1), "utf-8")
-        new.replace(_file())
+        replace_atomically(_file(), json.dumps(_kept() | {mark: (engine, time.time())}, indent=1))
     except OSError as exc:
         log.info("which engine is fastest is not kept: %s", exc)
 

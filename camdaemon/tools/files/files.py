@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +17,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames import color
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.frames.picture import Picture
+from camdaemon.linux.files import prepare_replacement
 from camdaemon.output.file import FileSink
 
 VIDEOS = (".mkv", ".mp4", ".mov")
@@ -30,16 +30,11 @@ def whole(path: Path) -> Iterator[Path]:
 
     Makes the folder. Raises ConfigError where it cannot be written.
     """
-    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
+        with prepare_replacement(path) as draft:
+            yield draft
     except OSError as exc:
         raise ConfigError(f"cannot write {path}: {exc.strerror or exc}; name a file in a folder of yours") from None
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def write_png(path: Path, pixels: Picture) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
+from camdaemon.linux.files import replace_atomically
 
 from .layouts import FRAMES_OF_A_VIDEO, VIDEOS, Person
 
@@ -103,9 +104,8 @@ def _write(folder: Path, items: Sequence[_Item], read: Callable[[_Item], Iterato
             if (len(held) + 1) * _on_canvas(picture).nbytes > PIECE_BYTES:
                 flush()
     flush()
-    draft = folder / "index.draft"
-    draft.write_text(json.dumps({"sizes": sizes}), "utf-8")
-    draft.rename(folder / "index.json")  # last, so that a broken-off packing is not taken for a whole one
+    # Last, so that an interrupted packing is not taken for a whole one.
+    replace_atomically(folder / "index.json", json.dumps({"sizes": sizes}))
 
 
 def _key(items: Sequence[Any]) -> str:

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from camdaemon.errors import ConfigError
+from camdaemon.linux.files import prepare_replacement
 from camdaemon.model import BackgroundMattingV2
 
 LAST, BEST = "last.pt", "best.safetensors"
@@ -34,9 +35,8 @@ def save_weights(network: BackgroundMattingV2, path: Path) -> None:
         name: (tensor.detach().half() if tensor.is_floating_point() else tensor.detach()).cpu().contiguous()
         for name, tensor in network.state_dict().items()
     }
-    draft = path.with_suffix(".draft")
-    save_file(tensors, draft)
-    draft.rename(path)
+    with prepare_replacement(path) as draft:
+        save_file(tensors, draft)
 
 
 def save_run(folder: Path, network: BackgroundMattingV2, optimizer: Any, mixed: Any, state: State, stage: str) -> None:
@@ -48,9 +48,8 @@ def save_run(folder: Path, network: BackgroundMattingV2, optimizer: Any, mixed: 
         "mixed": mixed.state(),
         "state": asdict(state),
     }
-    draft = folder / "last.draft"
-    torch.save(whole, draft)
-    draft.rename(folder / LAST)
+    with prepare_replacement(folder / LAST) as draft:
+        torch.save(whole, draft)
 
 
 def load_run(folder: Path, network: BackgroundMattingV2, optimizer: Any, mixed: Any, stage: str) -> State:

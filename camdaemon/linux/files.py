@@ -1,0 +1,88 @@
+"""Replacement of a file in one step: a reader, or the machine after a power cut, finds the old file or the new one.
+
+Standard library only. Safe from any thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP)  # file systems that cannot sync a folder: FUSE, network shares
+
+
+def replace_atomically(path: Path, content: bytes | str, *, mode: int | None = None) -> None:
+    """Write `content` (text as UTF-8) to `path`, all of it or nothing. See `prepare_replacement`.
+
+    Args:
+        path: the file to write; its folder is made.
+        content: the whole content.
+        mode: permission bits; default: those of the old file, else what the umask allows.
+
+    Raises:
+        OSError: it cannot be written; the old file is as it was.
+    """
+    with prepare_replacement(path, mode=mode) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def prepare_replacement(path: Path, *, mode: int | None = None) -> Iterator[Path]:
+    """Yield an empty draft in `path`'s folder, with the same ending; it replaces `path` when the block ends well.
+
+    The draft is on the disk (fsync) before it takes the name, and the name is on the disk before this returns. After an
+    exception the draft is removed and the old file is untouched. A symbolic link at `path` is replaced, not followed.
+
+    Args:
+        path: the file to write; its folder is made.
+        mode: permission bits; default: those of the old file, else what the umask allows.
+
+    Raises:
+        OSError: the draft cannot be made, synced or renamed; or what the block raises.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = _permissions(path) if mode is None else mode
+    draft = path.with_name(f".{path.stem}.{threading.get_native_id()}{path.suffix}")
+    draft.unlink(missing_ok=True)  # of a process that was killed and had this thread's number
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode))
+        yield draft
+        _finish(draft, mode)
+        draft.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _permissions(path: Path) -> int | None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
+
+
+def _finish(draft: Path, mode: int | None) -> None:
+    fd = os.open(draft, os.O_RDONLY)
+    try:
+        if mode is not None:
+            os.fchmod(fd, mode)  # the umask may have taken bits away, and a writer may have made another file
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as exc:
+        if exc.errno not in _NOT_SUPPORTED:
+            raise
+    finally:
+        os.close(fd)

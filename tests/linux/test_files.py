@@ -1,0 +1,140 @@
+"""A file is replaced whole or not at all, whatever fails in between."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from camdaemon.linux.files import prepare_replacement, replace_atomically
+
+
+@pytest.fixture
+def target(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_bytes(b"old")
+    return path
+
+
+def names(folder):
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_bytes_and_text_are_written_whole(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.txt"
+    replace_atomically(path, "größer\n")
+    assert path.read_bytes() == "größer\n".encode()
+    replace_atomically(path, b"\x00\xff")
+    assert path.read_bytes() == b"\x00\xff"
+    assert names(path.parent) == ["a.txt"]
+
+
+def test_the_draft_is_hidden_in_the_same_folder_with_the_same_ending(target):
+    with prepare_replacement(target) as draft:
+        assert draft.parent == target.parent
+        assert draft.name.startswith(".")
+        assert draft.suffix == target.suffix
+        draft.write_bytes(b"ne")
+        assert target.read_bytes() == b"old"
+    assert target.read_bytes() == b"ne"
+    assert names(target.parent) == [target.name]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, OSError, KeyboardInterrupt])
+def test_a_writer_that_fails_half_way_leaves_the_old_file(target, error):
+    def write_half():
+        with prepare_replacement(target) as draft:
+            draft.write_bytes(b"ne")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert target.read_bytes() == b"old"
+    assert names(target.parent) == [target.name]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "open", "fchmod"])
+def test_a_call_that_fails_leaves_the_old_file(target, monkeypatch, call):
+    def refuse(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(OSError, match="No space"):
+        replace_atomically(target, b"new")
+    monkeypatch.undo()
+    assert target.read_bytes() == b"old"
+    assert names(target.parent) == [target.name]
+
+
+def test_the_file_is_synced_before_it_takes_the_name_and_the_folder_after(target, monkeypatch):
+    seen = []
+    real_fsync, real_replace = os.fsync, os.replace
+
+    def fsync(fd):
+        kind = "folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file"
+        seen.append((kind, os.fstat(fd).st_size if kind == "file" else None))
+        real_fsync(fd)
+
+    def replace(*args, **kwargs):
+        seen.append(("replace", None))
+        real_replace(*args, **kwargs)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    replace_atomically(target, b"newer")
+    assert seen == [("file", 5), ("replace", None), ("folder", None)]
+
+
+@pytest.mark.parametrize(("number", "is_fatal"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)])
+def test_a_file_system_that_cannot_sync_folders_is_no_error(target, monkeypatch, number, is_fatal):
+    real = os.fsync
+
+    def fsync(fd):
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if is_fatal:
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            replace_atomically(target, b"new")
+    else:
+        replace_atomically(target, b"new")
+    assert target.read_bytes() == b"new"
+
+
+def test_permissions_are_given_or_kept_or_left_to_the_umask(tmp_path):
+    path = tmp_path / "secret"
+    before = os.umask(0o027)
+    try:
+        replace_atomically(path, b"1")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+        replace_atomically(path, b"2", mode=0o606)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o606
+        path.chmod(0o600)
+        with prepare_replacement(path) as draft:
+            assert stat.S_IMODE(draft.stat().st_mode) == 0o600, "private from its first byte on"
+            draft.write_bytes(b"3")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_is_untouched(tmp_path):
+    place, other = tmp_path / "link", tmp_path / "other"
+    other.write_bytes(b"other")
+    other.chmod(0o600)
+    place.symlink_to(other)
+    replace_atomically(place, b"new")
+    assert not place.is_symlink()
+    assert (place.read_bytes(), other.read_bytes()) == (b"new", b"other")
+
+
+def test_the_draft_of_a_killed_process_is_no_obstacle(target):
+    with prepare_replacement(target) as draft:
+        name = draft
+        draft.write_bytes(b"x")
+    name.write_bytes(b"left over")
+    replace_atomically(target, b"new")
+    assert target.read_bytes() == b"new"
+    assert names(target.parent) == [target.name]
