@@ -205,14 +205,14 @@ def test_a_mixture_of_bytes_is_that_of_floats(share):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("appearance", STYLES, ids=str)
 def test_bytes_are_framed_as_floats_are(appearance, channels):
     given = noise(1, channels, 72, 128)
     assert float(away(framed(given, appearance), framed(pixels.unit(given), appearance)).max()) <= 2
 
 
 @pytest.mark.parametrize("edge", [-1.0, 0.0])
-@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("appearance", STYLES, ids=str)
 def test_a_framed_matte_of_bytes_shows_what_that_of_floats_does(appearance, edge):
     """Its foreground counts by its alpha, and only so can they be compared."""
     given, backdrop = Matte(contour(72, 128), noise(2, 3, 72, 128), 5), noise(3, 3, 72, 128)
@@ -232,7 +232,7 @@ MARKER = pixels.tensor(np.full((480, 64, 3), (255, 0, 255), np.uint8))
 
 
 @pytest.mark.parametrize("edge", EDGES)
-@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("appearance", STYLES, ids=str)
 def test_where_bytes_of_alpha_are_0_there_is_the_backdrop_bit_for_bit(appearance, edge):
     """The network's colours beside the person are the room's, here the marker."""
     alpha = contour()

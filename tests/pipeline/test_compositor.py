@@ -307,7 +307,7 @@ def test_the_edge_does_not_change_what_it_is_given(edge):
     assert torch.equal(alpha, before)
 
 
-@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("appearance", STYLES, ids=str)
 def test_where_nobody_is_there_is_exactly_the_backdrop(appearance):
     """Whatever the style: with a matte of zeros, no pixel of the foreground, which is the room here, comes through."""
     backdrop = Picture(noise(1))
@@ -318,7 +318,7 @@ def test_where_nobody_is_there_is_exactly_the_backdrop(appearance):
     assert torch.equal(compositor.paint(scene, nobody(0.0199), room(), 0.2), expected), "a network's noise"
 
 
-@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("appearance", STYLES, ids=str)
 def test_what_was_given_is_not_changed(appearance):
     backdrop, matte, plate = Picture(noise(1)), Matte(noise(2)[:, :1], noise(3), 1), noise(4)
     before = [tensor.clone() for tensor in (backdrop.tensor, matte.alpha, matte.foreground, plate)]
