@@ -1,4 +1,4 @@
-"""camdaemon: a virtual camera that shows you, true to the hair, in front of anything but your room."""
+"""camdaemon: a virtual camera that shows you in front of anything but your room."""
 
 import os
 
