@@ -1,4 +1,4 @@
-"""The fakes are importable from every test, whatever folder it is in; nothing touches the user's own files."""
+"""Tests import helpers by their full names (`tests.fakes`); nothing touches the user's own files."""
 
 import gc
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fakes import FakeSource, RecordingSink, Rig
 
 from camdaemon.config.schema import Config
 from camdaemon.frames import color, pixels
@@ -13,6 +12,7 @@ from camdaemon.frames.composite import composite
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.frames.transfer import Transfer
 from camdaemon.matting import make_matting
+from tests.fakes import FakeSource, RecordingSink, Rig
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 SIZE = Size(1280, 720)

@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fakes import MARKER, FakeSource, PerfectMatting, RecordingSink, Rig, marked, room
 
 from camdaemon.control.commands import Commands
 from camdaemon.errors import ConfigError, DeviceError, MattingError, PlateRefused
@@ -18,6 +17,7 @@ from camdaemon.frames.frame import Content, HostFrame, PixelFormat
 from camdaemon.frames.picture import write
 from camdaemon.pipeline.state import FaultLimit, Mode
 from camdaemon.plate.take import Plate
+from tests.fakes import MARKER, FakeSource, PerfectMatting, RecordingSink, Rig, marked, room
 
 CARD, COMPOSITE, ROOM = Content.CARD, Content.COMPOSITE, Content.ROOM
 

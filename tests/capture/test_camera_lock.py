@@ -8,11 +8,11 @@ import json
 from pathlib import Path
 
 import pytest
-from fake_camera import BOOL, G_CTRL, MENU, S_CTRL, Knob, Knobs, old_webcam, webcam
 
 from camdaemon.capture import lock as locking
 from camdaemon.capture.lock import apply, leftovers, load, lock, restore, save, unlock
 from camdaemon.errors import ConfigError, DeviceError
+from tests.fake_camera import BOOL, G_CTRL, MENU, S_CTRL, Knob, Knobs, old_webcam, webcam
 
 AUTO_EXPOSURE, EXPOSURE_TIME, FOCUS_AUTO = 0x009A0901, 0x009A0902, 0x009A090C
 AUTOMATIC = {

@@ -7,7 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from fake_camera import (
+
+from camdaemon.capture.controls import list_controls, named, set_controls
+from camdaemon.errors import ConfigError, DeviceError
+from camdaemon.linux.v4l2_controls import Control, Flag, Kind
+from tests.fake_camera import (
     BUTTON,
     EXPOSURES,
     INT64,
@@ -21,10 +25,6 @@ from fake_camera import (
     old_webcam,
     webcam,
 )
-
-from camdaemon.capture.controls import list_controls, named, set_controls
-from camdaemon.errors import ConfigError, DeviceError
-from camdaemon.linux.v4l2_controls import Control, Flag, Kind
 
 EXPOSURE_TIME, GAIN, AUTO_EXPOSURE = 0x009A0902, 0x00980913, 0x009A0901
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fake_camera import STAMPS, USUAL, FakeCapture, Rig, Stamp, camera, mode, picture_of
 
 from camdaemon.capture import v4l2 as source_module
 from camdaemon.capture.v4l2 import V4l2Source
@@ -17,6 +16,7 @@ from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import PixelFormat, Size
 from camdaemon.linux import v4l2
 from camdaemon.linux.devices import Device, Mode, Sizes
+from tests.fake_camera import STAMPS, USUAL, FakeCapture, Rig, Stamp, camera, mode, picture_of
 
 VGA, HD = Size(640, 480), Size(1280, 720)
 ORDER = [cv2.CAP_PROP_FOURCC, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import platformdirs
 import pytest
-from fake_camera import S_CTRL, Knob, Knobs, webcam
 from typer.testing import CliRunner
 
 from camdaemon.cli.camera import app
 from camdaemon.errors import ConfigError, DeviceError
+from tests.fake_camera import S_CTRL, Knob, Knobs, webcam
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fakes import RULES, Rig
 
 from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control.commands import Commands
@@ -20,6 +19,7 @@ from camdaemon.frames import card as cards
 from camdaemon.frames.composite import Crop
 from camdaemon.frames.frame import Content
 from camdaemon.pipeline.state import Mode
+from tests.fakes import RULES, Rig
 
 # No two of them mix to the colour that the room is painted in, magenta: they fade into each other.
 GREEN, BLUE, YELLOW = (0, 255, 0), (0, 0, 255), (255, 255, 0)

@@ -22,7 +22,6 @@ from unittest.mock import Mock
 
 import httpx
 import pytest
-from fakes import Rig
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +31,7 @@ from camdaemon.control.limits import MOST_BYTES
 from camdaemon.control.server import ApiServer
 from camdaemon.control.verbs import Verbs
 from camdaemon.errors import ConfigError
+from tests.fakes import Rig
 
 few = settings(
     max_examples=60,

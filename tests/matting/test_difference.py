@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from fakes import assert_keeps_the_contract
 from torch import Tensor
 
 from camdaemon.errors import MattingError
@@ -10,6 +9,7 @@ from camdaemon.frames import pixels
 from camdaemon.frames.composite import Matte
 from camdaemon.matting import Matting
 from camdaemon.matting.difference import DifferenceMatting
+from tests.fakes import assert_keeps_the_contract
 
 NOISE = 0.015  # standard deviation; four gray levels of 255
 BOUND = 0.01  # mean absolute difference of alpha

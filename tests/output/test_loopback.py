@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_loopback import BYTES, CAPTURE, G_FMT, QUERYCAP, S_FMT, S_PARM, SIZE, STREAMON, FakeLoopback
 
 from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.output import placeholder
 from camdaemon.output.loopback import LoopbackSink
+from tests.fake_loopback import BYTES, CAPTURE, G_FMT, QUERYCAP, S_FMT, S_PARM, SIZE, STREAMON, FakeLoopback
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """A virtual camera that is lost and comes back."""
 
 import pytest
-from fakes import SIZE, RecordingSink
 
 from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.output.reopening import ReopeningSink
+from tests.fakes import SIZE, RecordingSink
 
 
 class Clock:

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from fakes import MARKER, PERSON, SIZE, Rig
 
 from camdaemon.control.commands import Commands
 from camdaemon.errors import ConfigError
@@ -19,6 +18,7 @@ from camdaemon.frames import picture as pictures
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.pipeline import preview
 from camdaemon.pipeline.preview import VIEWS, LivePreview
+from tests.fakes import MARKER, PERSON, SIZE, Rig
 
 
 def frame(value: int = 0, size: Size = SIZE, fmt: PixelFormat = PixelFormat.RGB) -> HostFrame:

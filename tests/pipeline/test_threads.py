@@ -7,7 +7,6 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 import torch
-from fakes import MARKER, PERSON, SIZE, FakeSource, PerfectMatting, RecordingSink, Rig
 
 from camdaemon.errors import ControlError, DeviceError, MattingError
 from camdaemon.frames import card as cards
@@ -17,6 +16,7 @@ from camdaemon.pipeline import loops
 from camdaemon.pipeline.state import CameraDemand, Mode, Scene
 from camdaemon.pipeline.worker import REFUSED
 from camdaemon.tools.contact_sheet import MomentJob
+from tests.fakes import MARKER, PERSON, SIZE, FakeSource, PerfectMatting, RecordingSink, Rig
 
 CARD, COMPOSITE, ROOM = Content.CARD, Content.COMPOSITE, Content.ROOM
 

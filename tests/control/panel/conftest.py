@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
 
 from camdaemon.control.panel import PanelServer
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fake_daemon import FakeDaemon
+from tests.control.panel.fake_daemon import FakeDaemon
 
 
 @dataclass

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from fake_daemon import FakeDaemon, gradient, jpeg
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from camdaemon.capture.pattern import PatternSource
 from camdaemon.control import api
 from camdaemon.control.panel import PanelServer
 from camdaemon.frames.frame import Size
+from tests.control.panel.fake_daemon import FakeDaemon, gradient, jpeg
 
 SIZE = Size(640, 360)
 MOMENT = 190  # the pattern's frame in the pictures, at 30 fps

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from fakes import assert_keeps_the_contract
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from camdaemon.matting.bgmv2.engines import BaseEngines
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from camdaemon.matting.bgmv2.tiles import TiledRefiner, Tiles
 from camdaemon.model import SIDE, BackgroundMattingV2, Output, Selection, base_size, fold_batch_norms
+from tests.fakes import assert_keeps_the_contract
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import assert_keeps_the_contract
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from camdaemon.matting.bgmv2.hidden import DenseBase
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, base_for, default_weights, selection_for
 from camdaemon.matting.effort import Effort
 from camdaemon.model import BackgroundMattingV2
+from tests.fakes import assert_keeps_the_contract
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

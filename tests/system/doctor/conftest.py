@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "setup"))
-
-from fake_machine import FakeMachine
-
 from camdaemon.config.schema import Config
 from camdaemon.system.doctor.examine import CHECKS, findings
 from camdaemon.system.doctor.findings import Context, Finding
 from camdaemon.system.setup.machine import Answer
+from tests.system.setup.fake_machine import FakeMachine
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fake_machine import DEBIAN, FEDORA, SECURE_BOOT, UBUNTU
 
 from camdaemon.system.doctor.findings import Finding, Level
 from camdaemon.system.setup.machine import Answer
+from tests.system.setup.fake_machine import DEBIAN, FEDORA, SECURE_BOOT, UBUNTU
 
 KEEP_FORMAT = 0x0098F900
 

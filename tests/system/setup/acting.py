@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from fake_machine import FakeMachine
 
 from camdaemon.system.setup.perform import set_up
 from camdaemon.system.setup.plan import make_plan
 from camdaemon.system.setup.steps import Wanted
+from tests.system.setup.fake_machine import FakeMachine
 
 OPTIONS = "options v4l2loopback devices=1 video_nr=10 card_label=camdaemon exclusive_caps=1 max_buffers=4"
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fake_machine import FakeMachine
+from tests.system.setup.fake_machine import FakeMachine
 
 
 @pytest.fixture

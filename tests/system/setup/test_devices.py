@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from acting import OPTIONS, again_is_nothing, commands, run
-from fake_machine import FEDORA, UBUNTU
 
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.system.setup import files
 from camdaemon.system.setup.steps import Wanted
+from tests.system.setup.acting import OPTIONS, again_is_nothing, commands, run
+from tests.system.setup.fake_machine import FEDORA, UBUNTU
 
 
 def test_ubuntu_with_0_12_reloads_and_brings_the_others_back(fake):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from fake_machine import MODULE, FakeMachine
 
 from camdaemon.errors import CamdaemonError
 from camdaemon.system.setup import files
 from camdaemon.system.setup.perform import set_up, take_away
 from camdaemon.system.setup.steps import Wanted
+from tests.system.setup.fake_machine import MODULE, FakeMachine
 
 
 def never(_: str) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from acting import OPTIONS, again_is_nothing, commands, run
-from fake_machine import FEDORA
 
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.system.setup import files
 from camdaemon.system.setup.plan import make_plan
 from camdaemon.system.setup.shown import typed
 from camdaemon.system.setup.steps import Wanted
+from tests.system.setup.acting import OPTIONS, again_is_nothing, commands, run
+from tests.system.setup.fake_machine import FEDORA
 
 
 def test_a_fresh_debian_says_what_to_install_and_does_nothing(fake, capsys):

@@ -1,6 +1,5 @@
 """Fixtures of the training tests."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,10 +9,7 @@ import torch
 from camdaemon.tools.train.layouts import find
 from camdaemon.tools.train.packing import pack_people, pack_plates
 from camdaemon.tools.train.scenes import Scenes
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from training_data import make_people, make_plates
+from tests.tools.train.training_data import make_people, make_plates
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from training_data import make_people, make_plates, make_video, person
 
 from camdaemon.errors import ConfigError
 from camdaemon.tools.train.layouts import FRAMES_OF_A_VIDEO, Person, find
 from camdaemon.tools.train.packing import PERSON_SIDE, PIECE_BYTES, PLATE_SIZE, pack_people, pack_plates
+from tests.tools.train.training_data import make_people, make_plates, make_video, person
 
 
 def test_people_and_plates(data: Path) -> None:
