@@ -23,8 +23,9 @@ from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.frames.transfer import Transfer
 from camdaemon.matting.effort import Effort
+from camdaemon.pipeline.camera_reader import CameraInput
 from camdaemon.pipeline.compositor import Compositor
-from camdaemon.pipeline.loops import CameraInput, OutputStage
+from camdaemon.pipeline.loops import OutputStage
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Scene, SharedState

@@ -403,8 +403,8 @@ def test_when_the_camera_is_closed_its_last_moment_is_not_shown_again():
     rig = Rig(stale_after_s=30.0)
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 3))
-    rig.state.demand.sleep(True)
-    assert rig.state.resting.wait(5)
+    rig.state.camera.fall_asleep()
+    assert rig.state.camera.wait_closed(5)
     since = len(rig.sink.frames) + 2  # one may be on its way
     rig.run_until(lambda: len(rig.sink.frames) > since + 3)
     assert set(rig.sink.contents()[since:]) == {CARD}

@@ -22,7 +22,8 @@ from camdaemon.control.verbs import BackdropFile, Turn
 from camdaemon.errors import CamdaemonError, ConfigError, ControlError, PlateRefused
 from camdaemon.frames.card import Card
 from camdaemon.frames.frame import Size
-from camdaemon.pipeline.state import PLATE, Mode, Scene
+from camdaemon.pipeline.camera_state import PLATE
+from camdaemon.pipeline.state import Mode, Scene
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.plate import store
 from camdaemon.plate.take import Plate, PlateJob
@@ -63,7 +64,7 @@ class Commands:
         if not self._taking.acquire(blocking=False):
             raise PlateRefused("a plate is being taken already; wait for it, then: camdaemon plate")
         try:
-            with self._pipeline.state.demand.held(PLATE):
+            with self._pipeline.state.camera.hold(PLATE):
                 taken = self._take_plate(countdown)
         finally:
             self._taking.release()
@@ -78,7 +79,7 @@ class Commands:
             return f"The plate is taken, but will be gone after a restart: {exc}"
 
     def _take_plate(self, countdown: float) -> Plate:
-        before = self.holder.for_plate(lambda: self._pipeline.state.trouble is None)
+        before = self.holder.for_plate(lambda: self._pipeline.state.camera.has_frames)
         try:
             job = PlateJob(self._config.plate_taking, countdown)
             self._pipeline.submit(job)
@@ -239,12 +240,11 @@ class Commands:
         return self.gallery.files()
 
     def scenes(self) -> list[str]:
-        """See Verbs.scenes."""
         return list(self._config.scenes)
 
     def status(self) -> dict[str, object]:
         """See Verbs.status: the scene, the camera, the sink, and Metrics.snapshot."""
-        pipeline, scene, trouble = self._pipeline, self._pipeline.state.scene, self._pipeline.state.trouble
+        pipeline, scene, trouble = self._pipeline, self._pipeline.state.scene, self._pipeline.state.camera.card
         return {
             "pid": os.getpid(),
             "uptime_s": round(time.monotonic() - self._started, 1),
@@ -264,7 +264,7 @@ class Commands:
             "blur": scene.appearance.blur,
             "taking": self._taking.locked(),
             "plate": "taken" if scene.plate is not None else "missing",
-            "demand": self._pipeline.state.demand.reasons(),
+            "demand": self._pipeline.state.camera.reasons(),
             "camera": "ok" if trouble is None else trouble.title.lower(),
             **pipeline.metrics.snapshot(),
         }

@@ -27,12 +27,14 @@ from camdaemon.output import Sink, open_sink
 from camdaemon.output.audience import can_tell
 from camdaemon.output.reopening import ReopeningSink
 from camdaemon.output.tee import TeeSink
+from camdaemon.pipeline.camera_reader import CameraInput
+from camdaemon.pipeline.camera_state import ALWAYS, CameraState
 from camdaemon.pipeline.compositor import Compositor
 from camdaemon.pipeline.governor import Governor
-from camdaemon.pipeline.loops import CameraInput, OutputStage
+from camdaemon.pipeline.loops import OutputStage
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
-from camdaemon.pipeline.state import ALWAYS, CameraDemand, FaultLimit, Scene, SharedState
+from camdaemon.pipeline.state import FaultLimit, Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.pipeline.worker import Engine, FrameProcessor
 from camdaemon.plate import store
@@ -94,7 +96,7 @@ def build(
         engine = run_in_thread(lambda: engines.first(device, matting), "engine")
         card_cache, preview = CardCache(sink.fmt, size), LivePreview()
         waits = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
-        demand = CameraDemand() if source.live and _on_demand(config) else CameraDemand(ALWAYS)
+        camera_state = CameraState() if source.live and _on_demand(config) else CameraState(ALWAYS)
         fault_limit = FaultLimit(_FAULTS if sink.live else 0)
         pipeline = Pipeline(
             camera=CameraInput(source, reopen, playing.frames),
@@ -102,7 +104,7 @@ def build(
             stage=OutputStage(sink, card_cache, preview, *waits),
             state=SharedState(
                 Scene(backdrop, plate, appearance=appearance_of(config), max_coverage=config.max_coverage),
-                demand=demand,
+                camera=camera_state,
                 fault_limit=fault_limit,
             ),
             metrics=metrics,

@@ -21,7 +21,8 @@ from camdaemon.daemon.status_line import status_line
 from camdaemon.frames import picture
 from camdaemon.linux.systemd import ServiceManager
 from camdaemon.output.audience import follow
-from camdaemon.pipeline.state import VIEWERS, SharedState
+from camdaemon.pipeline.camera_state import VIEWERS
+from camdaemon.pipeline.state import SharedState
 from camdaemon.pipeline.threads import Pipeline
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def running(
                 time.sleep(0.001)
         pipeline.start()
         undo.callback(pipeline.stop)
-        if not pipeline.state.demand.there:
+        if not pipeline.state.camera.is_needed:
             undo.callback(_follow_viewers(pipeline.state, config.sinks).set)
         from camdaemon.daemon.surfaces import controlled, invite  # loads while the first frame is in work
 
@@ -88,7 +89,7 @@ def _follow_viewers(state: SharedState, paths: list[str]) -> threading.Event:
     stop = threading.Event()
 
     def told(watched: bool) -> None:
-        (state.demand.add if watched else state.demand.remove)(VIEWERS)
+        (state.camera.add_reason if watched else state.camera.remove_reason)(VIEWERS)
 
     for path in paths:
         threading.Thread(target=follow, args=(path, told, stop), name="audience", daemon=True).start()

@@ -21,7 +21,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames import card
 from camdaemon.linux import desktop
 from camdaemon.linux.sleep import SleepWatch
-from camdaemon.pipeline.state import PANEL
+from camdaemon.pipeline.camera_state import PANEL
 from camdaemon.pipeline.threads import Pipeline
 
 log = logging.getLogger(__name__)
@@ -66,19 +66,22 @@ class _Looking:
     """The viewfinder, and the camera to go with it: whoever looks at the panel wants to see something."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._viewfinder, self._demand = pipeline.stage.preview, pipeline.state.demand
+        self._viewfinder, self._camera = pipeline.stage.preview, pipeline.state.camera
 
     def jpeg(self, view: str, after: int, timeout: float) -> tuple[int, bytes] | None:
         """See Preview.jpeg."""
-        with self._demand.held(PANEL):
+        with self._camera.hold(PANEL):
             return self._viewfinder.jpeg(view, after, timeout)
 
 
 def _fall_asleep(pipeline: Pipeline, asleep: bool) -> None:
     """Before the machine sleeps, close the camera: it may be another one, or none, when the machine wakes up."""
-    pipeline.state.demand.sleep(asleep)
-    if asleep and pipeline.camera.first.live:
-        pipeline.state.resting.wait(_CLOSING_S)
+    if not asleep:
+        pipeline.state.camera.wake_up()
+        return
+    pipeline.state.camera.fall_asleep()
+    if pipeline.camera.first.live:
+        pipeline.state.camera.wait_closed(_CLOSING_S)
 
 
 class _Keys:

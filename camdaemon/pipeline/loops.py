@@ -1,89 +1,71 @@
-"""The bodies of the three threads, in a frame's order: capture → work → publish. What they share is in `show`."""
+"""The bodies of the three threads, in the order of a frame: capture → work → publish."""
 
 from __future__ import annotations
 
 import logging
+import queue
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
-from camdaemon.capture import Source
 from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frames import card as cards
-from camdaemon.frames.card import CardCache
+from camdaemon.frames.card import Card, CardCache
 from camdaemon.frames.frame import Content, HostFrame
 from camdaemon.frames.handoff import Closed, Mailbox, Pool
+from camdaemon.frames.job import Job
 from camdaemon.linux.threads import lower_priority
 from camdaemon.output import Sink
+from camdaemon.pipeline.camera_reader import CameraInput, CameraReader
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Mode, SharedState
 from camdaemon.pipeline.worker import FrameProcessor
 
 log = logging.getLogger(__name__)
-_LINGER_S = 2.0  # after the last viewer: programs close and open again while they are set up
-_LOOK_S = 0.5  # between two looks at the stop flag while nobody watches
-_IDLE_S = 0.5  # between two cards while nobody watches: enough to be listed, and for readers not to hang
 
-
-@dataclass(frozen=True, slots=True)
-class CameraInput:
-    """What the capture thread is given: the source opened at start, how to get it back, how many frames to deliver."""
-
-    first: Source
-    reopen: Callable[[], Source]
-    limit: int | None = None
+_LINGER_S = 2.0  # from the last viewer to closing the camera: programs close and open again while they are set up
+_IDLE_S = 0.5  # between two cards while nothing needs the camera: keeps the device listed and readers from hanging
 
 
 @dataclass(frozen=True, slots=True)
 class OutputStage:
-    """What the output thread is given: the sink, the cards in its format, and its two time-outs in seconds.
-
-    repeat_s None: never repeat (a file gets each frame once).
-    """
+    """What the output thread is given."""
 
     sink: Sink
-    card_cache: CardCache
+    card_cache: CardCache  # in the sink's format
     preview: LivePreview
-    repeat_s: float | None
-    stale_after_s: float
+    repeat_s: float | None  # seconds until the last frame is repeated; None: never (a file gets each frame once)
+    stale_after_s: float  # age in seconds from which a frame is not shown any more
+
+
+# ---- capture
 
 
 def capture_loop(
     camera: CameraInput, pool: Pool, inbox: Mailbox[HostFrame], state: SharedState, metrics: Metrics
 ) -> None:
-    """Body of the capture thread, which owns the source. Ends with StreamEnded (clip, limit) or Closed (inbox)."""
-    source, seq, needed = camera.first, 0, 0.0
-    lower_priority()  # a frame in work waits for all of its threads, the next frame has time until that one is done
+    """Run the capture thread, which owns the source and moves `state.camera`.
+
+    Raises:
+        StreamEnded: The clip or the limit of frames is over, or the pipeline stops.
+        Closed: The inbox was closed.
+    """
+    reader, seq = CameraReader(camera, state, metrics), 0
+    lower_priority()  # a frame in work waits for the slowest of its threads; the next frame has time until then
     try:
-        while not state.stopping.is_set() and seq != camera.limit:
-            now = time.monotonic()
-            needed = now if state.demand.there else needed
-            if source.live and (state.demand.asleep or now - needed > _LINGER_S):
-                source = _rested(source, camera, state, metrics)
+        while not state.camera.is_stopping and seq != camera.limit:
+            if reader.source.live and state.camera.may_close(_LINGER_S):
+                reader.close_until_needed()
                 continue
             frame = pool.acquire()
-            try:
-                with metrics.step("capture"):
-                    source.read(frame)
-            except DeviceError as exc:
+            if not reader.read_or_reopen(frame):
                 pool.release(frame)
-                if not source.live:
-                    raise
-                source.close()
-                source = _reopened(camera, exc, state, metrics)
                 continue
-            except Exception as exc:
-                pool.release(frame)
-                if not source.live or not state.fault_limit.record():
-                    raise
-                log.exception("the camera's reader failed, trying it anew")
-                source.close()
-                source = _reopened(camera, DeviceError(str(exc)), state, metrics)
-                continue
-            frame.seq, seq, state.trouble = seq, seq + 1, None
+            frame.seq, seq = seq, seq + 1
+            state.camera.mark_running()
             metrics.captured()
             displaced = inbox.put(frame)
             if displaced is not None:
@@ -91,58 +73,10 @@ def capture_loop(
                 metrics.count("dropped")
         raise StreamEnded("stopped")
     finally:
-        source.close()
+        reader.source.close()
 
 
-def _rested(source: Source, camera: CameraInput, state: SharedState, metrics: Metrics) -> Source:
-    """Close the camera until somebody needs it; a card shows meanwhile, and before: a virtual camera keeps its last
-    picture for whoever comes next."""
-    state.veiled.clear()
-    state.trouble = cards.STANDBY
-    state.veiled.wait(_LOOK_S)
-    source.close()
-    state.resting.set()
-    log.info("%s: the camera is closed", "the machine goes to sleep" if state.demand.asleep else "nobody watches")
-    while not state.demand.wait(_LOOK_S):
-        if state.stopping.is_set():
-            raise StreamEnded("stopped while nobody watched")
-    state.resting.clear()
-    log.info("somebody watches (%s): the camera opens", ", ".join(state.demand.reasons()))
-    metrics.count("wakes")
-    try:
-        return _opened(camera)
-    except DeviceError as exc:
-        return _reopened(camera, exc, state, metrics)
-
-
-def _opened(camera: CameraInput) -> Source:
-    """The camera again, as it was; DeviceError when it is gone or comes back as another."""
-    source = camera.reopen()
-    if (source.fmt, source.size) != (camera.first.fmt, camera.first.size):
-        source.close()
-        raise DeviceError(f"it came back with {source.fmt} {source.size} instead of {camera.first.size}")
-    return source
-
-
-def _reopened(camera: CameraInput, lost: DeviceError, state: SharedState, metrics: Metrics) -> Source:
-    """Try until the camera is back, with back-off from 0.5 to 5 s; the card shows meanwhile."""
-    state.trouble, pause = cards.LOST, 0.5
-    log.warning("camera lost, trying to reopen it: %s", lost)
-    while not state.stopping.wait(pause):
-        if not state.demand.there:  # it is closed already, and nobody needs it
-            state.resting.set()
-            continue
-        state.resting.clear()
-        try:
-            source = _opened(camera)
-        except DeviceError as exc:
-            pause = min(2 * pause, 5.0)
-            log.info("not yet: %s", exc)
-        else:
-            metrics.count("reconnects")
-            log.warning("camera is back: %s", source.name)
-            return source
-    raise StreamEnded("stopped while the camera was lost")
+# ---- work
 
 
 def work_loop(
@@ -153,62 +87,89 @@ def work_loop(
     outputs: Pool,
     state: SharedState,
 ) -> None:
-    """Body of the worker thread, which alone touches the accelerator. Ends with Closed when a mailbox is closed."""
+    """Run the worker thread, which alone touches the accelerator. Raises Closed when a mailbox is closed."""
     with torch.inference_mode():
         while True:
             frame = inbox.take()
             if frame is None:
                 continue
-            while processor.job is None and not state.jobs.empty():
-                job = state.jobs.get()
-                processor.job = job if job.future.set_running_or_notify_cancel() else None
+            if processor.job is None:
+                processor.job = _next_job(state.jobs)
             if processor.should_skip(frame):
                 inputs.release(frame)
                 processor.metrics.count("left_out")
                 continue
-            out, began = outputs.acquire(), time.monotonic()
-            try:
-                processor.run(frame, inputs, state.scene, out)
-                processor.record_time(time.monotonic() - began, out)
-            except Exception:
-                if not state.fault_limit.record():
-                    raise
-                log.exception("frame %d failed, and the card shows instead", out.seq)
-                processor.metrics.count("faults")
-                processor.card_cache.copy_to(cards.NO_MATTE, out)
+            out = outputs.acquire()
+            _process(processor, frame, inputs, out, state)
             displaced = outbox.put(out)
             if displaced is not None:
                 outputs.release(displaced)
 
 
+def _next_job(jobs: queue.SimpleQueue[Job]) -> Job | None:
+    """Take the first job that was not cancelled while it waited."""
+    while not jobs.empty():
+        job = jobs.get()
+        if job.future.set_running_or_notify_cancel():
+            return job
+    return None
+
+
+def _process(processor: FrameProcessor, frame: HostFrame, inputs: Pool, out: HostFrame, state: SharedState) -> None:
+    """Fill `out` from `frame`; with the card after an unexpected exception, unless there were too many."""
+    began = time.monotonic()
+    try:
+        processor.run(frame, inputs, state.scene, out)
+        processor.record_time(time.monotonic() - began, out)
+    except Exception:
+        state.fault_limit.record()
+        if state.fault_limit.is_exceeded:
+            raise
+        log.exception("frame %d failed, showing the card", out.seq)
+        processor.metrics.count("faults")
+        processor.card_cache.copy_to(cards.NO_MATTE, out)
+
+
+# ---- publish
+
+
+class Choice(NamedTuple):
+    """What viewers get next."""
+
+    card: Card | None  # None: the frame itself
+    is_refused: bool = False  # the frame is fresh and not safe, which nothing but the last gate noticed
+
+
 def publish_loop(
     stage: OutputStage, outbox: Mailbox[HostFrame], outputs: Pool, state: SharedState, metrics: Metrics
 ) -> None:
-    """Body of the output thread, which owns the sink. Shows only what `HostFrame.may_be_published` allows, and the card
-    last, whatever happens. Raises DeviceError when the sink is lost."""
+    """Run the output thread, which owns the sink. Whatever ends it, the card is written last.
+
+    Raises:
+        DeviceError: The sink is lost.
+        Closed: The outbox was closed.
+    """
     spare, last = HostFrame.empty(stage.sink.fmt, stage.sink.size), None
     ending = cards.FAULT
     try:
-        if stage.sink.live:  # a virtual camera is listed from its first frame on: that one need not wait for the camera
+        if stage.sink.live:  # a virtual camera is listed from its first frame on, and need not wait for the camera's
             stage.sink.write(presentable(None, spare, stage, state, metrics))
             state.first_published.set()
         while True:
-            idle = state.veiled.is_set() and not state.demand.there
-            new = outbox.take(_IDLE_S if idle else stage.repeat_s)
-            if new is not None:
-                if last is not None:
-                    outputs.release(last)
-                last = new
-            if last is not None and state.trouble is not None and last.content is not Content.CARD:
-                outputs.release(last)  # the camera was closed: whoever comes back must not see that moment again
+            new = outbox.take(_IDLE_S if state.camera.is_idle else stage.repeat_s)
+            if new is not None and last is not None:
+                outputs.release(last)
+            last = last if new is None else new
+            if last is not None and last.content is not Content.CARD and not state.camera.has_frames:
+                outputs.release(last)  # the next viewer must not see a moment from before the camera was closed
                 last = None
             shown = presentable(last, spare, stage, state, metrics)
             with metrics.step("write"):
                 stage.sink.write(shown)
-            (state.veiled.set if shown.content is Content.CARD else state.veiled.clear)()
+            state.camera.record_published(is_card=shown.content is Content.CARD)
             stage.preview.published(shown)
             if new is None:
-                metrics.repeated(camera=state.trouble is None)
+                metrics.repeated(camera=state.camera.has_frames)
             else:
                 metrics.published(shown)
             state.first_published.set()
@@ -216,40 +177,54 @@ def publish_loop(
         ending = cards.OFF if exc.cause is None or isinstance(exc.cause, StreamEnded) else cards.FAULT
         raise
     finally:
-        _last_card(stage, spare, ending)
+        _write_last_card(stage, spare, ending)
+
+
+def choose(last: HostFrame | None, mode: Mode, missing: Card | None, is_fresh: bool) -> Choice:
+    """Choose what viewers may see now. This is the last gate: it fails closed.
+
+    Args:
+        last: The newest frame of the worker, if any.
+        mode: Of this moment, not of when `last` was made.
+        missing: The card for having no frames from the camera; None while they come.
+        is_fresh: Whether `last` is young enough to be shown.
+    """
+    if last is None:
+        return Choice(missing or cards.STARTING)
+    if last.content is Content.CARD and (is_fresh or missing is None):
+        return Choice(None)  # a card may be old: what it says still holds
+    if not is_fresh:
+        return Choice(missing or cards.NO_MATTE)
+    if mode is Mode.CARD:
+        return Choice(cards.OFF)
+    if last.may_publish(allow_raw=mode is Mode.PASSTHROUGH):
+        return Choice(None)
+    return Choice(cards.NO_MATTE, is_refused=True)
 
 
 def presentable(
     last: HostFrame | None, spare: HostFrame, stage: OutputStage, state: SharedState, metrics: Metrics
 ) -> HostFrame:
-    """`last` if viewers may see it now, else `spare` with the fitting card on it (law 4, the last gate)."""
-    now, mode = time.monotonic(), state.scene.mode
-    fresh = last is not None and now - last.t <= stage.stale_after_s
-    if last is None:
-        card = state.trouble or cards.STARTING
-    elif last.content is Content.CARD and (fresh or state.trouble is None):
-        return last  # a card may be old: what it says still holds
-    elif not fresh:
-        card = state.trouble or cards.NO_MATTE
-    elif mode is Mode.CARD:
-        card = cards.OFF
-    elif last.may_publish(allow_raw=mode is Mode.PASSTHROUGH):
-        return last
-    else:
+    """Return `last` if viewers may see it now, else `spare` with the card of `choose` on it."""
+    now = time.monotonic()
+    is_fresh = last is not None and now - last.t <= stage.stale_after_s
+    card, is_refused = choose(last, state.scene.mode, state.camera.card, is_fresh)
+    if is_refused:
         metrics.count("refused")
-        card = cards.NO_MATTE
+    if card is None and last is not None:
+        return last
     spare.t, spare.seq = now, last.seq if last is not None else -1
-    stage.card_cache.copy_to(card, spare)
+    stage.card_cache.copy_to(card or cards.NO_MATTE, spare)
     return spare
 
 
-def _last_card(stage: OutputStage, spare: HostFrame, card: cards.Card) -> None:
+def _write_last_card(stage: OutputStage, spare: HostFrame, card: Card) -> None:
     try:
         if stage.sink.live:
             spare.t = time.monotonic()
             stage.card_cache.copy_to(card, spare)
             stage.sink.write(spare)
     except DeviceError as exc:
-        log.warning("the last card was not shown: %s", exc)
+        log.warning("last card not shown: %s", exc)
     finally:
         stage.sink.close()

@@ -15,7 +15,8 @@ from camdaemon.errors import ControlError, DeviceError, StreamEnded
 from camdaemon.frames.frame import HostFrame
 from camdaemon.frames.handoff import Closed, Mailbox
 from camdaemon.frames.job import Job
-from camdaemon.pipeline.loops import CameraInput, OutputStage, capture_loop, publish_loop, work_loop
+from camdaemon.pipeline.camera_reader import CameraInput
+from camdaemon.pipeline.loops import OutputStage, capture_loop, publish_loop, work_loop
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.state import SharedState
 from camdaemon.pipeline.worker import EngineSnapshot, FrameProcessor
@@ -66,6 +67,7 @@ class Pipeline:
         if self.ended.is_set():
             raise ControlError("the pipeline has stopped; start it with: camdaemon run")
         self.state.jobs.put(job)
+        self.state.first_submitted.set()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Whether the pipeline has ended, after at most `timeout` seconds."""
@@ -76,7 +78,7 @@ class Pipeline:
 
         Re-raises the exception that a thread died of, unless it was an orderly end.
         """
-        self.state.stopping.set()
+        self.state.camera.stop()
         self._inbox.close()
         for thread in reversed(self._threads):
             if thread.name == "output":
@@ -106,6 +108,7 @@ class Pipeline:
             self._outbox.close(cause)
         if name == "output":
             self.ended.set()
+            self.state.first_published.set()
 
     def _abandon_jobs(self) -> None:
         jobs = [self.processor.job] if self.processor.job is not None else []

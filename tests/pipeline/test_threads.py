@@ -13,7 +13,8 @@ from camdaemon.frames import card as cards
 from camdaemon.frames.card import Card
 from camdaemon.frames.frame import Content, Size
 from camdaemon.pipeline import loops
-from camdaemon.pipeline.state import CameraDemand, Mode, Scene
+from camdaemon.pipeline.camera_state import CameraState
+from camdaemon.pipeline.state import Mode, Scene
 from camdaemon.pipeline.worker import REFUSED
 from camdaemon.tools.contact_sheet import MomentJob
 from tests.fakes import MARKER, PERSON, SIZE, FakeSource, PerfectMatting, RecordingSink, Rig
@@ -82,7 +83,7 @@ def test_stopping_twice_says_the_same_both_times(start):
 
 def test_stopping_while_the_camera_is_lost_does_not_wait_for_it(start):
     rig = start(Rig(source=FakeSource(script={3: DeviceError("unplugged; type: true")})))
-    rig.run_until(lambda: rig.state.trouble is not None and rig.state.trouble.title == "Camera lost")
+    rig.run_until(lambda: rig.state.camera.card is not None and rig.state.camera.card.title == "Camera lost")
     began = time.monotonic()
     rig.pipeline.stop()
     assert time.monotonic() - began < 1
@@ -362,22 +363,22 @@ def test_while_nobody_watches_the_camera_is_closed_and_a_card_shows(start, monke
         return opened[-1]
 
     rig = Rig(reopen=reopen)
-    rig.state.demand = CameraDemand()
+    rig.state.camera = CameraState()
     start(rig)
     rig.run_until(lambda: rig.source.closed)
-    assert rig.state.trouble is cards.STANDBY
+    assert rig.state.camera.card is cards.STANDBY
     idle = len(rig.sink.frames)
     rig.run_until(lambda: len(rig.sink.frames) > idle + 5)
     assert not opened, "nobody asked for it"
     calls = rig.matting.calls
     assert set(rig.sink.contents()[idle + 1 :]) == {Content.CARD}, "a card keeps the device listed"
     assert rig.matting.calls == calls, "no inference"
-    rig.state.demand.add("viewers")
+    rig.state.camera.add_reason("viewers")
     rig.run_until(rig.published(Content.COMPOSITE, since=idle))
     assert len(opened) == 1
-    rig.state.demand.remove("viewers")
+    rig.state.camera.remove_reason("viewers")
     rig.run_until(lambda: opened[0].closed)
-    with rig.state.demand.held("plate"):
+    with rig.state.camera.hold("plate"):
         rig.run_until(lambda: len(opened) == 2)
 
 
@@ -386,12 +387,12 @@ def test_the_card_is_out_before_the_camera_closes(start, monkeypatch, turn):
     """Whoever comes next reads the virtual camera's last picture first."""
     monkeypatch.setattr(loops, "_LINGER_S", 0.1 + 0.01 * turn)
     rig = Rig()
-    rig.state.demand = CameraDemand("viewers")
+    rig.state.camera = CameraState("viewers")
     last = []
     monkeypatch.setattr(rig.source, "close", lambda: last.append(rig.sink.contents()[-1]))
     start(rig)
     rig.run_until(rig.published(COMPOSITE))
-    rig.state.demand.remove("viewers")
+    rig.state.camera.remove_reason("viewers")
     rig.run_until(lambda: last)
     assert last == [CARD]
 
@@ -399,13 +400,13 @@ def test_the_card_is_out_before_the_camera_closes(start, monkeypatch, turn):
 def test_a_short_gap_between_viewers_keeps_the_camera_open(start, monkeypatch):
     monkeypatch.setattr(loops, "_LINGER_S", 5.0)
     rig = Rig()
-    rig.state.demand = CameraDemand("viewers")
+    rig.state.camera = CameraState("viewers")
     start(rig)
     rig.run_until(rig.published(Content.COMPOSITE))
-    rig.state.demand.remove("viewers")
+    rig.state.camera.remove_reason("viewers")
     since = len(rig.sink.frames)
     rig.run_until(lambda: len(rig.sink.frames) > since + 3)
-    rig.state.demand.add("viewers")
+    rig.state.camera.add_reason("viewers")
     rig.run_until(rig.published(Content.COMPOSITE, since=since))
     assert not rig.source.closed
 
@@ -418,13 +419,13 @@ def test_before_the_machine_sleeps_the_camera_is_closed_at_once(start):
         return opened[-1]
 
     rig = Rig(reopen=reopen)
-    rig.state.demand = CameraDemand("viewers")
+    rig.state.camera = CameraState("viewers")
     start(rig)
     rig.run_until(rig.published(Content.COMPOSITE))
-    rig.state.demand.sleep(True)
-    assert rig.state.resting.wait(1.5), "not only after the pause for viewers who come back"
+    rig.state.camera.fall_asleep()
+    assert rig.state.camera.wait_closed(1.5), "not only after the pause for viewers who come back"
     assert rig.source.closed
-    rig.state.demand.sleep(False)
+    rig.state.camera.wake_up()
     rig.run_until(rig.published(Content.COMPOSITE, since=len(rig.sink.frames)))
     assert len(opened) == 1
 
@@ -437,11 +438,11 @@ def test_a_lost_camera_is_not_looked_for_while_nobody_needs_it(start):
         return FakeSource()
 
     rig = Rig(source=FakeSource(script={5: DeviceError("unplugged; type: true")}), reopen=reopen)
-    rig.state.demand = CameraDemand("viewers")
-    rig.source._script[4] = lambda: rig.state.demand.remove("viewers")
+    rig.state.camera = CameraState("viewers")
+    rig.source._script[4] = lambda: rig.state.camera.remove_reason("viewers")
     start(rig)
-    assert rig.state.resting.wait(5)
+    assert rig.state.camera.wait_closed(5)
     assert not asked
-    rig.state.demand.add("viewers")
+    rig.state.camera.add_reason("viewers")
     rig.run_until(rig.published(Content.COMPOSITE, since=len(rig.sink.frames)))
     assert len(asked) == 1

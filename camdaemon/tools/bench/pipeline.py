@@ -8,7 +8,8 @@ from collections.abc import Callable
 from camdaemon.capture import Source
 from camdaemon.errors import MattingError
 from camdaemon.output.null import NullSink
-from camdaemon.pipeline.loops import CameraInput, OutputStage
+from camdaemon.pipeline.camera_reader import CameraInput
+from camdaemon.pipeline.loops import OutputStage
 from camdaemon.pipeline.state import SharedState
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.tools.bench.footage import Camera as CameraLike
