@@ -14,6 +14,8 @@ A message says what failed, why, and ends with what to type.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class CamdaemonError(Exception):
     """Base of all errors meant for people. `exit_code` is what the command line exits with."""
@@ -51,3 +53,16 @@ class PlateRefused(CamdaemonError):
 
 class ControlError(CamdaemonError):
     """The running daemon could not be reached, or refused a command."""
+
+
+def find_closest(word: str, choices: Iterable[str]) -> str | None:
+    """Return the one of `choices` that `word` is probably a slip of; None when none is near."""
+    import difflib  # only a mistake needs it
+
+    return next(iter(difflib.get_close_matches(word, choices, 1)), None)
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return 'did you mean X?' with the closest of `choices`, or '' when none is near."""
+    closest = find_closest(word, choices)
+    return f"did you mean {closest}?" if closest else ""

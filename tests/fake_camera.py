@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from camdaemon.capture import v4l2 as source_module
 from camdaemon.capture.v4l2 import V4l2Source
 from camdaemon.frames.frame import HostFrame, Size
-from camdaemon.linux import devices, v4l2
+from camdaemon.linux import devices, holders, v4l2
 from camdaemon.linux.devices import Device, Mode, Rates, Sizes
 
 VGA = Size(640, 480)
@@ -150,7 +150,7 @@ class Rig:
         self.opened_with: list[tuple[str, int]] = []
         monkeypatch.setattr(source_module, "time", self.clock)
         monkeypatch.setattr(devices, "describe", lambda path: self.device)
-        monkeypatch.setattr(v4l2, "holders", lambda path: [])
+        monkeypatch.setattr(holders, "list_holders", lambda path: [])
         monkeypatch.setattr(cv2, "VideoCapture", self._video_capture)
 
     def _video_capture(self, path: str, backend: int) -> FakeCapture:
@@ -204,7 +204,7 @@ class Knobs:
         self.refuses: dict[tuple[int, int], int] = {}  # (ioctl, id) → errno
         self.unplugged_at: int | None = None  # so many writes, and it is gone
         monkeypatch.setattr(v4l2, "ioctl", self.ioctl)
-        monkeypatch.setattr(v4l2, "holders", lambda path: ["zoom (pid 7)"])
+        monkeypatch.setattr(holders, "list_holders", lambda path: ["zoom (pid 7)"])
 
     def __getitem__(self, title: str) -> int:
         return next(knob.value for knob in self.knobs.values() if knob.title == title)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from camdaemon.frames.frame import Size
-from camdaemon.linux import v4l2
+from camdaemon.linux import holders, v4l2
 
 QUERYCAP, G_FMT, S_FMT = 0x80685600, 0xC0D05604, 0xC0D05605
 STREAMON, S_PARM, G_CTRL = 0x40045612, 0xC0CC5616, 0xC008561B
@@ -40,7 +40,7 @@ class FakeLoopback:
         self._fds = set[int]()
         self._open, self._close, self._write = os.open, os.close, os.write
         monkeypatch.setattr(v4l2, "ioctl", self.ioctl)
-        monkeypatch.setattr(v4l2, "holders", lambda path: ["zoom (pid 7)"])
+        monkeypatch.setattr(holders, "list_holders", lambda path: ["zoom (pid 7)"])
         for name in ("open", "close", "write"):
             monkeypatch.setattr(os, name, getattr(self, name))
 

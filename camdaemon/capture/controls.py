@@ -6,14 +6,14 @@ Safe beside a running stream; every `fd` is borrowed; any thread. Standard libra
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from camdaemon.errors import ConfigError, DeviceError
+from camdaemon.errors import ConfigError, DeviceError, did_you_mean
 from camdaemon.linux import v4l2, v4l2_controls
+from camdaemon.linux.holders import name_holders
 from camdaemon.linux.v4l2_controls import Control, Flag, Kind, Known
 
 Values = dict[str, int]  # by name
@@ -131,8 +131,8 @@ def check(found: list[Control], wanted: Mapping[str, int]) -> list[tuple[Control
 def _there(found: list[Control], name: str) -> Control:
     control = named(found, name)
     if control is None:
-        close = difflib.get_close_matches(name, [control.name for control in found], 1)
-        raise ConfigError(f"this camera has no control {name!r}; " + (f"did you mean {close[0]}?" if close else _SEE))
+        guess = did_you_mean(name, [control.name for control in found])
+        raise ConfigError(f"this camera has no control {name!r}; {guess or _SEE}")
     return control
 
 
@@ -185,5 +185,5 @@ def refusal(path: str, what: str, wrong: OSError) -> DeviceError:
     if v4l2_controls.gone(wrong):
         return DeviceError(f"{path} was unplugged; plug it in and check: camdaemon devices")
     if wrong.errno == errno.EBUSY:
-        return DeviceError(f"{what} is held {v4l2.by_whom(path)}; close that, see it with: fuser -v {path}")
+        return DeviceError(f"{what} is held by {name_holders(path)}; close that, see it with: fuser -v {path}")
     return DeviceError(f"{what} was refused by the camera's driver ({wrong.strerror}); {_SEE}")

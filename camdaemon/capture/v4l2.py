@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
-from camdaemon.linux import devices, v4l2
+from camdaemon.linux import devices, holders, v4l2
 from camdaemon.linux.devices import Device, Mode
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class V4l2Source:
             capture.set(cv2.CAP_PROP_FPS, round(fps))
             capture.set(cv2.CAP_PROP_BUFFERSIZE, _BUFFERS)
         if not capture.isOpened():  # OpenCV closes a device that answers EBUSY
-            users = v4l2.holders(self._path)
+            users = holders.list_holders(self._path)
             why = f"{', '.join(users)} has it: close that" if users else "another program has it, or its driver refused"
             raise DeviceError(f"{self.name} would not open: {why}; see who holds it with: sudo fuser -v {self._path}")
         got = v4l2.fourcc(int(capture.get(cv2.CAP_PROP_FOURCC)))
@@ -151,7 +151,7 @@ class V4l2Source:
             why = f"sent no frame for {_STALL_S} s"
         else:
             why = "stopped sending (it was unplugged, or another program took it)"
-        users = v4l2.holders(self._path)
+        users = holders.list_holders(self._path)
         also = f" (it is also open in {', '.join(users)})" if users else ""
         return DeviceError(f"{self.name} {why}{also}; replug it and check: camdaemon devices")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from camdaemon.errors import find_closest
 
 # Action → combination. An action is what one would type after `camdaemon ` on the command line.
 DEFAULTS = {"plate": "ctrl+alt+p", "next": "ctrl+alt+b", "card": "ctrl+alt+c"}
@@ -141,9 +142,9 @@ def _modifier(part: str, text: str) -> str:
 
 
 def _near(word: str, known: Mapping[str, str]) -> str:
-    close = difflib.get_close_matches(word, known, 1)
-    if close:
-        return f"did you mean {known[close[0]]}?"
+    closest = find_closest(word, known)
+    if closest:
+        return f"did you mean {known[closest]}?"
     if known is _MODIFIER:
         return f"type one of {', '.join(_MODIFIERS)}"
     return f"type a letter, a digit, F1 to F24, or one of {', '.join([*_MEDIA, *_EDITING, *_SIGNS])}"

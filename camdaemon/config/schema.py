@@ -5,7 +5,6 @@ Order of authority: command line, then the file ($XDG_CONFIG_HOME/camdaemon/conf
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ import platformdirs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
 from camdaemon.config import keys
-from camdaemon.errors import ConfigError
+from camdaemon.errors import ConfigError, did_you_mean
 from camdaemon.frames.frame import Size
 
 
@@ -178,14 +177,14 @@ def _mistakes(wrong: ValidationError) -> Iterator[str]:
         *parents, key = [str(part) for part in error["loc"]]
         name = ".".join([*parents, key])
         if error["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(key, _keys(parents), 1)
-            yield f"{name}: no such setting" + (f"; did you mean {close[0]}?" if close else "")
+            guess = did_you_mean(key, _keys(parents))
+            yield f"{name}: no such setting" + (f"; {guess}" if guess else "")
             continue
         allowed = str(error.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
-        close = difflib.get_close_matches(str(error["input"]), allowed, 1)
+        guess = did_you_mean(str(error["input"]), allowed)
         message = error["msg"].removeprefix("Value error, ")
         given = name if str(error["input"]) in message else f"{name} = {error['input']!r}"
-        yield f"{given}: {message}" + (f"; did you mean {close[0]}?" if close else "")
+        yield f"{given}: {message}" + (f"; {guess}" if guess else "")
 
 
 def _keys(parents: list[str]) -> list[str]:

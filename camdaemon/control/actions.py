@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import queue
 import threading
 from collections.abc import Callable
 
 from camdaemon.control.verbs import Verbs
-from camdaemon.errors import CamdaemonError, ConfigError
+from camdaemon.errors import CamdaemonError, ConfigError, did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +31,7 @@ def check(action: str, scenes: list[str]) -> str:
         return "" if name in scenes else f"{action!r}: there is no scene {name!r}"
     if action in _DO:
         return ""
-    close = difflib.get_close_matches(action, _DO, 1)
-    known = f"did you mean {close[0]}?" if close else f"there are {', '.join(_DO)} and scene NAME"
+    known = did_you_mean(action, _DO) or f"there are {', '.join(_DO)} and scene NAME"
     return f"{action!r} is nothing a key can do; {known}"
 
 

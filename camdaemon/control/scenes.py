@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 
 from camdaemon.backdrop import check_backdrop
 from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control import actions
-from camdaemon.errors import ConfigError
+from camdaemon.errors import ConfigError, did_you_mean
 from camdaemon.frames.composite import Appearance, Crop
 
 # What a reload applies at once; everything else is fixed while the devices and the network are open.
@@ -24,9 +23,8 @@ def find_scene(config: Config, name: str) -> SceneConfig:
     """The scene called `name`; ConfigError that says which there are."""
     if name in config.scenes:
         return config.scenes[name]
-    close = difflib.get_close_matches(name, config.scenes, 1)
-    if close:
-        raise ConfigError(f"there is no scene {name!r} in the configuration; did you mean {close[0]}?")
+    if guess := did_you_mean(name, config.scenes):
+        raise ConfigError(f"there is no scene {name!r} in the configuration; {guess}")
     there = f"there are {', '.join(config.scenes)}" if config.scenes else "there are none yet"
     raise ConfigError(f"there is no scene {name!r} in the configuration; {there}; write one below a line [scenes.NAME]")
 

@@ -17,9 +17,9 @@ from camdaemon.control.api import make_app
 from camdaemon.control.instance import private_directory
 from camdaemon.control.verbs import Verbs
 from camdaemon.errors import ControlError
+from camdaemon.linux.threads import join_or_warn
 
 log = logging.getLogger(__name__)
-_JOIN = 1.8  # seconds
 
 
 class _Server(uvicorn.Server):
@@ -71,9 +71,7 @@ class ApiServer:
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
-        self._thread.join(_JOIN)
-        if self._thread.is_alive():
-            log.warning("thread %s did not end in %g s", self._thread.name, _JOIN)
+        join_or_warn(self._thread)
         self._path.unlink(missing_ok=True)
         self._server = self._thread = None
 

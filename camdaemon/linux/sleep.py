@@ -14,6 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from camdaemon.linux.threads import join_or_warn
+
 if TYPE_CHECKING:
     from jeepney import FileDescriptor, Message
     from jeepney.io.blocking import DBusConnection
@@ -24,7 +26,6 @@ _NAME, _PATH = "org.freedesktop.login1", "/org/freedesktop/login1"
 _LOGIND = "org.freedesktop.login1.Manager"
 _PATIENCE_S = 5.0  # for an answer
 _AGAIN_S = 10.0  # until the bus is looked for once more
-_JOIN_S = 1.8
 
 
 class SleepWatch:
@@ -57,9 +58,7 @@ class SleepWatch:
         if self._socket is not None:
             with suppress(OSError):  # closed already
                 self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(_JOIN_S)
-        if self._thread.is_alive():
-            log.warning("thread %s did not end in %g s", self._thread.name, _JOIN_S)
+        join_or_warn(self._thread)
         self._thread = None
 
     def _run(self) -> None:

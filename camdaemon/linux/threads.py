@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -10,6 +11,10 @@ from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+JOIN_S = 1.8  # seconds for a thread to end: all together must end before the service manager's patience does
 
 _NICE = 5  # a third of a frame's share of a processor, when all of them are busy
 
@@ -41,6 +46,13 @@ def run_in_thread(make: Callable[[], T], name: str) -> T:
         return future.result()
     finally:
         thread.join(1.0)  # a moment, unless the caller was interrupted
+
+
+def join_or_warn(thread: threading.Thread) -> None:
+    """Wait at most `JOIN_S` seconds for `thread`, which was told to end; log a warning when it has not."""
+    thread.join(JOIN_S)
+    if thread.is_alive():
+        log.warning("thread %s did not end in %g s", thread.name, JOIN_S)
 
 
 def _giving_way(make: Callable[[], T]) -> Callable[[], T]:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from fcntl import ioctl
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from camdaemon.errors import DeviceError
+from camdaemon.linux.holders import name_holders
 
 READ, WRITE = 2, 1  # _IOC_READ: the kernel fills the struct; _IOC_WRITE: the kernel reads it
 
@@ -97,7 +97,9 @@ def open_node(path: str, flags: int, *, if_missing: str) -> int:
         raise DeviceError(f"{path}: permission denied; {_way_in(path)}") from None
     except OSError as exc:
         if exc.errno == errno.EBUSY:
-            raise DeviceError(f"{path} is in use {by_whom(path)}; close that, see it with: fuser -v {path}") from None
+            raise DeviceError(
+                f"{path} is in use by {name_holders(path)}; close that, see it with: fuser -v {path}"
+            ) from None
         raise DeviceError(f"{path}: {exc.strerror}; see what is there with: camdaemon devices") from None
 
 
@@ -112,39 +114,10 @@ def _way_in(path: str) -> str:
     return f"it is for the group {group}; join it, then log out and in again: sudo usermod -aG {group} $USER"
 
 
-def by_whom(path: str) -> str:
-    """'by firefox (pid 12)': the other programs that have the node open, for a message."""
-    return "by " + (", ".join(holders(path)) or "another program")
-
-
-def holders(path: str) -> list[str]:
-    """'name (pid)' of the other programs that have the node open; those of other users only when we are root."""
-    device = _rdev(Path(path))
-    if not device:
-        return []
-    found = []
-    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda entry: int(entry.name)):
-        try:
-            held = any(_rdev(fd) == device for fd in (process / "fd").iterdir())
-            if held and int(process.name) != os.getpid():
-                found.append(f"{(process / 'comm').read_text().strip()} (pid {process.name})")
-        except OSError:  # another user's, or it has just ended
-            continue
-    return found
-
-
-def _rdev(path: Path) -> int:
-    """The device behind a node or an fd; 0 for what is no device."""
-    try:
-        return path.stat().st_rdev
-    except OSError:  # gone meanwhile, or not ours to see
-        return 0
-
-
 def query_capability(fd: int) -> Capability:
     """OSError (ENOTTY, EINVAL) when the node is no V4L2 device."""
     driver, card, bus_info, _, whole, own = call(fd, _QUERYCAP, _CAPABILITY, b"", b"", b"", 0, 0, 0)
-    return Capability(_text(driver), _text(card), _text(bus_info), own if whole & 0x8000_0000 else whole)  # DEVICE_CAPS
+    return Capability(text(driver), text(card), text(bus_info), own if whole & 0x8000_0000 else whole)  # DEVICE_CAPS
 
 
 def get_format(fd: int, stream: Stream) -> Format:
@@ -203,5 +176,6 @@ def _format(answer: tuple[Any, ...]) -> Format:
     return Format(fourcc(number), width, height)
 
 
-def _text(raw: bytes) -> str:
+def text(raw: bytes) -> str:
+    """Return the text of a fixed-size C string, up to its final zero."""
     return raw.split(b"\0")[0].decode("utf-8", "replace")

@@ -155,7 +155,7 @@ def _control(
 ) -> Control:
     return Control(
         id=number,
-        name=re.sub(r"[^a-z0-9]+", "_", _text(title).lower()).strip("_"),
+        name=re.sub(r"[^a-z0-9]+", "_", v4l2.text(title).lower()).strip("_"),
         kind=Kind(kind),
         low=low,
         high=high,
@@ -177,7 +177,7 @@ def _items(fd: int, control: int, kind: Kind, low: int, high: int) -> Iterator[t
             if gone(exc):
                 raise
             continue  # menus have holes
-        yield index, _text(raw) if kind is Kind.MENU else str(int.from_bytes(raw[:8], "little", signed=True))
+        yield index, v4l2.text(raw) if kind is Kind.MENU else str(int.from_bytes(raw[:8], "little", signed=True))
 
 
 def _value(fd: int, control: int, kind: Kind) -> int | None:
@@ -189,7 +189,3 @@ def _value(fd: int, control: int, kind: Kind) -> int | None:
         if gone(exc):
             raise
         return None
-
-
-def _text(raw: bytes) -> str:
-    return raw.split(b"\0")[0].decode("utf-8", "replace")

@@ -24,6 +24,7 @@ from typing import Protocol
 
 from camdaemon.errors import DeviceError
 from camdaemon.linux import v4l2
+from camdaemon.linux.holders import find_holders
 
 log = logging.getLogger(__name__)
 
@@ -155,20 +156,10 @@ class _Openers:
 def _holders(path: str, node: int) -> dict[int, bool]:
     """Other processes that have `node` open, by number, and whether they have mapped buffers of it."""
     found = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        with suppress(OSError):  # it ended, or is somebody else's
-            if any(_is(fd, node) for fd in (entry / "fd").iterdir()):
-                found[int(entry.name)] = path in (entry / "maps").read_text("utf-8", "replace")
+    for pid in find_holders(node):
+        with suppress(OSError):  # it has just ended
+            found[pid] = path in Path(f"/proc/{pid}/maps").read_text("utf-8", "replace")
     return found
-
-
-def _is(fd: Path, node: int) -> bool:
-    try:
-        return os.stat(fd).st_rdev == node
-    except OSError:
-        return False
 
 
 def can_tell(path: str) -> bool:

@@ -27,6 +27,7 @@ from camdaemon.errors import DeviceError
 from camdaemon.frames import card, color
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.linux import v4l2
+from camdaemon.linux.holders import name_holders
 from camdaemon.linux.v4l2 import Format, Stream
 from camdaemon.output import placeholder
 
@@ -146,7 +147,7 @@ def _check(fd: int, path: str) -> None:
         )
     _refuse_pinned(fd, path)
     raise DeviceError(
-        f"another program already sends to {path}; it is open {v4l2.by_whom(path)}; close that, see it with: "
+        f"another program already sends to {path}; it is open by {name_holders(path)}; close that, see it with: "
         f"fuser -v {path}"
     )
 
@@ -172,7 +173,7 @@ def _negotiate(fd: int, path: str, size: Size, fps: float) -> None:
         got = v4l2.get_format(fd, Stream.OUTPUT)
     except OSError as exc:
         raise DeviceError(
-            f"{path} takes no producer now ({exc.strerror}); it is open {v4l2.by_whom(path)}; close that, or reload "
+            f"{path} takes no producer now ({exc.strerror}); it is open by {name_holders(path)}; close that, or reload "
             f"it: {_reload(path)}"
         ) from None
     if got != wanted:
@@ -180,12 +181,12 @@ def _negotiate(fd: int, path: str, size: Size, fps: float) -> None:
         same = (got.width, got.height) == (size.width, size.height)
         way_out = f"see it with: fuser -v {path}" if same else f"or run with: --size {got.width}x{got.height}"
         raise DeviceError(
-            f"{path} stays at {got} instead of {wanted}: it is held {v4l2.by_whom(path)}; close that, {way_out}"
+            f"{path} stays at {got} instead of {wanted}: it is held by {name_holders(path)}; close that, {way_out}"
         )
     if refused is not None:
         raise DeviceError(
-            f"{path} takes no producer now ({refused.strerror}); it is open {v4l2.by_whom(path)}; close that, see it "
-            f"with: fuser -v {path}"
+            f"{path} takes no producer now ({refused.strerror}); it is open by {name_holders(path)}; close that, see "
+            f"it with: fuser -v {path}"
         )
     with contextlib.suppress(OSError):  # only what is announced to viewers: the frames come at their own rate anyway
         v4l2.set_rate(fd, Stream.OUTPUT, fps)
@@ -193,5 +194,5 @@ def _negotiate(fd: int, path: str, size: Size, fps: float) -> None:
 
 def _why_unsent(path: str, wrong: OSError) -> str:
     if wrong.errno in (errno.EINVAL, errno.EBUSY):
-        return f"another program sends to it, open {v4l2.by_whom(path)}; close that, see it with: fuser -v {path}"
+        return f"another program sends to it, open by {name_holders(path)}; close that, see it with: fuser -v {path}"
     return f"{wrong.strerror}; if the module was unloaded, load it: {_load(path)}"

@@ -14,7 +14,7 @@ from camdaemon.capture import v4l2 as source_module
 from camdaemon.capture.v4l2 import V4l2Source
 from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import PixelFormat, Size
-from camdaemon.linux import v4l2
+from camdaemon.linux import holders, v4l2
 from camdaemon.linux.devices import Device, Mode, Sizes
 from tests.fake_camera import STAMPS, USUAL, FakeCapture, Rig, Stamp, camera, mode, picture_of
 
@@ -176,7 +176,7 @@ def test_nothing_but_broken_pictures_is_an_error(rig: Rig) -> None:
 
 def test_a_stall_is_an_error_after_two_seconds(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_module.os.path, "exists", lambda path: True)
-    monkeypatch.setattr(v4l2, "holders", lambda path: ["zoom (pid 7)"])
+    monkeypatch.setattr(holders, "list_holders", lambda path: ["zoom (pid 7)"])
     source = rig.open()
     rig.capture.stalls_at = 5
     for _ in range(4):
@@ -221,7 +221,7 @@ def test_a_camera_that_sends_no_first_frame_does_not_open(rig: Rig, monkeypatch:
     ("users", "why"), [(["zoom (pid 7)"], r"zoom \(pid 7\) has it: close that"), ([], "another program has it, or")]
 )
 def test_a_busy_camera(rig: Rig, monkeypatch: pytest.MonkeyPatch, users: list[str], why: str) -> None:
-    monkeypatch.setattr(v4l2, "holders", lambda path: users)
+    monkeypatch.setattr(holders, "list_holders", lambda path: users)
     rig.capture.opened = False
     with pytest.raises(DeviceError, match=f"would not open: {why}.*: sudo fuser -v /dev/video7$"):
         rig.open()

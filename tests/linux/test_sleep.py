@@ -134,9 +134,10 @@ class Log(logging.Handler):
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[Log]:
     caplog.set_level(logging.DEBUG)
     handler = Log()
-    sleep.log.addHandler(handler)
+    floor = logging.getLogger("camdaemon.linux")
+    floor.addHandler(handler)
     yield handler
-    sleep.log.removeHandler(handler)
+    floor.removeHandler(handler)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from camdaemon.linux import threads
 from camdaemon.linux.threads import lower_priority, run_in_thread, run_low_priority
 
 
@@ -69,3 +70,18 @@ def test_the_main_thread_keeps_no_team_of_torchs() -> None:
     command = [sys.executable, "-c", _BUILD]
     before, after = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
     assert after == before
+
+
+def test_a_thread_that_does_not_end_is_waited_for_no_longer_and_named(monkeypatch, caplog):
+    monkeypatch.setattr(threads, "JOIN_S", 0.01)
+    go_on = threading.Event()
+    thread = threading.Thread(target=go_on.wait, name="stuck", daemon=True)
+    thread.start()
+    threads.join_or_warn(thread)
+    assert caplog.messages == ["thread stuck did not end in 0.01 s"]
+    go_on.set()
+    monkeypatch.undo()
+    caplog.clear()
+    threads.join_or_warn(thread)
+    assert not thread.is_alive()
+    assert caplog.messages == []

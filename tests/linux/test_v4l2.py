@@ -5,15 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from camdaemon.errors import DeviceError
-from camdaemon.linux import v4l2
+from camdaemon.linux import holders, v4l2
 from camdaemon.linux.v4l2 import Format, Stream
 
 # as the C compiler gives them for 64-bit Linux
@@ -144,7 +142,7 @@ def test_a_node_that_does_not_open(monkeypatch: pytest.MonkeyPatch, code: int, e
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "open", refuse)
-    monkeypatch.setattr(v4l2, "holders", lambda path: ["zoom (pid 7)"])
+    monkeypatch.setattr(holders, "list_holders", lambda path: ["zoom (pid 7)"])
     with pytest.raises(DeviceError, match=ending):
         v4l2.open_node("/dev/video7", os.O_RDWR, if_missing="")
 
@@ -168,23 +166,3 @@ def test_no_permission_names_the_group(monkeypatch: pytest.MonkeyPatch, group: i
     name = v4l2.grp.getgrgid(1).gr_name
     with pytest.raises(DeviceError, match="permission denied.*" + ending.format(name=name)):
         v4l2.open_node("/dev/video7", os.O_RDWR, if_missing="")
-
-
-def test_holders_names_another_program_that_has_the_device_open_but_never_ourselves() -> None:
-    with open("/dev/full", "rb"):  # a device nobody else has open
-        assert v4l2.holders("/dev/full") == []
-        hold = "f = open('/dev/full', 'rb'); print('open', flush=True); input()"
-        with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-            assert other.stdout is not None
-            assert other.stdout.readline() == b"open\n"
-            found = v4l2.holders("/dev/full")
-            other.kill()
-    assert [who.rpartition(" ")[2] for who in found] == [f"{other.pid})"]
-    assert "python" in found[0]
-
-
-def test_no_device_has_no_holders(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert v4l2.holders(str(tmp_path / "file")) == []
-    assert v4l2.holders(str(tmp_path / "missing")) == []
-    assert v4l2.by_whom(str(tmp_path / "missing")) == "by another program"

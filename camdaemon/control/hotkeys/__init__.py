@@ -13,10 +13,9 @@ from typing import Protocol
 
 from camdaemon.config.keys import KeyCombination, conflicts
 from camdaemon.errors import ControlError
+from camdaemon.linux.threads import join_or_warn
 
 log = logging.getLogger(__name__)
-
-_JOIN = 1.8  # seconds
 
 
 class _Surface(Protocol):
@@ -58,9 +57,7 @@ class Hotkeys:
         if self._surface is None or self._thread is None:
             return
         self._surface.stop()
-        self._thread.join(_JOIN)
-        if self._thread.is_alive():
-            log.warning("thread %s did not end in %g s", self._thread.name, _JOIN)
+        join_or_warn(self._thread)
         self._surface = self._thread = None
 
     def _run(self, surface: _Surface) -> None:

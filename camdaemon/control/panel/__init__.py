@@ -13,9 +13,10 @@ from fastapi import FastAPI
 
 from camdaemon.control.panel.app import make_app
 from camdaemon.control.panel.guard import Sessions
-from camdaemon.control.server import _JOIN, _serve, _Server
+from camdaemon.control.server import _serve, _Server
 from camdaemon.control.verbs import Gallery, Preview, Verbs
 from camdaemon.errors import ControlError
+from camdaemon.linux.threads import join_or_warn
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,5 @@ class PanelServer:
         if self._running is None:
             return
         self._running.server.should_exit = True
-        self._running.thread.join(_JOIN)
-        if self._running.thread.is_alive():
-            log.warning("thread panel did not end in %g s", _JOIN)
+        join_or_warn(self._running.thread)
         self._running = None
