@@ -1,4 +1,4 @@
-"""The daemon: parts → pipeline → controls, and back in reversed order. Readiness, the service manager, the end."""
+"""Start the daemon, watch it while it runs, stop it: build → pipeline → control surfaces, and back in reverse order."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import contextlib
 import gc
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from camdaemon.capture.holding import ControlsHolder
@@ -15,14 +15,13 @@ from camdaemon.config.schema import Config
 from camdaemon.control.actions import Performer
 from camdaemon.control.commands import Commands
 from camdaemon.control.instance import DaemonLock, socket_path
-from camdaemon.daemon import signals
 from camdaemon.daemon.build import OpenSink, Playing, build
-from camdaemon.daemon.status_line import status_line
+from camdaemon.daemon.signals import handle_signals
+from camdaemon.daemon.status_line import show_status_line
 from camdaemon.frames import picture
 from camdaemon.linux.systemd import ServiceManager
 from camdaemon.output.audience import follow
 from camdaemon.pipeline.camera_state import VIEWERS
-from camdaemon.pipeline.state import SharedState
 from camdaemon.pipeline.threads import Pipeline
 
 log = logging.getLogger(__name__)
@@ -30,104 +29,129 @@ log = logging.getLogger(__name__)
 Reread = Callable[[], Config]  # loads the configuration once more, as this run was started
 
 
+@dataclass(frozen=True, slots=True)
+class RunningDaemon:
+    """A daemon that publishes and answers commands."""
+
+    pipeline: Pipeline
+    commands: Commands
+    performer: Performer  # of key actions
+
+
 @contextlib.contextmanager
-def running(
+def start_daemon(
     config: Config,
     playing: Playing,
     sink_for: OpenSink | None = None,
     stop: threading.Event | None = None,
     socket: Path | None = None,
     reread: Reread | None = None,
-) -> Iterator[tuple[Pipeline, Commands, Performer]]:
-    """The daemon while it runs: `with running(...) as (pipeline, commands, performer)`, from the main thread.
+) -> Iterator[RunningDaemon]:
+    """Run the daemon inside the context, which is to be entered from the main thread.
 
-    Entered once the first frame (the card) is published and commands are answered. Leaving it stops everything in
-    reversed order and raises what a thread died of. `stop` is set when somebody asks the daemon to stop.
+    It is entered once the first frame (the card) is published and commands are answered. Leaving it stops everything
+    in reverse order and raises the exception that a thread died of.
+
+    Args:
+        config: Of this run.
+        playing: How a clip plays, and for how long.
+        sink_for: Opens the sink instead of those of `config`.
+        stop: Set when the daemon is asked to stop.
+        socket: Where commands are answered; by default `socket_path`.
+        reread: Loads the configuration once more for `reload`; None where there is no file.
     """
-    stop = stop or threading.Event()
+    stop, socket = stop or threading.Event(), socket or socket_path()
     picture.quiet_opencv()
-    socket = socket or socket_path()
     with contextlib.ExitStack() as undo:
         undo.enter_context(DaemonLock(socket))
         holder = ControlsHolder(config.source if config.lock_camera and config.source.startswith("/dev/") else None)
-        pipeline = build(config, playing, sink_for, holder)
         undo.callback(holder.release)
+        pipeline = build(config, playing, sink_for, holder)
+        undo.callback(_close_backdrop, pipeline)
         source = pipeline.camera.first
-        undo.callback(_close_backdrop, pipeline.state)
         camera = source.name if source.live else None
         commands = Commands(pipeline, config, pipeline.stage.sink.size, camera, stop.set, reread)
         commands.holder = holder
-        by_itself = pipeline.state.scene.plate is None and (config.plate == "auto" or not source.live)
-        if by_itself and not source.live:
-            taking = _plate_by_itself(commands)
-            while pipeline.state.jobs.empty() and taking.is_alive():  # a clip at full speed waits for nobody
-                time.sleep(0.001)
+        lacks_plate = pipeline.state.scene.plate is None
+        takes_plate = lacks_plate and (config.plate == "auto" or not source.live)
+        if takes_plate and not source.live:
+            _submit_plate(pipeline, commands)
         pipeline.start()
         undo.callback(pipeline.stop)
-        if not pipeline.state.camera.is_needed:
-            undo.callback(_follow_viewers(pipeline.state, config.sinks).set)
+        undo.enter_context(_follow_viewers(pipeline, config.sinks))
         from camdaemon.daemon.surfaces import controlled, invite  # loads while the first frame is in work
 
         performer = undo.enter_context(controlled(pipeline, commands, config, socket))
-        while not pipeline.state.first_published.wait(0.1) and not pipeline.ended.is_set():
-            pass
-        if by_itself and source.live:
-            _plate_by_itself(commands)
-        elif pipeline.state.scene.plate is None and not by_itself:
+        pipeline.state.first_published.wait()
+        if takes_plate and source.live:
+            threading.Thread(target=commands.plate_by_itself, name="plate", daemon=True).start()
+        elif lacks_plate and not takes_plate:
             invite(config)
-        yield pipeline, commands, performer
+        yield RunningDaemon(pipeline, commands, performer)
 
 
-def _plate_by_itself(commands: Commands) -> threading.Thread:
-    taking = threading.Thread(target=commands.plate_by_itself, name="plate", daemon=True)
-    taking.start()
-    return taking
+def _submit_plate(pipeline: Pipeline, commands: Commands) -> None:
+    """Begin to take a plate; return once its job is submitted, because a clip at full speed does not wait for it."""
+    submitted = pipeline.state.first_submitted
+
+    def take() -> None:
+        try:
+            commands.plate_by_itself()
+        finally:
+            submitted.set()  # also when it failed before
+
+    threading.Thread(target=take, name="plate", daemon=True).start()
+    submitted.wait()
 
 
-def _follow_viewers(state: SharedState, paths: list[str]) -> threading.Event:
-    """Let whoever streams from one of `paths` be a reason for the camera to run, until the event is set."""
-    stop = threading.Event()
-
-    def told(watched: bool) -> None:
-        (state.camera.add_reason if watched else state.camera.remove_reason)(VIEWERS)
-
-    for path in paths:
-        threading.Thread(target=follow, args=(path, told, stop), name="audience", daemon=True).start()
-    return stop
+def _close_backdrop(pipeline: Pipeline) -> None:
+    pipeline.state.scene.backdrop.close()  # the one shown last, not the first one
 
 
-def _close_backdrop(state: SharedState) -> None:
-    state.scene.backdrop.close()  # the one shown last, not the one shown first
+@contextlib.contextmanager
+def _follow_viewers(pipeline: Pipeline, paths: list[str]) -> Iterator[None]:
+    """Have viewers of the virtual cameras at `paths` be the reason for the camera to run, unless it always does."""
+    camera, stop = pipeline.state.camera, threading.Event()
+
+    def tell(is_watched: bool) -> None:
+        (camera.add_reason if is_watched else camera.remove_reason)(VIEWERS)
+
+    if not camera.is_needed:
+        for path in paths:
+            threading.Thread(target=follow, args=(path, tell, stop), name="audience", daemon=True).start()
+    try:
+        yield
+    finally:
+        stop.set()
 
 
 def run(config: Config, playing: Playing, reread: Reread | None = None) -> None:
-    """Run until the clip ends, a signal comes, somebody says stop, or a fault; shows the status line meanwhile.
+    """Run until the clip ends, a signal or a command stops it, or a thread dies; show the status line meanwhile.
 
-    For a process that ends with it: what is there once it runs is never looked through for garbage again.
+    For a process that ends with it: objects made before this point are never collected again.
     """
     stop = threading.Event()
     manager = ServiceManager.from_environment()
     with (
-        signals.handled(stop) as on_hangup,
-        running(config, playing, stop=stop, reread=reread) as (pipeline, _, performer),
+        handle_signals(stop) as on_hangup,
+        start_daemon(config, playing, stop=stop, reread=reread) as daemon,
     ):
-        # What torch brought stays: looking through it now and then takes a frame's time, and a second at the end.
-        gc.freeze()
+        gc.freeze()  # a collection through torch's objects takes the time of a frame, and a second at the end
         gc.enable()
-        on_hangup(lambda: performer.press("reload"))
+        on_hangup(lambda: daemon.performer.press("reload"))
         manager.ready(f"{config.source} to {config.sink}")
         try:
-            watch(pipeline, stop, manager)
-            if not stop.is_set() and pipeline.cause is None:
-                log.info("%s is over (to play it again and again: --loop)", config.source)
+            watch(daemon.pipeline, stop, manager)
+            if not stop.is_set() and daemon.pipeline.cause is None:
+                log.info("source ended: %s (to play it in a loop: --loop)", config.source)
         finally:
             manager.stopping()
 
 
 def watch(pipeline: Pipeline, stop: threading.Event, manager: ServiceManager | None = None) -> None:
-    """Show the status line until the pipeline has ended or `stop` is set; tell `manager` that frames move."""
-    with status_line(pipeline) as tick:
+    """Show the status line until the pipeline ends or `stop` is set; tell `manager` meanwhile that frames move."""
+    with show_status_line(pipeline) as update:
         while not stop.is_set() and not pipeline.wait(0.25):
-            tick()
+            update()
             if manager is not None:
                 manager.alive(pipeline.metrics.alive())

@@ -1,4 +1,4 @@
-"""What signals mean to the daemon: stop, or read the configuration again."""
+"""Signals of the daemon: stop, or read the configuration again."""
 
 from __future__ import annotations
 
@@ -14,37 +14,38 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def handled(stop: threading.Event) -> Iterator[Callable[[Callable[[], None]], None]]:
-    """SIGINT and SIGTERM set `stop`, and a second one ends the process at once. From the main thread.
+def handle_signals(stop: threading.Event) -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Have SIGINT and SIGTERM set `stop`; a second one ends the process at once. From the main thread.
 
-    Gives the function that says what SIGHUP does; before it is called, and when the terminal that the daemon was
-    started in has gone, SIGHUP stops, too.
+    Yields:
+        A function that takes what to do at SIGHUP. Until it is called, and once the terminal that the daemon was
+        started in has gone, SIGHUP stops the daemon, too.
     """
-    came = threading.Event()
-    terminal = _terminal()
-    hung_up: list[Callable[[], None]] = []
+    has_come = threading.Event()
+    had_terminal = _has_terminal()
+    hangup_actions: list[Callable[[], None]] = []
 
     def on_signal(number: int, _: FrameType | None) -> None:
-        if number == signal.SIGHUP and hung_up and terminal == _terminal():
-            hung_up[-1]()
+        if number == signal.SIGHUP and hangup_actions and had_terminal == _has_terminal():
+            hangup_actions[-1]()
             return
-        if came.is_set():
+        if has_come.is_set():
             raise KeyboardInterrupt
-        came.set()
-        log.info("%s: stopping", signal.Signals(number).name)
+        has_come.set()
+        log.info("stopping: %s", signal.Signals(number).name)
         stop.set()
 
-    ours = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, on_signal) for number in ours}
+    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.signal(number, on_signal) for number in handled}
     try:
-        yield hung_up.append
+        yield hangup_actions.append
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def _terminal() -> bool:
-    """Whether this process has a terminal that is still there."""
+def _has_terminal() -> bool:
+    """Whether the process has a terminal that still exists."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:

@@ -1,4 +1,4 @@
-"""One line in the terminal that says how the pipeline is doing."""
+"""One line in the terminal with the figures of the running pipeline."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def status_line(pipeline: Pipeline) -> Iterator[Callable[[], None]]:
-    """Gives the function to call a few times a second. On a pipe it prints a single line at the end."""
+def show_status_line(pipeline: Pipeline) -> Iterator[Callable[[], None]]:
+    """Show the line inside the context; where stderr is no terminal, log it once at the end.
+
+    Yields:
+        A function that brings the line up to date, to be called a few times a second.
+    """
     if not console.is_terminal:
         yield lambda: None
         log.info("%s", render(pipeline).plain)
@@ -31,7 +35,7 @@ def status_line(pipeline: Pipeline) -> Iterator[Callable[[], None]]:
 
 
 def render(pipeline: Pipeline) -> Text:
-    """fps in/out, drops, ms of each step, latency from camera to sink, as one line."""
+    """Render fps in and out, drops, ms of each step, and the latency from camera to sink, as one line."""
     figures: dict[str, Any] = pipeline.metrics.snapshot()
     counts, steps, latency = figures["counts"], figures["steps_ms"], figures["latency_ms"]
     scene = pipeline.state.scene

@@ -14,9 +14,9 @@ import numpy as np
 from camdaemon.config.schema import Config
 from camdaemon.control.commands import Commands
 from camdaemon.control.instance import socket_path
-from camdaemon.daemon import signals
 from camdaemon.daemon.build import Playing
-from camdaemon.daemon.run import running, watch
+from camdaemon.daemon.run import start_daemon, watch
+from camdaemon.daemon.signals import handle_signals
 from camdaemon.daemon.status_line import console
 from camdaemon.errors import CamdaemonError
 from camdaemon.frames import picture
@@ -53,12 +53,14 @@ def demo(folder: Path, *, preview: bool) -> None:
         "The demo plays a 12 s clip: the room is empty for 3 s, in which the plate is taken; then somebody comes."
     )
     with (
-        signals.handled(stop),
-        running(config, Playing(loop=False), sinks, stop, socket) as (pipeline, commands, _),
+        handle_signals(stop),
+        start_daemon(config, Playing(loop=False), sinks, stop, socket) as daemon,
     ):
-        director = threading.Thread(target=_direct, args=(pipeline, commands, moments), name="director", daemon=True)
+        director = threading.Thread(
+            target=_direct, args=(daemon.pipeline, daemon.commands, moments), name="director", daemon=True
+        )
         director.start()
-        watch(pipeline, stop)
+        watch(daemon.pipeline, stop)
     if moments:
         picture.write(sheet, contact_sheet.sheet(moments))
     _farewell(video, sheet if moments else None)
