@@ -1,31 +1,26 @@
-"""A note on the user's desktop, for what they should know while they look at the call and not at a terminal."""
+"""Desktop notifications, for what users should know while they look at their call and not at a terminal."""
 
 from __future__ import annotations
 
 import html
 import logging
-import os
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from jeepney.io.blocking import DBusConnection
+from typing import NamedTuple
 
 log = logging.getLogger(__name__)
 
 _REPLY_S = 5.0  # the bus may have to start the notification service first
-_NAME = "org.freedesktop.Notifications"
-_URGENCY = {False: 1, True: 2}  # normal; critical, which stays until it is clicked away
+_NAME, _PATH = "org.freedesktop.Notifications", "/org/freedesktop/Notifications"
+_NORMAL = 1  # urgency: it disappears by itself
 
 
 class _Note(NamedTuple):
     title: str
     body: str
-    urgent: bool
 
 
 class _Notifier:
-    """A mailbox of one: the newest note wins, as each replaces the one before on the screen anyway."""
+    """A mailbox of one note: the newest wins, as each replaces the previous one on the screen anyway."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -55,45 +50,35 @@ class _Notifier:
                     return
             try:
                 self._shown = _send(note, self._shown)
-            except Exception as exc:  # no bus, no desktop, an answer that is none: the log has said it all anyway
+            except Exception as exc:  # no bus, no desktop, a malformed reply: the log has the message in any case
                 log.debug("no desktop notification: %r", exc)
 
 
 _notifier = _Notifier()
 
 
-def notify(title: str, body: str, *, urgent: bool = False) -> None:
-    """Show `title` and `body`, both plain text, instead of the note before. Any thread; returns at once, never raises.
+def notify(title: str, body: str) -> None:
+    """Show a notification that replaces our previous one. Any thread; returns at once and never raises.
 
-    urgent: stays on the screen until it is clicked away. Without a session bus or a desktop nothing happens.
+    Without a session bus or a desktop nothing happens.
+
+    Args:
+        title: plain text.
+        body: plain text; escaped where the desktop reads markup.
     """
-    _notifier.put(_Note(title, body, urgent))
+    _notifier.put(_Note(title, body))
 
 
 def _send(note: _Note, replaces: int) -> int:
-    """The desktop's number of the new note. Raises whatever the bus says."""
-    from jeepney.io.blocking import open_dbus_connection
+    """Return the desktop's number of the new note. Raises what the bus raises."""
+    from camdaemon.linux.dbus import Service, connect_session
 
-    with open_dbus_connection(_session_bus()) as bus:
-        (capabilities,) = _call(bus, "GetCapabilities")
+    with connect_session() as bus:
+        desktop = Service(bus, _NAME, _PATH, _REPLY_S)
+        (capabilities,) = desktop.call(_NAME, "GetCapabilities")
         body = html.escape(note.body, quote=False) if "body-markup" in capabilities else note.body
-        hints = {"urgency": ("y", _URGENCY[note.urgent])}
-        answer = _call(
-            bus, "Notify", "susssasa{sv}i", ("camdaemon", replaces, "camera-web", note.title, body, [], hints, -1)
+        hints = {"urgency": ("y", _NORMAL)}
+        shown = desktop.call(
+            _NAME, "Notify", "susssasa{sv}i", ("camdaemon", replaces, "camera-web", note.title, body, [], hints, -1)
         )
-        return int(answer[0])
-
-
-def _call(bus: DBusConnection, method: str, signature: str | None = None, arguments: tuple[Any, ...] = ()) -> Any:
-    from jeepney import DBusAddress, new_method_call
-    from jeepney.wrappers import unwrap_msg
-
-    desktop = DBusAddress("/org/freedesktop/Notifications", bus_name=_NAME, interface=_NAME)
-    asked = new_method_call(desktop, method, signature, arguments)
-    return unwrap_msg(bus.send_and_get_reply(asked, timeout=_REPLY_S))
-
-
-def _session_bus() -> str:
-    """Its address; KeyError when there can be none. A service may lack the variable that names it."""
-    named = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
-    return named or f"unix:path={os.environ['XDG_RUNTIME_DIR']}/bus"
+        return int(shown[0])

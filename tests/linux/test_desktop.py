@@ -110,9 +110,9 @@ def test_a_note_says_who_and_what_and_replaces_the_one_before(bus, notifier):
         assert (actions, expires) == ([], -1)
         assert hints["urgency"] == ("y", 1)
         finished(notifier)
-        desktop.notify("Camera is back", "", urgent=True)
+        desktop.notify("Camera is back", "")
         _, replaces, _, title, _, _, hints, _ = there.shown.get(timeout=10)
-        assert (replaces, title, hints["urgency"]) == (41, "Camera is back", ("y", 2))
+        assert (replaces, title, hints["urgency"]) == (41, "Camera is back", ("y", 1))
     finally:
         there.close()
 

@@ -308,7 +308,7 @@ def test_logind_that_goes_while_asleep_wakes_the_camera(bus: None, told: Told, s
 
 
 def test_a_bus_that_goes_is_looked_for_again(told: Told, start, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sleep, "_AGAIN_S", 0.02)
+    monkeypatch.setattr(sleep, "_RETRY_S", 0.02)
     for first in (True, False):
         with private_bus() as (daemon, address):
             monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)

@@ -45,14 +45,10 @@ class Clock:
 def test_a_life_from_ready_to_stopping(manager):
     listener, name = manager
     service = ServiceManager.from_environment({"NOTIFY_SOCKET": name})
-    assert service.present
     service.ready("card 30 fps")
     assert heard(listener) == ["READY=1\nSTATUS=card 30 fps"]
-    service.reloading()
-    assert heard(listener)[0].startswith("RELOADING=1\nMONOTONIC_USEC=")
-    service.reloaded()
     service.stopping()
-    assert heard(listener) == ["READY=1", "STOPPING=1"]
+    assert heard(listener) == ["STOPPING=1"]
 
 
 def test_a_status_is_one_line_and_sent_once(manager):
@@ -119,8 +115,6 @@ def test_children_are_not_told(manager, monkeypatch):
 def everything(service: ServiceManager) -> None:
     service.ready("a")
     service.status("b")
-    service.reloading()
-    service.reloaded()
     service.alive(5)
     service.stopping()
 
@@ -129,7 +123,6 @@ def everything(service: ServiceManager) -> None:
 def test_without_a_manager_nothing_happens(environment, monkeypatch):
     monkeypatch.setattr(socket, "socket", lambda *_: pytest.fail("it opened a socket"))
     service = ServiceManager.from_environment(environment)
-    assert not service.present
     everything(service)
 
 

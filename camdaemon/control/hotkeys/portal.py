@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import socket
 import threading
-from collections import deque
 from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from jeepney import DBusAddress, DBusErrorResponse, HeaderFields, MatchRule, Message, message_bus, new_method_call
-from jeepney.io.blocking import DBusConnection, Proxy, open_dbus_connection
-from jeepney.wrappers import unwrap_msg
+from jeepney import DBusErrorResponse, HeaderFields, MatchRule
+from jeepney.io.blocking import DBusConnection
 
 from camdaemon.config.keys import KeyCombination
 from camdaemon.errors import ControlError
+from camdaemon.linux import dbus
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +56,7 @@ class PortalKeys:
     def stop(self) -> None:
         """Make `run` return, also while the user is being asked. Any thread."""
         self._ending.set()
-        if self._socket is not None:
-            with suppress(OSError):  # closed already
-                self._socket.shutdown(socket.SHUT_RDWR)
+        dbus.interrupt(self._socket)
 
     def _serve(self, portal: _Portal) -> None:
         portal.open()
@@ -74,21 +70,15 @@ class _Portal:
     """The portal, as seen from here. Everything raises DBusErrorResponse, ControlError when it ends, and OSError."""
 
     def __init__(self, connection: DBusConnection) -> None:
-        self._connection = connection
         self._session = ""  # its object path, once there is one
-        self._signals: deque[Message] = deque()  # those that arrived while a reply was waited for, too
-        connection.filter(MatchRule(type="signal"), queue=self._signals)
-        # Subscribed before anything is asked: an answer may be here before the reply that announces it.
-        owner = MatchRule(type="signal", sender=message_bus.bus_name, member="NameOwnerChanged")
-        owner.add_arg_condition(0, _NAME)
-        for rule in (MatchRule(type="signal", sender=_NAME, path_namespace=_PATH), owner):
-            Proxy(message_bus, connection, timeout=_PATIENCE).AddMatch(rule)
+        self._service = dbus.Service(connection, _NAME, _PATH, _PATIENCE)
+        self._service.subscribe(MatchRule(type="signal", sender=_NAME, path_namespace=_PATH))
 
     def open(self) -> None:
         """Begin a session."""
         with suppress(DBusErrorResponse):  # older portals do not know this, and newer ones may not either
             # Of a program outside of a sandbox the portal cannot know who it is.
-            self._call(_REGISTRY, "Register", "sa{sv}", (APP_ID, {}))
+            self._service.call(_REGISTRY, "Register", "sa{sv}", (APP_ID, {}))
         options = {"session_handle_token": ("s", _token())}
         self._session = self._request("CreateSession", "a{sv}", (), options)["session_handle"][1]
 
@@ -111,9 +101,8 @@ class _Portal:
 
     def _next_signal(self) -> tuple[str, str, tuple[Any, ...]]:
         """Waits for the portal's next signal: (member, object path, body); ControlError when it was its last."""
-        message = self._connection.recv_until_filtered(self._signals)
-        fields, body = message.header.fields, message.body
-        member, path = fields[HeaderFields.member], fields[HeaderFields.path]
+        message = self._service.wait_for_signal()
+        member, path, body = dbus.get_member(message), message.header.fields[HeaderFields.path], message.body
         if member == "NameOwnerChanged" and body[1]:  # not when it only begins
             raise ControlError("the desktop's portal has ended; stop camdaemon and start it again")
         if (member, path) == ("Closed", self._session):
@@ -125,22 +114,16 @@ class _Portal:
     ) -> dict[str, tuple[str, Any]]:
         """Call `method` of the shortcuts, then wait until its request object emits the response."""
         options = {**options, "handle_token": ("s", _token())}
-        (handle,) = self._call(_SHORTCUTS, method, signature, (*arguments, options))
+        (handle,) = self._service.call(_SHORTCUTS, method, signature, (*arguments, options))
         while True:
             member, path, body = self._next_signal()
             if (member, path) == ("Response", handle):
                 return _accepted(*body)
 
-    def _call(self, interface: str, method: str, signature: str, body: tuple[Any, ...]) -> tuple[Any, ...]:
-        call = new_method_call(DBusAddress(_PATH, _NAME, interface), method, signature, body)
-        answer: tuple[Any, ...] = unwrap_msg(self._connection.send_and_get_reply(call, timeout=_PATIENCE))
-        return answer
-
 
 def _connect() -> DBusConnection:
-    try:  # a service may lack the variable that names the bus
-        named = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
-        return open_dbus_connection(named or f"unix:path={os.environ['XDG_RUNTIME_DIR']}/bus")
+    try:
+        return dbus.connect_session()
     except Exception as exc:  # jeepney says RuntimeError, ValueError … for an address it cannot read
         raise ControlError(
             f"no session D-Bus ({type(exc).__name__}: {exc}); start camdaemon inside of a desktop"
