@@ -73,19 +73,19 @@ class Commands:
             return "The plate is taken."
         try:
             where = store.save(self._camera, self._size, taken.rgb)
-            self.holder.keep(where)
+            self.holder.save(where)
             return f"The plate is taken and kept in {where}."
         except ConfigError as exc:  # it serves until camdaemon stops
             return f"The plate is taken, but will be gone after a restart: {exc}"
 
     def _take_plate(self, countdown: float) -> Plate:
-        before = self.holder.for_plate(lambda: self._pipeline.state.camera.has_frames)
+        before = self.holder.lock_for_plate(lambda: self._pipeline.state.camera.has_frames)
         try:
             job = PlateJob(self._config.plate_taking, countdown)
             self._pipeline.submit(job)
             return self._awaited(job.future, countdown + self._config.plate_taking.timeout_s + _GRACE_S)
         except CamdaemonError:
-            self.holder.back_to(before)
+            self.holder.revert(before)
             raise
 
     @staticmethod

@@ -77,7 +77,7 @@ def build(
         def reopen() -> Source:
             source = open_source(config, loop=playing.loop, paced=playing.paced)
             if source.live and holder is not None:  # a camera that was plugged in again is automatic again
-                holder.as_stored(_plate_file(config, source))
+                holder.reapply(_plate_file(config, source))
             return source
 
         source = reopen()

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from camdaemon.capture import Source
 from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frames.frame import HostFrame
+from camdaemon.linux.backoff import Backoff
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.state import SharedState
 
 log = logging.getLogger(__name__)
 
 _COVER_S = 0.5  # the longest wait for the card to be out before the camera closes
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0  # between two attempts to reopen a lost camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +84,15 @@ class CameraReader:
 
     def _search(self, lost: Exception) -> None:
         """Try to open the lost camera until it is back, with back-off. StreamEnded when the pipeline stops."""
-        state, pause = self._state.camera, _FIRST_PAUSE_S
+        state, backoff = self._state.camera, Backoff()
         state.mark_lost()
         expected = isinstance(lost, DeviceError)
         log.warning("camera lost, trying to reopen it: %s", lost, exc_info=None if expected else lost)
-        while state.wait_to_search(pause):
+        while state.wait_to_search(backoff.pause_s):
             try:
                 self.source = self._open()
             except DeviceError as exc:
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
+                backoff.increase()
                 log.info("camera reopen failed, retrying: %s", exc)
             else:
                 state.mark_reopened()

@@ -1,5 +1,7 @@
-"""When the camera is locked for a plate, and what it is put back to."""
+"""When the camera is locked for a plate, what it is put back to, and what happens when it is reopened meanwhile."""
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,22 +28,22 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def test_a_camera_that_runs_is_locked_at_once(told: list[object]) -> None:
-    assert ControlsHolder(CAMERA).for_plate(lambda: True) == {}
+    assert ControlsHolder(CAMERA).lock_for_plate(lambda: True) == {}
     assert told == ["restore", "lock"]
 
 
 def test_a_camera_that_was_closed_measures_first(told: list[object]) -> None:
     frames = iter([False, False, False, True])
-    ControlsHolder(CAMERA).for_plate(lambda: next(frames))
+    ControlsHolder(CAMERA).lock_for_plate(lambda: next(frames))
     assert told == [0.05, 0.05, "restore", holding._MEASURING_S, "lock"]
 
 
 def test_a_refused_plate_leaves_the_camera_as_its_plate_wants_it(told: list[object]) -> None:
     holder = ControlsHolder(CAMERA)
-    holder.as_stored(Path("room.png"))
-    before = holder.for_plate(lambda: True)
-    holder.back_to(before)
-    holder.keep(Path("room.png"))
+    holder.reapply(Path("room.png"))
+    before = holder.lock_for_plate(lambda: True)
+    holder.revert(before)
+    holder.save(Path("room.png"))
     assert told[-2:] == [("apply", {"gain": 3}), ("save", "room.png", {"gain": 3})]
 
 
@@ -50,13 +52,113 @@ def test_a_camera_that_does_not_answer_is_no_error(monkeypatch: pytest.MonkeyPat
         raise DeviceError("unplugged; type: true")
 
     monkeypatch.setattr(lock, "lock", gone)
-    assert ControlsHolder(CAMERA).for_plate(lambda: True) == {}
+    assert ControlsHolder(CAMERA).lock_for_plate(lambda: True) == {}
 
 
 def test_without_a_camera_nothing_is_done(told: list[object]) -> None:
     holder = ControlsHolder(None)
-    holder.as_stored(Path("room.png"))
-    holder.back_to(holder.for_plate(lambda: False))
-    holder.keep(Path("room.png"))
+    holder.reapply(Path("room.png"))
+    holder.revert(holder.lock_for_plate(lambda: False))
+    holder.save(Path("room.png"))
     holder.release()
     assert told == []
+
+
+# ---- reopened by the capture thread
+
+
+class Pauses:
+    """Stands for `time.sleep`: in the n-th long pause, `during[n]` happens. Nothing really waits."""
+
+    def __init__(self, said: list[object], *during: Callable[[], object]) -> None:
+        self._said, self._during = said, list(during)
+
+    def __call__(self, seconds: float) -> None:
+        self._said.append(seconds)
+        if seconds == holding._MEASURING_S and self._during:
+            thread = threading.Thread(target=self._during.pop(0))
+            thread.start()
+            thread.join(10)
+            assert not thread.is_alive(), "the capture thread must not wait for a plate"
+
+
+@pytest.fixture
+def freed(told: list[object], monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """A camera that was locked for another plate: it is freed, and measures again."""
+    monkeypatch.setattr(lock, "restore", lambda path: (told.append("restore"), Locked({}, {}))[1])
+    return told
+
+
+def pause_with(monkeypatch: pytest.MonkeyPatch, said: list[object], *during: Callable[[], object]) -> None:
+    monkeypatch.setattr(holding.time, "sleep", Pauses(said, *during))
+
+
+def test_a_camera_that_is_reopened_while_it_measures_stays_automatic_and_measures_again(
+    freed: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = ControlsHolder(CAMERA)
+    pause_with(monkeypatch, freed, lambda: holder.reapply(Path("room.png")))
+    holder.lock_for_plate(lambda: True)
+    measure = holding._MEASURING_S
+    assert freed == ["restore", measure, "restore", "restore", measure, "lock"]
+    assert not [each for each in freed if isinstance(each, tuple)], "what is stored is not for the new plate"
+
+
+def test_a_camera_that_is_reopened_again_and_again_is_locked_in_the_end(
+    freed: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = ControlsHolder(CAMERA)
+    pause_with(monkeypatch, freed, *[lambda: holder.reapply(Path("room.png"))] * 100)
+    holder.lock_for_plate(lambda: True)
+    assert freed.count(holding._MEASURING_S) == holding._ATTEMPTS
+    assert freed[-1] == "lock"
+
+
+def test_a_camera_that_is_reopened_before_its_plate_is_saved_is_held_as_it_was_locked(told: list[object]) -> None:
+    holder = ControlsHolder(CAMERA)
+    holder.reapply(Path("room.png"))
+    before = holder.lock_for_plate(lambda: True)
+    holder.reapply(Path("room.png"))
+    assert told[-1] == ("apply", {"gain": 7}), "not what is stored for the previous plate"
+    holder.save(Path("room.png"))
+    assert told[-1] == ("save", "room.png", {"gain": 7})
+    holder.revert(before)
+    holder.reapply(Path("room.png"))
+    assert told[-1] == ("apply", {"gain": 3})
+
+
+def test_a_failed_measurement_ends_the_measuring(told: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(path: str) -> Locked:
+        raise DeviceError("unplugged; type: true")
+
+    monkeypatch.setattr(lock, "lock", gone)
+    holder = ControlsHolder(CAMERA)
+    holder.lock_for_plate(lambda: True)
+    holder.reapply(Path("room.png"))
+    assert told[-1] == ("apply", {"gain": 3})
+
+
+def test_a_camera_given_back_is_held_at_nothing(told: list[object]) -> None:
+    holder = ControlsHolder(CAMERA)
+    holder.lock_for_plate(lambda: True)
+    holder.release()
+    assert told[-1] == "restore"
+    holder.save(Path("room.png"))
+    assert told[-1] == ("save", "room.png", {})
+
+
+def test_one_change_of_the_camera_at_a_time(told: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command asks for waits until the capture thread has put the camera back as a whole."""
+    holder = ControlsHolder(CAMERA)
+    command = threading.Thread(target=holder.release)
+
+    def apply(path: str, stored: dict[str, int]) -> Locked:
+        command.start()
+        command.join(0.2)
+        told.append("applied")
+        return Locked({}, stored)
+
+    monkeypatch.setattr(lock, "apply", apply)
+    holder.reapply(Path("room.png"))
+    command.join(10)
+    assert told == ["applied", "restore"]
