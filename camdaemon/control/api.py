@@ -182,7 +182,7 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def of_the_address(request: Request, wrong: HTTPException) -> JSONResponse:
-        asked = f"{request.method} {request.url.path}"
+        asked = f"{request.method} {request.scope['path']}"  # request.url parses it once more, and may raise
         return problem(wrong.status_code, f"{asked}: {wrong.detail}; what can be asked is listed at /openapi.json")
 
     @app.exception_handler(Exception)  # an answer that is no JSON; uvicorn logs the traceback and hangs up
