@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -132,7 +133,7 @@ def mode(fourcc: str, *sizes: tuple[int, int], fps: float = 30) -> list[Mode]:
     return [Mode(fourcc, Sizes(size, size), (Rates(fps, fps),)) for size in sizes]
 
 
-def camera(*modes: list[Mode], **more: object) -> Device:
+def camera(*modes: list[Mode], **more: Any) -> Device:
     device = Device("/dev/video7", card="Cam", driver="uvcvideo", bus_info="usb-1", can_capture=True)
     return replace(device, modes=tuple(one for some in modes for one in some), **more)
 

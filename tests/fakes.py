@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from camdaemon.frames.card import CardCache
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.frames.transfer import Transfer
+from camdaemon.matting import Matting
 from camdaemon.matting.effort import Effort
 from camdaemon.pipeline.camera_reader import CameraInput
 from camdaemon.pipeline.compositor import Compositor
@@ -51,7 +53,8 @@ class FakeSource:
     def __init__(self, frames=None, *, fps=60.0, enters=0, live=True, size=SIZE, script=None):
         self.name, self.live, self.size, self.fps = "fake", live, size, fps
         self._frames, self._enters, self._script = frames, enters, script or {}
-        self._at, self._thread, self.closed, self.count = 0, None, False, 0
+        self._thread: threading.Thread | None = None
+        self.closed, self.count = False, 0
 
     def read(self, into: HostFrame) -> None:
         self._thread = self._thread or threading.current_thread()
@@ -117,7 +120,8 @@ class PerfectMatting:
     settled = True
 
     def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None):
-        self._sabotage, self.calls, self._thread = sabotage, 0, None
+        self._sabotage, self.calls = sabotage, 0
+        self._thread: threading.Thread | None = None
 
     def warm_up(self, size: Size) -> None:
         assert isinstance(size, Size)
@@ -137,7 +141,7 @@ class PerfectMatting:
         return Matte(pixels.like(alpha, src), pixels.like(unit * alpha, src), seq)
 
 
-def assert_keeps_the_contract(matting: object, src: torch.Tensor, plate: torch.Tensor) -> None:
+def assert_keeps_the_contract(matting: Matting, src: torch.Tensor, plate: torch.Tensor) -> None:
     """What every `Matting` promises, on one frame of 128x96 pixels, in floats or bytes."""
     copies = src.clone(), plate.clone()
     matting.warm_up(Size(128, 96))
@@ -158,7 +162,7 @@ class Rig:
 
     source: FakeSource = field(default_factory=FakeSource)
     sink: RecordingSink = field(default_factory=RecordingSink)
-    matting: object = field(default_factory=PerfectMatting)
+    matting: Any = field(default_factory=PerfectMatting)
     plate: Plate | None = field(default_factory=lambda: Plate(room()))
     reopen: Callable[[], FakeSource] | None = None
     backdrop: str = "color:#00ff00"

@@ -222,7 +222,8 @@ def test_the_first_picture_of_a_video_is_there_at_once(opened, clip):
 
 
 def test_a_video_plays_its_pictures_in_order_and_begins_anew(opened, clip):
-    backdrop, seen = opened(clip), []
+    backdrop = opened(clip)
+    seen: list[int] = []
 
     def three_times():
         now = min(GREYS, key=lambda grey: abs(level(backdrop) - grey))
@@ -311,7 +312,7 @@ def test_a_video_too_slow_for_this_machine_still_moves(opened, tmp_path, monkeyp
 
     real = av.open
     heavy = write_clip(tmp_path / "heavy.mp4", greys=range(20, 240, 18), fps=20)
-    monkeypatch.setattr(video.av, "open", lambda path, **_: Slow(real(path)))
+    monkeypatch.setattr(av, "open", lambda path, **_: Slow(real(path)))
     backdrop = opened(heavy)
     wait_for(lambda: level(backdrop) > 100, seconds=4)
 

@@ -12,6 +12,7 @@ import pytest
 from camdaemon.capture import lock as locking
 from camdaemon.capture.lock import apply, leftovers, load, lock, restore, save, unlock
 from camdaemon.errors import ConfigError, DeviceError
+from camdaemon.linux import devices
 from tests.fake_camera import BOOL, G_CTRL, MENU, S_CTRL, Knob, Knobs, old_webcam, webcam
 
 AUTO_EXPOSURE, EXPOSURE_TIME, FOCUS_AUTO = 0x009A0901, 0x009A0902, 0x009A090C
@@ -347,7 +348,7 @@ def test_unlock_without_a_memory_switches_everything_automatic_on(camera: Knobs)
 def test_two_cameras_are_remembered_apart(camera: Knobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock(camera.path)
     other = Knobs(tmp_path / "video8", monkeypatch, Knob(FOCUS_AUTO, "Focus, Auto", 1, kind=BOOL))
-    monkeypatch.setattr(locking.devices, "describe", lambda path: locking.devices.Device(path, card="Other"))
+    monkeypatch.setattr(devices, "describe", lambda path: devices.Device(path, card="Other"))
     lock(other.path)
     assert sorted(left.camera for left in leftovers()) == ["Cam (usb-1)", "Other ()"]
     restore(other.path)

@@ -46,6 +46,7 @@ def _clip(
     """A clip at 10 frames a second: `picture`, or frame i filled with the gray level 20 + 20 i."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.colorspace = matrix

@@ -1,6 +1,7 @@
 """When the camera is locked for a plate, what it is put back to, and what happens when it is reopened meanwhile."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(lock, "apply", lambda path, stored: (said.append(("apply", stored)), Locked({}, stored))[1])
     monkeypatch.setattr(lock, "save", lambda plate, values: said.append(("save", plate.name, values)))
     monkeypatch.setattr(lock, "load", lambda plate: {"gain": 3})
-    monkeypatch.setattr(holding.time, "sleep", said.append)
+    monkeypatch.setattr(time, "sleep", said.append)
     return said
 
 

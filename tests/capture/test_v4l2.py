@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 
-from camdaemon.capture import v4l2 as source_module
 from camdaemon.capture.v4l2 import V4l2Source
 from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import PixelFormat, Size
@@ -74,10 +74,10 @@ def test_settings_are_asked_in_the_order_the_driver_needs_and_read_back_into_one
 
 def test_opencv_waits_two_seconds_and_uses_one_thread(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "10")
-    threads = []
+    threads: list[int] = []
     monkeypatch.setattr(cv2, "setNumThreads", threads.append)
     rig.open()
-    assert source_module.os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] == "2"
+    assert os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] == "2"
     assert threads == [1]
 
 
@@ -175,7 +175,7 @@ def test_nothing_but_broken_pictures_is_an_error(rig: Rig) -> None:
 
 
 def test_a_stall_is_an_error_after_two_seconds(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_module.os.path, "exists", lambda path: True)
+    monkeypatch.setattr(os.path, "exists", lambda path: True)
     monkeypatch.setattr(holders, "list_holders", lambda path: ["zoom (pid 7)"])
     source = rig.open()
     rig.capture.stalls_at = 5
@@ -186,7 +186,7 @@ def test_a_stall_is_an_error_after_two_seconds(rig: Rig, monkeypatch: pytest.Mon
 
 
 def test_the_same_frame_again_and_again_is_a_stall(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_module.os.path, "exists", lambda path: True)
+    monkeypatch.setattr(os.path, "exists", lambda path: True)
     source = rig.open()
     rig.capture.stamp_of = lambda number, at: 1000.0 + 1 / 30  # as some drivers do when the camera is gone
     began = rig.clock.now
@@ -199,7 +199,7 @@ def test_the_same_frame_again_and_again_is_a_stall(rig: Rig, monkeypatch: pytest
 def test_a_failed_read_tells_unplugged_from_stopped(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, exists: bool, why: str
 ) -> None:
-    monkeypatch.setattr(source_module.os.path, "exists", lambda path: exists)
+    monkeypatch.setattr(os.path, "exists", lambda path: exists)
     source = rig.open()
     rig.capture.breaks_at = 2
     rig.read(source)
@@ -210,7 +210,7 @@ def test_a_failed_read_tells_unplugged_from_stopped(
 
 
 def test_a_camera_that_sends_no_first_frame_does_not_open(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_module.os.path, "exists", lambda path: True)
+    monkeypatch.setattr(os.path, "exists", lambda path: True)
     rig.capture.stalls_at = 0
     with pytest.raises(DeviceError, match="sent no frame for 2 s"):
         rig.open()

@@ -44,6 +44,7 @@ def test_groups_list_theirs_as_they_are_written(group):
 def test_every_command_has_a_line():
     whole = said()
     for command in app.registered_commands:
+        assert command.callback is not None
         name = command.name or command.callback.__name__.rstrip("_")
         assert f" {name} " in whole, name
 

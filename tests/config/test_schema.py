@@ -142,4 +142,4 @@ def test_what_is_not_toml_says_so(tmp_path, content):
 
 def test_a_checked_configuration_stays_as_it_is():
     with pytest.raises(ValueError, match="frozen"):
-        Config().fps = 3
+        setattr(Config(), "fps", 3)  # noqa: B010

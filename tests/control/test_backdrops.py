@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from camdaemon.backdrop import VIDEOS
 from camdaemon.control import backdrops as module
 from camdaemon.control.backdrops import Gallery
 from camdaemon.errors import ConfigError
@@ -176,7 +177,9 @@ def test_an_empty_folder_is_named_in_the_error(gallery: Gallery) -> None:
 
 def decoded(jpeg: bytes) -> np.ndarray:
     assert jpeg[:3] == b"\xff\xd8\xff"
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert bgr is not None
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +264,7 @@ BOMBS = {
         *((f"a{suffix}", encoded(suffix)[:5000]) for suffix in (".jpg", ".png", ".webp")),
         *((f"a{suffix}", encoded(suffix)[:-300]) for suffix in (".jpg", ".png", ".webp")),
         *((name, PNG) for name in ("a.svg", "a.tif", "a", "", ".", "..", "/", "png", "a.png.exe", "a.", "a.p\0ng")),
-        *((f"a{suffix}", b"ffconcat version 1.0\nfile 'a.png'\n") for suffix in module.VIDEOS),
+        *((f"a{suffix}", b"ffconcat version 1.0\nfile 'a.png'\n") for suffix in VIDEOS),
     ],
 )
 def test_what_is_refused_leaves_nothing(gallery: Gallery, outside: Path, name: str, data: bytes) -> None:
@@ -295,7 +298,7 @@ def test_a_video_with_too_many_pixels_is_refused(gallery: Gallery, monkeypatch: 
     assert written(gallery) == set()
 
 
-@pytest.mark.parametrize("suffix", module.VIDEOS)
+@pytest.mark.parametrize("suffix", VIDEOS)
 def test_a_playlist_that_is_called_a_video_opens_no_other_file(gallery: Gallery, suffix: str) -> None:
     """The other file is a pipe that nobody writes to: whoever opens it for reading hangs, and is seen by a writer."""
     secret = gallery.folder.parent / "secret"

@@ -52,7 +52,7 @@ def test_nothing_is_cut_off_and_something_is_there(card, size):
 def test_the_lines_do_not_run_into_each_other(size):
     """Title, hint and what is above them are bands with empty rows between."""
     for card in (TAKING, cards.LOST):
-        rows = drawn(draw(card, size)).any(1)
+        rows = np.asarray(drawn(draw(card, size)).any(1))
         starts = int((np.diff(rows.astype(int)) == 1).sum()) + int(rows[0])
         assert starts == 3, card
 

@@ -122,6 +122,7 @@ def test_a_smooth_picture_from_a_camera_survives(fmt):
     else:
         pairs = chroma.transpose(1, 2, 0).reshape(SIZE.height // 2, SIZE.width).repeat(2, 0)
         data = np.stack((luma, pairs), 2)
+    data = data.astype(np.uint8)
     for found in (color.host_to_rgb(data, fmt), back_on_device(data, fmt)):
         assert np.abs(found.astype(float) - smooth()).mean() <= 3
 

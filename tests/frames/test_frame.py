@@ -40,7 +40,9 @@ def test_what_is_no_size_says_what_to_type(text):
 def test_an_illegal_size_names_the_legal_one_nearby(text, near):
     with pytest.raises(ConfigError, match=TELLS_WHAT_TO_TYPE) as wrong:
         Size.parse(text)
-    offered = re.search(TELLS_WHAT_TO_TYPE, str(wrong.value))[1]
+    told = re.search(TELLS_WHAT_TO_TYPE, str(wrong.value))
+    assert told is not None
+    offered = told[1]
     assert offered == near
     assert str(Size.parse(offered)) == near, "what it tells to type must itself be legal"
 
@@ -103,6 +105,6 @@ def test_every_format_has_a_shape_for_every_legal_size():
 
 def test_a_size_cannot_be_changed_and_a_frame_says_what_it_is():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Size(64, 64).width = 65
+        setattr(Size(64, 64), "width", 65)  # noqa: B010
     shown = repr(HostFrame.empty(PixelFormat.NV12, Size(128, 72)))
     assert all(part in shown for part in ("room", "NV12", "128x72", "seq=-1", "(108, 128)"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 
 from camdaemon.frames import color, composite, fused
 from camdaemon.frames.composite import Matte
-from camdaemon.frames.frame import PixelFormat
+from camdaemon.frames.frame import PixelFormat, Size
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SIZES = [(4, 8), (36, 52), (48, 64)]  # height, width
@@ -48,7 +49,7 @@ def interpreter(triton, monkeypatch):
 
 
 def noise(fmt: PixelFormat, size: tuple[int, int]) -> torch.Tensor:
-    shape = fmt.shape(SimpleNamespace(height=size[0], width=size[1]))
+    shape = fmt.shape(cast("Size", SimpleNamespace(height=size[0], width=size[1])))
     return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
 
 
@@ -137,9 +138,11 @@ STRIDED = {
 def test_over_takes_any_strides(interpreter, laid, which):
     parts = [picture((36, 52), torch.float32, channels, seed) for seed, channels in enumerate((1, 3, 3))]
     parts[which] = laid(parts[which])
-    found = fused.over(*parts, 0.1, 0.9)
+    alpha, near, far = parts
+    found = fused.over(alpha, near, far, 0.1, 0.9)
     assert found.is_contiguous()
-    assert torch.equal(found, fused.over(*(part.contiguous() for part in parts), 0.1, 0.9))
+    alpha, near, far = (part.contiguous() for part in parts)
+    assert torch.equal(found, fused.over(alpha, near, far, 0.1, 0.9))
     assert apart(found, torch.lerp(parts[2], parts[1], ((parts[0] - 0.1) / 0.8).clamp(0, 1))) <= 1e-5
 
 
@@ -171,7 +174,8 @@ def test_nan_is_not_covered_up(interpreter, which):
     """The check before publishing looks for it (law 4)."""
     parts = [picture((4, 8), torch.float32, channels) for channels in (1, 3, 3)]
     parts[which][0, 0, 1, 2] = torch.nan
-    found = fused.over(*parts, 0.02, 0.98)
+    alpha, near, far = parts
+    found = fused.over(alpha, near, far, 0.02, 0.98)
     assert found[0, 0, 1, 2].isnan()
     assert int(found[0, 0].isnan().sum()) == 1
 

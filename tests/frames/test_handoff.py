@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def take_all(box, into):
 
 
 def test_the_newest_item_wins_and_the_displaced_one_comes_back():
-    box = Mailbox()
+    box: Mailbox[Any] = Mailbox()
     assert box.put("old") is None
     assert box.put("new") == "old"
     assert box.take() == "new"
@@ -33,7 +34,7 @@ def test_taking_from_an_empty_box_ends_at_the_timeout():
 
 @pytest.mark.parametrize("item", [0, "", [], False])
 def test_an_item_that_counts_as_false_is_still_an_item(item):
-    box = Mailbox()
+    box: Mailbox[Any] = Mailbox()
     box.put(item)
     start = time.monotonic()
     assert box.take(2) is item
@@ -41,7 +42,8 @@ def test_an_item_that_counts_as_false_is_still_an_item(item):
 
 
 def test_a_put_wakes_the_one_who_waits():
-    box, taken = Mailbox(), []
+    box: Mailbox[Any] = Mailbox()
+    taken: list[Any] = []
     taker = threading.Thread(target=lambda: taken.append(box.take(10)))
     taker.start()
     box.put("frame")
@@ -50,7 +52,8 @@ def test_a_put_wakes_the_one_who_waits():
 
 
 def test_what_lay_in_the_box_can_be_taken_after_the_close_and_then_comes_the_cause():
-    box, fault = Mailbox(), ValueError("why")
+    box: Mailbox[Any] = Mailbox()
+    fault = ValueError("why")
     box.put("last")
     box.close(fault)
     assert box.take(0) == "last"
@@ -61,7 +64,7 @@ def test_what_lay_in_the_box_can_be_taken_after_the_close_and_then_comes_the_cau
 
 
 def test_an_orderly_end_has_no_cause_and_the_first_word_stands():
-    box = Mailbox()
+    box: Mailbox[Any] = Mailbox()
     box.close()
     box.close(ValueError("too late"))
     with pytest.raises(Closed) as end:
@@ -71,7 +74,7 @@ def test_an_orderly_end_has_no_cause_and_the_first_word_stands():
 
 @pytest.mark.parametrize("keep_all", [False, True])
 def test_put_after_close_raises_and_leaves_the_item_with_its_owner(keep_all):
-    box = Mailbox(keep_all=keep_all)
+    box: Mailbox[Any] = Mailbox(keep_all=keep_all)
     box.put("inside")
     box.close(ValueError("gone"))
     with pytest.raises(Closed) as end:
@@ -84,7 +87,8 @@ def test_put_after_close_raises_and_leaves_the_item_with_its_owner(keep_all):
 
 @pytest.mark.parametrize("side", ["take", "put"])
 def test_close_wakes_the_one_who_waits(side):
-    box, ends = Mailbox(keep_all=True), []
+    box: Mailbox[Any] = Mailbox(keep_all=True)
+    ends: list[Any] = []
     if side == "put":
         box.put("full")
 
@@ -104,7 +108,8 @@ def test_close_wakes_the_one_who_waits(side):
 
 
 def test_keep_all_waits_and_loses_nothing():
-    box, received = Mailbox(keep_all=True), []
+    box: Mailbox[Any] = Mailbox(keep_all=True)
+    received: list[Any] = []
 
     def give():
         for i in range(1000):
@@ -119,7 +124,8 @@ def test_keep_all_waits_and_loses_nothing():
 
 
 def test_keep_all_really_waits_until_the_slot_is_free():
-    box, done = Mailbox(keep_all=True), threading.Event()
+    box: Mailbox[Any] = Mailbox(keep_all=True)
+    done = threading.Event()
     box.put("first")
     giver = threading.Thread(target=lambda: (box.put("second"), done.set()))
     giver.start()
@@ -131,7 +137,9 @@ def test_keep_all_really_waits_until_the_slot_is_free():
 
 
 def test_every_item_has_exactly_one_owner_with_two_threads_at_full_speed():
-    box, displaced, received = Mailbox(), [], []
+    box: Mailbox[Any] = Mailbox()
+    displaced: list[Any] = []
+    received: list[Any] = []
 
     def give():
         for i in range(1000):

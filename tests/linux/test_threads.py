@@ -10,6 +10,8 @@ import pytest
 from camdaemon.linux import threads
 from camdaemon.linux.threads import lower_priority, run_in_thread, run_low_priority
 
+NOTHING: dict[str, int] = {}
+
 
 def nice() -> int:
     return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
@@ -32,14 +34,14 @@ def test_only_the_thread_that_asks_gives_way() -> None:
 def test_what_is_made_aside_comes_back_with_its_result_or_its_error() -> None:
     assert run_low_priority(lambda: (threading.current_thread().name, 7), "aside") == ("aside", 7)
     with pytest.raises(KeyError, match="gone"):
-        run_low_priority(lambda: {}["gone"], "aside")
+        run_low_priority(lambda: NOTHING["gone"], "aside")
 
 
 def test_what_is_made_apart_does_not_give_way_and_its_thread_is_gone() -> None:
     before = threading.active_count()
     assert run_in_thread(lambda: (threading.current_thread().name, nice()), "apart") == ("apart", nice())
     with pytest.raises(KeyError, match="gone"):
-        run_in_thread(lambda: {}["gone"], "apart")
+        run_in_thread(lambda: NOTHING["gone"], "apart")
     assert threading.active_count() == before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import struct
 from collections.abc import Callable
@@ -163,6 +164,6 @@ def test_no_permission_names_the_group(monkeypatch: pytest.MonkeyPatch, group: i
     status = os.stat_result((mode, 1, 1, 1, 0, group, 0, 0, 0, 0))
     monkeypatch.setattr(os, "open", refuse)
     monkeypatch.setattr(os, "stat", lambda path: status)
-    name = v4l2.grp.getgrgid(1).gr_name
+    name = grp.getgrgid(1).gr_name
     with pytest.raises(DeviceError, match="permission denied.*" + ending.format(name=name)):
         v4l2.open_node("/dev/video7", os.O_RDWR, if_missing="")

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -112,7 +113,9 @@ class Film(FakeDaemon):
         }
 
 
-def take(browser: Browser, panel: PanelServer, path: Path, width: int, height: int, scheme: str) -> None:
+def take(
+    browser: Browser, panel: PanelServer, path: Path, width: int, height: int, scheme: Literal["light", "dark"]
+) -> None:
     context = browser.new_context(
         viewport={"width": width, "height": height},
         device_scale_factor=1 if width > 600 else 2,

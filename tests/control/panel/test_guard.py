@@ -68,7 +68,9 @@ def test_a_token_buys_one_session() -> None:
 
 def test_only_the_newest_sessions_stay() -> None:
     sessions = Sessions()
-    cookies = [sessions.redeem(sessions.issue()).cookie for _ in range(guard._SESSIONS + 1)]
+    opened = [sessions.redeem(sessions.issue()) for _ in range(guard._SESSIONS + 1)]
+    cookies = [session.cookie for session in opened if session is not None]
+    assert len(cookies) == len(opened)
     assert sessions.find(cookies[0]) is None
     assert all(sessions.find(cookie) for cookie in cookies[1:])
 
@@ -97,6 +99,7 @@ def test_a_used_wrong_or_old_token_says_what_to_type(panel: Any, stranger: httpx
 @pytest.mark.parametrize("cookie", [None, "", "guess", "x" * 4000])
 def test_without_the_cookie_nothing_is_answered(panel: Any, stranger: httpx.Client, cookie: str | None) -> None:
     if cookie is not None:
+        assert stranger.base_url.port is not None
         stranger.headers["Cookie"] = f"{guard.cookie_name(stranger.base_url.port)}={cookie}"
     for path in ADDRESSES:
         assert "camdaemon panel" in refused(stranger.get(path))
