@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
 from camdaemon.backdrop import make_backdrop
-from camdaemon.config.schema import Config, PlateConfig
+from camdaemon.config.schema import Config
 from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frames import color, pixels
 from camdaemon.frames.card import CardCache
@@ -33,12 +33,13 @@ from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.pipeline.worker import Engine, FrameProcessor
-from camdaemon.plate.take import Plate, PlateMatcher
+from camdaemon.plate.match import PlateMatcher
+from camdaemon.plate.take import Plate, PlateRules
 
 SIZE = Size(128, 72)
 MARKER = (255, 0, 255)  # RGB of the whole room
 PERSON = (120, 120, 120)
-RULES = PlateConfig(frames=3, still_s=0.1, timeout_s=1.0)
+RULES = PlateRules(frames=3, still_s=0.1, timeout_s=1.0)
 
 
 def room(size: Size = SIZE) -> np.ndarray:
@@ -49,6 +50,7 @@ class FakeSource:
     """A camera at `fps`: the marked room, and from frame `enters` on a person. `script[n]` is raised or called at n."""
 
     fmt = PixelFormat.RGB
+    has_controls = False
 
     def __init__(self, frames=None, *, fps=60.0, enters=0, live=True, size=SIZE, script=None):
         self.name, self.live, self.size, self.fps = "fake", live, size, fps
@@ -84,6 +86,7 @@ class RecordingSink:
     """Keeps a copy of every frame, as RGB, with what it claims to be. `fail_at`: the write that fails."""
 
     name, fmt, live = "recording", PixelFormat.I420, True
+    can_reopen, viewers = False, ()
 
     def __init__(self, size=SIZE, fail_at=None):
         self.size, self.frames, self.closed, self._fail_at = size, [], False, fail_at
@@ -117,6 +120,7 @@ class PerfectMatting:
 
     name = "perfect"
     effort = Effort()
+    ladder = (effort,)
     settled = True
 
     def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None):
@@ -190,7 +194,7 @@ class Rig:
             metrics=self.metrics,
             keep_all=self.keep_all,
         )
-        self.config = Config(source="fake", sink="fake", plate_taking=RULES)
+        self.config = Config(source="fake", sink="fake", plate_taking=asdict(RULES))
 
     @staticmethod
     def _gone() -> FakeSource:

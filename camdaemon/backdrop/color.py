@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 import numpy as np
-from torch import Tensor
 
-from camdaemon.backdrop.uploaded import Uploaded
-from camdaemon.frames.frame import Size
-from camdaemon.frames.picture import Upload
+from camdaemon.backdrop.still import UploadedPicture
+from camdaemon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from camdaemon.frames.frame import Size
+    from camdaemon.frames.picture import Upload
 
 
-class ColourBackdrop:
-    """`colour` (red, green, blue, 0..255) everywhere."""
+class ColorBackdrop:
+    """One colour everywhere. `color` is (red, green, blue), 0..255."""
 
-    def __init__(self, spec: str, colour: tuple[int, int, int], size: Size) -> None:
+    def __init__(self, spec: str, color: tuple[int, int, int], size: Size) -> None:
         self.spec = spec
-        self._uploaded = Uploaded(np.full((size.height, size.width, 3), colour, np.uint8))
+        self._uploaded = UploadedPicture(np.full((size.height, size.width, 3), color, np.uint8))
+
+    @staticmethod
+    def check(spec: str) -> None:
+        """See BackdropClass.check."""
+        _parse(spec)
+
+    @classmethod
+    def open(cls, spec: str, size: Size) -> ColorBackdrop:
+        """See BackdropClass.open."""
+        return cls(spec, _parse(spec), size)
 
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture."""
-        return self._uploaded.on(plate, upload)
+        return self._uploaded.on_device_of(plate, upload)
 
     def close(self) -> None:
-        """Nothing runs behind it."""
+        """See Backdrop.close. Nothing runs."""
+
+
+def _parse(spec: str) -> tuple[int, int, int]:
+    value = spec.partition(":")[2]
+    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", value):
+        raise ConfigError(f"color {value!r} is wrong: expected #rrggbb. Run: camdaemon run --backdrop 'color:#00ff00'")
+    red, green, blue = bytes.fromhex(value.removeprefix("#"))
+    return red, green, blue

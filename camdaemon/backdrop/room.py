@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from camdaemon.errors import ConfigError
 from camdaemon.frames import pixels
-from camdaemon.frames.picture import Upload
+
+if TYPE_CHECKING:
+    from camdaemon.frames.frame import Size
+    from camdaemon.frames.picture import Upload
+
+_DEFAULT_SIGMA = 24.0  # pixels
 
 
 class PlateBackdrop:
@@ -17,22 +24,41 @@ class PlateBackdrop:
 
     spec = "plate"
 
+    @staticmethod
+    def check(spec: str) -> None:
+        """See BackdropClass.check. The word is all there is to it."""
+
+    @classmethod
+    def open(cls, spec: str, size: Size) -> PlateBackdrop:
+        """See BackdropClass.open."""
+        return cls()
+
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture."""
         return plate
 
     def close(self) -> None:
-        """Nothing runs behind it."""
+        """See Backdrop.close. Nothing runs."""
 
 
 class BlurBackdrop:
-    """The clean room under a Gaussian blur of `sigma` pixels. Computed once for each plate."""
+    """The clean room under a Gaussian blur of `sigma` pixels, computed once for each plate."""
 
     def __init__(self, spec: str, sigma: float) -> None:
         self.spec = spec
         self._sigma = sigma
         self._plate: Tensor | None = None
         self._blurred: Tensor | None = None
+
+    @staticmethod
+    def check(spec: str) -> None:
+        """See BackdropClass.check."""
+        _parse_sigma(spec)
+
+    @classmethod
+    def open(cls, spec: str, size: Size) -> BlurBackdrop:
+        """See BackdropClass.open."""
+        return cls(spec, _parse_sigma(spec))
 
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture."""
@@ -41,13 +67,33 @@ class BlurBackdrop:
         return self._blurred
 
     def close(self) -> None:
-        """Nothing runs behind it."""
+        """See Backdrop.close. Nothing runs."""
+
+
+def _parse_sigma(spec: str) -> float:
+    value = spec.partition(":")[2]
+    try:
+        sigma = float(value) if value else _DEFAULT_SIGMA
+    except ValueError:
+        sigma = 0.0
+    if not 1 <= sigma <= 200:
+        raise ConfigError(
+            f"blur {value!r} is wrong: expected a sigma of 1 to 200 pixels. Run: camdaemon run --backdrop blur:24"
+        )
+    return sigma
 
 
 def gaussian(picture: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of (1,C,H,W), either of `levels`, `sigma` > 0 in pixels; edges repeated.
+    """Blur a picture with a Gaussian; its edges are repeated.
 
-    A wide one works on a smaller copy.
+    A wide blur works on a smaller copy.
+
+    Args:
+        picture: (1,C,H,W), bytes 0..255 or floats 0..1.
+        sigma: Standard deviation, pixels, above 0.
+
+    Returns:
+        The blurred picture, with shape and dtype of `picture`.
     """
     height, width = picture.shape[-2:]
     step = max(1, int(sigma // 5))  # a blur of sigma removes all that a shrink by sigma/5 would

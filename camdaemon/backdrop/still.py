@@ -1,27 +1,57 @@
-"""A picture from a file, cropped to the camera's shape."""
+"""A picture from a file, cropped to the camera's shape; and a picture on the device where the plate is."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from camdaemon.backdrop.uploaded import Uploaded
 from camdaemon.frames import picture
-from camdaemon.frames.frame import Size
-from camdaemon.frames.picture import Upload
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from camdaemon.frames.frame import Size
+    from camdaemon.frames.picture import Picture, Upload
+
+
+class UploadedPicture:
+    """A picture, uint8 (H,W,3), uploaded when first used, and again after a change of device. For the worker alone."""
+
+    def __init__(self, rgb: Picture) -> None:
+        self._rgb = rgb
+        self._tensor: Tensor | None = None
+
+    def on_device_of(self, plate: Tensor, upload: Upload) -> Tensor:
+        """Return it as (1,3,H,W) on the device of `plate`; the same tensor each time."""
+        if self._tensor is None or self._tensor.device != plate.device:
+            self._tensor = upload(self._rgb)
+        return self._tensor
 
 
 class StillBackdrop:
-    """The picture in `path`, read once: the file may go away afterwards. Raises ConfigError when it is broken."""
+    """The picture in a file, read once: the file may go away afterwards.
+
+    Raises:
+        ConfigError: The file is not a picture that can be read.
+    """
 
     def __init__(self, spec: str, path: Path, size: Size) -> None:
         self.spec = spec
-        self._uploaded = Uploaded(picture.cover(picture.read(path, "--backdrop PICTURE.jpg, or --backdrop blur"), size))
+        rgb = picture.read(path, "--backdrop PICTURE.jpg, or --backdrop blur")
+        self._uploaded = UploadedPicture(picture.cover(rgb, size))
+
+    @staticmethod
+    def check(spec: str) -> None:
+        """See BackdropClass.check. That the file exists is known already."""
+
+    @classmethod
+    def open(cls, spec: str, size: Size) -> StillBackdrop:
+        """See BackdropClass.open."""
+        return cls(spec, Path(spec).expanduser(), size)
 
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture."""
-        return self._uploaded.on(plate, upload)
+        return self._uploaded.on_device_of(plate, upload)
 
     def close(self) -> None:
-        """Nothing runs behind it."""
+        """See Backdrop.close. Nothing runs."""

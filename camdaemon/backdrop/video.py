@@ -13,7 +13,7 @@ from av.container import InputContainer
 from torch import Tensor
 
 from camdaemon.backdrop import ONLY_VIDEOS
-from camdaemon.backdrop.uploaded import Uploaded
+from camdaemon.backdrop.still import UploadedPicture
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
@@ -25,10 +25,13 @@ log = logging.getLogger(__name__)
 
 
 class VideoBackdrop:
-    """Plays `path` for ever. The first frame is decoded at construction: ConfigError when that fails.
+    """Plays a video in a loop. A video that breaks later stays on its last good frame.
 
-    The decoding thread owns the file and a mailbox hands its newest frame to the worker, which never waits. A video
-    that breaks later stays on its last good frame.
+    The decoding thread owns the file, and a mailbox hands its newest frame to the worker, which never waits. The first
+    frame is decoded at construction.
+
+    Raises:
+        ConfigError: The file is not a video that can be played.
     """
 
     def __init__(self, spec: str, path: Path, size: Size) -> None:
@@ -38,9 +41,9 @@ class VideoBackdrop:
             first = next(container.decode(video=0))
         except (av.FFmpegError, StopIteration, IndexError, ValueError) as exc:
             raise ConfigError(
-                f"backdrop {path} is not a video that can be played ({exc or 'no frames'}); try --backdrop blur"
+                f"cannot play backdrop {path}: {exc or 'no frames'}. Run: camdaemon run --backdrop blur"
             ) from None
-        self._shown: Uploaded | None = None
+        self._shown: UploadedPicture | None = None
         self._frames: Mailbox[picture.Picture] = Mailbox()
         self._frames.put(_fitted(first, size))
         self._stop = threading.Event()
@@ -49,16 +52,25 @@ class VideoBackdrop:
         )
         self._thread.start()
 
+    @staticmethod
+    def check(spec: str) -> None:
+        """See BackdropClass.check. That the file exists is known already."""
+
+    @classmethod
+    def open(cls, spec: str, size: Size) -> VideoBackdrop:
+        """See BackdropClass.open."""
+        return cls(spec, Path(spec).expanduser(), size)
+
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture. The video runs on the wall clock, not on `t`."""
         newest = self._frames.take(0)
         if newest is not None:
-            self._shown = Uploaded(newest)
+            self._shown = UploadedPicture(newest)
         assert self._shown is not None  # the constructor put the first frame
-        return self._shown.on(plate, upload)
+        return self._shown.on_device_of(plate, upload)
 
     def close(self) -> None:
-        """Ends the decoding thread; waits for it at most a second."""
+        """See Backdrop.close. Waits for the decoding thread at most a second."""
         self._stop.set()
         self._thread.join(1.0)
 

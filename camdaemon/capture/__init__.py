@@ -1,63 +1,82 @@
-"""Sources: where camera frames come from. `open_source` chooses one; adding a kind is a file and a case here."""
+"""Sources: where camera frames come from. `camdaemon.frames.kinds` lists them; each is one file here."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from camdaemon.config.schema import Config
-from camdaemon.errors import ConfigError
-from camdaemon.frames.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames import kinds
+
+if TYPE_CHECKING:
+    from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 
 
 class Source(Protocol):
     """A camera, or something that plays one. Opened, read and closed by the capture thread alone.
 
-    name: what people call it, stable across restarts (a clip's path, a camera's by-id name).
-    live: True for a device that can come back after a loss; False for a clip, whose end is the end.
-    fmt, size: what `read` delivers, fixed for the source's life.   fps: frames per second it announces, > 0.
+    Attributes:
+        name: What people call it, the same after a restart: a camera's by-id name, a clip's path.
+        live: Whether it films the present: it may come back after a loss. A clip's end is the end.
+        has_controls: Whether exposure, white balance and focus can be locked, by the path it was opened with.
+        fmt: Pixel format that `read` delivers, fixed for the source's life.
+        size: Picture size that `read` delivers, fixed for the source's life.
+        fps: Announced frames per second, above 0.
     """
 
     name: str
     live: bool
+    has_controls: bool
     fmt: PixelFormat
     size: Size
     fps: float
 
     def read(self, into: HostFrame) -> None:
-        """Wait for the newest frame, write it into `into.data` (fmt.shape(size), uint8) and stamp `into.t`.
+        """Wait for the newest frame and write it into a buffer. Never delivers an old frame from a queue.
 
-        `into` is borrowed for the call. `t` is time.monotonic() at
-        capture; of a clip that is not paced, seconds of its own time. Never delivers an old frame from a queue.
-        Raises StreamEnded at the end of a clip and DeviceError when the device fails, stalls for over 2 s or is gone.
+        Args:
+            into: Borrowed for the call. `into.data` is uint8 of shape fmt.shape(size). `into.t` becomes the capture
+                time on the clock of time.monotonic(), or the clip's own time in seconds if it is not paced.
+
+        Raises:
+            StreamEnded: The clip is over.
+            DeviceError: The device failed, is gone, or sent no frame for 2 s.
         """
 
     def close(self) -> None:
         """Give the device back. May be called twice, and after a failed read."""
 
 
-def open_source(config: Config, *, loop: bool, paced: bool) -> Source:
-    """Open what `config.source` names at (about) `config.size` and `config.fps`.
+class SourceClass(Protocol):
+    """The class of a kind of source: what is known before one is opened, and how to open it."""
 
-    loop: a clip begins anew at its end.   paced: a clip plays in real time, else as fast as it is read.
-    Raises DeviceError where a device cannot be opened and ConfigError where the name makes no sense.
+    live: bool
+    has_controls: bool
+
+    def open(self, spec: str, size: Size | None, fps: float, *, loop: bool, paced: bool) -> Source:
+        """Open the source; see `open_source`."""
+
+
+def find_source(spec: str) -> SourceClass:
+    """Return the class of the source that `spec` names.
+
+    Raises:
+        ConfigError: `spec` names no kind of source.
     """
-    spec = config.source
-    match spec:
-        case "pattern":
-            from camdaemon.capture.pattern import PatternSource
+    found: SourceClass = kinds.find_class(kinds.SOURCES, spec, "source", "camdaemon devices")
+    return found
 
-            return PatternSource(config.size or Size(1280, 720), config.fps, loop=loop, paced=paced)
-        case _ if spec.startswith("/dev/"):
-            from camdaemon.capture.v4l2 import V4l2Source
 
-            return V4l2Source(spec, config.size or Size(1280, 720), config.fps)
-        case _ if Path(spec).is_file():
-            from camdaemon.capture.file import FileSource
+def open_source(spec: str, size: Size | None, fps: float, *, loop: bool, paced: bool) -> Source:
+    """Open the source that `spec` names.
 
-            return FileSource(Path(spec), loop=loop, paced=paced, raw=True)
-        case _:
-            raise ConfigError(
-                f"source {spec!r} is neither a camera, a video file that exists, nor 'pattern'; "
-                "see your cameras with: camdaemon devices"
-            )
+    Args:
+        spec: One of `kinds.SOURCES`.
+        size: Picture size to ask for; None for the kind's own default. What came of it is in `Source.size`.
+        fps: Frames per second to ask a camera for. What came of it is in `Source.fps`.
+        loop: Whether a clip starts again at its end.
+        paced: Whether a clip plays in real time, or as fast as it is read.
+
+    Raises:
+        DeviceError: A device cannot be opened.
+        ConfigError: `spec` names no kind of source, or a file that cannot be played.
+    """
+    return find_source(spec).open(spec, size, fps, loop=loop, paced=paced)

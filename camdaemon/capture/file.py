@@ -39,6 +39,12 @@ class FileSource:
     """
 
     live = False
+    has_controls = False
+
+    @classmethod
+    def open(cls, spec: str, size: Size | None, fps: float, *, loop: bool, paced: bool) -> FileSource:
+        """See `open_source`. Size and rate are the file's own; frames are raw where they can be."""
+        return cls(Path(spec).expanduser(), loop=loop, paced=paced, raw=True)
 
     def __init__(self, path: Path, *, loop: bool, paced: bool, raw: bool = False) -> None:
         self.name = str(path)

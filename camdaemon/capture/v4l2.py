@@ -39,6 +39,12 @@ class V4l2Source:
     """
 
     live = True
+    has_controls = True
+
+    @classmethod
+    def open(cls, spec: str, size: Size | None, fps: float, *, loop: bool, paced: bool) -> V4l2Source:
+        """See `open_source`. 1280x720 without a size."""
+        return cls(spec, size or Size(1280, 720), fps)
 
     def __init__(self, path: str, size: Size, fps: float) -> None:
         os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] = str(_STALL_S)  # OpenCV reads it once, at its first wait

@@ -66,10 +66,10 @@ def run(
     from camdaemon.daemon import run
     from camdaemon.daemon.build import Playing
     from camdaemon.daemon.status_line import console
+    from camdaemon.output import find_sink
 
     set_up(verbose, console)
-    to_file = Path(loaded.sink).suffix != "" or loaded.sink == "null"
-    playing = Playing(frames, realtime, (realtime and not to_file) if loop is None else loop)
+    playing = Playing(frames, realtime, (realtime and find_sink(loaded.sink).live) if loop is None else loop)
     run.run(loaded, playing, lambda: _load(config, settings))
 
 

@@ -88,9 +88,10 @@ def set_(
 def _path(device: str | None) -> str:
     from camdaemon.config.schema import load
     from camdaemon.errors import ConfigError
+    from camdaemon.linux.devices import is_device_path
 
     path = device or load(None, {}).source
-    if not path.startswith("/dev/"):
+    if not is_device_path(path):
         raise ConfigError(f"{path} is no camera; name one: camdaemon camera show --device /dev/video0")
     return path
 

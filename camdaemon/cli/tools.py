@@ -75,6 +75,7 @@ def video(
     config: ConfigFile = None,
 ) -> None:
     """Matte every frame of a video, as slowly as it takes. Sound is not copied."""
+    from camdaemon.plate.take import PlateRules
     from camdaemon.tools.files.results import Wanted
     from camdaemon.tools.files.studio import Studio
     from camdaemon.tools.files.video import Film, matte_film, plate_of
@@ -83,7 +84,7 @@ def video(
     settings = _settings(config, weights, matting, device, match_exposure)
     film = Film.open(src, fps)
     studio = Studio(settings)
-    room = plate_of(film, studio, plate, settings.plate_taking)
+    room = plate_of(film, studio, plate, PlateRules(**dict(settings.plate_taking)))
     count = matte_film(film, studio, room, wanted, backdrop, settings.max_coverage)
     print(f"{count} frames: " + ", ".join(str(path) for path in wanted.paths().values()))
 

@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from camdaemon.backdrop import ONLY_VIDEOS, VIDEOS
+from camdaemon.backdrop import ONLY_VIDEOS
 from camdaemon.control.verbs import BackdropFile
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
+from camdaemon.frames.kinds import VIDEOS
 from camdaemon.frames.picture import Picture
 
 IMAGES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}

@@ -26,7 +26,7 @@ from camdaemon.pipeline.camera_state import PLATE
 from camdaemon.pipeline.state import Mode, Scene
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.plate import store
-from camdaemon.plate.take import Plate, PlateJob
+from camdaemon.plate.take import Plate, PlateJob, PlateRules
 
 log = logging.getLogger(__name__)
 _GRACE_S = 10.0  # for a camera that stumbles while the plate is taken
@@ -81,7 +81,7 @@ class Commands:
     def _take_plate(self, countdown: float) -> Plate:
         before = self.holder.lock_for_plate(lambda: self._pipeline.state.camera.has_frames)
         try:
-            job = PlateJob(self._config.plate_taking, countdown)
+            job = PlateJob(PlateRules(**dict(self._config.plate_taking)), countdown)
             self._pipeline.submit(job)
             return self._awaited(job.future, countdown + self._config.plate_taking.timeout_s + _GRACE_S)
         except CamdaemonError:

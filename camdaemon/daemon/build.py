@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING
 from camdaemon.backdrop import make_backdrop
 from camdaemon.capture import Source, open_source
 from camdaemon.capture.holding import ControlsHolder
-from camdaemon.config.schema import Config, RefineConfig
+from camdaemon.config.schema import Config
 from camdaemon.control.scenes import appearance_of
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Size
 from camdaemon.frames.transfer import Transfer, choose_device, give_memory_back
 from camdaemon.linux.threads import run_in_thread
-from camdaemon.matting import Matting, make_matting
-from camdaemon.matting.effort import ladder_of, rates_only
+from camdaemon.matting import Matting, MattingSettings, Refinement, make_matting
 from camdaemon.output import Sink, open_sink
-from camdaemon.output.audience import can_tell
 from camdaemon.output.reopening import ReopeningSink
 from camdaemon.output.tee import TeeSink
 from camdaemon.pipeline.camera_reader import CameraInput
@@ -38,7 +36,8 @@ from camdaemon.pipeline.state import FaultLimit, Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.pipeline.worker import Engine, FrameProcessor
 from camdaemon.plate import store
-from camdaemon.plate.take import Plate, PlateMatcher
+from camdaemon.plate.match import PlateMatcher
+from camdaemon.plate.take import Plate
 
 if TYPE_CHECKING:
     import torch
@@ -72,10 +71,10 @@ def build(
     """
     with contextlib.ExitStack() as opened:
         device = choose_device(config.device)
-        matting = run_in_thread(lambda: make_matting(config, device), "engine")
+        matting = run_in_thread(lambda: make_matting(config.matting, matting_settings(config), device), "engine")
 
         def reopen() -> Source:
-            source = open_source(config, loop=playing.loop, paced=playing.paced)
+            source = open_source(config.source, config.size, config.fps, loop=playing.loop, paced=playing.paced)
             if source.live and holder is not None:  # a camera that was plugged in again is automatic again
                 holder.reapply(_plate_file(config, source))
             return source
@@ -96,7 +95,8 @@ def build(
         engine = run_in_thread(lambda: engines.first(device, matting), "engine")
         card_cache, preview = CardCache(sink.fmt, size), LivePreview()
         waits = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
-        camera_state = CameraState() if source.live and _on_demand(config) else CameraState(ALWAYS)
+        on_demand = config.on_demand and source.live and sink.viewers
+        camera_state = CameraState() if on_demand else CameraState(ALWAYS)
         fault_limit = FaultLimit(_FAULTS if sink.live else 0)
         pipeline = Pipeline(
             camera=CameraInput(source, reopen, playing.frames),
@@ -137,7 +137,7 @@ class Engines:
             try:
                 device = choose_device(name)
                 give_memory_back(device)
-                return self._engine(device, make_matting(self.config, device))
+                return self._engine(device, make_matting(self.config.matting, matting_settings(self.config), device))
             except (CamdaemonError, RuntimeError) as exc:
                 log.warning("not on %s: %s", name, exc)
         return None
@@ -147,18 +147,15 @@ class Engines:
         transfer = Transfer(device, self.size)
         matcher = PlateMatcher(transfer.upload_picture, enabled=self.config.match_exposure)
         compositor = Compositor(transfer.upload_picture, self.metrics)
-        return Engine(transfer, matting, matcher, compositor, self._governor(device, matting))
-
-    def _governor(self, device: torch.device, matting: Matting) -> Governor | None:
-        if not self.config.governor or self.period_s is None:
-            return None
-        chosen = self.config.matting != "bgmv2" or self.config.refine != RefineConfig()
-        return Governor(self.period_s, rates_only(matting.effort) if chosen else ladder_of(device.type))
+        governor = None
+        if self.config.governor and self.period_s is not None:
+            governor = Governor(self.period_s, matting.ladder)
+        return Engine(transfer, matting, matcher, compositor, governor)
 
 
-def _on_demand(config: Config) -> bool:
-    """Whether the audience of the virtual cameras decides when the camera runs."""
-    return config.on_demand and all(sink.startswith("/dev/") and can_tell(sink) for sink in config.sinks)
+def matting_settings(config: Config) -> MattingSettings:
+    """Return what the configuration says of the matting, as values."""
+    return MattingSettings(config.weights, config.engine, config.precision, Refinement(**dict(config.refine)))
 
 
 def _sinks(config: Config, playing: Playing, size: Size, fps: float, metrics: Metrics) -> Sink:
@@ -169,7 +166,7 @@ def _sinks(config: Config, playing: Playing, size: Size, fps: float, metrics: Me
             again = partial(open_sink, spec, size, fps, paced=playing.paced)
             sink = again()
             opened.callback(sink.close)
-            found.append(ReopeningSink(sink, again, metrics.count) if spec.startswith("/dev/") else sink)
+            found.append(ReopeningSink(sink, again, metrics.count) if sink.can_reopen else sink)
         opened.pop_all()
     return found[0] if len(found) == 1 else TeeSink(found)
 

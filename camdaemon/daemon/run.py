@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from camdaemon.capture import find_source
 from camdaemon.capture.holding import ControlsHolder
 from camdaemon.config.schema import Config
 from camdaemon.control.actions import Performer
@@ -20,7 +21,6 @@ from camdaemon.daemon.signals import handle_signals
 from camdaemon.daemon.status_line import show_status_line
 from camdaemon.frames import picture
 from camdaemon.linux.systemd import ServiceManager
-from camdaemon.output.audience import follow
 from camdaemon.pipeline.camera_state import VIEWERS
 from camdaemon.pipeline.threads import Pipeline
 
@@ -64,7 +64,8 @@ def start_daemon(
     picture.quiet_opencv()
     with contextlib.ExitStack() as undo:
         undo.enter_context(DaemonLock(socket))
-        holder = ControlsHolder(config.source if config.lock_camera and config.source.startswith("/dev/") else None)
+        lockable = config.lock_camera and find_source(config.source).has_controls
+        holder = ControlsHolder(config.source if lockable else None)
         undo.callback(holder.release)
         pipeline = build(config, playing, sink_for, holder)
         undo.callback(_close_backdrop, pipeline)
@@ -78,7 +79,7 @@ def start_daemon(
             _submit_plate(pipeline, commands)
         pipeline.start()
         undo.callback(pipeline.stop)
-        undo.enter_context(_follow_viewers(pipeline, config.sinks))
+        undo.enter_context(_follow_viewers(pipeline))
         from camdaemon.daemon.surfaces import controlled, invite  # loads while the first frame is in work
 
         performer = undo.enter_context(controlled(pipeline, commands, config, socket))
@@ -109,16 +110,16 @@ def _close_backdrop(pipeline: Pipeline) -> None:
 
 
 @contextlib.contextmanager
-def _follow_viewers(pipeline: Pipeline, paths: list[str]) -> Iterator[None]:
-    """Have viewers of the virtual cameras at `paths` be the reason for the camera to run, unless it always does."""
+def _follow_viewers(pipeline: Pipeline) -> Iterator[None]:
+    """Have the sink's viewers be the reason for the camera to run, unless it always does."""
     camera, stop = pipeline.state.camera, threading.Event()
 
     def tell(is_watched: bool) -> None:
         (camera.add_reason if is_watched else camera.remove_reason)(VIEWERS)
 
     if not camera.is_needed:
-        for path in paths:
-            threading.Thread(target=follow, args=(path, tell, stop), name="audience", daemon=True).start()
+        for follow in pipeline.stage.sink.viewers:
+            threading.Thread(target=follow, args=(tell, stop), name="audience", daemon=True).start()
     try:
         yield
     finally:

@@ -90,6 +90,11 @@ class Device:
         return Path(self.by_id).name if self.by_id else f"{self.card} ({self.bus_info})"
 
 
+def is_device_path(spec: str) -> bool:
+    """Tell a device node from other things a user can name; it need not exist."""
+    return spec.startswith("/dev/")
+
+
 def list_devices(dev: Path = Path("/dev")) -> list[Device]:
     """All video nodes by number, the unreadable ones with their reason. Starts no camera. Never raises."""
     nodes = [node for node in dev.glob("video*") if node.name.removeprefix("video").isdigit()]

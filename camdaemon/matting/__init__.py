@@ -1,47 +1,114 @@
-"""Mattings: how the person is told from the room. `make_matting` chooses one; a new kind is a file and a case here."""
+"""Mattings: how the person is told from the room. `camdaemon.frames.kinds` lists them; each is one file here."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from torch import Tensor, device
+from camdaemon.frames import kinds
 
-from camdaemon.config.schema import Config
-from camdaemon.frames.composite import Matte
-from camdaemon.frames.frame import Size
-from camdaemon.matting.effort import Effort
+if TYPE_CHECKING:
+    from torch import Tensor, device
 
-__all__ = ["Matte", "Matting", "make_matting"]
+    from camdaemon.frames.composite import Matte
+    from camdaemon.frames.frame import Size
+    from camdaemon.matting.effort import Effort
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """Which 4×4 patches a refiner works on (Lin et al. 2021 §3.3).
+
+    Attributes:
+        mode: 'sampling' refines the patches with the largest predicted errors, 'thresholding' those above a threshold,
+            'full' all of them.
+        pixels: For sampling: pixels refined in each frame; None leaves it to the effort.
+        threshold: For thresholding: predicted error, 0..1, above which a patch is refined.
+        scale: The base network's share of the frame's width and height, above 0 to 1; None leaves it to the effort.
+    """
+
+    mode: Literal["sampling", "thresholding", "full"] = "sampling"
+    pixels: int | None = None
+    threshold: float = 0.1
+    scale: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MattingSettings:
+    """What a user may set for a matting. Each kind uses what applies to it.
+
+    Attributes:
+        weights: 'default', or the path of a checkpoint.
+        engine: What runs the network on a CPU: 'auto' measures, 'torch', or 'openvino'.
+        precision: The network's number format on a CPU: 'auto', 'float32', or 'bfloat16'.
+        refinement: Which patches a refiner works on.
+    """
+
+    weights: str = "default"
+    engine: str = "auto"
+    precision: str = "auto"
+    refinement: Refinement = Refinement()
 
 
 class Matting(Protocol):
-    """Computes mattes. Made by the daemon; after that touched by the worker thread alone (law 3)."""
+    """Computes mattes. Made by the daemon; only the worker touches it afterwards.
+
+    Attributes:
+        name: The kind's name.
+        effort: How carefully to work on the next frame; the worker may set it.
+        ladder: The efforts that the governor may choose among, best first.
+    """
 
     name: str
-    effort: Effort  # how carefully to work on the next frame; the worker may set it
+    effort: Effort
+    ladder: tuple[Effort, ...]
 
     @property
     def settled(self) -> bool:
-        """Whether `effort` is in force as a whole; until then frames cost other than they will."""
+        """Whether `effort` is fully in force; until then a frame's cost says nothing about that effort."""
 
     def warm_up(self, size: Size) -> None:
-        """Do the slow first run for frames of `size`. Raises MattingError."""
+        """Do the slow first run, for frames of `size`.
+
+        Raises:
+            MattingError: The device cannot do it.
+        """
 
     def __call__(self, src: Tensor, plate: Tensor, seq: int) -> Matte:
-        """Matte of `src` against `plate`, both (1,3,H,W), RGB, same `levels` and device; neither is changed.
+        """Compute the matte of one frame. The result is of this frame, never of another.
 
-        Raises MattingError when it cannot (out of memory included). The result is of this frame, never of another.
+        Args:
+            src: The camera's picture, (1,3,H,W), RGB, bytes 0..255 on the CPU or floats 0..1. Not changed.
+            plate: The empty room at the exposure of `src`, with its shape, dtype and device. Not changed.
+            seq: The frame's number, for `Matte.seq`.
+
+        Raises:
+            MattingError: The matte cannot be computed, out of memory included.
         """
 
 
-def make_matting(config: Config, on: device) -> Matting:
-    """The matting that `config.matting` names, on device `on`. Raises ConfigError (weights that do not load)."""
-    match config.matting:
-        case "bgmv2":
-            from camdaemon.matting.bgmv2.matting import BackgroundMatting
+class MattingClass(Protocol):
+    """The class of a kind of matting."""
 
-            return BackgroundMatting(config.weights, config.refine, on, config.engine, config.precision)
-        case "difference":
-            from camdaemon.matting.difference import DifferenceMatting
+    def open(self, settings: MattingSettings, on: device) -> Matting:
+        """Make the matting; see `make_matting`."""
 
-            return DifferenceMatting()
+
+def find_matting(name: str) -> MattingClass:
+    """Return the class of the matting called `name`.
+
+    Raises:
+        ConfigError: There is no such matting.
+    """
+    found: MattingClass = kinds.find_class(kinds.MATTINGS, name, "matting", "camdaemon config --check")
+    return found
+
+
+def make_matting(name: str, settings: MattingSettings, on: device) -> Matting:
+    """Make the matting called `name` on a device.
+
+    Raises:
+        ConfigError: There is no such matting, or it cannot be made so: weights that do not load, an engine that is not
+            installed, too little memory on the device.
+    """
+    return find_matting(name).open(settings, on)

@@ -22,9 +22,10 @@ from torch.nn import functional as F
 
 from camdaemon.errors import MattingError
 from camdaemon.frames import pixels
+from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
-from camdaemon.matting import Matte
-from camdaemon.matting.effort import Effort
+from camdaemon.matting import MattingSettings
+from camdaemon.matting.effort import Effort, rates_only
 
 _LOW, _HIGH, _SHARE = 0.06, 0.20, 0.7  # d of 0..1: below is room; above, and above this share of the contrast, person
 _CORE = 0.10
@@ -62,8 +63,14 @@ class DifferenceMatting:
     """The keyed difference as a matting (see the protocol `Matting`); any device, any levels."""
 
     name = "difference"
-    effort = Effort()  # it has but one way to work
+    effort = Effort()  # there is only one way to work
+    ladder = rates_only(effort)
     settled = True
+
+    @classmethod
+    def open(cls, settings: MattingSettings, on: torch.device) -> DifferenceMatting:
+        """See MattingClass.open. It has nothing to set and works on any device."""
+        return cls()
 
     def warm_up(self, size: Size) -> None:
         """See `Matting`. There is nothing to warm up."""

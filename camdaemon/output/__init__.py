@@ -1,58 +1,86 @@
-"""Sinks: where finished frames go. `open_sink` chooses one; adding a kind is a file and a case here."""
+"""Sinks: where finished frames go. `camdaemon.frames.kinds` lists them; each is one file here."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from camdaemon.errors import ConfigError
-from camdaemon.frames.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames import kinds
+
+if TYPE_CHECKING:
+    import threading
+
+    from camdaemon.frames.frame import HostFrame, PixelFormat, Size
+
+# Body of a thread: calls the function with whether anyone is watching, at each change, until the event is set.
+FollowViewers: TypeAlias = "Callable[[Callable[[bool], None], threading.Event], None]"
 
 
 class Sink(Protocol):
     """Takes finished frames. Opened by the daemon; written and closed by the output thread alone.
 
-    fmt, size: what `write` expects, fixed for the sink's life.   live: somebody may be watching, so that the last
-    thing written must be the card (a file just ends).
+    Attributes:
+        name: What people call it.
+        live: Whether people watch while it is written: the last frame must then be the card, and a clip loops for
+            them. A file just ends.
+        can_reopen: Whether a sink that was lost may come back when it is opened again.
+        viewers: For each device below, what follows its viewers; empty if not all of them can be followed.
+        fmt: Pixel format that `write` expects, fixed for the sink's life.
+        size: Picture size that `write` expects, fixed for the sink's life.
     """
 
     name: str
     live: bool
+    can_reopen: bool
     fmt: PixelFormat
     size: Size
 
+    @property
+    def viewers(self) -> Sequence[FollowViewers]: ...
+
     def write(self, frame: HostFrame) -> None:
-        """Show `frame` (borrowed for the call) now. Raises DeviceError when it did not reach the device."""
+        """Show `frame`, borrowed for the call, now.
+
+        Raises:
+            DeviceError: The frame did not reach the device.
+            StreamEnded: The viewer has closed the window.
+        """
 
     def close(self) -> None:
         """Finish the file or give the device back. May be called twice."""
 
 
-def open_sink(spec: str, size: Size, fps: float, *, paced: bool) -> Sink:
-    """Open the sink that `spec` names, for pictures of `size` at about `fps` a second.
+class SinkClass(Protocol):
+    """The class of a kind of sink: what is known before one is opened, and how to open it."""
 
-    paced: frames come in real time (a file is then timed by their `t`, else one frame every 1/fps s).
-    Raises DeviceError where a device cannot be opened and ConfigError where the name makes no sense.
+    live: bool
+    can_reopen: bool
+
+    def open(self, spec: str, size: Size, fps: float, *, paced: bool) -> Sink:
+        """Open the sink; see `open_sink`."""
+
+
+def find_sink(spec: str) -> SinkClass:
+    """Return the class of the sink that `spec` names.
+
+    Raises:
+        ConfigError: `spec` names no kind of sink.
     """
-    match spec:
-        case "null":
-            from camdaemon.output.null import NullSink
+    found: SinkClass = kinds.find_class(kinds.SINKS, spec, "sink", "camdaemon devices")
+    return found
 
-            return NullSink(size)
-        case "preview":
-            from camdaemon.output.window import PreviewSink
 
-            return PreviewSink(size)
-        case _ if spec.startswith("/dev/"):
-            from camdaemon.output.loopback import LoopbackSink
+def open_sink(spec: str, size: Size, fps: float, *, paced: bool) -> Sink:
+    """Open the sink that `spec` names.
 
-            return LoopbackSink(spec, size, fps)
-        case _ if Path(spec).suffix.lower() in (".mp4", ".mkv", ".mov"):
-            from camdaemon.output.file import FileSink
+    Args:
+        spec: One of `kinds.SINKS`.
+        size: Size of the frames.
+        fps: About how many frames come per second.
+        paced: Whether frames come in real time. A file is then timed by their `t`, else it gets a frame each 1/fps s.
 
-            return FileSink(Path(spec), size, fps, paced=paced)
-        case _:
-            raise ConfigError(
-                f"sink {spec!r} is neither a virtual camera (/dev/videoN), a .mp4, .mkv or .mov file, 'preview' "
-                "nor 'null'; see your virtual cameras with: camdaemon devices"
-            )
+    Raises:
+        DeviceError: A device cannot be opened.
+        ConfigError: `spec` names no kind of sink, or a file that cannot be created.
+    """
+    return find_sink(spec).open(spec, size, fps, paced=paced)

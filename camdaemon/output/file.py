@@ -22,7 +22,14 @@ class FileSink:
     """
 
     live = False
+    can_reopen = False
+    viewers = ()
     fmt = PixelFormat.I420
+
+    @classmethod
+    def open(cls, spec: str, size: Size, fps: float, *, paced: bool) -> FileSink:
+        """See `open_sink`."""
+        return cls(Path(spec), size, fps, paced=paced)
 
     def __init__(self, path: Path, size: Size, fps: float, *, paced: bool) -> None:
         self.name, self.size, self._paced, self._fps = str(path), size, paced, fps

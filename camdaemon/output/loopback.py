@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 
 import numpy as np
@@ -29,7 +30,7 @@ from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.linux import v4l2
 from camdaemon.linux.holders import name_holders
 from camdaemon.linux.v4l2 import Format, Stream
-from camdaemon.output import placeholder
+from camdaemon.output import FollowViewers, audience, placeholder
 
 _BACKEND = "camdaemon"
 _SILENCE_S = 1.5  # without a frame, after which the module shows the card: somebody has killed us
@@ -44,7 +45,18 @@ class LoopbackSink:
     """
 
     live = True
+    can_reopen = True
     fmt = PixelFormat.I420
+
+    @classmethod
+    def open(cls, spec: str, size: Size, fps: float, *, paced: bool) -> LoopbackSink:
+        """See `open_sink`."""
+        return cls(spec, size, fps)
+
+    @functools.cached_property
+    def viewers(self) -> tuple[FollowViewers, ...]:
+        """See Sink.viewers. Probes the device when first asked."""
+        return (functools.partial(audience.follow, self.name),) if audience.can_tell(self.name) else ()
 
     def __init__(self, path: str, size: Size, fps: float) -> None:
         self.name, self.size, self._placed = path, size, False

@@ -10,7 +10,14 @@ class NullSink:
 
     name = "null"
     live = False
+    can_reopen = False
+    viewers = ()
     fmt = PixelFormat.I420
+
+    @classmethod
+    def open(cls, spec: str, size: Size, fps: float, *, paced: bool) -> NullSink:
+        """See `open_sink`."""
+        return cls(size)
 
     def __init__(self, size: Size) -> None:
         self.size = size

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frames.frame import HostFrame
-from camdaemon.output import Sink
+from camdaemon.output import FollowViewers, Sink
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,16 @@ class ReopeningSink:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.live, self.fmt, self.size = first.name, first.live, first.fmt, first.size
+        self.can_reopen = False  # it does so by itself
+        self._first = first
         self._sink: Sink | None = first
         self._reopen, self._count, self._clock = reopen, count, clock
         self._pause, self._again_at = _FIRST_S, 0.0
+
+    @property
+    def viewers(self) -> Sequence[FollowViewers]:
+        """See Sink.viewers."""
+        return self._first.viewers
 
     @property
     def lost(self) -> bool:

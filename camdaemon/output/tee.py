@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from camdaemon.errors import DeviceError, StreamEnded
 from camdaemon.frames.frame import HostFrame
-from camdaemon.output import Sink
+from camdaemon.output import FollowViewers, Sink
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,15 @@ class TeeSink:
         self._first, *self._onlookers = sinks
         self.name = " + ".join(sink.name for sink in sinks)
         self.live = any(sink.live for sink in sinks)
+        self.can_reopen = False
+        self._sinks = tuple(sinks)
         self.fmt, self.size = self._first.fmt, self._first.size
+
+    @property
+    def viewers(self) -> tuple[FollowViewers, ...]:
+        """See Sink.viewers."""
+        found = [sink.viewers for sink in self._sinks]
+        return tuple(follow for each in found for follow in each) if all(found) else ()
 
     def write(self, frame: HostFrame) -> None:
         """See Sink.write. StreamEnded of any sink (a closed window) is an end for all."""

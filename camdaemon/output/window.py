@@ -26,7 +26,14 @@ class PreviewSink:
 
     name = "preview"
     live = True
+    can_reopen = False
+    viewers = ()
     fmt = PixelFormat.I420
+
+    @classmethod
+    def open(cls, spec: str, size: Size, fps: float, *, paced: bool) -> PreviewSink:
+        """See `open_sink`."""
+        return cls(size)
 
     def __init__(self, size: Size) -> None:
         self.size = size

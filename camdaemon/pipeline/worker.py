@@ -26,7 +26,8 @@ from camdaemon.pipeline.governor import Governor
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Mode, Scene
-from camdaemon.plate.take import Plate, PlateMatcher
+from camdaemon.plate.match import PlateMatcher
+from camdaemon.plate.take import Plate
 
 log = logging.getLogger(__name__)
 

@@ -167,7 +167,7 @@ WRONG = [
 
 @pytest.mark.parametrize("spec", WRONG, ids=lambda spec: repr(spec[:30]))
 def test_a_wrong_spec_says_what_to_type(spec):
-    with pytest.raises(ConfigError, match=r"try --backdrop ('color:#|blur)") as wrong:
+    with pytest.raises(ConfigError, match=r"Run: .*--backdrop ('color:#|blur)") as wrong:
         make_backdrop(spec, SIZE)
     assert wrong.value.exit_code == 2
 
@@ -177,15 +177,15 @@ def test_a_wrong_spec_says_what_to_type(spec):
 def test_a_broken_file_says_what_to_type(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"broken.*try --backdrop"):
+    with pytest.raises(ConfigError, match=r"broken.*--backdrop"):
         make_backdrop(str(path), SIZE)
 
 
 def test_a_folder_is_no_backdrop(tmp_path):
-    with pytest.raises(ConfigError, match="try --backdrop"):
+    with pytest.raises(ConfigError, match=r"Run: .*--backdrop"):
         make_backdrop(str(tmp_path), SIZE)
     (tmp_path / "folder.mp4").mkdir()
-    with pytest.raises(ConfigError, match="try --backdrop"):
+    with pytest.raises(ConfigError, match=r"Run: .*--backdrop"):
         make_backdrop(str(tmp_path / "folder.mp4"), SIZE)
 
 
@@ -197,7 +197,7 @@ def test_a_sound_is_no_video(tmp_path):
         frame.sample_rate = 44_100
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    with pytest.raises(ConfigError, match=r"try --backdrop blur$"):
+    with pytest.raises(ConfigError, match=r"--backdrop blur$"):
         make_backdrop(str(path), SIZE)
 
 

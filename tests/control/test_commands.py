@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import cv2
@@ -68,7 +68,13 @@ def live(tmp_path: Path) -> Iterator[Live]:
         "broken": SceneConfig(backdrop=str(tmp_path / "gone.png"), mirror=True),
     }
     config = Config(
-        source="fake", sink="fake", plate_taking=RULES, backdrops=str(folder), scenes=scenes, fade_s=0.05, hotkeys=False
+        source="fake",
+        sink="fake",
+        plate_taking=asdict(RULES),
+        backdrops=str(folder),
+        scenes=scenes,
+        fade_s=0.05,
+        hotkeys=False,
     )
     rig = Rig()
     found = [config]
@@ -114,9 +120,9 @@ def test_a_scene_comes_with_a_cross_fade(live: Live) -> None:
 @pytest.mark.parametrize(
     ("verb", "says"),
     [
-        (lambda c: c.scene("broken"), "scene broken: backdrop"),
+        (lambda c: c.scene("broken"), "scene broken: no such backdrop"),
         (lambda c: c.scene("meting"), "did you mean meeting"),
-        (lambda c: c.backdrop("/gone.png"), "no file"),
+        (lambda c: c.backdrop("/gone.png"), "no such backdrop"),
         (lambda c: c.mode("raw"), "none of matte"),
         (lambda c: c.adjust(2.0, None), "edge 2 is not from -1 to 1"),
         (lambda c: c.adjust(0.5, float("nan")), "blur nan"),

@@ -35,6 +35,7 @@ from camdaemon.frames.frame import PixelFormat
 
 class Sink:
     name, fmt, live = "counted", PixelFormat.I420, True
+    can_reopen, viewers = False, ()
     def __init__(self, size, fps): self.size = size
     def write(self, frame): pass
     def close(self): pass

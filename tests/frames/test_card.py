@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from camdaemon.config.schema import PlateConfig
 from camdaemon.frames import card as cards
 from camdaemon.frames.card import Card, draw
 from camdaemon.frames.frame import Size
 from camdaemon.frames.job import JobFrame
-from camdaemon.plate.take import PlateJob
+from camdaemon.plate.take import PlateJob, PlateRules
 
 SIZES = [Size(64, 64), Size(320, 180), Size(640, 360), Size(1920, 1080), Size(720, 1280)]
 TAKING = Card("Photographing the empty room", "please step out of the picture", "12")
@@ -66,7 +65,7 @@ def test_every_letter_can_be_drawn(card):
 def test_the_words_of_a_plate_job_can_be_drawn():
     """Its card carries figures and reasons: they too must be ASCII, or viewers see question marks."""
     for brightness in (0.0, 0.5, 1.0):
-        job = PlateJob(PlateConfig(), countdown=1.0)
+        job = PlateJob(PlateRules(), countdown=1.0)
         for t in (0.0, 2.0, 2.1):
             assert (job.card().title + job.card().hint + job.card().big).isascii()
             job.feed(JobFrame(0, t, torch.full((1, 3, 64, 64), brightness), None, None))

@@ -7,18 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from camdaemon.config.schema import PlateConfig
 from camdaemon.errors import PlateRefused
 from camdaemon.frames import pixels
 from camdaemon.frames.card import Card
 from camdaemon.frames.frame import Size
 from camdaemon.frames.job import JobFrame
 from camdaemon.frames.transfer import Transfer
-from camdaemon.plate import take as plates
-from camdaemon.plate.take import Plate, PlateJob, PlateMatcher
+from camdaemon.plate.match import PlateMatcher, brightened
+from camdaemon.plate.take import Plate, PlateJob, PlateRules
 
 HEIGHT, WIDTH, FPS = 96, 160, 30
-RULES = PlateConfig(frames=9, still_s=0.3, timeout_s=1.2)
+RULES = PlateRules(frames=9, still_s=0.3, timeout_s=1.2)
 PLACES = {
     "top left": (slice(0, 30), slice(0, 45)),
     "top right": (slice(0, 30), slice(115, 160)),
@@ -244,7 +243,7 @@ def test_somebody_who_sat_still_and_leaves_at_last_is_not_in_the_plate():
 
 def test_a_plate_of_a_larger_picture_is_whole():
     """The median works in strips of 64 rows."""
-    job, truth = PlateJob(PlateConfig(frames=3, still_s=0.1, timeout_s=1.0), 0.0), torch.rand(1, 3, 132, 68)
+    job, truth = PlateJob(PlateRules(frames=3, still_s=0.1, timeout_s=1.0), 0.0), torch.rand(1, 3, 132, 68)
     plate, _ = run(job, lambda t, n: truth)
     assert np.abs(plate.rgb.astype(int) - (truth[0] * 255).permute(1, 2, 0).numpy()).max() <= 1
 
@@ -401,6 +400,6 @@ def test_a_gain_is_the_same_in_bytes_and_in_floats(gain):
     every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(1, 3, 1, 1)
     factors = torch.tensor(gain)[None, :, None, None]
     wanted = (pixels.unit(every) * factors).clamp(0, 1)
-    found = plates._brightened(seen(every), factors)
+    found = brightened(seen(every), factors)
     assert found.dtype == seen(every).dtype
     assert float((pixels.unit(found) - wanted).abs().max()) <= 0.501 / 255

@@ -13,11 +13,11 @@ import typer
 from typer.testing import CliRunner
 
 from camdaemon.cli.tools import image, video
-from camdaemon.config.schema import Config, PlateConfig
+from camdaemon.config.schema import Config
 from camdaemon.errors import CamdaemonError, ConfigError, MattingError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
-from camdaemon.plate.take import Plate
+from camdaemon.plate.take import Plate, PlateRules
 from camdaemon.tools.files.files import ColourFile, GrayFile, whole
 from camdaemon.tools.files.image import matte_pair, pairs
 from camdaemon.tools.files.results import ClipBackdrop, Wanted
@@ -226,7 +226,7 @@ def test_a_folder_of_frames_gives_a_folder_of_alphas(tmp_path: Path, difference:
         write(tmp_path / "in" / f"x{number}.png", somebody(room(71, 127), 40 + number))
     film = Film.open(tmp_path / "in", None)
     assert (film.size, film.fps, film.count) == ((127, 71), 30, 3)
-    plate = plate_of(film, difference, str(write(tmp_path / "p.png", room(71, 127))), PlateConfig())
+    plate = plate_of(film, difference, str(write(tmp_path / "p.png", room(71, 127))), PlateRules())
     assert matte_film(film, difference, plate, Wanted(tmp_path / "out"), "plate", 0.92) == 3
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["x0.png", "x1.png", "x2.png"]
     assert read(tmp_path / "out" / "x2.png").shape == (71, 127)
@@ -268,7 +268,7 @@ class _Failing:
 
 def test_a_video_that_fails_leaves_nothing_behind(clip: Path, tmp_path: Path, difference: Studio) -> None:
     film = Film.open(clip, None)
-    plate = plate_of(film, difference, "auto", PlateConfig())
+    plate = plate_of(film, difference, "auto", PlateRules())
     difference.matting = _Failing(difference)
     (tmp_path / "a.mkv").write_bytes(b"the one before")
     with pytest.raises(MattingError):
@@ -298,7 +298,7 @@ def test_mistakes_with_videos_are_told(
 
 def test_no_plate_in_a_clip_that_never_rests(clip: Path, difference: Studio) -> None:
     with pytest.raises(CamdaemonError, match=r"ended before the room was empty and still for 5 s.*--plate FILE$"):
-        plate_of(Film.open(clip, None), difference, "auto", PlateConfig(still_s=5))
+        plate_of(Film.open(clip, None), difference, "auto", PlateRules(still_s=5))
 
 
 def test_a_video_backdrop_runs_by_the_time_of_the_frames(tmp_path: Path, difference: Studio) -> None:

@@ -19,7 +19,13 @@ class PatternSource:
 
     name = "pattern"
     live = False
+    has_controls = False
     fmt = PixelFormat.RGB
+
+    @classmethod
+    def open(cls, spec: str, size: Size | None, fps: float, *, loop: bool, paced: bool) -> PatternSource:
+        """See `open_source`. 1280x720 without a size."""
+        return cls(size or Size(1280, 720), fps, loop=loop, paced=paced)
 
     def __init__(self, size: Size, fps: float, *, loop: bool, paced: bool) -> None:
         self.size, self.fps, self.index = size, fps, -1

@@ -14,22 +14,22 @@ import torch
 from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from camdaemon.config.schema import RefineConfig
 from camdaemon.errors import ConfigError, EngineError
+from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
-from camdaemon.matting import Matte
+from camdaemon.matting import MattingSettings, Refinement
 from camdaemon.matting.bgmv2.cpu import HostNetwork, Shape
 from camdaemon.matting.bgmv2.cpu_cache import Hosts
 from camdaemon.matting.bgmv2.cuda_graph import Replay
 from camdaemon.matting.bgmv2.engines import BaseEngines, HostSize
-from camdaemon.matting.effort import Effort, ladder_of
+from camdaemon.matting.effort import Effort, ladder_of, rates_only
 from camdaemon.model import BackgroundMattingV2, Selection, base_by_lines, base_size, fold_batch_norms, load_network
 
 # The best effort refines 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise.
 _BEST = Effort()
 
 
-def base_for(refine: RefineConfig, height: int, width: int, effort: Effort = _BEST) -> HostSize:
+def base_for(refine: Refinement, height: int, width: int, effort: Effort = _BEST) -> HostSize:
     """Height and width of the base input: as the effort says; a scale that `refine` sets is obeyed, as published.
 
     So 1280x720 and 1920x1080 → 320x176 with the best effort for a CPU, 480x272 with that for a GPU.
@@ -59,7 +59,7 @@ def default_weights() -> Path:
     return path
 
 
-def selection_for(refine: RefineConfig, height: int, width: int, effort: Effort = _BEST) -> Selection:
+def selection_for(refine: Refinement, height: int, width: int, effort: Effort = _BEST) -> Selection:
     """Which patches of a frame of height × width pixels are refined. What `refine` sets is not `effort`'s to change."""
     pixels = round(effort.refined * height * width) if refine.pixels is None else refine.pixels
     return Selection(refine.mode, pixels, refine.threshold)
@@ -90,12 +90,20 @@ class BackgroundMatting:
 
     name = "bgmv2"
 
+    @classmethod
+    def open(cls, settings: MattingSettings, on: torch.device) -> BackgroundMatting:
+        """See MattingClass.open."""
+        return cls(settings.weights, settings.refinement, on, settings.engine, settings.precision)
+
     def __init__(
-        self, weights: str, refine: RefineConfig, on: torch.device, engine: str = "torch", precision: str = "auto"
+        self, weights: str, refine: Refinement, on: torch.device, engine: str = "torch", precision: str = "auto"
     ) -> None:
         network = _load(weights)
         fold_batch_norms(network)
-        self.effort = ladder_of(on.type)[0]
+        self.ladder = ladder_of(on.type)
+        self.effort = self.ladder[0]
+        if refine != Refinement():  # the user has chosen: only the rate is left to the governor
+            self.ladder = rates_only(self.effort)
         self._on = on
         self._dtype = torch.float16 if on.type == "cuda" else torch.float32
         self._refine = refine

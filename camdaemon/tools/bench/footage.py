@@ -43,7 +43,7 @@ def from_memory(footage: Footage) -> Footage:
 
 def load(config: Config, different: int = _DIFFERENT) -> Footage:
     """Read what `config.source` names, at `config.size`. Raises ConfigError or DeviceError."""
-    source = open_source(config, loop=True, paced=False)
+    source = open_source(config.source, config.size, config.fps, loop=True, paced=False)
     with contextlib.closing(source):
         size = config.size or source.size
         first = HostFrame.empty(source.fmt, source.size)
@@ -53,7 +53,9 @@ def load(config: Config, different: int = _DIFFERENT) -> Footage:
 
     def opened() -> Source:
         # The pattern takes a second to build, and closing it closes nothing: one serves every run.
-        fresh = source if isinstance(source, PatternSource) else open_source(config, loop=True, paced=False)
+        fresh = source
+        if not isinstance(source, PatternSource):
+            fresh = open_source(config.source, config.size, config.fps, loop=True, paced=False)
         _skip(fresh)
         return fresh
 
@@ -97,6 +99,7 @@ class Kept:
     """A few frames again and again, as fast as they are taken (see the protocol `Source`). given: how many so far."""
 
     live = False
+    has_controls = False
 
     def __init__(self, frames: list[HostFrame], fps: float) -> None:
         self.name, self.fmt, self.size, self.fps = "memory", frames[0].fmt, frames[0].size, fps
@@ -119,6 +122,7 @@ class Camera:
     """
 
     live = False
+    has_controls = False
 
     def __init__(self, source: Source) -> None:
         self.name, self.fmt, self.size, self.fps = source.name, source.fmt, source.size, source.fps

@@ -14,7 +14,7 @@ from torch import Tensor
 from camdaemon.config.schema import Config
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
-from camdaemon.plate.take import PlateMatcher
+from camdaemon.plate.match import PlateMatcher
 from camdaemon.tools.bench.floor import Floor, counted, floor_of
 from camdaemon.tools.bench.footage import Footage
 from camdaemon.tools.bench.machine import gpu_memory, settled

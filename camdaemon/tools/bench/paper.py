@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from camdaemon.daemon.build import matting_settings
 from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import quiet_opencv
@@ -137,7 +138,7 @@ def _measured(setting: Setting, subject: Subject, device: torch.device, folder: 
         if setting.batch > 1:  # live there is one frame at a time
             runs = [network.timed(plain, [(src, plate)], subject.frames, device) for _ in range(subject.rounds)]
             return counted | {"plain_fps": round(setting.batch * median(run.fps for run in runs), 2)}
-        real = BackgroundMatting(config.weights, config.refine, device, config.engine, config.precision)
+        real = BackgroundMatting.open(matting_settings(config), device)
         real.warm_up(setting.size)
         mine = tuple(part.half() if device.type == "cuda" else pixels.as_bytes(part) for part in (src, plate))
         plain(src, plate)

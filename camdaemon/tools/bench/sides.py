@@ -12,7 +12,7 @@ from torch import Tensor
 
 from camdaemon.backdrop import make_backdrop
 from camdaemon.config.schema import Config
-from camdaemon.daemon.build import Engines
+from camdaemon.daemon.build import Engines, matting_settings
 from camdaemon.errors import MattingError
 from camdaemon.frames import color, pixels
 from camdaemon.frames.card import CardCache
@@ -27,7 +27,7 @@ from camdaemon.output.null import NullSink
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Scene
 from camdaemon.pipeline.worker import Engine, FrameProcessor
-from camdaemon.plate.take import PlateMatcher
+from camdaemon.plate.match import PlateMatcher
 from camdaemon.tools.bench.footage import Footage
 from camdaemon.tools.bench.machine import settled
 from camdaemon.tools.bench.plain import PlainNetwork, plain_composite
@@ -54,7 +54,7 @@ def real_side(config: Config, footage: Footage, *, paced: bool) -> Side:
     """The daemon's journey, made as the daemon makes it, warmed up. Raises ConfigError or MattingError."""
     device, size = choose_device(config.device), footage.size
     watch = Stopwatch(paced=paced, settle=settled(device))
-    engine = Engines(config, size, watch).first(device, make_matting(config, device))
+    engine = Engines(config, size, watch).first(device, make_matting(config.matting, matting_settings(config), device))
     processor = FrameProcessor(engine, CardCache(NullSink.fmt, size), watch, LivePreview())
     return Side(processor, watch, Scene(make_backdrop(_BACKDROP, size), footage.plate, max_coverage=1.0))
 
@@ -79,7 +79,7 @@ class PlainMatting:
     def __init__(self, config: Config, size: Size, on: torch.device, dtype: torch.dtype) -> None:
         unfolded = load_network(Path(config.weights))
         self.network = PlainNetwork(unfolded).eval().requires_grad_(False).to(on, dtype)
-        settings = (config.refine, size.height, size.width, ladder_of(on.type)[0])
+        settings = (matting_settings(config).refinement, size.height, size.width, ladder_of(on.type)[0])
         self.base, self.selection = base_for(*settings), selection_for(*settings)
 
     def __call__(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from camdaemon.capture import find_source
 from camdaemon.config.schema import Config, RefineConfig
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
@@ -61,7 +62,7 @@ class Subject:
             raise ConfigError("--backbone takes random weights, so that --weights would not be used; leave one out")
         if self.scale is not None and not 0 < self.scale <= 1:
             raise ConfigError(f"scale {self.scale:g} is no share of the frame; try --scale 0.25")
-        if self.source.startswith("/dev/"):
+        if find_source(self.source).live:
             raise ConfigError(
                 f"{self.source} is a camera, and its pictures are never twice the same; "
                 "try --source FILE, a clip, or --source pattern"

@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from camdaemon.config.schema import Config, PlateConfig
+from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.picture import Picture, from_tensor
-from camdaemon.plate.take import Plate
+from camdaemon.plate.take import Plate, PlateRules
 from camdaemon.tools.evaluate.clips import Clip, truth
 from camdaemon.tools.evaluate.composites import Case
 from camdaemon.tools.evaluate.metrics import Alpha, Figures, dtssd, foreground_mse, score
@@ -105,7 +105,7 @@ def on_clip(clip: Clip, field_: list[Entrant], every: int, keep: Keep) -> Iterat
     dtSSD is of every frame, the rest of every `every`-th one. Raises ConfigError, PlateRefused, MattingError.
     """
     rows = [Row(clip.name, entrant.name) for entrant in field_]
-    plate = plate_of(clip.film, field_[0].studio, clip.plate, PlateConfig())
+    plate = plate_of(clip.film, field_[0].studio, clip.plate, PlateRules())
     for entrant in field_:
         entrant.studio.rewind()
     truths = truth(clip.alpha, clip.film.size)

@@ -23,11 +23,12 @@ from camdaemon.frames.composite import Matte, check, composite
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture, from_tensor, quiet_opencv
 from camdaemon.frames.transfer import Transfer, choose_device
-from camdaemon.matting import make_matting
+from camdaemon.matting import MattingSettings, Refinement, make_matting
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from camdaemon.matting.effort import OFFLINE
 from camdaemon.model import Output
-from camdaemon.plate.take import Plate, PlateMatcher
+from camdaemon.plate.match import PlateMatcher
+from camdaemon.plate.take import Plate
 
 
 class WatchedMatting(BackgroundMatting):
@@ -35,8 +36,8 @@ class WatchedMatting(BackgroundMatting):
 
     last: Output | None = None
 
-    def __init__(self, config: Config, on: torch.device, *, live: bool) -> None:
-        super().__init__(config.weights, config.refine, on)
+    def __init__(self, settings: MattingSettings, on: torch.device, *, live: bool) -> None:
+        super().__init__(settings.weights, settings.refinement, on)
         if not live:
             self.effort = OFFLINE
         self._network.register_forward_hook(self._keep)
@@ -56,7 +57,11 @@ class Studio:
         quiet_opencv()
         on = choose_device(config.device)
         self._live = live
-        self.matting = WatchedMatting(config, on, live=live) if config.matting == "bgmv2" else make_matting(config, on)
+        settings = MattingSettings(config.weights, config.engine, config.precision, Refinement(**dict(config.refine)))
+        watched = config.matting == "bgmv2"
+        self.matting = (
+            WatchedMatting(settings, on, live=live) if watched else make_matting(config.matting, settings, on)
+        )
         self._transfer = Transfer(on, Size(64, 64))  # only `upload_picture` is used, which takes any size
         self._match = config.match_exposure
         self._matcher = self._new_matcher()

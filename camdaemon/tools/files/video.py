@@ -10,13 +10,12 @@ from pathlib import Path
 import av
 
 from camdaemon.capture.file import FileSource
-from camdaemon.config.schema import PlateConfig
 from camdaemon.errors import ConfigError, StreamEnded
 from camdaemon.frames import picture
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.job import JobFrame
 from camdaemon.frames.picture import Picture
-from camdaemon.plate.take import Plate, PlateJob
+from camdaemon.plate.take import Plate, PlateJob, PlateRules
 from camdaemon.tools.files.files import check_video, reel
 from camdaemon.tools.files.image import PICTURES
 from camdaemon.tools.files.progress import progress, say
@@ -84,7 +83,7 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def plate_of(film: Film, studio: Studio, plate: str, rules: PlateConfig) -> Plate:
+def plate_of(film: Film, studio: Studio, plate: str, rules: PlateRules) -> Plate:
     """The plate, padded as the frames will be: from the file `plate`, or for 'auto' taken from the film itself.
 
     'auto' is what happens live: the median of the first frames in which nothing moved. Raises ConfigError,

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from camdaemon.config.schema import RefineConfig
 from camdaemon.errors import EngineError
 from camdaemon.frames import pixels
+from camdaemon.matting import Refinement
 from camdaemon.matting.bgmv2 import cpu
 from camdaemon.matting.bgmv2.cpu import HostNetwork, Shape
 from camdaemon.matting.bgmv2.engines import BaseEngines
@@ -195,9 +195,7 @@ def saved(network: BackgroundMattingV2, folder) -> str:
 
 
 def matting(folder, network: BackgroundMattingV2 | None = None, **refine) -> BackgroundMatting:
-    return BackgroundMatting(
-        saved(network or random_network(), folder), RefineConfig(**refine), CPU, "torch", "float32"
-    )
+    return BackgroundMatting(saved(network or random_network(), folder), Refinement(**refine), CPU, "torch", "float32")
 
 
 @pytest.mark.parametrize("mode", ["sampling", "thresholding", "full"])

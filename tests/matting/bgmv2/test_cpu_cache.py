@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from camdaemon.config.schema import RefineConfig
+from camdaemon.matting import Refinement
 from camdaemon.matting.bgmv2.cpu import HostNetwork, Shape
 from camdaemon.matting.bgmv2.cpu_cache import Hosts
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
@@ -97,9 +97,7 @@ def test_the_first_one_that_cannot_be_made_is_an_error_each_time() -> None:
 
 
 def test_a_matting_is_settled_again_once_its_effort_is_in_force() -> None:
-    matting, fresh = (
-        BackgroundMatting("default", RefineConfig(), torch.device("cpu"), "torch", "float32") for _ in "ab"
-    )
+    matting, fresh = (BackgroundMatting("default", Refinement(), torch.device("cpu"), "torch", "float32") for _ in "ab")
     src, plate = (torch.randint(256, (1, 3, 360, 640), dtype=torch.uint8) for _ in range(2))
     matting(src, plate, 0)
     assert matting.settled

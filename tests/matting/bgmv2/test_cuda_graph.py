@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from camdaemon.config.schema import RefineConfig
+from camdaemon.matting import Refinement
 from camdaemon.matting.bgmv2 import matting as module
 from camdaemon.matting.bgmv2.cuda_graph import Replay, Results
 from camdaemon.matting.effort import Effort
@@ -82,7 +82,7 @@ def test_a_step_that_cannot_be_recorded_is_computed(caplog: pytest.LogCaptureFix
 
 def test_the_matting_records_once_for_each_work_and_not_for_each_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "Replay", lambda step, src, plate: Replay(step, src, plate, Recording()))
-    matting = module.BackgroundMatting("default", RefineConfig(), torch.device("cpu"))
+    matting = module.BackgroundMatting("default", Refinement(), torch.device("cpu"))
     src, plate = (torch.rand(1, 3, 96, 160, generator=torch.Generator().manual_seed(n)) for n in range(2))
     computed = matting(src, plate, 0).alpha
     matting._replayed = True  # as on CUDA

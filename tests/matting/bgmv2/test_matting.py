@@ -9,11 +9,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from camdaemon.config.schema import RefineConfig
 from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
-from camdaemon.matting import Matting
+from camdaemon.matting import Matting, Refinement
 from camdaemon.matting.bgmv2 import matting as module
 from camdaemon.matting.bgmv2.hidden import DenseBase
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, base_for, default_weights, selection_for
@@ -37,7 +36,7 @@ def _pair(height: int = 96, width: int = 128, of: Of = pixels.unit) -> tuple[Ten
 
 def _made(weights: str, **refine: object) -> BackgroundMatting:
     """In torch, of which there is one everywhere, and whose numbers are the same each time."""
-    return BackgroundMatting(weights, RefineConfig(**refine), CPU, "torch", "float32")
+    return BackgroundMatting(weights, Refinement(**refine), CPU, "torch", "float32")
 
 
 @pytest.fixture(scope="module", params=["default", "with refiner", "thresholding"])
@@ -59,7 +58,7 @@ def test_keeps_the_contract(matting: Matting, of: Of) -> None:
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")  # OpenVINO's way of reading torch
 def test_the_fastest_engine_there_is_keeps_the_contract_too() -> None:
     src, plate = _pair(of=pixels.as_bytes)
-    assert_keeps_the_contract(BackgroundMatting("default", RefineConfig(), CPU), src, plate)
+    assert_keeps_the_contract(BackgroundMatting("default", Refinement(), CPU), src, plate)
 
 
 @EITHER
@@ -130,13 +129,13 @@ def test_a_frame_that_is_not_finite_is_an_error(matting: Matting) -> None:
 @pytest.mark.parametrize("name", ["absent.safetensors", "absent.pth", "."])
 def test_weights_that_cannot_be_read(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"weights .*--weights default$"):
-        BackgroundMatting(str(tmp_path / name), RefineConfig(), CPU)
+        BackgroundMatting(str(tmp_path / name), Refinement(), CPU)
 
 
 def test_weights_of_something_else(tmp_path: Path) -> None:
     save_file({"layer.weight": torch.zeros(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(ConfigError, match=r"weights .*foreign\.safetensors: not a checkpoint.*--weights default$"):
-        BackgroundMatting(str(tmp_path / "foreign.safetensors"), RefineConfig(), CPU)
+        BackgroundMatting(str(tmp_path / "foreign.safetensors"), Refinement(), CPU)
 
 
 def test_the_default_weights_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +170,7 @@ def test_the_default_weights_are_checked(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_the_base_input_is_of_whole_cells_and_as_high_as_the_effort_says(size, lines, base) -> None:
     width, height = size
-    assert base_for(RefineConfig(), height, width, Effort(base_side=lines)) == base[::-1]
+    assert base_for(Refinement(), height, width, Effort(base_side=lines)) == base[::-1]
 
 
 @EITHER
@@ -187,4 +186,4 @@ def test_a_configured_scale_is_obeyed(of: Of) -> None:
     [(None, (1080, 1920), 80_870), (None, (2160, 3840), 323_482), (None, (360, 640), 8_986), (500, (1080, 1920), 500)],
 )
 def test_the_refiner_gets_the_same_share_of_every_size_unless_told_otherwise(given, size, pixels):
-    assert selection_for(RefineConfig(pixels=given), *size).pixels == pixels
+    assert selection_for(Refinement(pixels=given), *size).pixels == pixels

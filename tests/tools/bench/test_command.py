@@ -37,7 +37,7 @@ def test_the_command_writes_what_it_is_asked_for(tmp_path):
         (["--device", "tpu"], "try --device auto or cpu or cuda"),
         (["--scale", "2"], "try --scale 0.25"),
         (["--source", "/dev/video0"], "is a camera.*try --source FILE"),
-        (["--source", "nothing.mp4"], "is neither a camera"),
+        (["--source", "nothing.mp4"], "no such source"),
         (["--weights", "/nowhere.pth"], "cannot read the weights"),
         (["--weights", "a.pth", "--backbone", "resnet50"], "leave one out"),
         (["--size", "10"], "try --size 1280x720"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from camdaemon.config.schema import Config, RefineConfig
+from camdaemon.daemon.build import matting_settings
 from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.matting.bgmv2.engines import has_bfloat16
@@ -47,7 +48,7 @@ def test_equals_the_real_matting_on_random_weights(mode, kernel_size, tmp_path):
     src, plate = _pair()
     count = _clear_count(weights, src, plate)
     config = Config(weights=str(weights), refine=RefineConfig(mode=mode, pixels=16 * count, threshold=0.5, scale=0.25))
-    real = BackgroundMatting(config.weights, config.refine, CPU)(src, plate, 0)
+    real = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, 0)
     alpha, foreground, refined = PlainMatting(config, SIZE, CPU, torch.float32)(src, plate)
     assert (alpha - real.alpha).abs().max() < LEVEL
     assert (foreground - real.foreground).abs().max() < LEVEL
@@ -61,7 +62,7 @@ def test_equals_the_real_matting_on_random_weights(mode, kernel_size, tmp_path):
 def test_equals_the_real_matting_with_another_backbone(backbone, tmp_path):
     config = Subject(backbone=backbone, scale=0.25).config(random_weights(backbone, tmp_path))
     src, plate = _pair()
-    real = BackgroundMatting(config.weights, config.refine, CPU)(src, plate, 0)
+    real = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, 0)
     alpha, _, _ = PlainMatting(config, SIZE, CPU, torch.float32)(src, plate)
     assert (alpha - real.alpha).abs().max() < LEVEL
 

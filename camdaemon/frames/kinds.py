@@ -1,0 +1,115 @@
+"""The kinds of source, matting, backdrop and sink: how each is written, and the class behind it.
+
+The tables are plain data of the standard library, so that the command line, the configuration and the control surfaces
+can name every kind without loading any. A new kind is one row here and one file in its package: see docs/adding.md.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from camdaemon.errors import ConfigError
+
+VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")  # suffixes of videos that can be a backdrop
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of source, matting, backdrop or sink.
+
+    Attributes:
+        syntax: How the kind is written, for help, error messages and the configuration.
+        is_named_by: Whether a spec names this kind. Opens nothing.
+        target: The class behind it, "module:class". Its module is loaded when the kind is first used.
+    """
+
+    syntax: str
+    is_named_by: Callable[[str], bool]
+    target: str
+
+    def load(self) -> Any:
+        """Import the class; its own package says which protocol that class follows."""
+        module, _, name = self.target.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+def _is(*words: str) -> Callable[[str], bool]:
+    return lambda spec: spec in words
+
+
+def _starts_with(*words: str) -> Callable[[str], bool]:
+    return lambda spec: spec.partition(":")[0] in words
+
+
+def _has_suffix(*suffixes: str) -> Callable[[str], bool]:
+    return lambda spec: Path(spec).suffix.lower() in suffixes
+
+
+def _is_device(spec: str) -> bool:
+    from camdaemon.linux.devices import is_device_path
+
+    return is_device_path(spec)
+
+
+def _is_file(spec: str) -> bool:
+    try:
+        return Path(spec).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):  # too long a name, another user's folder, ~nobody, a zero byte
+        return False
+
+
+def _is_video(spec: str) -> bool:
+    return _has_suffix(*VIDEOS)(spec) and _is_file(spec)
+
+
+# In each table the first kind that a spec names is taken.
+SOURCES: tuple[Kind, ...] = (
+    Kind("/dev/videoN", _is_device, "camdaemon.capture.v4l2:V4l2Source"),
+    Kind("pattern", _is("pattern"), "camdaemon.capture.pattern:PatternSource"),
+    Kind("video file", _is_file, "camdaemon.capture.file:FileSource"),
+)
+MATTINGS: tuple[Kind, ...] = (
+    Kind("bgmv2", _is("bgmv2"), "camdaemon.matting.bgmv2.matting:BackgroundMatting"),
+    Kind("difference", _is("difference"), "camdaemon.matting.difference:DifferenceMatting"),
+)
+BACKDROPS: tuple[Kind, ...] = (
+    Kind("color:#rrggbb", _starts_with("color", "colour"), "camdaemon.backdrop.color:ColorBackdrop"),
+    Kind("blur[:sigma in pixels]", _starts_with("blur"), "camdaemon.backdrop.room:BlurBackdrop"),
+    Kind("plate", _is("plate", "plate:"), "camdaemon.backdrop.room:PlateBackdrop"),
+    Kind("video file", _is_video, "camdaemon.backdrop.video:VideoBackdrop"),
+    Kind("image file", _is_file, "camdaemon.backdrop.still:StillBackdrop"),
+)
+SINKS: tuple[Kind, ...] = (
+    Kind("/dev/videoN", _is_device, "camdaemon.output.loopback:LoopbackSink"),
+    Kind(".mp4, .mkv or .mov file", _has_suffix(".mp4", ".mkv", ".mov"), "camdaemon.output.file:FileSink"),
+    Kind("preview", _is("preview"), "camdaemon.output.window:PreviewSink"),
+    Kind("null", _is("null"), "camdaemon.output.null:NullSink"),
+)
+
+
+def syntax_of(kinds: tuple[Kind, ...]) -> str:
+    """List how the kinds are written, for one sentence: "a, b, or c"."""
+    *others, last = (kind.syntax for kind in kinds)
+    return f"{', '.join(others)}{',' if len(others) > 1 else ''} or {last}" if others else last
+
+
+def find_class(kinds: tuple[Kind, ...], spec: str, what: str, command: str) -> Any:
+    """Load the class of the first kind that `spec` names.
+
+    Args:
+        kinds: One of the tables above.
+        spec: What the user wrote.
+        what: What it should have named, for the error message: "source", "sink".
+        command: What to type when it names no kind, for the error message.
+
+    Raises:
+        ConfigError: `spec` names none of the kinds.
+    """
+    for kind in kinds:
+        if kind.is_named_by(spec):
+            return kind.load()
+    raise ConfigError(f"no such {what} {spec!r}: expected {syntax_of(kinds)}. Run: {command}")
