@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ class StillBackdrop:
     @classmethod
     def open(cls, spec: str, size: Size) -> StillBackdrop:
         """See BackdropClass.open."""
-        return cls(spec, Path(spec).expanduser(), size)
+        return cls(spec, Path(os.path.expanduser(spec)), size)
 
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture."""

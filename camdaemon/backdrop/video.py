@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -59,7 +60,7 @@ class VideoBackdrop:
     @classmethod
     def open(cls, spec: str, size: Size) -> VideoBackdrop:
         """See BackdropClass.open."""
-        return cls(spec, Path(spec).expanduser(), size)
+        return cls(spec, Path(os.path.expanduser(spec)), size)
 
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture. The video runs on the wall clock, not on `t`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,7 @@ class FileSource:
     @classmethod
     def open(cls, spec: str, size: Size | None, fps: float, *, loop: bool, paced: bool) -> FileSource:
         """See `open_source`. Size and rate are the file's own; frames are raw where they can be."""
-        return cls(Path(spec).expanduser(), loop=loop, paced=paced, raw=True)
+        return cls(Path(os.path.expanduser(spec)), loop=loop, paced=paced, raw=True)
 
     def __init__(self, path: Path, *, loop: bool, paced: bool, raw: bool = False) -> None:
         self.name = str(path)

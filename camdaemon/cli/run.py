@@ -7,15 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from camdaemon.frames.kinds import BACKDROPS, MATTINGS, SINKS, SOURCES, syntax_of
+
 
 def _option(text: str, default: str, **more: Any) -> Any:
     return typer.Option(help=text, show_default=default, **more)
 
 
-Source = Annotated[str | None, _option("/dev/videoN, a video file, or 'pattern'.", "/dev/video0")]
+Source = Annotated[str | None, _option(f"Where frames come from: {syntax_of(SOURCES)}.", "/dev/video0")]
 Sink = Annotated[
     list[str] | None,
-    _option("/dev/videoN (v4l2loopback), a .mp4/.mkv/.mov file, 'preview' or 'null'; may be repeated.", "/dev/video10"),
+    _option(f"Where frames go: {syntax_of(SINKS)}; may be repeated.", "/dev/video10"),
 ]
 OnDemand = Annotated[
     bool | None,
@@ -25,7 +27,7 @@ Size = Annotated[str | None, _option("WIDTHxHEIGHT in pixels, multiples of 4.", 
 Fps = Annotated[float | None, _option("Frames per second to ask of the camera.", "30")]
 Backdrop = Annotated[
     str | None,
-    _option("Image or video file, color:#rrggbb, blur[:sigma in pixels], or plate.", "color:#2f4f5f"),
+    _option(f"What viewers see instead of the room: {syntax_of(BACKDROPS)}.", "color:#2f4f5f"),
 ]
 Plate = Annotated[
     str | None,
@@ -35,7 +37,7 @@ Plate = Annotated[
     ),
 ]
 Weights = Annotated[str | None, _option("'default', or a .safetensors or .pth checkpoint.", "default")]
-Matting = Annotated[str | None, _option("bgmv2, or difference.", "bgmv2")]
+Matting = Annotated[str | None, _option(f"{syntax_of(MATTINGS)}.", "bgmv2")]
 Device = Annotated[str | None, _option("auto, cpu, or cuda.", "auto")]
 Engine = Annotated[str | None, _option("On a CPU: auto (whichever is fastest here), torch, or openvino.", "auto")]
 Governor = Annotated[

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from camdaemon.frames.kinds import BACKDROPS, MATTINGS, syntax_of
+
 if TYPE_CHECKING:
     from camdaemon.config.schema import Config
 
 _PICTURE = "File; for a folder as --src, a folder."
 _VIDEO = ".mkv, .mp4 or .mov; or a folder, for one PNG for each frame."
-Backdrop = Annotated[
-    str, typer.Option(help="For --composite: image or video file, color:#rrggbb, blur[:sigma], or plate.")
-]
+Backdrop = Annotated[str, typer.Option(help=f"For --composite: {syntax_of(BACKDROPS)}.")]
 Weights = Annotated[str | None, typer.Option(help="'default', or a .safetensors or .pth checkpoint.")]
-Matting = Annotated[str | None, typer.Option(help="bgmv2, or difference.", show_default="bgmv2")]
+Matting = Annotated[str | None, typer.Option(help=f"{syntax_of(MATTINGS)}.", show_default="bgmv2")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, or cuda.", show_default="auto")]
 Match = Annotated[
     bool | None,

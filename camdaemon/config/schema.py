@@ -11,10 +11,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticKnownError
 
 from camdaemon.config import keys
 from camdaemon.errors import ConfigError, did_you_mean
+from camdaemon.frames import kinds
 from camdaemon.frames.frame import Size
 
 
@@ -28,6 +39,16 @@ def _size(value: object) -> Size:
 
 
 SizeField = Annotated[Size, BeforeValidator(_size), PlainSerializer(str)]
+
+
+def _matting(value: str) -> str:
+    if not any(kind.is_named_by(value) for kind in kinds.MATTINGS):
+        expected = " or ".join(repr(kind.syntax) for kind in kinds.MATTINGS)
+        raise PydanticKnownError("literal_error", {"expected": expected})
+    return value
+
+
+MattingName = Annotated[str, AfterValidator(_matting)]
 
 
 def default_backdrops() -> Path:
@@ -90,7 +111,7 @@ class CropConfig(Model):
 class SceneConfig(Model):
     """A preset. What it does not name stays as it is when the scene is switched to."""
 
-    backdrop: str | None = Field(None, description="image, video, color:#rrggbb, blur[:sigma], or plate")
+    backdrop: str | None = Field(None, description=kinds.syntax_of(kinds.BACKDROPS))
     blur: float | None = Field(None, ge=0, le=100, description="blur of the backdrop, sigma in pixels")
     edge: float | None = Field(None, ge=-1, le=1, description="matte from wider (-1) to tighter (1)")
     mirror: bool | None = Field(None, description="mirror the person")
@@ -101,15 +122,15 @@ class SceneConfig(Model):
 class Config(Model):
     """Everything that can be set."""
 
-    source: str = Field("/dev/video0", description="/dev/videoN, a video file, or pattern")
-    sink: str = Field("/dev/video10", description="/dev/videoN, a .mp4/.mkv/.mov file, preview, or null")
+    source: str = Field("/dev/video0", description=kinds.syntax_of(kinds.SOURCES))
+    sink: str = Field("/dev/video10", description=kinds.syntax_of(kinds.SINKS))
     more_sinks: list[str] = Field([], description="further virtual cameras for the same picture: each takes one reader")
     on_demand: bool = Field(True, description="close the camera while nobody watches the virtual one")
     size: SizeField | None = Field(None, description="pixels, WIDTHxHEIGHT; none: 1280x720, or a clip's own size")
     fps: float = Field(30.0, ge=1, le=240, description="frames per second to ask of the camera")
-    backdrop: str = Field("color:#2f4f5f", description="image, video, color:#rrggbb, blur[:sigma], or plate")
+    backdrop: str = Field("color:#2f4f5f", description=kinds.syntax_of(kinds.BACKDROPS))
     plate: str = Field("saved", description="saved (else ask), auto (else take it when the room is still), or a file")
-    matting: Literal["bgmv2", "difference"] = Field("bgmv2", description="how the matte is computed")
+    matting: MattingName = Field("bgmv2", description="how the matte is computed")
     weights: str = Field("default", description="default, or a .safetensors/.pth file")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")
     engine: Literal["auto", "torch", "openvino"] = Field("auto", description="what runs the network on a CPU")

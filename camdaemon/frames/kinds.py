@@ -7,18 +7,16 @@ can name every kind without loading any. A new kind is one row here and one file
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from camdaemon.errors import ConfigError
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")  # suffixes of videos that can be a backdrop
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """One kind of source, matting, backdrop or sink.
 
     Attributes:
@@ -46,7 +44,7 @@ def _starts_with(*words: str) -> Callable[[str], bool]:
 
 
 def _has_suffix(*suffixes: str) -> Callable[[str], bool]:
-    return lambda spec: Path(spec).suffix.lower() in suffixes
+    return lambda spec: spec.lower().endswith(suffixes)
 
 
 def _is_device(spec: str) -> bool:
@@ -57,8 +55,8 @@ def _is_device(spec: str) -> bool:
 
 def _is_file(spec: str) -> bool:
     try:
-        return Path(spec).expanduser().is_file()
-    except (OSError, RuntimeError, ValueError):  # too long a name, another user's folder, ~nobody, a zero byte
+        return os.path.isfile(os.path.expanduser(spec))
+    except ValueError:  # a zero byte
         return False
 
 
@@ -84,7 +82,7 @@ BACKDROPS: tuple[Kind, ...] = (
     Kind("image file", _is_file, "camdaemon.backdrop.still:StillBackdrop"),
 )
 SINKS: tuple[Kind, ...] = (
-    Kind("/dev/videoN", _is_device, "camdaemon.output.loopback:LoopbackSink"),
+    Kind("/dev/videoN (v4l2loopback)", _is_device, "camdaemon.output.loopback:LoopbackSink"),
     Kind(".mp4, .mkv or .mov file", _has_suffix(".mp4", ".mkv", ".mov"), "camdaemon.output.file:FileSink"),
     Kind("preview", _is("preview"), "camdaemon.output.window:PreviewSink"),
     Kind("null", _is("null"), "camdaemon.output.null:NullSink"),
