@@ -5,16 +5,23 @@
                              → refiner: the 4×4 patches with the highest predicted error, at full resolution
 
 `BackgroundMattingV2` is the network, `Selection` says which patches are refined, `load_network` reads a checkpoint in
-the published layout (.pth or .safetensors), `fold_batch_norms` makes a network that is only run a little faster.
+the published layout (.pth or .safetensors), `fold_batch_norms` makes a network faster that is only used for inference.
 Nothing here holds state between frames, and nothing imports another part of camdaemon.
 """
 
-from .checkpoint import Architecture, load_network, read_tensors, recognise
-from .decoder import HIDDEN, VISIBLE, Decoder, resized_beside
-from .folding import fold_batch_norms
-from .network import BACKBONES, Backbone, BackgroundMattingV2, Output, base_by_lines, base_size
-from .patches import SIDE, Selection, choose
-from .refiner import Coarse, KernelSize, Refiner
+from camdaemon.model.checkpoint import Architecture, detect_architecture, load_network, read_tensors
+from camdaemon.model.decoder import HIDDEN, VISIBLE, Decoder, resize_and_concat
+from camdaemon.model.folding import fold_batch_norms
+from camdaemon.model.network import (
+    BACKBONES,
+    Backbone,
+    BackgroundMattingV2,
+    Output,
+    base_size,
+    base_size_for_lines,
+)
+from camdaemon.model.patches import SIDE, Selection, choose_patches
+from camdaemon.model.refiner import Coarse, KernelSize, Refiner
 
 __all__ = [
     "BACKBONES",
@@ -30,12 +37,12 @@ __all__ = [
     "Output",
     "Refiner",
     "Selection",
-    "base_by_lines",
     "base_size",
-    "choose",
+    "base_size_for_lines",
+    "choose_patches",
+    "detect_architecture",
     "fold_batch_norms",
     "load_network",
     "read_tensors",
-    "recognise",
-    "resized_beside",
+    "resize_and_concat",
 ]

@@ -17,9 +17,9 @@ def _conv_bn_relu(inputs: int, outputs: int, dilation: int | None = None) -> lis
 
 
 class ASPP(nn.Module):
-    """Looks at every place at four reaches and at the whole picture: (B,`inputs`,H,W) → (B,`outputs`,H,W), ≥ 0.
+    """Context at four dilations and from the whole picture: (B,`inputs`,H,W) → (B,`outputs`,H,W), ≥ 0.
 
-    In training mode a batch of one cannot be normalised by the whole-picture branch (one value per channel).
+    In training mode the whole-picture branch cannot normalise a batch of one (one value per channel).
     """
 
     def __init__(self, inputs: int, outputs: int = 256) -> None:
@@ -35,7 +35,7 @@ class ASPP(nn.Module):
         self.project = nn.Sequential(*_conv_bn_relu(5 * outputs, outputs), nn.Dropout(_DROPOUT))
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Return the projected features; see the class for shapes."""
         *near, whole = [conv(x) for conv in self.convs]
         everywhere = F.interpolate(whole, x.shape[2:], mode="bilinear", align_corners=False)
         y: Tensor = self.project(torch.cat([*near, everywhere], 1))

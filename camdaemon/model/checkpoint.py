@@ -1,4 +1,4 @@
-"""Reading checkpoints in the published layout: which network they hold is read from their tensors' names and shapes."""
+"""Reading checkpoints in the published layout; tensor names and shapes tell which network a checkpoint holds."""
 
 from __future__ import annotations
 
@@ -11,26 +11,34 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from .network import Backbone, BackgroundMattingV2
-from .patches import Selection
-from .refiner import KernelSize
+from camdaemon.model.network import Backbone, BackgroundMattingV2
+from camdaemon.model.patches import Selection
+from camdaemon.model.refiner import KernelSize
 
-_NAMED = 3  # tensors named in a message
+_NAMES_SHOWN = 3  # tensors named in a message
 _RESNET101_ONLY = "backbone.layer3.6."  # ResNet-50 has six blocks here, numbered 0 to 5
 
 
 class Architecture(NamedTuple):
-    """backbone, and the refiner's kernel size (None: no refiner)."""
+    """Which network a checkpoint holds.
+
+    Attributes:
+        backbone: The encoder.
+        kernel_size: Of the refiner; None: no refiner.
+    """
 
     backbone: Backbone
     kernel_size: KernelSize | None
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Every tensor of a .safetensors or a PyTorch file (.pth, .pt), by name, on the CPU.
+    """Read every tensor of a .safetensors or PyTorch file (.pth, .pt), by name, onto the CPU.
 
-    PyTorch files are read with `weights_only`, so that no code in them runs. Raises OSError (no such file) or
-    ValueError (not a file of tensors).
+    PyTorch files are read with `weights_only`, so no code in them runs.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not a file of tensors.
     """
     path.stat()
     if path.suffix == ".safetensors":
@@ -50,8 +58,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return dict(found)
 
 
-def recognise(tensors: Mapping[str, Tensor]) -> Architecture:
-    """The architecture a checkpoint was made for. Raises ValueError for a foreign checkpoint."""
+def detect_architecture(tensors: Mapping[str, Tensor]) -> Architecture:
+    """Return the architecture that a checkpoint belongs to.
+
+    Raises:
+        ValueError: The checkpoint is not one of Background Matting V2.
+    """
     backbone: Backbone
     if any(name.startswith("backbone.features.") for name in tensors):
         backbone = "mobilenetv2"
@@ -60,7 +72,7 @@ def recognise(tensors: Mapping[str, Tensor]) -> Architecture:
     else:
         raise ValueError(
             f"not a checkpoint of Background Matting V2: no backbone among its {len(tensors)} tensors "
-            f"({_listed(sorted(tensors))})"
+            f"({_join_names(sorted(tensors))})"
         )
     if not any(name.startswith("refiner.") for name in tensors):
         return Architecture(backbone, None)
@@ -71,26 +83,28 @@ def recognise(tensors: Mapping[str, Tensor]) -> Architecture:
 
 
 def load_network(path: Path, *, scale: float = 0.25, selection: Selection | None = None) -> BackgroundMattingV2:
-    """The network that `path` holds, float32 on the CPU, in evaluation mode; loaded strictly, nothing renamed.
+    """Load the network that `path` holds: float32, on the CPU, in evaluation mode; strict, nothing renamed.
 
-    Raises OSError or ValueError (see `read_tensors`; also for tensors that are missing, unexpected or misshapen).
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not a file of tensors, or tensors are missing, unexpected or of another shape.
     """
     tensors = read_tensors(path)
     try:
-        architecture = recognise(tensors)
-        with torch.device("meta"):  # no memory and no random numbers for weights that are about to be replaced
+        architecture = detect_architecture(tensors)
+        with torch.device("meta"):  # no memory, no random numbers: all weights are replaced below
             network = BackgroundMattingV2(*architecture, scale=scale, selection=selection)
         wanted = network.state_dict()
-        _check(wanted, tensors, architecture)
+        _check_tensors(wanted, tensors, architecture)
     except ValueError as exc:
         raise ValueError(f"{path}: {exc}") from None
-    # Copies of its own, since a file may change while it is mapped. `to_empty` would load sympy: a second of a start.
+    # Copied, since a file may change while it is mapped. `to_empty` would load sympy, which adds a second to a start.
     own = {name: tensors[name].to(tensor.dtype, copy=True) for name, tensor in wanted.items()}
     network.load_state_dict(own, strict=True, assign=True)
     return network.eval()
 
 
-def _check(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], architecture: Architecture) -> None:
+def _check_tensors(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], architecture: Architecture) -> None:
     wrong = {
         "missing": [name for name in wanted if name not in given],
         "unexpected": [name for name in given if name not in wanted],
@@ -100,12 +114,12 @@ def _check(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], architectu
             if name in given and given[name].shape != tensor.shape
         ],
     }
-    found = [f"{len(names)} {what}: {_listed(names)}" for what, names in wrong.items() if names]
+    found = [f"{len(names)} {what}: {_join_names(names)}" for what, names in wrong.items() if names]
     if found:
         kernel = architecture.kernel_size
         refiner = "without refiner" if kernel is None else f"with {kernel}x{kernel} refiner"
         raise ValueError(f"tensors do not fit {architecture.backbone} {refiner}; " + "; ".join(found))
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+def _join_names(names: list[str]) -> str:
+    return ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")

@@ -1,4 +1,4 @@
-"""The decoder of the base network (Lin et al. 2021 §3.2): back to the base input's size, skip by skip."""
+"""The decoder of the base network (Lin et al. 2021 §3.2): upsampling to the base input's size, skip by skip."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ VISIBLE = OUTPUTS - HIDDEN
 _WIDTHS = (128, 64, 48)
 
 
-def _resized(x: Tensor, like: Tensor) -> Tensor:
+def _resize(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, like.shape[2:], mode="bilinear", align_corners=False)
 
 
-def resized_beside(x: Tensor, skip: Tensor) -> Tensor:
-    """`x` enlarged to the size of `skip`, and `skip` itself, beside each other."""
-    return torch.cat([_resized(x, skip), skip], 1)
+def resize_and_concat(x: Tensor, skip: Tensor) -> Tensor:
+    """Upsample `x` bilinearly to the size of `skip` and concatenate both along the channels."""
+    return torch.cat([_resize(x, skip), skip], 1)
 
 
 class Decoder(nn.Module):
-    """Four steps of: resize to the skip's size, bilinearly; set beside it; 3×3 convolution.
+    """Four steps of: bilinear upsampling to the skip's size, concatenation with the skip, 3×3 convolution.
 
-    `skip_channels` are those of the skips at 1/8, 1/4, 1/2 and 1/1 (the last is the six-channel input itself).
+    Args:
+        inputs: Channels of the encoder's features after ASPP.
+        skip_channels: Channels of the skips at 1/8, 1/4, 1/2 and 1/1; the last skip is the six-channel input itself.
     """
 
     def __init__(self, inputs: int, skip_channels: Sequence[int]) -> None:
@@ -41,23 +43,23 @@ class Decoder(nn.Module):
         self.conv4 = nn.Conv2d(_WIDTHS[2] + full, OUTPUTS, 3, padding=1)
 
     def forward(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        """(B,inputs,H/16,W/16) and the four skips → (B,37,H,W), unbounded, no activation at the end."""
-        y: Tensor = self.conv4(resized_beside(self.to_half(x, skips), skips[3]))
+        """Decode (B,inputs,H/16,W/16) and the four skips to (B,37,H,W), unbounded, without a last activation."""
+        y: Tensor = self.conv4(resize_and_concat(self.to_half(x, skips), skips[3]))
         return y
 
     def visible(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        """The first five maps of `forward`, (B,5,H,W): all that the base stage of training looks at.
+        """Compute the first five maps of `forward`, (B,5,H,W): all that the base stage of training uses.
 
-        Backwards it takes a third of the time: few maps, and no gradient of two things side by side to take apart.
+        The backward pass takes a third of the time: fewer maps, and no gradient of a concatenation to split.
         """
-        x, full = _resized(self.to_half(x, skips), skips[3]), skips[3]
+        x, full = _resize(self.to_half(x, skips), skips[3]), skips[3]
         weight, bias = self.conv4.weight[:VISIBLE], self.conv4.bias
         assert bias is not None
         near = F.conv2d(full, weight[:, x.shape[1] :], padding=1)
         return F.conv2d(x, weight[:, : x.shape[1]], bias[:VISIBLE], padding=1) + near
 
-    def some_of_last(self, maps: slice, padding: int) -> nn.Conv2d:
-        """The last convolution for some of its maps alone, for networks that are only run: its weights are copied."""
+    def slice_last_conv(self, maps: slice, padding: int) -> nn.Conv2d:
+        """Copy the last convolution, restricted to the output maps `maps`; for inference only."""
         whole = self.conv4
         assert whole.bias is not None
         weight, bias = whole.weight[maps].clone(), whole.bias[maps].clone()
@@ -66,8 +68,8 @@ class Decoder(nn.Module):
         return made
 
     def to_half(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        """(B,48,H/2,W/2), ≥ 0: all but the last step."""
+        """Run all steps but the last: (B,48,H/2,W/2), ≥ 0."""
         eighth, quarter, half, _ = skips
-        x = F.relu(self.bn1(self.conv1(resized_beside(x, eighth))), inplace=True)
-        x = F.relu(self.bn2(self.conv2(resized_beside(x, quarter))), inplace=True)
-        return F.relu(self.bn3(self.conv3(resized_beside(x, half))), inplace=True)
+        x = F.relu(self.bn1(self.conv1(resize_and_concat(x, eighth))), inplace=True)
+        x = F.relu(self.bn2(self.conv2(resize_and_concat(x, quarter))), inplace=True)
+        return F.relu(self.bn3(self.conv3(resize_and_concat(x, half))), inplace=True)

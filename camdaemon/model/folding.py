@@ -1,4 +1,4 @@
-"""Folding batch norms into the convolutions before them, for networks that are only run."""
+"""Folding batch norms into the convolutions before them, for inference."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def fold_batch_norms(network: nn.Module) -> None:
-    """Changes `network` in place: same results to rounding, half the kernels, no batch norms. Do it in float32.
+    """Fold every batch norm of `network`, in place: same results to rounding, half the kernels.
 
-    Afterwards it can neither be trained nor load a checkpoint. Raises ValueError in training mode.
+    Fold in float32. Afterwards the network can neither be trained nor load a checkpoint.
+
+    Raises:
+        ValueError: The network is in training mode.
     """
     if network.training:
         raise ValueError("batch norms fold only in evaluation mode; call network.eval() first")

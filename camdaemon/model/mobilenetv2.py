@@ -1,7 +1,7 @@
 """MobileNetV2 (Sandler et al. 2018, Table 2) as an encoder: Lin et al. 2021 §3.2, the fast backbone.
 
-The classifier and the last 1×1 convolution (320 → 1280) are left out. The group that would go from stride 16 to 32
-keeps stride 16 and is dilated instead (Chen et al. 2017 §3.1), so the output stride is 16.
+It has no classifier and no last 1×1 convolution (320 → 1280). The group that would go from stride 16 to 32 keeps
+stride 16 and is dilated instead (Chen et al. 2017 §3.1), so the output stride is 16.
 Tensor names are those of torchvision, which the published checkpoints use.
 """
 
@@ -12,11 +12,18 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 CHANNELS = 320
-SKIP_CHANNELS = (32, 24, 16, 6)  # 1/8, 1/4, 1/2, 1/1: what the decoder sees beside its own features
+SKIP_CHANNELS = (32, 24, 16, 6)  # of the skips at 1/8, 1/4, 1/2, 1/1
 
 
 class _Group(NamedTuple):
-    """Blocks of one width: expansion factor, output channels, number of blocks, stride of the first."""
+    """Blocks of one width.
+
+    Attributes:
+        expand: Expansion factor.
+        channels: Output channels.
+        blocks: Number of blocks.
+        stride: Of the first block.
+    """
 
     expand: int
     channels: int
@@ -46,7 +53,7 @@ def _conv_bn_relu6(
 
 
 class InvertedResidual(nn.Module):
-    """Widen with 1×1, filter each channel with 3×3, narrow with 1×1 without activation (Sandler et al. 2018 §3.3).
+    """Expand with 1×1, filter each channel with 3×3, project with 1×1, no activation (Sandler et al. 2018 §3.3).
 
     (B,`inputs`,H,W) → (B,`outputs`,H/stride,W/stride), any float dtype; the input is added where both match.
     """
@@ -64,7 +71,7 @@ class InvertedResidual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Return the block's output; see the class for shapes."""
         y: Tensor = self.conv(x)
         return x + y if self.adds_input else y
 
@@ -95,7 +102,7 @@ class MobileNetV2Encoder(nn.Module):
                 inputs = group.channels
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B,6,H,W) → features (B,320,H/16,W/16) and the skips at 1/8, 1/4, 1/2 and 1/1; every size rounded up."""
+        """Encode (B,6,H,W): features (B,320,H/16,W/16) and the skips at 1/8, 1/4, 1/2 and 1/1; sizes rounded up."""
         skips = [x]
         for number, block in enumerate(self.features):
             x = block(x)

@@ -1,4 +1,4 @@
-"""Which 4×4 patches of the frame are refined, and cutting them out and setting them back (Lin et al. 2021 §3.3)."""
+"""The 4×4 patches that are refined: choosing them, cutting windows out, pasting results (Lin et al. 2021 §3.3)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import torch
 from torch import Tensor
 
 SIDE = 4  # pixels of the frame along a patch
-WINDOW = 8  # pixels the refiner looks at to make one patch, at either of its two resolutions
+WINDOW = 8  # pixels along the refiner's input for one patch, at both of its resolutions
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which patches to refine.
 
-    sampling: the `pixels` pixels (so pixels/16 patches) of each frame with the highest predicted error, those whose
-    error is 0 skipped.   thresholding: where the predicted error is above `threshold`.   full: everything.
+    Attributes:
+        mode: "sampling": the pixels/16 patches of each frame with the highest predicted error, except those whose
+            error is 0. "thresholding": patches whose predicted error is above `threshold`. "full": all.
+        pixels: Pixels of the frame to refine, for "sampling".
+        threshold: Predicted error, 0..1, for "thresholding".
     """
 
     mode: Literal["sampling", "thresholding", "full"] = "sampling"
@@ -25,10 +28,15 @@ class Selection:
     threshold: float = 0.1
 
 
-class Places(NamedTuple):
-    """Chosen patches. batch, row, column: int64 (N,), in patches.
+class PatchPlaces(NamedTuple):
+    """Places of the chosen patches.
 
-    counts: bool (N,), which of them count; None when all do.   chosen: bool (B,1,H/4,W/4), those that count.
+    Attributes:
+        batch: int64 (N,), index of the picture.
+        row: int64 (N,), in patches.
+        column: int64 (N,), in patches.
+        counts: bool (N,), which of them count; None: all.
+        chosen: bool (B,1,H/4,W/4), those that count.
     """
 
     batch: Tensor
@@ -38,11 +46,14 @@ class Places(NamedTuple):
     chosen: Tensor
 
 
-def choose(error: Tensor, selection: Selection, *, fixed_count: bool) -> Places:
-    """The patches to refine, from the predicted error (B,1,H/4,W/4); for the modes sampling and thresholding.
+def choose_patches(error: Tensor, selection: Selection, *, fixed_count: bool) -> PatchPlaces:
+    """Choose the patches to refine; for the modes "sampling" and "thresholding".
 
-    fixed_count: sampling always lists pixels/16 patches and marks those that do not count, since leaving them out
-    would make the host wait for an accelerator. (Thresholding makes it wait in any case.)
+    Args:
+        error: Predicted error, (B,1,H/4,W/4).
+        selection: The rule.
+        fixed_count: With "sampling", always list pixels/16 patches and mark those that do not count: dropping them
+            would make the host wait for the accelerator. ("Thresholding" waits in any case.)
     """
     count, _, rows, columns = error.shape
     if selection.mode == "thresholding":
@@ -55,15 +66,22 @@ def choose(error: Tensor, selection: Selection, *, fixed_count: bool) -> Places:
         if fixed_count:
             batch = torch.arange(count, device=error.device).repeat_interleave(best.indices.shape[1])
             index = best.indices.flatten()
-            return Places(batch, index // columns, index % columns, likely.flatten(), chosen)
+            return PatchPlaces(batch, index // columns, index % columns, likely.flatten(), chosen)
     batch, _, row, column = chosen.nonzero().unbind(1)
-    return Places(batch, row, column, None, chosen)
+    return PatchPlaces(batch, row, column, None, chosen)
 
 
-def cut(x: Tensor, places: Places, *, step: int, window: int) -> Tensor:
-    """Windows of `window`×`window` pixels around each chosen patch, zero outside of the picture.
+def cut_windows(x: Tensor, places: PatchPlaces, *, step: int, window: int) -> Tensor:
+    """Cut a window around each chosen patch, zero outside the picture.
 
-    x: (B,C,rows·step,columns·step) with `step` pixels along a patch → (N,C,window,window), in channels_last.
+    Args:
+        x: (B,C,rows·step,columns·step).
+        places: The chosen patches.
+        step: Pixels of `x` along a patch.
+        window: Pixels along a window.
+
+    Returns:
+        (N,C,window,window), channels_last.
     """
     count, channels, height, width = x.shape
     offset = torch.arange(window, device=x.device) - (window - step) // 2
@@ -77,8 +95,8 @@ def cut(x: Tensor, places: Places, *, step: int, window: int) -> Tensor:
     return rows.mul_(inside[..., None]).permute(0, 3, 1, 2)
 
 
-def paste(whole: Tensor, fine: Tensor, places: Places) -> None:
-    """Writes the patches `fine` (N,C,4,4) into `whole` (B,C,H,W), in place; where none counts, it stays as it is."""
+def paste_patches(whole: Tensor, fine: Tensor, places: PatchPlaces) -> None:
+    """Write the patches `fine` (N,C,4,4) that count into `whole` (B,C,H,W), in place."""
     count, channels, height, width = whole.shape
     tiles = whole.view(count, channels, height // SIDE, SIDE, width // SIDE, SIDE).permute(0, 2, 4, 1, 3, 5)
     fine = fine.to(whole.dtype)

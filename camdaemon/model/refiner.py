@@ -8,17 +8,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .decoder import HIDDEN
-from .patches import SIDE, WINDOW, Places, Selection, choose, cut, paste
+from camdaemon.model.decoder import HIDDEN
+from camdaemon.model.patches import SIDE, WINDOW, PatchPlaces, Selection, choose_patches, cut_windows, paste_patches
 
 KernelSize = Literal[1, 3]
 
 
 class Coarse(NamedTuple):
-    """What the base network found, all (B,·,H·scale,W·scale) of one float dtype (Lin et al. 2021 §3.1).
+    """The base network's result, all maps of size H·scale, W·scale and one float dtype (Lin et al. 2021 §3.1).
 
-    alpha: (B,1).   residual: (B,3), foreground minus picture, -1..1.   error: (B,1), where alpha is likely wrong.
-    hidden: (B,32), ≥ 0.   alpha and error are 0..1 once clamped; training looks at them before.
+    Attributes:
+        alpha: (B,1,·,·), 0..1 once clamped; training uses it unclamped.
+        residual: (B,3,·,·), foreground minus picture, -1..1.
+        error: (B,1,·,·), predicted error of alpha, 0..1 once clamped.
+        hidden: (B,32,·,·), features for the refiner, ≥ 0.
     """
 
     alpha: Tensor
@@ -27,36 +30,42 @@ class Coarse(NamedTuple):
     hidden: Tensor
 
     def clamped(self) -> Coarse:
-        """The same with alpha and error held to 0..1."""
+        """Return the same with alpha and error clamped to 0..1."""
         return self._replace(alpha=self.alpha.clamp(0, 1), error=self.error.clamp(0, 1))
 
 
 class Refined(NamedTuple):
-    """alpha (B,1,H,W) and residual (B,3,H,W), not clamped; refined: bool (B,1,H/4,W/4), where the refiner worked."""
+    """The refiner's result, not clamped.
+
+    Attributes:
+        alpha: (B,1,H,W).
+        residual: (B,3,H,W), foreground minus picture.
+        refined: bool (B,1,H/4,W/4), where the refiner worked.
+    """
 
     alpha: Tensor
     residual: Tensor
     refined: Tensor
 
 
-def upsampled(coarse: Coarse, height: int, width: int) -> Refined:
-    """The coarse alpha and residual enlarged bilinearly, nothing refined."""
-    whole = _enlarged(coarse, height, width)
+def upsample(coarse: Coarse, height: int, width: int) -> Refined:
+    """Upsample the coarse alpha and residual bilinearly; nothing is refined."""
+    whole = _upsample_maps(coarse, height, width)
     nowhere = whole.new_zeros((whole.shape[0], 1, height // SIDE, width // SIDE), dtype=torch.bool)
     return Refined(whole[:, :1], whole[:, 1:], nowhere)
 
 
-def _enlarged(coarse: Coarse, height: int, width: int) -> Tensor:
-    # Plane by plane: with only four channels that is three times as fast on a CPU as channels_last.
-    return _resized(torch.cat([coarse.alpha, coarse.residual], 1).contiguous(), height, width)
+def _upsample_maps(coarse: Coarse, height: int, width: int) -> Tensor:
+    # Channels first: with only four channels three times as fast on a CPU as channels_last.
+    return _resize(torch.cat([coarse.alpha, coarse.residual], 1).contiguous(), height, width)
 
 
-def _resized(x: Tensor, height: int, width: int) -> Tensor:
+def _resize(x: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)
 
 
 class Refiner(nn.Module):
-    """Two convolutions at half resolution, two at full; kernel 3 sees 8×8 windows of each, kernel 1 just the patch."""
+    """Two convolutions at half resolution, two at full; kernel 3 sees 8×8 windows, kernel 1 only the patch."""
 
     def __init__(self, kernel_size: KernelSize = 3) -> None:
         super().__init__()
@@ -70,47 +79,64 @@ class Refiner(nn.Module):
         self.conv4 = nn.Conv2d(12, 4, kernel_size)
 
     def forward(self, src: Tensor, plate: Tensor, coarse: Coarse, selection: Selection) -> Refined:
-        """src, plate: (B,3,H,W), 0..1, RGB, H and W multiples of 4.   coarse: clamped; enlarged bilinearly, it is the
-        result where nothing is refined.
+        """Refine the patches that `selection` chooses; elsewhere the result is the upsampled coarse one.
+
+        Args:
+            src: (B,3,H,W), RGB, 0..1, H and W multiples of 4.
+            plate: The empty room, same shape.
+            coarse: Clamped.
+            selection: Which patches to refine.
         """
         height, width = src.shape[2:]
-        # All the channels of a pixel side by side in memory, so that cutting windows out copies long runs.
+        # channels_last, so that cutting windows out copies long runs.
         pair = torch.cat([src, plate], 1).contiguous(memory_format=torch.channels_last)
         maps = torch.cat([coarse.hidden, coarse.alpha, coarse.residual], 1)
         maps = maps.contiguous(memory_format=torch.channels_last)
-        halves = [_resized(part, height // 2, width // 2) for part in (maps, pair)]
+        halves = [_resize(part, height // 2, width // 2) for part in (maps, pair)]
         if selection.mode == "full":
-            fine = self._everywhere(torch.cat(halves, 1), pair)
+            fine = self._refine_all(torch.cat(halves, 1), pair)
             everywhere = fine.new_ones((fine.shape[0], 1, height // SIDE, width // SIDE), dtype=torch.bool)
             return Refined(fine[:, :1], fine[:, 1:], everywhere)
-        error = _resized(coarse.error, height // SIDE, width // SIDE)
-        places = choose(error.detach(), selection, fixed_count=error.is_cuda)
-        whole = _enlarged(coarse, height, width)
+        error = _resize(coarse.error, height // SIDE, width // SIDE)
+        places = choose_patches(error.detach(), selection, fixed_count=error.is_cuda)
+        whole = _upsample_maps(coarse, height, width)
         if len(places.row):
-            paste(whole, self._at(places, halves, pair), places)
+            paste_patches(whole, self._refine_patches(places, halves, pair), places)
         return Refined(whole[:, :1], whole[:, 1:], places.chosen)
 
-    def _at(self, places: Places, halves: list[Tensor], pair: Tensor) -> Tensor:
-        """(N,4,4,4): alpha and residual of the patches."""
-        at_half, at_full = (2, SIDE) if self.kernel_size == 1 else (WINDOW, WINDOW)
-        x = torch.cat([cut(part, places, step=SIDE // 2, window=at_half) for part in halves], 1)
-        return self.at_full(self.at_half(x), cut(pair, places, step=SIDE, window=at_full))
+    def _refine_patches(self, places: PatchPlaces, halves: list[Tensor], pair: Tensor) -> Tensor:
+        """Return alpha and residual of the patches, (N,4,4,4)."""
+        half_window, full_window = (2, SIDE) if self.kernel_size == 1 else (WINDOW, WINDOW)
+        x = torch.cat([cut_windows(part, places, step=SIDE // 2, window=half_window) for part in halves], 1)
+        return self.convolve_full(self.convolve_half(x), cut_windows(pair, places, step=SIDE, window=full_window))
 
-    def _everywhere(self, half: Tensor, pair: Tensor) -> Tensor:
-        """(B,4,H,W): alpha and residual; one convolution over the padded frame equals every patch with its window."""
+    def _refine_all(self, half: Tensor, pair: Tensor) -> Tensor:
+        """Return alpha and residual, (B,4,H,W): convolving the padded frame equals every patch with its window."""
         if self.kernel_size == 1:
-            return self.at_full(self.at_half(half), pair)
-        return self.at_full(self.at_half(F.pad(half, (3, 3, 3, 3))), F.pad(pair, (2, 2, 2, 2)))
+            return self.convolve_full(self.convolve_half(half), pair)
+        return self.convolve_full(self.convolve_half(F.pad(half, (3, 3, 3, 3))), F.pad(pair, (2, 2, 2, 2)))
 
-    def at_half(self, x: Tensor) -> Tensor:
-        """(N,42,h,w): hidden features, alpha, residual, picture and plate at half resolution → (N,16,h−4,w−4)."""
+    def convolve_half(self, x: Tensor) -> Tensor:
+        """Run the convolutions at half resolution.
+
+        Args:
+            x: (N,42,h,w): hidden features, alpha, residual, picture and plate.
+
+        Returns:
+            (N,16,h−4,w−4) with kernel 3, (N,16,h,w) with kernel 1; ≥ 0.
+        """
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         return F.relu(self.bn2(self.conv2(x)), inplace=True)
 
-    def at_full(self, x: Tensor, pair: Tensor) -> Tensor:
-        """x: of `at_half`.   pair: picture and plate (N,6,H,W), H = 2(h−4) → alpha and residual, (N,4,H−4,W−4).
+    def convolve_full(self, x: Tensor, pair: Tensor) -> Tensor:
+        """Run the convolutions at full resolution.
 
-        With kernel 1 nothing gets smaller.
+        Args:
+            x: Result of `convolve_half`.
+            pair: Picture and plate, (N,6,H,W), twice the size of `x`.
+
+        Returns:
+            Alpha and residual, (N,4,H−4,W−4) with kernel 3, (N,4,H,W) with kernel 1.
         """
         x = torch.cat([F.interpolate(x, pair.shape[2:], mode="nearest"), pair], 1)
         y: Tensor = self.conv4(F.relu(self.bn3(self.conv3(x)), inplace=True))

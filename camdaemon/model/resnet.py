@@ -1,6 +1,6 @@
 """ResNet-50 and ResNet-101 (He et al. 2016, Table 1) as encoders: Lin et al. 2021 §3.2, the accurate backbones.
 
-The pooling and the classifier are left out; the last group is dilated instead of strided (output stride 16).
+They have no pooling and no classifier; the last group is dilated instead of strided (output stride 16).
 The stride of a bottleneck sits on its 3×3 convolution ("v1.5"). Tensor names are those of torchvision.
 """
 
@@ -19,7 +19,7 @@ _WIDEN = 4
 
 
 class Bottleneck(nn.Module):
-    """1×1 to `width`, 3×3, 1×1 to 4·`width`, plus the input (He et al. 2016, figure 5).
+    """Residual block: 1×1 to `width`, 3×3, 1×1 to 4·`width`, plus the input (He et al. 2016, figure 5).
 
     (B,`inputs`,H,W) → (B,4·`width`,H/stride,W/stride), any float dtype.
     """
@@ -38,7 +38,7 @@ class Bottleneck(nn.Module):
             self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Return the block's output; see the class for shapes."""
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = F.relu(self.bn2(self.conv2(y)), inplace=True)
         y = self.bn3(self.conv3(y))
@@ -46,14 +46,14 @@ class Bottleneck(nn.Module):
 
 
 def _group(inputs: int, width: int, blocks: int, *, stride: int, dilation: int) -> nn.Sequential:
-    # The first block of the dilated group still works on undilated features, so it is not dilated itself.
+    # The first block of the dilated group works on undilated features, so it is not dilated itself.
     first = Bottleneck(inputs, width, stride=stride)
     rest = (Bottleneck(width * _WIDEN, width, dilation=dilation) for _ in range(blocks - 1))
     return nn.Sequential(first, *rest)
 
 
 class ResNetEncoder(nn.Module):
-    """Features of a picture and a plate stacked to six channels, gamma-encoded RGB, 0..1."""
+    """Encoder for a picture and a plate stacked to six channels, gamma-encoded RGB, 0..1."""
 
     def __init__(self, depth: Literal[50, 101]) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class ResNetEncoder(nn.Module):
         self.layer4 = _group(1024, 512, blocks[3], stride=1, dilation=2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B,6,H,W) → features (B,2048,H/16,W/16) and the skips at 1/8, 1/4, 1/2 and 1/1; every size rounded up."""
+        """Encode (B,6,H,W): features (B,2048,H/16,W/16) and the skips at 1/8, 1/4, 1/2 and 1/1; sizes rounded up."""
         half = F.relu(self.bn1(self.conv1(x)), inplace=True)
         quarter = self.layer1(F.max_pool2d(half, 3, 2, 1))
         eighth = self.layer2(quarter)

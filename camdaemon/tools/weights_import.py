@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
-from camdaemon.model import Architecture, BackgroundMattingV2, load_network, read_tensors, recognise
+from camdaemon.model import Architecture, BackgroundMattingV2, detect_architecture, load_network, read_tensors
 from camdaemon.tools.files.files import whole
 
 
@@ -46,7 +46,7 @@ def import_weights(source: Path, target: Path | None, *, float32: bool, replace:
     if target.exists() and not replace:
         raise ConfigError(f"{target} is there already; name another with --output FILE, or write over it with --force")
     network, tensors = _loaded(source)
-    architecture = recognise(tensors)
+    architecture = detect_architecture(tensors)
     dtype = torch.float32 if float32 else torch.float16
     converted = {name: _converted(source, name, tensor, dtype) for name, tensor in tensors.items()}
     refiner = "none" if architecture.kernel_size is None else str(architecture.kernel_size)

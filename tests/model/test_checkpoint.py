@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from camdaemon.model import BackgroundMattingV2, load_network, recognise
+from camdaemon.model import BackgroundMattingV2, detect_architecture, load_network
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 
@@ -23,7 +23,7 @@ def _tensors(kernel_size: int | None = 3) -> dict[str, Tensor]:
 def test_has_every_tensor_of_the_published_layout(layout: str, maker: ModuleType) -> None:
     shapes = maker.shapes(layout)
     with torch.device("meta"):
-        architecture = recognise({name: torch.empty(shape) for name, shape in shapes.items()})
+        architecture = detect_architecture({name: torch.empty(shape) for name, shape in shapes.items()})
         ours = BackgroundMattingV2(*architecture).state_dict()
     assert architecture == (layout.removesuffix("-kernel1"), 1 if layout.endswith("-kernel1") else 3)
     assert {name: list(tensor.shape) for name, tensor in ours.items()} == shapes
@@ -47,7 +47,7 @@ def test_comes_back_as_it_was_written(suffix: str, kernel_size: int | None, tmp_
     path = tmp_path / f"weights{suffix}"
     save_file(tensors, path) if suffix == ".safetensors" else torch.save(tensors, path)
     network = load_network(path, scale=0.5)
-    assert recognise(network.state_dict()) == ("mobilenetv2", kernel_size)
+    assert detect_architecture(network.state_dict()) == ("mobilenetv2", kernel_size)
     assert not network.training
     assert network.scale == 0.5
     for name, tensor in network.state_dict().items():
@@ -134,4 +134,4 @@ def test_the_manifest_describes_the_weights_that_are_there() -> None:
         assert entry["licence"]
         refiner = entry["architecture"]["refiner"]
         network = load_network(WEIGHTS / name)
-        assert recognise(network.state_dict()) == (entry["architecture"]["backbone"], refiner)
+        assert detect_architecture(network.state_dict()) == (entry["architecture"]["backbone"], refiner)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from camdaemon.model import BackgroundMattingV2, Selection, base_size, fold_batch_norms
-from camdaemon.model.patches import choose, cut, paste
+from camdaemon.model.patches import choose_patches, cut_windows, paste_patches
 
 
 def _network(
@@ -158,7 +158,7 @@ def test_sampling_skips_patches_without_error() -> None:
     error = torch.zeros(2, 1, 5, 7)
     error[0, 0, 1, 2], error[1, 0, 4, 6], error[1, 0, 0, 0] = 0.3, 0.2, 0.1
     for fixed_count in (False, True):
-        places = choose(error, Selection("sampling", pixels=16 * 4), fixed_count=fixed_count)
+        places = choose_patches(error, Selection("sampling", pixels=16 * 4), fixed_count=fixed_count)
         assert torch.equal(places.chosen, error > 0)
         assert len(places.row) == (8 if fixed_count else 3)
 
@@ -168,9 +168,9 @@ def test_a_fixed_count_of_patches_gives_the_same_picture() -> None:
     picture, fine = torch.rand(2, 4, 24, 32), torch.rand(2, 4, 24, 32)
     pasted = []
     for fixed_count in (False, True):
-        places = choose(error, Selection("sampling", pixels=16 * 40), fixed_count=fixed_count)
+        places = choose_patches(error, Selection("sampling", pixels=16 * 40), fixed_count=fixed_count)
         whole = picture.clone()
-        paste(whole, cut(fine, places, step=4, window=4), places)
+        paste_patches(whole, cut_windows(fine, places, step=4, window=4), places)
         pasted.append(whole)
     everywhere = (error > 0).repeat_interleave(4, 2).repeat_interleave(4, 3)
     assert torch.equal(pasted[0], torch.where(everywhere, fine, picture))
@@ -179,8 +179,8 @@ def test_a_fixed_count_of_patches_gives_the_same_picture() -> None:
 
 def test_windows_are_zero_outside_of_the_picture() -> None:
     picture = torch.rand(1, 2, 8, 12)
-    places = choose(torch.ones(1, 1, 2, 3), Selection("thresholding", threshold=0.0), fixed_count=False)
-    windows = cut(picture, places, step=4, window=8)
+    places = choose_patches(torch.ones(1, 1, 2, 3), Selection("thresholding", threshold=0.0), fixed_count=False)
+    windows = cut_windows(picture, places, step=4, window=8)
     padded = torch.nn.functional.pad(picture, (2, 2, 2, 2))
     for number, (row, column) in enumerate(zip(places.row.tolist(), places.column.tolist(), strict=True)):
         assert torch.equal(windows[number], padded[0, :, row * 4 : row * 4 + 8, column * 4 : column * 4 + 8])

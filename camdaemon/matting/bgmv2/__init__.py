@@ -1,4 +1,9 @@
-"""Background Matting V2 (Lin et al., CVPR 2021) for live frames.
+"""Background Matting V2 (Lin et al., CVPR 2021) for live frames; the networks themselves are in `camdaemon.model`.
 
-`matting.py` implements the seam; the networks themselves are in `camdaemon.model`.
+matting         implements the protocol `Matting`: weights, sizes, number formats, errors
+cuda_graph      on a GPU: the network as one launch
+cpu, cpu_cache  on a CPU: the network for bytes, and one for each size of the base input
+hidden, tiles   its parts: dense maps and sparse features, the refiner by tiles
+tile_windows, polyphase   the arithmetic of both
+engines, torch_engine, packed, openvino_engine, engine_cache   what runs the base network, and which is fastest
 """

@@ -1,4 +1,4 @@
-"""The `HostNetwork`s of one network, by shape. Another one is made beside the show, not in the middle of it.
+"""A cache of `CpuNetwork`s by shape. A network for another shape is built in the background, never in the frame loop.
 
 Packing and compiling take up to a second, just when the governor finds the machine too slow: viewers would see the
 picture stand still, or the card.
@@ -14,50 +14,61 @@ from functools import partial
 import torch
 
 from camdaemon.linux.threads import start_low_priority
-from camdaemon.matting.bgmv2.cpu import HostNetwork, Shape
+from camdaemon.matting.bgmv2.cpu import CpuNetwork, NetworkShape
 
 log = logging.getLogger(__name__)
 
 
-class Hosts:
-    """The worker thread's. make: makes one, in whichever thread; it raises RuntimeError or ValueError."""
+class CpuNetworkCache:
+    """The networks built so far, by shape. Used by the worker thread only.
 
-    def __init__(self, make: Callable[[Shape], HostNetwork]) -> None:
-        self._make = make
-        self._made: dict[Shape, HostNetwork] = {}
-        self._begun: dict[Shape, Future[HostNetwork]] = {}
-        self.last: HostNetwork | None = None  # the one that was asked for last
+    Args:
+        build: Builds a network, in the worker thread or in a low-priority thread. May raise RuntimeError or ValueError.
+
+    Attributes:
+        current: The network that was returned last; None before the first.
+    """
+
+    def __init__(self, build: Callable[[NetworkShape], CpuNetwork]) -> None:
+        self._build = build
+        self._networks: dict[NetworkShape, CpuNetwork] = {}
+        self._builds: dict[NetworkShape, Future[CpuNetwork]] = {}  # in progress
+        self.current: CpuNetwork | None = None
 
     @property
-    def settled(self) -> bool:
-        """Whether the one that was asked for is the one that was given, and nothing is being made."""
-        return not self._begun
+    def is_settled(self) -> bool:
+        """Whether nothing is being built, so that the network in use is the one that was asked for last."""
+        return not self._builds
 
-    def at(self, shape: Shape) -> HostNetwork:
-        """For frames of `shape`; while it is being made, the last one if its frames are as large.
+    def get_or_build_async(self, shape: NetworkShape) -> CpuNetwork:
+        """Return the network for `shape`, or start building it and return the one in use until it is ready.
 
-        Waits only where there is none for such frames. Raises what `make` does then; later failures keep the last one.
+        A network of another shape is returned only if its frames have the same size. Where there is none, this call
+        builds the network itself and waits.
+
+        Raises:
+            RuntimeError, ValueError: As `build` does, when this call builds. A failure in the background is logged, and
+                the network in use stays.
         """
-        self._collect()
-        if shape not in self._made:
-            if self.last is None or self.last.shape.frame != shape.frame:
-                self._made[shape] = self._new(shape)
-            elif shape not in self._begun:
-                self._begun[shape] = start_low_priority(partial(self._new, shape), "engine")
-        self.last = self._made.get(shape, self.last)
-        assert self.last is not None
-        return self.last
+        self._collect_finished()
+        if shape not in self._networks:
+            if self.current is None or self.current.shape.frame != shape.frame:
+                self._networks[shape] = self._build_in_this_thread(shape)
+            elif shape not in self._builds:
+                self._builds[shape] = start_low_priority(partial(self._build_in_this_thread, shape), "engine")
+        self.current = self._networks.get(shape, self.current)
+        assert self.current is not None
+        return self.current
 
-    def _new(self, shape: Shape) -> HostNetwork:
-        with torch.inference_mode():  # it holds for one thread
-            return self._make(shape)
+    def _build_in_this_thread(self, shape: NetworkShape) -> CpuNetwork:
+        with torch.inference_mode():  # applies to the calling thread only
+            return self._build(shape)
 
-    def _collect(self) -> None:
-        """Take over what is made by now."""
-        for shape in [shape for shape, future in self._begun.items() if future.done()]:
-            future = self._begun.pop(shape)
-            if (wrong := future.exception()) is None:
-                self._made[shape] = future.result()
-            elif self.last is not None:
-                log.warning("the network cannot be made for %s and goes on as it was: %s", shape, wrong)
-                self._made[shape] = self.last
+    def _collect_finished(self) -> None:
+        for shape in [shape for shape, future in self._builds.items() if future.done()]:
+            future = self._builds.pop(shape)
+            if (exc := future.exception()) is None:
+                self._networks[shape] = future.result()
+            elif self.current is not None:
+                log.warning("building the network failed for %s, keeping the previous one: %s", shape, exc)
+                self._networks[shape] = self.current

@@ -1,7 +1,7 @@
-"""The network's work on a GPU, recorded once and replayed for each frame (a CUDA graph): one launch, not hundreds.
+"""A step on a GPU as a CUDA graph: captured once, replayed for each frame with one launch instead of hundreds.
 
-What is replayed reads and writes the same memory every time. So the picture is copied in, the plate only when it is
-another tensor, and the results are valid until the next frame, as all that the worker computes.
+A graph reads and writes the same memory every time. So the picture is copied in, the plate only when it is another
+tensor, and the results are valid until the next frame, as all results of the worker are.
 """
 
 from __future__ import annotations
@@ -16,68 +16,78 @@ from torch import Tensor
 log = logging.getLogger(__name__)
 
 Results = tuple[Tensor, ...]
-Step = Callable[[Tensor, Tensor], Results]  # picture and plate → what is wanted of them; the same shapes every time
-_FEW = 3  # runs before recording, in which the libraries choose their kernels and take their memory
-_EQUAL = 2e-2  # of 1: float16, and patches with nearly the same predicted error
+Step = Callable[[Tensor, Tensor], Results]  # of picture and plate; same shapes at every call
+_WARM_UP_RUNS = 3  # before capturing: the libraries choose kernels and allocate memory
+_TOLERANCE = 2e-2  # of 1: float16, and patches with nearly the same predicted error
 
 
 class Recorder(Protocol):
-    """Runs `work` once while it is recorded; gives its results, and what does it again into the same memory."""
+    """Captures `work`."""
 
     def __call__(self, work: Callable[[], Results]) -> tuple[Results, Callable[[], object]]:
-        """Raises RuntimeError when it cannot be recorded."""
+        """Run `work` while capturing it.
+
+        Returns:
+            Its results, and a function that runs it again into the same memory.
+
+        Raises:
+            RuntimeError: `work` cannot be captured.
+        """
 
 
-def cuda_recorder(work: Callable[[], Results]) -> tuple[Results, Callable[[], object]]:
-    """See `Recorder`; on the present CUDA device."""
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(_FEW):
+def capture_cuda_graph(work: Callable[[], Results]) -> tuple[Results, Callable[[], object]]:
+    """Capture `work` on the current CUDA device; see `Recorder`."""
+    side_stream = torch.cuda.Stream()
+    side_stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side_stream):
+        for _ in range(_WARM_UP_RUNS):
             work()
-    torch.cuda.current_stream().wait_stream(aside)
+    torch.cuda.current_stream().wait_stream(side_stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         results = work()
     return results, graph.replay
 
 
-class Replay:
-    """`step` for pictures like `src`; the worker thread's. Where it cannot be recorded, or replays something else than
-    it computes, it is run as it is: the log says so.
+class GraphedStep:
+    """`step` as a CUDA graph, for pictures of one shape. Used by the worker thread only.
+
+    Where `step` cannot be captured, or replaying differs from computing, it runs eagerly, with a warning in the log.
+
+    Args:
+        step: What to run for each frame.
+        src: A picture of the shape.
+        plate: Its plate.
+        record: Captures the step.
     """
 
-    def __init__(self, step: Step, src: Tensor, plate: Tensor, record: Recorder = cuda_recorder) -> None:
+    def __init__(self, step: Step, src: Tensor, plate: Tensor, record: Recorder = capture_cuda_graph) -> None:
         self._step = step
         self._src, self._plate = src.clone(), plate.clone()
-        self._source: Tensor | None = None  # of the plate that was copied in
-        self._again: Callable[[], object] | None = None
+        self._copied_plate: Tensor | None = None  # the tensor that was copied into `_plate`
+        self._replay: Callable[[], object] | None = None
         try:
-            self._results, self._again = record(lambda: step(self._src, self._plate))
-            self._compare(src.flip(3), plate)  # another picture than it was recorded with
+            self._results, self._replay = record(lambda: step(self._src, self._plate))
+            self._verify(src.flip(3), plate)  # with another picture than the captured one
         except RuntimeError as exc:
-            self._again = None
-            log.warning("the network is not recorded, and runs step by step: %s", exc)
-
-    @property
-    def recorded(self) -> bool:
-        """Whether it is replayed."""
-        return self._again is not None
+            self._replay = None
+            log.warning("no CUDA graph, the network runs step by step: %s", exc)
 
     def __call__(self, src: Tensor, plate: Tensor) -> Results:
-        """What `step` gives; valid until the next call. Raises what `step` raises."""
-        if self._again is None:
+        """Return the results of `step`, valid until the next call. Raises what `step` raises."""
+        if self._replay is None:
             return self._step(src, plate)
         self._src.copy_(src)
-        if plate is not self._source:
+        if plate is not self._copied_plate:
             self._plate.copy_(plate)
-            self._source = plate
-        self._again()
+            self._copied_plate = plate
+        self._replay()
         return self._results
 
-    def _compare(self, src: Tensor, plate: Tensor) -> None:
-        wanted = [part.clone() for part in self._step(src, plate)]
-        for found, right in zip(self(src, plate), wanted, strict=True):
-            apart = float((found.float() - right.float()).abs().mean())
-            if not apart <= _EQUAL:
-                raise RuntimeError(f"replayed, it is {apart:.3f} from what it computes")
+    def _verify(self, src: Tensor, plate: Tensor) -> None:
+        """Compare replaying with computing. Raises RuntimeError."""
+        expected = [part.clone() for part in self._step(src, plate)]
+        for found, right in zip(self(src, plate), expected, strict=True):
+            difference = float((found.float() - right.float()).abs().mean())
+            if not difference <= _TOLERANCE:
+                raise RuntimeError(f"replaying differs from computing by {difference:.3f}")

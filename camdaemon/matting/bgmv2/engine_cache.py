@@ -1,4 +1,4 @@
-"""Which engine proved fastest, kept in the cache from one start to the next: measuring takes most of a second."""
+"""The fastest engine, as measured, cached from one start to the next: measuring takes most of a second."""
 
 from __future__ import annotations
 
@@ -19,39 +19,46 @@ from camdaemon.linux.files import replace_atomically
 
 log = logging.getLogger(__name__)
 
-_DAYS = 7  # then it is measured again, since whatever else ran at the time was measured, too
+_VALID_DAYS = 7  # then measured again: the machine may have been busy with something else at the time
 
 
-def fastest(mark: str) -> str | None:
-    """The engine that was remembered for `mark` within the last days; None when none was."""
-    return _kept().get(mark, (None, 0.0))[0]
+def read_fastest(key: str) -> str | None:
+    """Return the cached engine for `key`; None if there is none, or it is too old."""
+    return _read().get(key, (None, 0.0))[0]
 
 
-def remember(mark: str, engine: str) -> None:
-    """Keep `engine` for `mark`, beside others; where it cannot be kept, the next start measures again."""
+def write_fastest(key: str, engine: str) -> None:
+    """Cache `engine` for `key`. A failure is logged: the next start measures again."""
     try:
-        replace_atomically(_file(), json.dumps(_kept() | {mark: (engine, time.time())}, indent=1))
+        replace_atomically(cache_file(), json.dumps(_read() | {key: (engine, time.time())}, indent=1))
     except OSError as exc:
-        log.info("which engine is fastest is not kept: %s", exc)
+        log.info("fastest engine not cached: %s", exc)
 
 
-def mark_of(engines: Iterable[str], size: tuple[int, int], parameters: int) -> str:
-    """What a measurement holds for: these engines in their versions, this machine, size (height, width) and network."""
+def measurement_key(engines: Iterable[str], size: tuple[int, int], parameters: int) -> str:
+    """Return a key for what a measurement depends on.
+
+    Args:
+        engines: Names of the engines; their versions and this machine are part of the key.
+        size: Height and width of the base input.
+        parameters: Number of the network's parameters.
+    """
     parts = [platform.node(), torch.backends.cpu.get_cpu_capability(), str(torch.get_num_threads()), torch.__version__]
     with suppress(PackageNotFoundError):
         parts.append(version("openvino"))
     return hashlib.sha256(repr((parts, sorted(engines), size, parameters)).encode()).hexdigest()[:16]
 
 
-def _kept() -> dict[str, tuple[str, float]]:
-    """By mark, the engine and when it was measured (seconds since 1970), of the last days."""
-    try:
-        found = json.loads(_file().read_text("utf-8"))
-        kept = {str(mark): (str(engine), float(at)) for mark, (engine, at) in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError):  # there is none, or somebody wrote something else there
-        return {}
-    return {mark: each for mark, each in kept.items() if 0 <= time.time() - each[1] < _DAYS * 86400}
-
-
-def _file() -> Path:
+def cache_file() -> Path:
+    """Return the path of the cache."""
     return platformdirs.user_cache_path("camdaemon") / "engine.json"
+
+
+def _read() -> dict[str, tuple[str, float]]:
+    """Return by key the engine and when it was measured (seconds since 1970), without entries that are too old."""
+    try:
+        found = json.loads(cache_file().read_text("utf-8"))
+        entries = {str(key): (str(engine), float(at)) for key, (engine, at) in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):  # no file, or other content
+        return {}
+    return {key: entry for key, entry in entries.items() if 0 <= time.time() - entry[1] < _VALID_DAYS * 86400}

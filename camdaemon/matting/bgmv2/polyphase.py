@@ -1,7 +1,7 @@
-"""Convolutions of a picture as convolutions of a smaller one whose pixels are its blocks of 2×2 ("phases").
+"""Convolutions in polyphase form: on a picture of half the size whose channels are the pixels of 2×2 blocks (phases).
 
-What was enlarged to twice its size need not be enlarged for that, and small kernels meet many channels instead of few,
-which is what processors are made for. The results are the same.
+A map that was upsampled to twice its size need not be upsampled, and small kernels meet many channels instead of few,
+which processors are fastest at. The results are the same.
 """
 
 from __future__ import annotations
@@ -11,31 +11,37 @@ from typing import Literal
 
 from torch import nn
 
-Enlargement = Literal["repeated", "bilinear"]
+Upsampling = Literal["repeated", "bilinear"]
 
 
-def phased(
-    convolution: nn.Conv2d, small: int, pictures: Sequence[int], enlargement: Enlargement = "repeated"
+def to_polyphase(
+    convolution: nn.Conv2d, small: int, pictures: Sequence[int], upsampling: Upsampling = "repeated"
 ) -> nn.Conv2d:
-    """`convolution` (kernel 1, or 3 with a padding of 0 or 1; stride 1, with a bias) in phases.
+    """Convert `convolution` to polyphase form.
 
-    small: how many of its first channels are a map of half the size that was enlarged, corners not aligned; they are
-    given as that map.   pictures: how many channels those that follow have; each is given as the channels of a block's
-    four pixels, row by row. The result's channels are `torch.pixel_unshuffle`'s of the convolution's; so are those of
-    pictures of one channel.
+    With a padding of 1 and a "bilinear" map the outermost two rows and columns of pixels differ: upsampling repeats the
+    small map's border, here there are zeros beyond it.
 
-    With a padding of 1 and a "bilinear" map the outermost two rows and columns of pixels are wrong: enlarging repeats
-    what is at the small map's border, and here it is black beyond.
+    Args:
+        convolution: Kernel 1, or 3 with a padding of 0 or 1; stride 1, with a bias.
+        small: Number of its first input channels that are an upsampled map of half the size, corners not aligned. The
+            new convolution takes that map as it was before.
+        pictures: Numbers of channels of the pictures that follow. The new convolution takes each as the channels of a
+            block's four pixels, row by row; for pictures of one channel that is `torch.pixel_unshuffle`.
+        upsampling: How the small map was upsampled.
+
+    Returns:
+        A convolution whose output channels are `torch.pixel_unshuffle` of those of `convolution`.
     """
     weight, kernel, padding = convolution.weight, convolution.kernel_size[0], int(convolution.padding[0])
     assert convolution.bias is not None
     outputs, side = weight.shape[0], (kernel + 2 + 2 * padding) // 2
     new = weight.new_zeros(outputs, 2, 2, small + 4 * sum(pictures), side, side)
-    every = [(p, q, a, b) for p in range(2) for q in range(2) for a in range(kernel) for b in range(kernel)]
-    for p, q, a, b in every:
-        y, x = p + a - padding, q + b - padding  # the pixel that is looked at, counted from the block's first
-        for down, tall in _shares(y, enlargement):
-            for right, wide in _shares(x, enlargement):
+    taps = [(p, q, a, b) for p in range(2) for q in range(2) for a in range(kernel) for b in range(kernel)]
+    for p, q, a, b in taps:
+        y, x = p + a - padding, q + b - padding  # the input pixel, counted from the block's first
+        for down, tall in _upsampling_weights(y, upsampling):
+            for right, wide in _upsampling_weights(x, upsampling):
                 new[:, p, q, :small, down + padding, right + padding] += tall * wide * weight[:, :small, a, b]
         at = small
         for part in weight[:, small:, a, b].split(list(pictures), 1):
@@ -48,9 +54,9 @@ def phased(
     return made
 
 
-def _shares(pixel: int, enlargement: Enlargement) -> list[tuple[int, float]]:
-    """Of which pixels of the small map, and how much of each, a pixel of the enlarged one is."""
+def _upsampling_weights(pixel: int, upsampling: Upsampling) -> list[tuple[int, float]]:
+    """Return the pixels of the small map that an upsampled pixel is interpolated from, with their weights."""
     near, second = divmod(pixel, 2)
-    if enlargement == "repeated":
+    if upsampling == "repeated":
         return [(near, 1.0)]
     return [(near, 0.75), (near + (1 if second else -1), 0.25)]

@@ -1,7 +1,7 @@
-"""Windows of pictures, and of bilinearly enlarged maps without enlarging them over the whole frame.
+"""Windows of pictures, and windows of bilinearly upsampled maps without upsampling the whole frame.
 
-An enlarged row is a weighted sum of small rows. So a window of an enlarged map is a product with a matrix for its rows
-and one for its columns; these hold the published bilinear weights, and zeros for what lies outside of the picture.
+An upsampled row is a weighted sum of small rows. So a window of an upsampled map is a product with a matrix for its
+rows and one for its columns. These hold the published bilinear weights, and zeros outside the picture.
 """
 
 from __future__ import annotations
@@ -15,29 +15,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Whole = NDArray[np.integer[Any]]
+IntArray = NDArray[np.integer[Any]]
 
-_FEW = 16
+_COUNT_MULTIPLE = 16
 
 
-class Cut(NamedTuple):
-    """Windows of pictures (H,W,3), one each `step` pixels with `margin` pixels around, black beyond the picture.
+class WindowGrid(NamedTuple):
+    """Windows of a picture (H,W,3) on a regular grid; zeros outside the picture.
 
-    counts: of windows, down and across.
+    Attributes:
+        counts: Number of windows down and across.
+        step: Pixels from one window to the next.
+        margin: Pixels that a window extends beyond its step, on each side.
     """
 
     counts: tuple[int, int]
     step: int
     margin: int
 
-    def padded(self, picture: Whole) -> Whole:
-        """`picture` with black around it, as `windows` wants it."""
+    def pad(self, picture: IntArray) -> IntArray:
+        """Return `picture` with zeros around it, for `windows`."""
         sides = zip(self.counts, picture.shape, strict=False)
         down, right = (n * self.step - side + self.margin for n, side in sides)
         return np.asarray(cv2.copyMakeBorder(picture, self.margin, down, self.margin, right, cv2.BORDER_CONSTANT))
 
-    def windows(self, padded: Whole, row: Tensor, column: Tensor) -> Tensor:
-        """(N,n,n,3): those at `row`, `column`."""
+    def windows(self, padded: IntArray, row: Tensor, column: Tensor) -> Tensor:
+        """Copy the windows at `row`, `column`, int64 (N,) each, to (N,n,n,3)."""
         side = self.step + 2 * self.margin
         down, right, each = padded.strides
         steps = (self.step * down, self.step * right, down, each)
@@ -45,24 +48,36 @@ class Cut(NamedTuple):
         return torch.from_numpy(lines[row.numpy(), column.numpy()]).view(-1, side, side, 3)
 
 
-class Axis(NamedTuple):
-    """For the windows along one side: where the piece of the small map that each needs begins, (n,), and how that is
-    interpolated, (n,window,piece).
+class UpsamplingAxis(NamedTuple):
+    """How windows along one side of an upsampled map are interpolated from the small map.
+
+    Attributes:
+        start: int64 (n,), first pixel of the piece of the small map that each window needs.
+        weights: (n,window,piece).
     """
 
     start: Tensor
     weights: Tensor
 
-    def touched(self, block: int, count: int) -> Tensor:
-        """float32 (n,count): 1 where a window's piece touches a block of `block` pixels of the small map, else 0."""
+    def touched_blocks(self, block: int, count: int) -> Tensor:
+        """Return float32 (n,count): 1 where a window's piece touches a block of `block` small pixels, else 0."""
         first, last = self.start // block, (self.start + self.weights.shape[2] - 1) // block
         each = torch.arange(count)
         return ((each >= first[:, None]) & (each <= last[:, None])).float()
 
 
-def enlarged(windows: int, step: int, margin: int, length: int, small: int, dtype: torch.dtype) -> Axis:
-    """Windows of step + 2·margin pixels, one each `step` pixels, of `small` pixels enlarged to `length` (corners not
-    aligned).
+def build_upsampling_axis(
+    windows: int, step: int, margin: int, length: int, small: int, dtype: torch.dtype
+) -> UpsamplingAxis:
+    """Build the interpolation of windows of step + 2·margin pixels, one every `step` pixels.
+
+    Args:
+        windows: Number of windows.
+        step: Pixels from one window to the next.
+        margin: Pixels that a window extends beyond its step, on each side.
+        length: Pixels of the upsampled side, corners not aligned.
+        small: Pixels of the small side.
+        dtype: Of the weights.
     """
     place = torch.arange(windows)[:, None] * step + torch.arange(-margin, step + margin)
     inside = (place >= 0) & (place < length)
@@ -76,34 +91,36 @@ def enlarged(windows: int, step: int, margin: int, length: int, small: int, dtyp
     for index, share in ((low, 1 - (at - low)), (high, at - low)):
         where = (index - first[:, None]).clamp(0, piece - 1)
         weights.scatter_add_(2, where[..., None], (share * inside)[..., None].float())
-    return Axis(first, weights.to(dtype))
+    return UpsamplingAxis(first, weights.to(dtype))
 
 
-def places(rows: Axis, columns: Axis, row: Tensor, column: Tensor, width: int) -> Tensor:
-    """int64 (N,p,q): where in a small map of `width` columns, counted row by row, the pieces at `row`, `column` lie."""
+def index_pieces(rows: UpsamplingAxis, columns: UpsamplingAxis, row: Tensor, column: Tensor, width: int) -> Tensor:
+    """Return the pixels of the pieces at `row`, `column`, int64 (N,p,q), as indices into a flat map `width` wide."""
     y = rows.start[row][:, None] + torch.arange(rows.weights.shape[2])
     x = columns.start[column][:, None] + torch.arange(columns.weights.shape[2])
     return y[:, :, None] * width + x[:, None, :]
 
 
-def pad_to_multiple(*index: Tensor) -> list[Tensor]:
-    """int64 (N,) each → the same, the last repeated up to a multiple of 16.
-
-    A convolution for a number of windows that there never was has to be made first, which takes half a millisecond.
-    """
-    count = len(index[0])
-    return [torch.cat([each, each[-1:].expand(-count % _FEW)]) for each in index]
-
-
-def interpolated(rows: Axis, columns: Axis, row: Tensor, column: Tensor, pieces: Tensor) -> Tensor:
-    """pieces: (N,p,q,C) of the small map, at `places` → the windows, (N,h,w,C)."""
+def interpolate_pieces(
+    rows: UpsamplingAxis, columns: UpsamplingAxis, row: Tensor, column: Tensor, pieces: Tensor
+) -> Tensor:
+    """Upsample `pieces` (N,p,q,C) of the small map, at `index_pieces`, to windows (N,h,w,C)."""
     count, tall, wide, channels = pieces.shape
     lines = torch.bmm(rows.weights[row], pieces.view(count, tall, wide * channels))
     return torch.matmul(columns.weights[column][:, None], lines.view(count, lines.shape[1], wide, channels))
 
 
+def pad_to_multiple(*index: Tensor) -> list[Tensor]:
+    """Repeat the last element of each `index`, int64 (N,), up to a multiple of 16 elements.
+
+    A convolution for a new number of windows has to be prepared first, which takes half a millisecond.
+    """
+    count = len(index[0])
+    return [torch.cat([each, each[-1:].expand(-count % _COUNT_MULTIPLE)]) for each in index]
+
+
 def concat_channels(*parts: Tensor) -> Tensor:
-    """(B,h,w,…) each, of any dtypes and strides → all their channels beside each other, in the dtype of the first."""
+    """Concatenate (B,h,w,…) each, of any dtypes and strides, along all their channels, in the dtype of the first."""
     counts = [math.prod(part.shape[3:]) for part in parts]
     x = parts[0].new_empty(*parts[0].shape[:3], sum(counts))
     for place, part in zip(x.split(counts, 3), parts, strict=True):

@@ -9,50 +9,60 @@ from copy import deepcopy
 import torch
 from torch import Tensor, fx, nn
 
-from camdaemon.matting.bgmv2.hidden import DenseBase, Maps, is_even
-from camdaemon.matting.bgmv2.packed import packed
+from camdaemon.matting.bgmv2.hidden import BaseMaps, DenseBase, has_even_sides
+from camdaemon.matting.bgmv2.packed import pack
 from camdaemon.model import BackgroundMattingV2
 
 log = logging.getLogger(__name__)
 
 
-class Torch:
-    """`network` for torch in one number format, traced once; from it engines for any size.
+class TorchEngineFactory:
+    """Builds torch engines for one network in one number format, for any size.
 
-    Tracing changes for a moment how torch calls modules, for all threads. So the first engine is made before the show;
-    others, of sizes as even, may be made in any thread.   dtype: float32 or bfloat16.
+    Tracing changes for a moment, for all threads, how torch calls modules. So the first engine is built before the show
+    starts; later ones may be built in any thread if their size has the same parity.
+
+    Args:
+        network: In evaluation mode, batch norms folded.
+        dtype: float32 or bfloat16.
     """
 
     def __init__(self, network: BackgroundMattingV2, dtype: torch.dtype) -> None:
         self._network, self._dtype = network, dtype
-        self._traced: dict[bool, nn.Module] = {}  # by whether the base input is even
+        self._traced: dict[bool, nn.Module] = {}  # by whether the base input has even sides
 
-    def at(self, size: tuple[int, int]) -> TorchBase:
-        """For pairs of `size` (height, width)."""
-        even = is_even(size)
+    def build(self, size: tuple[int, int]) -> TorchEngine:
+        """Build an engine for pairs of `size` (height, width)."""
+        even = has_even_sides(size)
         if even not in self._traced:
-            everywhere = DenseBase(self._network, even=even).eval()
+            base = DenseBase(self._network, even=even).eval()
             if self._dtype != torch.float32:  # else the weights are shared
-                everywhere = deepcopy(everywhere).to(self._dtype)
+                base = deepcopy(base).to(self._dtype)
             try:
-                self._traced[even] = fx.symbolic_trace(everywhere)
-            except (AttributeError, RuntimeError):  # an engine says why, and runs it as it is
-                self._traced[even] = everywhere
-        return TorchBase(self._traced[even], self._dtype, size)
+                self._traced[even] = fx.symbolic_trace(base)
+            except (AttributeError, RuntimeError):  # the engine logs why, and runs the untraced module
+                self._traced[even] = base
+        return TorchEngine(self._traced[even], self._dtype, size)
 
 
-class TorchBase:
-    """See `BaseEngine`. everywhere: traced if that can be, of `dtype`; not changed."""
+class TorchEngine:
+    """A `BaseEngine` in torch.
 
-    def __init__(self, everywhere: nn.Module, dtype: torch.dtype, size: tuple[int, int]) -> None:
+    Args:
+        base: A `DenseBase` of `dtype`, traced if possible; not changed.
+        dtype: float32 or bfloat16.
+        size: Height and width of the base input.
+    """
+
+    def __init__(self, base: nn.Module, dtype: torch.dtype, size: tuple[int, int]) -> None:
         self.name, self.dtype = f"torch {str(dtype).removeprefix('torch.')}", dtype
         pair = torch.zeros(1, 6, *size, dtype=dtype).contiguous(memory_format=torch.channels_last)
         try:
-            self._run: Callable[[Tensor], tuple[Tensor, Tensor]] = packed(everywhere, pair)
+            self._run: Callable[[Tensor], tuple[Tensor, Tensor]] = pack(base, pair)
         except (AttributeError, RuntimeError) as exc:  # a torch without these operators
-            log.info("the network's weights are not packed: %s", exc)
-            self._run = everywhere
+            log.info("weights not packed: %s", exc)
+            self._run = base
 
-    def __call__(self, pair: Tensor) -> Maps:
-        """See `BaseEngine`."""
-        return Maps(*(each[0].permute(1, 2, 0) for each in self._run(pair.to(self.dtype))))
+    def __call__(self, pair: Tensor) -> BaseMaps:
+        """Run the base network; see `BaseEngine`."""
+        return BaseMaps(*(each[0].permute(1, 2, 0) for each in self._run(pair.to(self.dtype))))

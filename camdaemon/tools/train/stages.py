@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import BackgroundMattingV2, Selection, base_by_lines
+from camdaemon.model import BackgroundMattingV2, Selection, base_size_for_lines
 
 from .losses import Losses, base_losses, matte_losses
 from .recipe import RATES, Recipe
@@ -52,7 +52,7 @@ class JointStage(nn.Module):
     def forward(self, src: Tensor, plate: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
         """See `BaseStage`. (5) on the refined patches, plus (4) of the base where it learns."""
         lines = _LINES[int(torch.randint(len(_LINES), ()))]
-        out = self.network(src, plate, base=base_by_lines(src.shape[2], src.shape[3], lines), clamp=False)
+        out = self.network(src, plate, base=base_size_for_lines(src.shape[2], src.shape[3], lines), clamp=False)
         where = F.interpolate(out.refined.float(), alpha.shape[2:], mode="nearest")
         share = where.mean().clamp(min=1e-3)
         fine = matte_losses(

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camdaemon.matting.effort import LADDER
-from camdaemon.model import BackgroundMattingV2, base_by_lines
+from camdaemon.model import BackgroundMattingV2, base_size_for_lines
 
 from .rotation import Rotation
 from .scenes import Cast, Sample, Scenes
@@ -73,7 +73,7 @@ def found(network: BackgroundMattingV2, sample: Sample, *, coarse: bool) -> tupl
     if coarse:
         base = network.base(sample.src, sample.plate)
         return base.alpha.clamp(0, 1), (base.residual + sample.src).clamp(0, 1)
-    size = base_by_lines(sample.src.shape[2], sample.src.shape[3], LADDER[0].base_side)
+    size = base_size_for_lines(sample.src.shape[2], sample.src.shape[3], LADDER[0].base_side)
     out = network(sample.src, sample.plate, base=size)
     return out.alpha, out.foreground
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from camdaemon.errors import ConfigError
 from camdaemon.matting.bgmv2 import engine_cache, engines
-from camdaemon.matting.bgmv2.engines import BaseEngines
-from camdaemon.matting.bgmv2.hidden import Maps
+from camdaemon.matting.bgmv2.engines import BaseEngineFactory
+from camdaemon.matting.bgmv2.hidden import BaseMaps
 from camdaemon.model import BackgroundMattingV2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -45,7 +45,7 @@ class Stand:
         machine.made.append((name, size))
         self.name, self.dtype, self.runs, self._machine = name, dtype, 0, machine
 
-    def __call__(self, given: Tensor) -> Maps:
+    def __call__(self, given: Tensor) -> BaseMaps:
         assert given.shape[:2] == (1, 6)
         assert given.is_contiguous(memory_format=torch.channels_last)
         self.runs += 1
@@ -53,7 +53,7 @@ class Stand:
             raise self._machine.raises[self.name]
         self._machine.now += self._machine.took[self.name] / 1e3 * (5 if self.runs == 1 else 1)  # the first is slow
         height, width = given.shape[2:]
-        return Maps(torch.zeros(height, width, 5), torch.zeros(height // 2, width // 2, 48))
+        return BaseMaps(torch.zeros(height, width, 5), torch.zeros(height // 2, width // 2, 48))
 
 
 @pytest.fixture
@@ -65,9 +65,9 @@ def machine(monkeypatch) -> Machine:
     monkeypatch.setattr(engines, "has_bfloat16", lambda: True)
     monkeypatch.setattr(
         engines,
-        "Torch",
+        "TorchEngineFactory",
         lambda network, dtype: SimpleNamespace(
-            at=lambda size: Stand(made, f"torch {str(dtype).removeprefix('torch.')}", dtype)
+            build=lambda size: Stand(made, f"torch {str(dtype).removeprefix('torch.')}", dtype)
         ),
     )
     return made
@@ -77,19 +77,19 @@ def machine(monkeypatch) -> Machine:
 def test_the_fastest_is_chosen(network, machine, times, caplog):
     machine.took = dict(zip(("torch float32", "torch bfloat16"), times, strict=True))
     with caplog.at_level(logging.INFO):
-        chosen = BaseEngines(network, "auto", "auto").at((90, 160))
+        chosen = BaseEngineFactory(network, "auto", "auto").build((90, 160))
     assert chosen.name == min(machine.took, key=machine.took.__getitem__)
     for name, took in machine.took.items():
-        assert f"{name}: {took:.1f} ms for 160x90" in caplog.text, "the slow first run does not count"
+        assert f"{name}, {took:.1f} ms for 160x90" in caplog.text, "the slow first run does not count"
 
 
 def test_the_second_size_uses_the_first_ones_kind_without_measuring(network, machine):
-    bases = BaseEngines(network, "auto", "auto")
-    assert bases.at((90, 160)).name == "torch bfloat16"
+    bases = BaseEngineFactory(network, "auto", "auto")
+    assert bases.build((90, 160)).name == "torch bfloat16"
     machine.made.clear()
     machine.took = {"torch float32": 1.0, "torch bfloat16": 900.0}
     before = machine.now
-    second = bases.at((180, 320))
+    second = bases.build((180, 320))
     assert second.name == "torch bfloat16"
     assert [name for name, _ in machine.made] == ["torch bfloat16"]
     assert (second.runs, machine.now) == (0, before)
@@ -99,40 +99,40 @@ def test_the_second_size_uses_the_first_ones_kind_without_measuring(network, mac
     ("precision", "name"), [("float32", "torch float32"), ("bfloat16", "torch bfloat16"), ("auto", "torch bfloat16")]
 )
 def test_the_precision_is_obeyed(network, machine, precision, name):
-    assert BaseEngines(network, "torch", precision).at((90, 160)).name == name
+    assert BaseEngineFactory(network, "torch", precision).build((90, 160)).name == name
 
 
 def test_a_processor_without_bfloat16_is_not_asked_for_it(network, machine, monkeypatch):
     """It would do it, in twenty times the time: seconds of each start, and of each frame if OpenVINO called it that."""
     with_openvino(monkeypatch, machine)
     monkeypatch.setattr(engines, "has_bfloat16", lambda: False)
-    assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "openvino float32"
+    assert BaseEngineFactory(network, "auto", "auto").build((90, 160)).name == "openvino float32"
     assert {name for name, _ in machine.made} == {"torch float32", "openvino float32"}
-    with pytest.raises(ConfigError, match=r"precision bfloat16: this processor .* try --precision auto$"):
-        BaseEngines(network, "auto", "bfloat16")
+    with pytest.raises(ConfigError, match=r"precision bfloat16: this processor .* --precision auto$"):
+        BaseEngineFactory(network, "auto", "bfloat16")
 
 
 @pytest.mark.parametrize("when", ["torch bfloat16", "make torch bfloat16"])
 @pytest.mark.parametrize("error", [RuntimeError("this processor has no bfloat16"), OSError("libtbb.so is missing")])
 def test_one_that_fails_is_left_out(network, machine, when, error, caplog):
     machine.raises[when] = error
-    bases = BaseEngines(network, "auto", "auto")
+    bases = BaseEngineFactory(network, "auto", "auto")
     with caplog.at_level(logging.INFO):
-        assert bases.at((90, 160)).name == "torch float32"
+        assert bases.build((90, 160)).name == "torch float32"
     assert str(error) in caplog.text
-    assert bases.at((45, 80)).name == "torch float32", "and is not tried again"
+    assert bases.build((45, 80)).name == "torch float32", "and is not tried again"
 
 
 def test_when_all_fail_it_is_an_error(network, machine):
     machine.raises = {name: RuntimeError(f"{name} is broken") for name in machine.took}
     with pytest.raises(RuntimeError, match=r"no engine runs the network: torch \w+ is broken"):
-        BaseEngines(network, "auto", "auto").at((90, 160))
+        BaseEngineFactory(network, "auto", "auto").build((90, 160))
     assert {name for name, _ in machine.made} == set(machine.took), "both were tried"
 
 
 def test_openvino_that_is_not_installed_says_what_to_type(network, machine):
-    with pytest.raises(ConfigError, match=re.escape("pip install 'camdaemon[openvino]', or: --engine torch")) as wrong:
-        BaseEngines(network, "openvino", "auto")
+    with pytest.raises(ConfigError, match=re.escape("pip install 'camdaemon[openvino]'") + ".*--engine torch") as wrong:
+        BaseEngineFactory(network, "openvino", "auto")
     assert wrong.value.exit_code == 2
 
 
@@ -140,23 +140,27 @@ def with_openvino(monkeypatch, machine: Machine) -> None:
     """OpenVINO, installed; 5 ms."""
     machine.took["openvino float32"] = machine.took["openvino bfloat16"] = 5.0
 
-    class OpenVino:
+    class OpenVinoEngineFactory:
         def __init__(self, network: BackgroundMattingV2) -> None:
             if "make openvino" in machine.raises:
                 raise machine.raises["make openvino"]
 
-        def at(self, size: tuple[int, int], dtype: torch.dtype) -> Stand:
+        def build(self, size: tuple[int, int], dtype: torch.dtype) -> Stand:
             return Stand(machine, f"openvino {str(dtype).removeprefix('torch.')}", dtype, size)
 
     monkeypatch.setattr(engines, "find_spec", lambda name: object())
-    monkeypatch.setitem(sys.modules, "camdaemon.matting.bgmv2.openvino_engine", SimpleNamespace(OpenVino=OpenVino))
+    monkeypatch.setitem(
+        sys.modules,
+        "camdaemon.matting.bgmv2.openvino_engine",
+        SimpleNamespace(OpenVinoEngineFactory=OpenVinoEngineFactory),
+    )
 
 
 def test_openvino_is_measured_with_the_others(network, machine, monkeypatch):
     with_openvino(monkeypatch, machine)
-    bases = BaseEngines(network, "auto", "float32")
-    assert bases.at((90, 160)).name == "openvino float32"
-    assert bases.at((45, 80)).name == "openvino float32"
+    bases = BaseEngineFactory(network, "auto", "float32")
+    assert bases.build((90, 160)).name == "openvino float32"
+    assert bases.build((45, 80)).name == "openvino float32"
     assert [each for each in machine.made if each[0] == "openvino float32"] == [
         ("openvino float32", (90, 160)),
         ("openvino float32", (45, 80)),
@@ -166,24 +170,24 @@ def test_openvino_is_measured_with_the_others(network, machine, monkeypatch):
 def test_an_openvino_that_fails_leaves_torch(network, machine, monkeypatch):
     with_openvino(monkeypatch, machine)
     machine.raises = {"openvino float32": RuntimeError("no kernel"), "make openvino bfloat16": RuntimeError("no AMX")}
-    assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch bfloat16"
+    assert BaseEngineFactory(network, "auto", "auto").build((90, 160)).name == "torch bfloat16"
 
 
 @pytest.mark.parametrize("error", [ImportError("libopenvino.so: cannot open shared object file"), RuntimeError("no")])
 def test_an_openvino_that_does_not_even_load_leaves_torch(network, machine, monkeypatch, error):
     with_openvino(monkeypatch, machine)
     machine.raises = {"make openvino": error}
-    assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch bfloat16"
+    assert BaseEngineFactory(network, "auto", "auto").build((90, 160)).name == "torch bfloat16"
 
 
 # ---- remembered
 
 
 def test_the_next_start_takes_the_fastest_without_measuring(network, machine, caplog):
-    BaseEngines(network, "auto", "auto").at((90, 160))
+    BaseEngineFactory(network, "auto", "auto").build((90, 160))
     machine.made.clear()
     machine.took = {"torch float32": 1.0, "torch bfloat16": 900.0}
-    engine = BaseEngines(network, "auto", "auto").at((90, 160))
+    engine = BaseEngineFactory(network, "auto", "auto").build((90, 160))
     assert (engine.name, engine.runs) == ("torch bfloat16", 1), "once, to see that it runs"
     assert [name for name, _ in machine.made] == ["torch bfloat16"]
 
@@ -191,7 +195,7 @@ def test_the_next_start_takes_the_fastest_without_measuring(network, machine, ca
 def test_it_is_remembered_for_this_size_these_engines_and_a_week(network, machine, monkeypatch):
     def measures(size: tuple[int, int], precision: str = "auto") -> bool:
         machine.made.clear()
-        BaseEngines(network, "auto", precision).at(size)
+        BaseEngineFactory(network, "auto", precision).build(size)
         return len(machine.made) > 1
 
     assert measures((90, 160))
@@ -208,28 +212,28 @@ def test_it_is_remembered_for_this_size_these_engines_and_a_week(network, machin
 
 
 def test_what_is_remembered_and_does_not_run_any_more_is_measured_anew(network, machine):
-    BaseEngines(network, "auto", "auto").at((90, 160))
+    BaseEngineFactory(network, "auto", "auto").build((90, 160))
     machine.raises["torch bfloat16"] = RuntimeError("libgomp is gone")
-    assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch float32"
+    assert BaseEngineFactory(network, "auto", "auto").build((90, 160)).name == "torch float32"
     machine.raises.clear()
-    assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch float32", "and that is remembered"
+    assert BaseEngineFactory(network, "auto", "auto").build((90, 160)).name == "torch float32", "and that is cached"
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "{}", '{"MARK": 1}', '{"MARK": ["torch bfloat16", "x"]}', '{"MARK": ["tensorflow", 9e9]}']
 )
 def test_a_file_of_something_else_is_no_memory(network, machine, text):
-    BaseEngines(network, "auto", "auto").at((90, 160))
-    kept = engine_cache._file()
+    BaseEngineFactory(network, "auto", "auto").build((90, 160))
+    kept = engine_cache.cache_file()
     (mark,) = json.loads(kept.read_text())
     kept.write_text(text.replace("MARK", mark))
     machine.took = {"torch float32": 1.0, "torch bfloat16": 900.0}
-    assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch float32"
+    assert BaseEngineFactory(network, "auto", "auto").build((90, 160)).name == "torch float32"
 
 
 def test_where_nothing_can_be_kept_each_start_measures(network, machine, monkeypatch, caplog):
-    engine_cache._file().parent.parent.mkdir(parents=True)
-    engine_cache._file().parent.write_text("in the way")
+    engine_cache.cache_file().parent.parent.mkdir(parents=True)
+    engine_cache.cache_file().parent.write_text("in the way")
     with caplog.at_level(logging.INFO):
-        assert BaseEngines(network, "auto", "auto").at((90, 160)).name == "torch bfloat16"
-    assert "which engine is fastest is not kept" in caplog.text
+        assert BaseEngineFactory(network, "auto", "auto").build((90, 160)).name == "torch bfloat16"
+    assert "not cached" in caplog.text

@@ -13,8 +13,8 @@ from camdaemon.errors import EngineError
 from camdaemon.frames import pixels
 from camdaemon.matting import Refinement
 from camdaemon.matting.bgmv2 import cpu
-from camdaemon.matting.bgmv2.cpu import HostNetwork, Shape
-from camdaemon.matting.bgmv2.engines import BaseEngines
+from camdaemon.matting.bgmv2.cpu import CpuNetwork, NetworkShape
+from camdaemon.matting.bgmv2.engines import BaseEngineFactory
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from camdaemon.matting.bgmv2.tiles import TiledRefiner, Tiles
 from camdaemon.model import SIDE, BackgroundMattingV2, Output, Selection, base_size, fold_batch_norms
@@ -53,8 +53,10 @@ def picture(seed: int, frame: tuple[int, int] = FRAME) -> Tensor:
     return pixels.tensor(np.clip(4 * (soft - 127.5) + 127.5, 0, 255).astype(np.uint8))
 
 
-def on_host(network: BackgroundMattingV2, scale: float = 1.0, frame: tuple[int, int] = FRAME) -> HostNetwork:
-    return HostNetwork(BaseEngines(network, "torch", "float32"), network, Shape(frame, base_size(*frame, scale)))
+def on_host(network: BackgroundMattingV2, scale: float = 1.0, frame: tuple[int, int] = FRAME) -> CpuNetwork:
+    return CpuNetwork(
+        BaseEngineFactory(network, "torch", "float32"), network, NetworkShape(frame, base_size(*frame, scale))
+    )
 
 
 def published(network: BackgroundMattingV2, src: Tensor, plate: Tensor, selection: Selection, scale: float) -> Output:
@@ -154,9 +156,9 @@ def test_bytes_plane_by_plane_are_the_same_picture(networks):
 
 
 def test_the_plates_parts_are_made_anew_for_another_plate_and_only_then(networks, monkeypatch):
-    small = HostNetwork._small
+    small = CpuNetwork.downscale
     calls: list[int] = []
-    monkeypatch.setattr(HostNetwork, "_small", lambda self, rgb: calls.append(1) or small(self, rgb))
+    monkeypatch.setattr(CpuNetwork, "downscale", lambda self, rgb: calls.append(1) or small(self, rgb))
     network, src, plate, other = on_host(networks[3], 0.5), picture(1), picture(2), picture(3)
     with torch.inference_mode():
 
@@ -212,7 +214,7 @@ def test_it_is_used_for_bytes_and_not_for_floats(tmp_path, monkeypatch):
     def refused(*_: object) -> None:
         raise RuntimeError("the host's was asked")
 
-    monkeypatch.setattr(cpu.HostNetwork, "__call__", refused)
+    monkeypatch.setattr(cpu.CpuNetwork, "__call__", refused)
     made(pixels.unit(picture(1)), pixels.unit(picture(2)), 2)
     with pytest.raises(EngineError, match="the host's was asked"):
         made(picture(1), picture(2), 3)
@@ -244,7 +246,7 @@ def test_weights_that_are_no_numbers_give_an_error_and_never_a_picture(name, val
 
 @pytest.mark.parametrize("forgotten", ["all", "one"])
 def test_a_mistake_about_what_the_refiner_looks_at_gives_an_error_and_never_a_picture(forgotten, tmp_path, monkeypatch):
-    needed = TiledRefiner.needed
+    needed = TiledRefiner.find_needed_blocks
 
     def too_few(self: TiledRefiner, tiles: Tiles) -> Tensor:
         found = needed(self, tiles)
@@ -252,7 +254,7 @@ def test_a_mistake_about_what_the_refiner_looks_at_gives_an_error_and_never_a_pi
         found.view(-1)[found.view(-1).nonzero()[0 if forgotten == "one" else slice(None)]] = False
         return found
 
-    monkeypatch.setattr(TiledRefiner, "needed", too_few)
+    monkeypatch.setattr(TiledRefiner, "find_needed_blocks", too_few)
     with pytest.raises(EngineError, match=r"frame 9 is not finite"):
         matting(tmp_path, mode="full", scale=0.5)(picture(1), picture(2), 9)
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from camdaemon.matting import Refinement
-from camdaemon.matting.bgmv2.cpu import HostNetwork, Shape
-from camdaemon.matting.bgmv2.cpu_cache import Hosts
+from camdaemon.matting.bgmv2.cpu import CpuNetwork, NetworkShape
+from camdaemon.matting.bgmv2.cpu_cache import CpuNetworkCache
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from camdaemon.matting.effort import Effort
 
 FRAME = (96, 160)
-LARGE, SMALL = Shape(FRAME, (48, 80)), Shape(FRAME, (32, 48))
+LARGE, SMALL = NetworkShape(FRAME, (48, 80)), NetworkShape(FRAME, (32, 48))
 
 
 class Maker:
@@ -27,14 +27,14 @@ class Maker:
     def __init__(self, fails: bool = False) -> None:
         self.may, self.fails, self.threads = threading.Event(), fails, list[str]()
 
-    def __call__(self, shape: Shape) -> HostNetwork:
+    def __call__(self, shape: NetworkShape) -> CpuNetwork:
         self.threads.append(threading.current_thread().name)
         if shape is SMALL:
             assert self.may.wait(10)
             if self.fails:
                 raise RuntimeError("no room")
         assert torch.is_inference_mode_enabled()
-        return cast(HostNetwork, SimpleNamespace(shape=shape))
+        return cast(CpuNetwork, SimpleNamespace(shape=shape))
 
 
 def until(fits: Callable[[], Any]) -> None:
@@ -46,43 +46,43 @@ def until(fits: Callable[[], Any]) -> None:
 
 def test_the_first_is_waited_for_and_kept() -> None:
     maker = Maker()
-    hosts = Hosts(maker)
-    first = hosts.at(LARGE)
-    assert hosts.at(LARGE) is first is hosts.last
-    assert hosts.settled
+    cache = CpuNetworkCache(maker)
+    first = cache.get_or_build_async(LARGE)
+    assert cache.get_or_build_async(LARGE) is first is cache.current
+    assert cache.is_settled
     assert maker.threads == [threading.current_thread().name]
 
 
 def test_another_is_made_beside_the_last_one() -> None:
     maker = Maker()
-    hosts = Hosts(maker)
-    first = hosts.at(LARGE)
-    assert all(hosts.at(SMALL) is first for _ in range(3))
-    assert not hosts.settled
+    cache = CpuNetworkCache(maker)
+    first = cache.get_or_build_async(LARGE)
+    assert all(cache.get_or_build_async(SMALL) is first for _ in range(3))
+    assert not cache.is_settled
     maker.may.set()
-    until(lambda: hosts.at(SMALL) is not first)
-    assert hosts.settled
-    assert hosts.at(SMALL).shape == SMALL
-    assert hosts.at(LARGE) is first
+    until(lambda: cache.get_or_build_async(SMALL) is not first)
+    assert cache.is_settled
+    assert cache.get_or_build_async(SMALL).shape == SMALL
+    assert cache.get_or_build_async(LARGE) is first
     assert maker.threads == [threading.current_thread().name, "engine"]
 
 
 def test_frames_of_another_size_wait_for_their_own() -> None:
-    hosts = Hosts(Maker())
-    hosts.at(LARGE)
-    other = Shape((64, 64), (32, 32))
-    assert hosts.at(other).shape == other
-    assert hosts.settled
+    cache = CpuNetworkCache(Maker())
+    cache.get_or_build_async(LARGE)
+    other = NetworkShape((64, 64), (32, 32))
+    assert cache.get_or_build_async(other).shape == other
+    assert cache.is_settled
 
 
 def test_what_cannot_be_made_is_said_once_and_the_last_one_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     maker = Maker(fails=True)
-    hosts = Hosts(maker)
-    first = hosts.at(LARGE)
-    hosts.at(SMALL)
+    cache = CpuNetworkCache(maker)
+    first = cache.get_or_build_async(LARGE)
+    cache.get_or_build_async(SMALL)
     maker.may.set()
-    until(lambda: hosts.at(SMALL) and hosts.settled)
-    assert all(hosts.at(SMALL) is first for _ in range(3))
+    until(lambda: cache.get_or_build_async(SMALL) and cache.is_settled)
+    assert all(cache.get_or_build_async(SMALL) is first for _ in range(3))
     assert caplog.text.count("no room") == 1
     assert len(maker.threads) == 2
 
@@ -90,10 +90,10 @@ def test_what_cannot_be_made_is_said_once_and_the_last_one_goes_on(caplog: pytes
 def test_the_first_one_that_cannot_be_made_is_an_error_each_time() -> None:
     maker = Maker(fails=True)
     maker.may.set()
-    hosts = Hosts(maker)
+    cache = CpuNetworkCache(maker)
     for _ in range(2):
         with pytest.raises(RuntimeError, match="no room"):
-            hosts.at(SMALL)
+            cache.get_or_build_async(SMALL)
 
 
 def test_a_matting_is_settled_again_once_its_effort_is_in_force() -> None:

@@ -7,7 +7,7 @@ import torch
 
 from camdaemon.matting import Refinement
 from camdaemon.matting.bgmv2 import matting as module
-from camdaemon.matting.bgmv2.cuda_graph import Replay, Results
+from camdaemon.matting.bgmv2.cuda_graph import GraphedStep, Results
 from camdaemon.matting.effort import Effort
 
 SRC, PLATE = (torch.rand(1, 3, 8, 12, generator=torch.Generator().manual_seed(n)) for n in range(2))
@@ -36,8 +36,7 @@ def step(src: torch.Tensor, plate: torch.Tensor) -> Results:
 
 def test_it_replays_what_the_step_computes_in_memory_that_stays() -> None:
     record = Recording()
-    replay = Replay(step, SRC, PLATE, record)
-    assert replay.recorded
+    replay = GraphedStep(step, SRC, PLATE, record)
     before, first = record.replays, replay(SRC, PLATE)
     assert record.replays == before + 1
     torch.testing.assert_close(first[0], SRC - PLATE)
@@ -47,7 +46,7 @@ def test_it_replays_what_the_step_computes_in_memory_that_stays() -> None:
 
 
 def test_another_plate_is_copied_in_and_the_same_one_is_not() -> None:
-    replay = Replay(step, SRC, PLATE, Recording())
+    replay = GraphedStep(step, SRC, PLATE, Recording())
     other = PLATE.clone() * 0.5
     torch.testing.assert_close(replay(SRC, other)[0], SRC - other)
     torch.testing.assert_close(replay(SRC, PLATE)[0], SRC - PLATE)
@@ -59,33 +58,35 @@ def test_another_plate_is_copied_in_and_the_same_one_is_not() -> None:
 
 def test_what_was_given_is_not_changed() -> None:
     src, plate = SRC.clone(), PLATE.clone()
-    Replay(step, src, plate, Recording())(src, plate)
+    GraphedStep(step, src, plate, Recording())(src, plate)
     assert torch.equal(src, SRC)
     assert torch.equal(plate, PLATE)
 
 
 def test_a_recording_that_gives_something_else_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
-    replay = Replay(step, SRC, PLATE, Recording(spoilt=True))
-    assert not replay.recorded
+    record = Recording(spoilt=True)
+    replay = GraphedStep(step, SRC, PLATE, record)
+    before = record.replays
     torch.testing.assert_close(replay(SRC, PLATE)[0], SRC - PLATE)
-    assert "runs step by step" in caplog.text
+    assert record.replays == before, "it is not replayed"
+    assert "no CUDA graph" in caplog.text
 
 
 def test_a_step_that_cannot_be_recorded_is_computed(caplog: pytest.LogCaptureFixture) -> None:
     def refuse(work: Callable[[], Results]) -> tuple[Results, Callable[[], object]]:
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    replay = Replay(step, SRC, PLATE, refuse)
+    replay = GraphedStep(step, SRC, PLATE, refuse)
     torch.testing.assert_close(replay(SRC, PLATE)[0], SRC - PLATE)
     assert "not permitted" in caplog.text
 
 
 def test_the_matting_records_once_for_each_work_and_not_for_each_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Replay", lambda step, src, plate: Replay(step, src, plate, Recording()))
+    monkeypatch.setattr(module, "GraphedStep", lambda step, src, plate: GraphedStep(step, src, plate, Recording()))
     matting = module.BackgroundMatting("default", Refinement(), torch.device("cpu"))
     src, plate = (torch.rand(1, 3, 96, 160, generator=torch.Generator().manual_seed(n)) for n in range(2))
     computed = matting(src, plate, 0).alpha
-    matting._replayed = True  # as on CUDA
+    matting._uses_graphs = True  # as on CUDA
     torch.testing.assert_close(matting(src, plate, 0).alpha, computed)
     for effort, recordings in (
         (Effort(every=2), 1),
@@ -95,4 +96,4 @@ def test_the_matting_records_once_for_each_work_and_not_for_each_rate(monkeypatc
     ):
         matting.effort = effort
         matting(src, plate, 1)
-        assert len(matting._replays) == recordings
+        assert len(matting._graphs) == recordings

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from camdaemon.frames import pixels
-from camdaemon.matting.bgmv2.engines import BaseEngine, BaseEngines, has_bfloat16
+from camdaemon.matting.bgmv2.engines import BaseEngine, BaseEngineFactory, has_bfloat16
 from camdaemon.matting.bgmv2.hidden import BLOCK, DenseBase, HiddenFeatures
-from camdaemon.matting.bgmv2.torch_engine import Torch
+from camdaemon.matting.bgmv2.torch_engine import TorchEngineFactory
 from camdaemon.model import BackgroundMattingV2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -38,7 +38,7 @@ def maps(network: BackgroundMattingV2, engine: BaseEngine, size: tuple[int, int]
         assert found.visible.shape == (*size, 5)
         assert found.features.shape == (*(-(-side // 2) for side in size), 48)
         both = (255 * given[0]).round().byte().permute(1, 2, 0).numpy()
-        pictures = (made.padded(np.ascontiguousarray(each)) for each in (both[..., :3], both[..., 3:]))
+        pictures = (made.pad(np.ascontiguousarray(each)) for each in (both[..., :3], both[..., 3:]))
         shown = made(found, *pictures, torch.ones([-(-side // BLOCK) for side in size], dtype=bool))
         return torch.cat([found.visible.float(), shown.values[shown.place][..., :32]], 2)
 
@@ -51,13 +51,13 @@ def exact(network: BackgroundMattingV2, size: tuple[int, int], seed: int = 1) ->
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_torch_in_float32_is_the_network_itself(network, size):
-    engine = Torch(network, torch.float32).at(size)
+    engine = TorchEngineFactory(network, torch.float32).build(size)
     assert (engine.name, engine.dtype) == ("torch float32", torch.float32)
     assert float((maps(network, engine, size) - exact(network, size)).abs().max()) < 1e-5
 
 
 def test_torch_in_bfloat16_is_near_and_leaves_the_network_alone(network):
-    engine = Torch(network, torch.bfloat16).at(SIZES[0])
+    engine = TorchEngineFactory(network, torch.bfloat16).build(SIZES[0])
     assert (engine.name, engine.dtype) == ("torch bfloat16", torch.bfloat16)
     wanted = exact(network, SIZES[0])
     away = (maps(network, engine, SIZES[0]) - wanted).abs()
@@ -69,7 +69,7 @@ def test_what_an_engine_is_given_stays_as_it_is(network):
     given = pair(SIZES[0])
     for dtype in (torch.float32, torch.bfloat16):
         with torch.inference_mode():
-            Torch(network, dtype).at(SIZES[0])(given)
+            TorchEngineFactory(network, dtype).build(SIZES[0])(given)
         assert torch.equal(given, pair(SIZES[0]))
 
 
@@ -84,7 +84,7 @@ def converted(network) -> object:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*torch.jit", DeprecationWarning)  # how it reads a network of torch
-        return openvino_engine._converted(DenseBase(network, even=True).eval())
+        return openvino_engine.convert(DenseBase(network, even=True).eval())
 
 
 @pytest.fixture
@@ -93,13 +93,13 @@ def conversions(network, converted, monkeypatch) -> list[DenseBase]:
     from camdaemon.matting.bgmv2 import openvino_engine
 
     made: list[DenseBase] = []
-    convert = openvino_engine._converted
+    convert = openvino_engine.convert
 
     def counted(given: DenseBase) -> object:
         made.append(given)
         return converted.clone() if given.backbone is network.backbone else convert(given)
 
-    monkeypatch.setattr(openvino_engine, "_converted", counted)
+    monkeypatch.setattr(openvino_engine, "convert", counted)
     return made
 
 
@@ -109,8 +109,8 @@ def kept() -> list[Path]:
 
 
 def test_openvino_gives_the_same_maps_at_two_sizes_of_one_conversion(network, conversions):
-    bases = BaseEngines(network, "openvino", "float32")
-    made = [bases.at(size) for size in SIZES]
+    bases = BaseEngineFactory(network, "openvino", "float32")
+    made = [bases.build(size) for size in SIZES]
     assert {each.name for each in made} == {"openvino float32"}
     assert {each.dtype for each in made} == {torch.float32}
     for seed in (1, 2):  # one after the other and again, so that neither has the other's buffers
@@ -122,15 +122,15 @@ def test_openvino_gives_the_same_maps_at_two_sizes_of_one_conversion(network, co
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_the_next_start_converts_nothing_and_other_weights_are_another_network(network, conversions):
-    first = maps(network, BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
+    first = maps(network, BaseEngineFactory(network, "openvino", "float32").build(SIZES[0]), SIZES[0])
     assert [each.suffix for each in kept()] == [".bin", ".xml"]
-    second = maps(network, BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
+    second = maps(network, BaseEngineFactory(network, "openvino", "float32").build(SIZES[0]), SIZES[0])
     assert len(conversions) == 1
     assert float((first - second).abs().max()) < 1e-5
     other = deepcopy(network)
     with torch.no_grad():
         other.decoder.conv4.bias[0] += 1
-    found = maps(other, BaseEngines(other, "openvino", "float32").at(SIZES[0]), SIZES[0])
+    found = maps(other, BaseEngineFactory(other, "openvino", "float32").build(SIZES[0]), SIZES[0])
     assert len(conversions) == 2
     assert float((found - exact(other, SIZES[0])).abs().max()) < 1e-3
 
@@ -138,11 +138,11 @@ def test_the_next_start_converts_nothing_and_other_weights_are_another_network(n
 @pytest.mark.parametrize("suffix", [".bin", ".xml"])
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[: len(data) // 2]], ids=["empty", "cut"])
 def test_a_kept_network_that_is_cut_is_made_anew(network, conversions, suffix, damage):
-    BaseEngines(network, "openvino", "float32").at(SIZES[0])
+    BaseEngineFactory(network, "openvino", "float32").build(SIZES[0])
     (broken,) = (each for each in kept() if each.suffix == suffix)
     broken.write_bytes(damage(broken.read_bytes()))
     for _ in range(2):  # the second time from what was made anew
-        found = maps(network, BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
+        found = maps(network, BaseEngineFactory(network, "openvino", "float32").build(SIZES[0]), SIZES[0])
         assert float((found - exact(network, SIZES[0])).abs().max()) < 1e-3
     assert len(conversions) == 2
 
@@ -150,17 +150,17 @@ def test_a_kept_network_that_is_cut_is_made_anew(network, conversions, suffix, d
 def test_without_room_for_the_cache_it_works_all_the_same(network, conversions, tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    found = maps(network, BaseEngines(network, "openvino", "float32").at(SIZES[0]), SIZES[0])
+    found = maps(network, BaseEngineFactory(network, "openvino", "float32").build(SIZES[0]), SIZES[0])
     assert float((found - exact(network, SIZES[0])).abs().max()) < 1e-3
     assert len(conversions) == 1
 
 
 def test_openvino_does_not_call_float32_bfloat16(network, converted):
-    made = BaseEngines(network, "openvino", "auto")
+    made = BaseEngineFactory(network, "openvino", "auto")
     if has_bfloat16():
         pytest.skip("this processor has bfloat16")
-    assert made.at(SIZES[0]).name == "openvino float32"
-    from camdaemon.matting.bgmv2.openvino_engine import OpenVino
+    assert made.build(SIZES[0]).name == "openvino float32"
+    from camdaemon.matting.bgmv2.openvino_engine import OpenVinoEngineFactory
 
     with pytest.raises(RuntimeError, match="no bfloat16"):
-        OpenVino(network).at(SIZES[0], torch.bfloat16)
+        OpenVinoEngineFactory(network).build(SIZES[0], torch.bfloat16)

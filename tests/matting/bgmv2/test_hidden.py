@@ -9,7 +9,7 @@ from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2 import hidden
-from camdaemon.matting.bgmv2.hidden import BLOCK, DenseBase, HiddenFeatures, Maps, SparseFeatures, is_even
+from camdaemon.matting.bgmv2.hidden import BLOCK, BaseMaps, DenseBase, HiddenFeatures, SparseFeatures, has_even_sides
 from camdaemon.model import HIDDEN, BackgroundMattingV2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -33,9 +33,9 @@ def found_and_wanted(
     both = pictures(size)
     given = pixels.unit(pixels.tensor(np.concatenate(both, 2)))
     with torch.inference_mode():
-        maps = Maps(*(last(each) for each in DenseBase(network, even=is_even(size)).eval()(given)))
+        maps = BaseMaps(*(last(each) for each in DenseBase(network, even=has_even_sides(size)).eval()(given)))
         made = HiddenFeatures(network.decoder, torch.float32, size)
-        found = made(maps, *(made.padded(each) for each in both), needed)
+        found = made(maps, *(made.pad(each) for each in both), needed)
         coarse = network.base(given[:, :3], given[:, 3:]).clamped()
     return found, last(torch.cat([coarse.hidden, coarse.alpha, coarse.residual], 1))
 
@@ -78,10 +78,10 @@ def test_bfloat16_is_near(network):
     given = pixels.unit(pixels.tensor(np.concatenate(both, 2)))
     found = []
     with torch.inference_mode():
-        maps = Maps(*(last(each) for each in DenseBase(network, even=True).eval()(given)))
+        maps = BaseMaps(*(last(each) for each in DenseBase(network, even=True).eval()(given)))
         for dtype in (torch.float32, torch.bfloat16):
             made = HiddenFeatures(network.decoder, dtype, size)
-            shown = made(maps, *(made.padded(each) for each in both), torch.ones(blocks_of(size), dtype=torch.bool))
+            shown = made(maps, *(made.pad(each) for each in both), torch.ones(blocks_of(size), dtype=torch.bool))
             assert shown.values.dtype == dtype
             found.append(shown.values[shown.place].float())
     away = (found[0] - found[1]).abs()
@@ -91,7 +91,7 @@ def test_bfloat16_is_near(network):
 @pytest.mark.parametrize("size", [(48, 80), (4, 4), (6, 4), (4, 34), (64, 6)], ids=str)
 def test_an_even_input_gives_the_same_maps_to_its_very_border(network, size):
     given = pixels.unit(pixels.tensor(np.concatenate(pictures(size), 2)))
-    assert is_even(size)
+    assert has_even_sides(size)
     with torch.inference_mode():
         coarse = network.coarse(given)[:, :5]
         found, _ = DenseBase(network, even=True).eval()(given)
@@ -102,4 +102,4 @@ def test_an_even_input_gives_the_same_maps_to_its_very_border(network, size):
 
 @pytest.mark.parametrize("size", [(2, 64), (45, 64), (64, 45), (3, 3)], ids=str)
 def test_others_have_no_phases(size):
-    assert not is_even(size)
+    assert not has_even_sides(size)

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from camdaemon.matting.bgmv2 import torch_engine
 from camdaemon.matting.bgmv2.engines import has_bfloat16
-from camdaemon.matting.bgmv2.hidden import DenseBase, is_even
-from camdaemon.matting.bgmv2.packed import _Convolution, packed
-from camdaemon.matting.bgmv2.torch_engine import Torch
+from camdaemon.matting.bgmv2.hidden import DenseBase, has_even_sides
+from camdaemon.matting.bgmv2.packed import _Convolution, pack
+from camdaemon.matting.bgmv2.torch_engine import TorchEngineFactory
 from camdaemon.model import BACKBONES, BackgroundMattingV2, fold_batch_norms
 
 
@@ -34,9 +34,9 @@ def pair(height: int, width: int) -> Tensor:
 @pytest.mark.parametrize("size", [(36, 64), (45, 77)], ids=str)
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_the_result_is_the_networks(backbone, size):
-    network, given = DenseBase(made(backbone), even=is_even(size)).eval(), pair(*size)
+    network, given = DenseBase(made(backbone), even=has_even_sides(size)).eval(), pair(*size)
     with torch.inference_mode():
-        run = packed(network, given)
+        run = pack(network, given)
         for scale in (1.0, 0.3):  # another picture of that shape: nothing of the first one is kept
             for wanted, found in zip(network(scale * given), run(scale * given), strict=True):
                 assert found.shape == wanted.shape
@@ -48,7 +48,7 @@ def test_the_result_is_the_networks(backbone, size):
 def test_all_of_it_is_packed_and_activations_and_sums_are_within(backbone, even, more):
     """Of even inputs the borders are computed by themselves: four more convolutions."""
     with torch.inference_mode():
-        run = packed(DenseBase(made(backbone), even=even).eval(), pair(36, 64))
+        run = pack(DenseBase(made(backbone), even=even).eval(), pair(36, 64))
     kinds = [type(module) for module in run.modules()]
     assert not {nn.Conv2d, nn.ReLU, nn.ReLU6} & set(kinds)
     network = made(backbone)
@@ -62,7 +62,7 @@ def test_all_of_it_is_packed_and_activations_and_sums_are_within(backbone, even,
 def test_bfloat16_is_the_networks_in_bfloat16():
     network, given = DenseBase(made("mobilenetv2"), even=True).eval().bfloat16(), pair(36, 64).bfloat16()
     with torch.inference_mode():
-        for wanted, found in zip(network(given), packed(network, given)(given), strict=True):
+        for wanted, found in zip(network(given), pack(network, given)(given), strict=True):
             assert found.dtype == torch.bfloat16
             assert float((found - wanted).float().abs().max()) < 0.05 * float(wanted.float().abs().max())
 
@@ -70,7 +70,7 @@ def test_bfloat16_is_the_networks_in_bfloat16():
 @pytest.mark.skipif(has_bfloat16(), reason="this processor has bfloat16")
 def test_bfloat16_is_refused_where_the_processor_lacks_it():
     with torch.inference_mode(), pytest.raises(RuntimeError, match="bf16"):
-        packed(DenseBase(made("mobilenetv2"), even=True).eval().bfloat16(), pair(36, 64).bfloat16())
+        pack(DenseBase(made("mobilenetv2"), even=True).eval().bfloat16(), pair(36, 64).bfloat16())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -79,7 +79,7 @@ def test_weights_that_are_not_finite_are_refused(value):
     network = DenseBase(made("mobilenetv2"), even=True).eval()
     network.state_dict()["aspp.convs.0.0.weight"].view(-1)[0] = value
     with torch.inference_mode(), pytest.raises(RuntimeError, match="not finite"):
-        packed(network, pair(36, 64))
+        pack(network, pair(36, 64))
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_without_these_operators_the_network_runs_as_it_is(wrong, monkeypatch):
     def refuse(*_):
         raise wrong
 
-    monkeypatch.setattr(torch_engine, "packed", refuse)
+    monkeypatch.setattr(torch_engine, "pack", refuse)
     network, given = made("mobilenetv2"), pair(36, 64)
     with torch.inference_mode():
-        found = Torch(network, torch.float32).at((36, 64))(given)
+        found = TorchEngineFactory(network, torch.float32).build((36, 64))(given)
         for each, wanted in zip(found, DenseBase(network, even=True).eval()(given), strict=True):
             assert torch.equal(each, wanted[0].permute(1, 2, 0))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.matting.bgmv2.polyphase import phased
+from camdaemon.matting.bgmv2.polyphase import to_polyphase
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -31,7 +31,7 @@ def test_it_is_the_convolution_of_the_picture(kernel, small, pictures):
     with torch.inference_mode():
         large = half.repeat_interleave(2, 2).repeat_interleave(2, 3)
         wanted = convolution(torch.cat([large, *whole], 1))
-        found = phased(convolution, small, pictures)(torch.cat([half, *(blocks(each) for each in whole)], 1))
+        found = to_polyphase(convolution, small, pictures)(torch.cat([half, *(blocks(each) for each in whole)], 1))
     torch.testing.assert_close(found, F.pixel_unshuffle(wanted, 2), atol=1e-5, rtol=0)
     assert float(wanted.std()) > 0.1, "the test of the test"
 
@@ -44,7 +44,7 @@ def test_padded_and_of_an_enlarged_map_all_but_the_border_is(size):
     with torch.inference_mode():
         large = F.interpolate(half, scale_factor=2, mode="bilinear", align_corners=False)
         wanted = convolution(torch.cat([large, picture], 1))
-        made = phased(convolution, 4, (1,) * 3, "bilinear")
+        made = to_polyphase(convolution, 4, (1,) * 3, "bilinear")
         found = F.pixel_shuffle(made(torch.cat([half, F.pixel_unshuffle(picture, 2)], 1)), 2)
     assert found.shape == wanted.shape
     inner = slice(2, -2)

@@ -75,8 +75,10 @@ def tiled(
 
 
 def refined(made: TiledRefiner, coarse: Tensor, src: Tensor, plate: Tensor, chosen: Tensor, dtype) -> RefinedPatches:
-    found = made.tiles(chosen)
-    return made(found, shown(coarse, made.needed(found), dtype), *(made.padded(pixels.array(x)) for x in (src, plate)))
+    found = made.select_tiles(chosen)
+    return made(
+        found, shown(coarse, made.find_needed_blocks(found), dtype), *(made.pad(pixels.array(x)) for x in (src, plate))
+    )
 
 
 def places(frame: Pair, which: str) -> Tensor:
