@@ -45,7 +45,7 @@ class _Convolution(nn.Module):
 
 
 class _Shapes(fx.Interpreter):
-    """Runs a graph and records each tensor's shape. torch's `ShapeProp` would load sympy: most of a second of a start."""
+    """Runs a graph and records each tensor's shape. torch's `ShapeProp` would load sympy: most of a second."""
 
     def run_node(self, n: fx.Node) -> object:
         found: object = super().run_node(n)

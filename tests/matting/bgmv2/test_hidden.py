@@ -67,7 +67,7 @@ def test_where_it_is_not_needed_it_is_not_known(network, size, share):
 
 
 def test_more_blocks_than_fit_at_once(network, monkeypatch):
-    monkeypatch.setattr(hidden, "_AT_ONCE", 7)
+    monkeypatch.setattr(hidden, "_BLOCKS_AT_ONCE", 7)
     found, wanted = found_and_wanted(network, SIZES[0], torch.ones(blocks_of(SIZES[0]), dtype=torch.bool))
     torch.testing.assert_close(found.values[found.place], wanted, atol=1e-4, rtol=0)
 

@@ -155,7 +155,7 @@ def test_patch_by_patch_it_is_the_same(kernel: int) -> None:
 @pytest.mark.parametrize("at_once", [1, 3, 35, 36])
 def test_more_tiles_than_fit_at_once(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """There are 7 times 5."""
-    monkeypatch.setattr(tiles, "_AT_ONCE", at_once)
+    monkeypatch.setattr(tiles, "_TILES_AT_ONCE", at_once)
     src, plate = pictures((100, 76))
     coarse = maps((25, 19))
     expected = whole(3, src, plate, coarse)
