@@ -82,8 +82,11 @@ def _raise(error: Exception) -> Callable[..., None]:
     ("error", "message"),
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried\nmore"), "not enough memory for 128x96.*--device cpu$"),
-        (RuntimeError("CUDA error: unspecified launch failure\nCompile"), "failed on frame 7.*launch failure\. .*cpu$"),
-        (RuntimeError(), "RuntimeError\. .*cpu$"),
+        (
+            RuntimeError("CUDA error: unspecified launch failure\nCompile"),
+            r"failed on frame 7.*launch failure\. .*cpu$",
+        ),
+        (RuntimeError(), r"RuntimeError\. .*cpu$"),
     ],
 )
 @EITHER
