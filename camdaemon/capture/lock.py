@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -208,7 +207,7 @@ def _folder() -> Path:
 
 
 def _state(camera: str) -> Path:
-    return _folder() / f"{zlib.crc32(camera.encode()):08x}.json"
+    return _folder() / f"{devices.key_of(camera)}.json"
 
 
 def _remembered(camera: str) -> Values:

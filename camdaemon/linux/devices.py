@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,11 @@ class Device:
     def name(self) -> str:
         """What people call it, the same after a restart: the by-id link's name, else the card and where it sits."""
         return Path(self.by_id).name if self.by_id else f"{self.card} ({self.bus_info})"
+
+
+def key_of(name: str) -> str:
+    """Return eight hexadecimal digits that stand for a camera's name in file names, where two names may look alike."""
+    return f"{zlib.crc32(name.encode()):08x}"
 
 
 def is_device_path(spec: str) -> bool:

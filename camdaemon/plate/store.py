@@ -1,9 +1,8 @@
-"""Plates on disk: one PNG for each camera and size in the state directory, so that a restart needs no new shot."""
+"""Plates on disk: one PNG for each camera and size in the state directory, so that a restart needs no new plate."""
 
 from __future__ import annotations
 
 import re
-import zlib
 from pathlib import Path
 
 import platformdirs
@@ -12,17 +11,21 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture
+from camdaemon.linux.devices import key_of
 
 
 def path_for(camera: str, size: Size) -> Path:
-    """Where the plate of `camera` (Source.name) at `size` lies."""
+    """Return where the plate of `camera` (Source.name) at `size` is kept; the file may not exist."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", camera).strip("-")[-60:]
-    mark = f"{zlib.crc32(camera.encode()):08x}"  # two cameras may read alike
-    return platformdirs.user_state_path("camdaemon") / "plates" / f"{readable}-{mark}-{size}.png"
+    return platformdirs.user_state_path("camdaemon") / "plates" / f"{readable}-{key_of(camera)}-{size}.png"
 
 
 def load_saved(camera: str, size: Size) -> Picture | None:
-    """The saved plate, uint8 (H,W,3) RGB of `size`; None when there is none that fits."""
+    """Load the saved plate, uint8 (H,W,3) RGB of `size`; None if there is none of that size.
+
+    Raises:
+        ConfigError: The file is damaged.
+    """
     path = path_for(camera, size)
     if not path.is_file():
         return None
@@ -31,24 +34,45 @@ def load_saved(camera: str, size: Size) -> Picture | None:
 
 
 def load_file(path: Path, size: Size) -> Picture:
-    """A plate that the user names. Another size of the same shape is scaled; ConfigError for another shape."""
+    """Load a plate that the user names, scaled to `size`: uint8 (H,W,3) RGB.
+
+    Raises:
+        ConfigError: The file is not a picture, or has another shape.
+    """
     rgb = picture.read(path, "--plate auto")
-    height, width = rgb.shape[:2]
-    if abs(width / height - size.width / size.height) > 0.01:
-        raise ConfigError(
-            f"the plate {path} is {width}x{height}, the camera's picture {size}: another shape cannot be the same "
-            "room; try --plate auto"
-        )
+    check_shape(rgb, (size.width, size.height), str(path), "camdaemon run --plate auto")
     return picture.cover(rgb, size)
 
 
+def check_shape(plate: Picture, size: tuple[int, int], name: str, command: str) -> None:
+    """Check that a plate has the shape of the picture it is for: width to height within 0.01.
+
+    Args:
+        plate: uint8 (H,W,3).
+        size: Width and height of the picture, pixels.
+        name: The plate's file, for the error message.
+        command: What to type instead, for the error message.
+
+    Raises:
+        ConfigError: The shapes differ, so the plate cannot be of the same room.
+    """
+    (height, width), (wide, high) = plate.shape[:2], size
+    if abs(width / height - wide / high) > 0.01:
+        raise ConfigError(
+            f"cannot use the plate {name}: it is {width}x{height} and the picture {wide}x{high}, which is another "
+            f"shape. Run: {command}"
+        )
+
+
 def save(camera: str, size: Size, rgb: Picture) -> Path:
-    """Keep `rgb` as the plate of `camera` at `size`; returns where."""
+    """Keep `rgb`, uint8 (H,W,3), as the plate of `camera` at `size`, and return the file.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
     path = path_for(camera, size)
     try:
         picture.write(path, rgb)
     except OSError as exc:
-        raise ConfigError(
-            f"the plate cannot be kept in {path.parent}: {exc.strerror}; see: df -h {path.anchor}"
-        ) from None
+        raise ConfigError(f"cannot keep the plate in {path.parent}: {exc.strerror}. Run: df -h {path.anchor}") from None
     return path

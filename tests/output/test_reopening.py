@@ -41,7 +41,7 @@ def test_it_comes_back_and_goes_on(frame: HostFrame) -> None:
     for _ in range(3):
         sink.write(frame)
     assert first.closed
-    assert sink.lost
+    assert sink.is_lost
     assert counted == ["sink_lost"]
     sink.write(frame)
     assert shop.asked == 0, "not before half a second"
@@ -52,7 +52,7 @@ def test_it_comes_back_and_goes_on(frame: HostFrame) -> None:
     assert shop.asked == 1, "then less and less often"
     shop.gone, clock.now = False, 10.0
     sink.write(frame)
-    assert not sink.lost
+    assert not sink.is_lost
     assert counted == ["sink_lost", "sink_back"]
     assert len(shop.opened[0].frames) == 1
     sink.close()
@@ -75,7 +75,7 @@ def test_one_of_another_size_is_not_taken(frame: HostFrame) -> None:
     sink.write(frame)
     clock.now = 1.0
     sink.write(frame)
-    assert sink.lost
+    assert sink.is_lost
     assert shop.opened[0].closed
 
 

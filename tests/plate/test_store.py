@@ -86,7 +86,7 @@ def test_a_named_plate_of_the_same_shape_is_scaled_and_of_another_shape_refused(
         assert found.shape == (72, 128, 3)
         assert (found == (10, 20, 30)).all()
     else:
-        with pytest.raises(ConfigError, match=r"64x144.*128x72.*try --plate auto$"):
+        with pytest.raises(ConfigError, match=r"64x144.*128x72.*another shape.*--plate auto$"):
             store.load_file(path, SIZE)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from camdaemon.capture import Source, open_source
 from camdaemon.capture.pattern import PatternSource
 from camdaemon.config.schema import Config
-from camdaemon.errors import ConfigError
 from camdaemon.frames import color, picture
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.picture import Picture
+from camdaemon.plate.store import check_shape
 from camdaemon.plate.take import Plate
 
 _SKIPPED_S = 5.0  # an empty room is refined nowhere, and nobody would believe the figures
@@ -86,12 +86,7 @@ def _plate(spec: str, source: Source, first: HostFrame) -> tuple[Picture, str]:
     if not beside.is_file():
         return color.host_to_rgb(first.data, first.fmt), "its first frame"
     rgb = picture.read(beside, "--source pattern")
-    height, width = rgb.shape[:2]
-    if abs(width / height - source.size.width / source.size.height) > 0.01:
-        raise ConfigError(
-            f"the plate {beside} is {width}x{height}, the clip {source.size}: another shape cannot be the same room; "
-            "take it away, or try --source pattern"
-        )
+    check_shape(rgb, (source.size.width, source.size.height), str(beside), "camdaemon bench --source pattern")
     return picture.cover(rgb, source.size), beside.name
 
 

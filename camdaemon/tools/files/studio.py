@@ -28,6 +28,7 @@ from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from camdaemon.matting.effort import OFFLINE
 from camdaemon.model import Output
 from camdaemon.plate.match import PlateMatcher
+from camdaemon.plate.store import check_shape
 from camdaemon.plate.take import Plate
 
 
@@ -166,11 +167,7 @@ def padded(rgb: Picture) -> Picture:
 def fitted(plate: Picture, like: Picture, name: str) -> Picture:
     """`plate` at the size of the picture `like`. Raises ConfigError when it has another shape."""
     (height, width), (high, wide) = plate.shape[:2], like.shape[:2]
-    if abs(width / height - wide / high) > 0.01:
-        raise ConfigError(
-            f"the plate {name} is {width}x{height}, the picture {wide}x{high}: another shape cannot be the same room; "
-            "name another with --plate FILE"
-        )
+    check_shape(plate, (wide, high), name, "camdaemon image --plate FILE")
     if (width, height) == (wide, high):
         return plate
     way = cv2.INTER_AREA if width > wide else cv2.INTER_LINEAR
