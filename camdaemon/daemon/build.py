@@ -1,4 +1,4 @@
-"""The parts of a pipeline, opened and checked as the configuration says; nothing runs yet."""
+"""Build a pipeline from the configuration: open and check its parts. The one place that turns options into values."""
 
 from __future__ import annotations
 
@@ -44,68 +44,65 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FAULTS = 3  # a minute that nobody foresaw; with more, the service manager starts us anew
+_MAX_FAULTS = 3  # unexpected exceptions tolerated per minute; with more, the service manager restarts us
+
+OpenSink = Callable[[Size, float], Sink]  # size, fps → an open sink
 
 
 @dataclass(frozen=True, slots=True)
 class Playing:
-    """How this run goes, which is not configuration. frames: stop after so many camera frames (None: never).
+    """How this run goes, which is not configuration."""
 
-    paced: real time; else as fast as possible, every frame kept.   loop: a clip starts again at its end.
-    """
-
-    frames: int | None = None
-    paced: bool = True
-    loop: bool = True
-
-
-OpenSink = Callable[[Size, float], Sink]
+    frames: int | None = None  # camera frames until the end; None: no limit
+    paced: bool = True  # in real time; else as fast as possible, with every frame kept
+    loop: bool = True  # a clip starts again at its end
 
 
 def build(
     config: Config, playing: Playing, sink_for: OpenSink | None = None, holder: ControlsHolder | None = None
 ) -> Pipeline:
-    """Open and check every part. Raises ConfigError or DeviceError, with nothing left open.
+    """Open and check every part of a pipeline; nothing runs yet.
 
-    holder: holds the camera as the saved plate wants it, whenever it is opened.
+    Args:
+        config: Of this run.
+        playing: How a clip plays, and for how long.
+        sink_for: Opens the sink instead of those of `config`.
+        holder: Holds the camera as the plate in use needs it, whenever the camera is opened.
+
+    Raises:
+        ConfigError: An option, a file or a combination of them is wrong. Nothing is left open.
+        DeviceError: A camera or virtual camera cannot be opened. Nothing is left open.
     """
     with contextlib.ExitStack() as opened:
         device = choose_device(config.device)
         matting = run_in_thread(lambda: make_matting(config.matting, matting_settings(config), device), "engine")
-
-        def reopen() -> Source:
-            source = open_source(config.source, config.size, config.fps, loop=playing.loop, paced=playing.paced)
-            if source.live and holder is not None:  # a camera that was plugged in again is automatic again
-                holder.reapply(_plate_file(config, source))
-            return source
-
-        source = reopen()
+        camera = _open_camera(config, playing, holder)
+        source = camera.first
         opened.callback(source.close)
-        size = source.size if config.size is None else config.size
+        size = config.size or source.size
         log.info("camera %s: %s %s at %g fps", source.name, source.fmt, source.size, source.fps)
         backdrop = make_backdrop(config.backdrop, size)
         opened.callback(backdrop.close)
-        plate = _plate_at_start(config, source, size)
+        plate = _load_plate(config, source, size)
         metrics = Metrics(paced=playing.paced)
-        sink = sink_for(size, source.fps) if sink_for else _sinks(config, playing, size, source.fps, metrics)
+        sink = sink_for(size, source.fps) if sink_for else _open_sinks(config, playing, size, source.fps, metrics)
         opened.callback(sink.close)
         if not playing.paced and (source.live or sink.live):
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
         engines = Engines(config, size, metrics, 1 / source.fps if source.live or playing.paced else None)
-        engine = run_in_thread(lambda: engines.first(device, matting), "engine")
+        engine = run_in_thread(lambda: engines.make_first(device, matting), "engine")
         card_cache, preview = CardCache(sink.fmt, size), LivePreview()
-        waits = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
+        repeat_s, stale_after_s = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
+        scene = Scene(backdrop, plate, appearance=appearance_of(config), max_coverage=config.max_coverage)
         on_demand = config.on_demand and source.live and sink.viewers
-        camera_state = CameraState() if on_demand else CameraState(ALWAYS)
-        fault_limit = FaultLimit(_FAULTS if sink.live else 0)
         pipeline = Pipeline(
-            camera=CameraInput(source, reopen, playing.frames),
-            processor=FrameProcessor(engine, card_cache, metrics, preview, engines.another),
-            stage=OutputStage(sink, card_cache, preview, *waits),
+            camera=camera,
+            processor=FrameProcessor(engine, card_cache, metrics, preview, engines.make_next),
+            stage=OutputStage(sink, card_cache, preview, repeat_s, stale_after_s),
             state=SharedState(
-                Scene(backdrop, plate, appearance=appearance_of(config), max_coverage=config.max_coverage),
-                camera=camera_state,
-                fault_limit=fault_limit,
+                scene,
+                camera=CameraState() if on_demand else CameraState(ALWAYS),
+                fault_limit=FaultLimit(_MAX_FAULTS if sink.live else 0),
             ),
             metrics=metrics,
             keep_all=not playing.paced,
@@ -116,33 +113,44 @@ def build(
 
 @dataclass(slots=True)
 class Engines:
-    """Makes what lives on the accelerator, again after it failed: once more on the same device, then on the CPU."""
+    """Makes everything that lives on the accelerator, and makes it again after it failed.
+
+    Attributes:
+        config: Of this run.
+        size: Of the published frames.
+        metrics: Told the time of the compositor's steps.
+        period_s: Seconds between two frames of the camera; None: no deadline, and no governor.
+    """
 
     config: Config
     size: Size
     metrics: Metrics
-    period_s: float | None = None  # between two frames of the camera; None: no deadline, frames are waited for
-    _left: list[str] = field(default_factory=list)  # where to try when the present one fails
+    period_s: float | None = None
+    _devices_left: list[str] = field(default_factory=list)  # to try when the present one fails
 
-    def first(self, device: torch.device, matting: Matting) -> Engine:
-        """Of the matting that is made already, warmed up."""
-        self._left = [device.type, "cpu"] if device.type != "cpu" else []
-        return self._engine(device, matting)
+    def make_first(self, device: torch.device, matting: Matting) -> Engine:
+        """Make the engine of the run from `matting`, which is on `device`, and warm it up."""
+        self._devices_left = [device.type, "cpu"] if device.type != "cpu" else []
+        return self._make(device, matting)
 
-    def another(self) -> Engine | None:
-        """For the worker thread: a new one; None when there is nothing left to try."""
-        while self._left:
-            name = self._left.pop(0)
-            log.warning("the accelerator failed; beginning anew on %s", name)
+    def make_next(self) -> Engine | None:
+        """Make another engine: once on the same device, then on the CPU. For the worker thread.
+
+        Returns:
+            The engine; None when no device is left to try.
+        """
+        while self._devices_left:
+            name = self._devices_left.pop(0)
+            log.warning("engine failed: rebuilding it on %s", name)
             try:
                 device = choose_device(name)
                 give_memory_back(device)
-                return self._engine(device, make_matting(self.config.matting, matting_settings(self.config), device))
+                return self._make(device, make_matting(self.config.matting, matting_settings(self.config), device))
             except (CamdaemonError, RuntimeError) as exc:
-                log.warning("not on %s: %s", name, exc)
+                log.warning("engine not rebuilt on %s: %s", name, exc)
         return None
 
-    def _engine(self, device: torch.device, matting: Matting) -> Engine:
+    def _make(self, device: torch.device, matting: Matting) -> Engine:
         matting.warm_up(self.size)
         transfer = Transfer(device, self.size)
         matcher = PlateMatcher(transfer.upload_picture, enabled=self.config.match_exposure)
@@ -158,26 +166,40 @@ def matting_settings(config: Config) -> MattingSettings:
     return MattingSettings(config.weights, config.engine, config.precision, Refinement(**dict(config.refine)))
 
 
-def _sinks(config: Config, playing: Playing, size: Size, fps: float, metrics: Metrics) -> Sink:
-    """Every sink, as one. A virtual camera that is lost while it runs is reopened."""
+def _open_camera(config: Config, playing: Playing, holder: ControlsHolder | None) -> CameraInput:
+    """Open the source, and say how to open it again."""
+
+    def reopen() -> Source:
+        source = open_source(config.source, config.size, config.fps, loop=playing.loop, paced=playing.paced)
+        if source.live and holder is not None:  # a camera that was plugged in again is automatic again
+            holder.reapply(_plate_file(config, source))
+        return source
+
+    return CameraInput(reopen(), reopen, playing.frames)
+
+
+def _open_sinks(config: Config, playing: Playing, size: Size, fps: float, metrics: Metrics) -> Sink:
+    """Open every sink, as one. A sink that can be reopened is, when it is lost while the daemon runs."""
     with contextlib.ExitStack() as opened:
         found: list[Sink] = []
         for spec in config.sinks:
-            again = partial(open_sink, spec, size, fps, paced=playing.paced)
-            sink = again()
+            reopen = partial(open_sink, spec, size, fps, paced=playing.paced)
+            sink = reopen()
             opened.callback(sink.close)
-            found.append(ReopeningSink(sink, again, metrics.count) if sink.can_reopen else sink)
+            found.append(ReopeningSink(sink, reopen, metrics.count) if sink.can_reopen else sink)
         opened.pop_all()
     return found[0] if len(found) == 1 else TeeSink(found)
 
 
 def _plate_file(config: Config, source: Source) -> Path:
+    """Return where the plate of `source` is, or would be saved."""
     if config.plate in ("auto", "saved"):
         return store.path_for(source.name, config.size or source.size)
     return Path(config.plate).expanduser()
 
 
-def _plate_at_start(config: Config, source: Source, size: Size) -> Plate | None:
+def _load_plate(config: Config, source: Source, size: Size) -> Plate | None:
+    """Return the plate to begin with: the user's own file, else the saved one of a camera. A clip has none."""
     if config.plate not in ("auto", "saved"):
         return Plate(store.load_file(Path(config.plate).expanduser(), size))
     saved = store.load_saved(source.name, size) if source.live else None

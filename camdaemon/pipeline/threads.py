@@ -1,7 +1,7 @@
 """Three threads and the two mailboxes between them.
 
-capture → inbox → worker (journey.py) → outbox → output. Output is driven by arrival; its clock is only the time-out
-that repeats the last good frame. A loop that dies closes its mailboxes with its exception, and the card is shown last.
+capture → inbox → worker → outbox → output. Output is driven by arrival; its clock is only the time-out that repeats the
+last frame. A thread that dies closes its mailboxes with its exception, and the card is shown last.
 """
 
 from __future__ import annotations
@@ -22,19 +22,30 @@ from camdaemon.pipeline.state import SharedState
 from camdaemon.pipeline.worker import EngineSnapshot, FrameProcessor
 
 log = logging.getLogger(__name__)
-_JOIN_S = 3.0
+_JOIN_S = 3.0  # the longest wait for one thread at the end
 
 
 @dataclass(slots=True)
 class Pipeline:
-    """Starts, watches and stops the three threads. `start`, `stop` and `wait` are for the thread that made it."""
+    """Starts, watches and stops the three threads. `start`, `stop` and `wait` are for the thread that made it.
+
+    Attributes:
+        camera: For the capture thread.
+        processor: Single owner: the worker thread, once the pipeline runs.
+        stage: For the output thread.
+        state: Shared by all threads.
+        metrics: Written by the three threads.
+        keep_all: Whether hand-offs wait instead of dropping frames, for a file at full speed.
+        ended: Set once the output thread has ended, with the last card shown.
+        cause: The first exception that a thread died of; None for an orderly end.
+    """
 
     camera: CameraInput
     processor: FrameProcessor
     stage: OutputStage
     state: SharedState
     metrics: Metrics
-    keep_all: bool = False  # a file at full speed: hand-offs wait instead of dropping
+    keep_all: bool = False
     ended: threading.Event = field(default_factory=threading.Event)
     cause: BaseException | None = None
     _inbox: Mailbox[HostFrame] = field(init=False)
@@ -42,7 +53,7 @@ class Pipeline:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start the output first, so that the card shows before the camera does."""
+        """Start the threads, output first, so that the card shows before the camera does."""
         self._inbox, self._outbox = Mailbox(keep_all=self.keep_all), Mailbox(keep_all=self.keep_all)
         source, sink, transfer = self.camera.first, self.stage.sink, self.processor.engine.transfer
         inputs = transfer.pool(source.fmt, source.size)
@@ -59,24 +70,25 @@ class Pipeline:
 
     @property
     def engine(self) -> EngineSnapshot:
-        """What the accelerator does at the moment. Any thread."""
+        """What the accelerator does at this moment. Any thread."""
         return self.processor.snapshot
 
     def submit(self, job: Job) -> None:
-        """Have `job` fed with live frames. Any thread. Raises ControlError once the pipeline has ended."""
+        """Have the worker feed `job` with live frames. Any thread. Raises ControlError once the pipeline has ended."""
         if self.ended.is_set():
             raise ControlError("the pipeline has stopped; start it with: camdaemon run")
         self.state.jobs.put(job)
         self.state.first_submitted.set()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Whether the pipeline has ended, after at most `timeout` seconds."""
+        """Wait for the end of the pipeline, at most `timeout` seconds; return whether it has ended."""
         return self.ended.wait(timeout)
 
     def stop(self) -> None:
-        """Flag, inbox, capture and worker, outbox, output with its last card. Joins are bounded; may be called twice.
+        """Stop capture, then the worker, then output with its last card. Joins are bounded; may be called twice.
 
-        Re-raises the exception that a thread died of, unless it was an orderly end.
+        Raises:
+            BaseException: The one that a thread died of, unless the end was orderly.
         """
         self.state.camera.stop()
         self._inbox.close()
@@ -85,13 +97,13 @@ class Pipeline:
                 self._outbox.close()
             thread.join(_JOIN_S)
             if thread.is_alive():
-                log.error("thread %s is stuck; leaving it behind", thread.name)
+                log.error("thread %s is stuck: left behind", thread.name)
         self._abandon_jobs()
         if self.cause is not None:
             raise self.cause
 
     def _run(self, name: str, body: Callable[[], None]) -> None:
-        """A thread's outermost frame: whatever ends it closes what feeds it and what it feeds."""
+        """Run the body of a thread; whatever ends it, close what feeds it and what it feeds."""
         cause: BaseException | None = None
         try:
             body()
@@ -102,7 +114,7 @@ class Pipeline:
         except BaseException as exc:
             cause = exc
             self.cause = self.cause or exc
-            log.error("the %s thread died", name, exc_info=not isinstance(exc, DeviceError))
+            log.error("%s thread died", name, exc_info=not isinstance(exc, DeviceError))
         self._inbox.close(cause)
         if name != "capture":  # after the camera's end the worker still has a frame to finish
             self._outbox.close(cause)

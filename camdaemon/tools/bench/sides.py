@@ -54,7 +54,9 @@ def real_side(config: Config, footage: Footage, *, paced: bool) -> Side:
     """The daemon's journey, made as the daemon makes it, warmed up. Raises ConfigError or MattingError."""
     device, size = choose_device(config.device), footage.size
     watch = Stopwatch(paced=paced, settle=settled(device))
-    engine = Engines(config, size, watch).first(device, make_matting(config.matting, matting_settings(config), device))
+    engine = Engines(config, size, watch).make_first(
+        device, make_matting(config.matting, matting_settings(config), device)
+    )
     processor = FrameProcessor(engine, CardCache(NullSink.fmt, size), watch, LivePreview())
     return Side(processor, watch, Scene(make_backdrop(_BACKDROP, size), footage.plate, max_coverage=1.0))
 
