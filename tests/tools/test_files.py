@@ -126,7 +126,7 @@ def test_a_smaller_plate_is_scaled_and_another_shape_refused(tmp_path: Path, dif
     out = Wanted(tmp_path / "a.png")
     matte_pair(difference, pairs(src, half, out)[0], "plate", 0.92)
     assert read(tmp_path / "a.png").shape == (72, 128)
-    with pytest.raises(ConfigError, match=r"is 72x72, the picture 128x72.*--plate FILE$"):
+    with pytest.raises(ConfigError, match=r"is 72x72 and the picture 128x72.*another shape.*--plate FILE$"):
         matte_pair(difference, pairs(src, square, out)[0], "plate", 0.92)
 
 
