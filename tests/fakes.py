@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -206,6 +206,10 @@ class Rig:
         while not condition():
             assert time.monotonic() < end, "the condition was never met"
             time.sleep(0.005)
+
+    def counts(self) -> dict[str, int]:
+        """What the pipeline has counted so far, by name."""
+        return cast("dict[str, int]", self.metrics.snapshot()["counts"])
 
     def published(self, content: Content, count: int = 1, since: int = 0) -> Callable[[], bool]:
         return lambda: self.sink.contents()[since:].count(content) >= count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -69,7 +71,7 @@ def test_the_default_network_agrees_with_the_cpu():
 
 def test_the_network_is_captured_and_replays_what_it_computes(caplog):
     device = torch.device("cuda")
-    matting = make_matting(Config(), device)
+    matting: Any = make_matting(Config(), device)
     matting.warm_up(SIZE)
     assert len(matting._graphs) == 1
     assert "no CUDA graph" not in caplog.text

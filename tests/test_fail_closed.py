@@ -18,6 +18,7 @@ from camdaemon.frames.picture import write
 from camdaemon.pipeline.state import FaultLimit, Mode
 from camdaemon.plate.take import Plate
 from tests.fakes import MARKER, FakeSource, PerfectMatting, RecordingSink, Rig, marked, room
+from tests.present import present
 
 CARD, COMPOSITE, ROOM = Content.CARD, Content.COMPOSITE, Content.ROOM
 
@@ -114,7 +115,7 @@ def test_a_frame_without_a_trustworthy_matte_is_the_card_and_the_show_goes_on(sa
     assert CARD in contents[contents.index(COMPOSITE) : -1], "the bad frames were not covered"
     after = contents[contents.index(CARD, contents.index(COMPOSITE)) :]
     assert COMPOSITE in after, "it did not come back"
-    assert rig.metrics.snapshot()["counts"]["matting_errors"] >= 9
+    assert rig.counts()["matting_errors"] >= 9
 
 
 @pytest.mark.parametrize("where", ["matting", "source"])
@@ -144,7 +145,7 @@ def test_an_unforeseen_exception_in_a_live_show_shows_the_card_and_the_show_goes
     rig.state.fault_limit = FaultLimit(3)
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 3))
-    rig.run_until(lambda: rig.metrics.snapshot()["counts"].get("faults" if where == "matting" else "reconnects", 0) > 0)
+    rig.run_until(lambda: rig.counts().get("faults" if where == "matting" else "reconnects", 0) > 0)
     rig.run_until(rig.published(COMPOSITE, 5, since=len(rig.sink.frames)))
     stop(rig)
     assert CARD in rig.sink.contents()[rig.sink.contents().index(COMPOSITE) : -1]
@@ -168,17 +169,17 @@ def test_an_accelerator_that_fails_is_given_up_for_another():
     rig.run_until(rig.published(COMPOSITE, 5, since=len(rig.sink.frames)))
     stop(rig)
     assert asked == [9, 14], "after five failures in a row, and five more when there was none"
-    assert rig.metrics.snapshot()["counts"]["engines"] == 1
+    assert rig.counts()["engines"] == 1
     rig.assert_no_room()
 
 
 def test_a_matte_that_is_refused_for_what_it_shows_costs_no_engine():
     """A bumped camera covers everything for as long as it lasts; the accelerator is not to blame."""
     rig = Rig(matting=PerfectMatting(lambda n, matte: replace(matte, alpha=torch.ones_like(matte.alpha))))
-    asked = []
+    asked: list[None] = []
     rig.pipeline.processor.make_engine = lambda: asked.append(None)
     rig.pipeline.start()
-    rig.run_until(lambda: rig.metrics.snapshot()["counts"].get("matting_errors", 0) > 12)
+    rig.run_until(lambda: rig.counts().get("matting_errors", 0) > 12)
     stop(rig)
     assert not asked
     rig.assert_no_room()
@@ -194,7 +195,7 @@ def test_too_many_unforeseen_exceptions_end_the_show():
     assert rig.pipeline.wait(10)
     with pytest.raises(ZeroDivisionError):
         stop(rig)
-    assert rig.metrics.snapshot()["counts"]["faults"] == 3
+    assert rig.counts()["faults"] == 3
     rig.assert_no_room()
 
 
@@ -251,7 +252,7 @@ def test_while_the_plate_is_taken_only_the_card_and_then_the_new_plate(tmp_path)
     assert "taken" in commands.plate(countdown=0.2)
     assert COMPOSITE not in rig.sink.contents()
     rig.run_until(rig.published(COMPOSITE, 5))
-    assert abs(rig.state.scene.plate.rgb.astype(int) - room()).max() <= 1
+    assert abs(present(rig.state.scene.plate).rgb.astype(int) - room()).max() <= 1
     stop(rig)
 
 

@@ -77,7 +77,8 @@ def imported(tree: ast.AST, module: str, is_package: bool) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             up = len(parents) - node.level + (1 if is_package else 0)
-            start = ".".join([*parents[:up], *([node.module] if node.module else [])] if node.level else [node.module])
+            named = [node.module] if node.module else []
+            start = ".".join([*parents[:up], *named] if node.level else named)
             found |= {start} | {f"{start}.{alias.name}" for alias in node.names}
     return found
 
@@ -216,7 +217,7 @@ def test_a_function_fits_on_a_screen():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-                lengths[f"{module}.{node.name}"] = node.end_lineno - body[0].lineno + 1 if body else 0
+                lengths[f"{module}.{node.name}"] = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
     assert not {name: length for name, length in lengths.items() if length > FUNCTION_LINES}, "split them"
 
 

@@ -91,7 +91,7 @@ def freed(told: list[object], monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def pause_with(monkeypatch: pytest.MonkeyPatch, said: list[object], *during: Callable[[], object]) -> None:
-    monkeypatch.setattr(holding.time, "sleep", Pauses(said, *during))
+    monkeypatch.setattr(time, "sleep", Pauses(said, *during))
 
 
 def test_a_camera_that_is_reopened_while_it_measures_stays_automatic_and_measures_again(

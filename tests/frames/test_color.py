@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from camdaemon.frames import color
 from camdaemon.frames.frame import PixelFormat, Size
@@ -122,8 +123,8 @@ def test_a_smooth_picture_from_a_camera_survives(fmt):
     else:
         pairs = chroma.transpose(1, 2, 0).reshape(SIZE.height // 2, SIZE.width).repeat(2, 0)
         data = np.stack((luma, pairs), 2)
-    data = data.astype(np.uint8)
-    for found in (color.host_to_rgb(data, fmt), back_on_device(data, fmt)):
+    sent: NDArray[np.uint8] = data.astype(np.uint8)
+    for found in (color.host_to_rgb(sent, fmt), back_on_device(sent, fmt)):
         assert np.abs(found.astype(float) - smooth()).mean() <= 3
 
 

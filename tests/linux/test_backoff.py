@@ -62,7 +62,7 @@ def test_waiting_ends_at_once_when_stopping():
 
 
 def test_waiting_takes_the_pause_of_the_moment(monkeypatch, clock):
-    asked = []
+    asked: list[float] = []
     stopping = threading.Event()
     monkeypatch.setattr(stopping, "wait", asked.append)
     backoff = Backoff(clock=clock)

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 from jeepney import DBusErrorResponse, MatchRule
+from jeepney.bus_messages import message_bus
 from jeepney.io.blocking import Proxy, open_dbus_connection
 from jeepney.low_level import Message
 
@@ -38,7 +39,7 @@ def test_without_any_variable_there_is_no_session(monkeypatch):
 
 
 def test_without_its_variable_the_session_is_at_its_usual_place(monkeypatch, tmp_path):
-    asked = []
+    asked: list[str] = []
     monkeypatch.setattr(dbus, "open_dbus_connection", asked.append)
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
@@ -61,7 +62,7 @@ def test_the_coming_and_going_of_a_service_is_a_signal_also_when_it_came_during_
     with dbus.connect_session() as bus, open_dbus_connection(address) as other:
         service = dbus.Service(bus, NAME, "/", 5.0)
         service.subscribe(MatchRule(type="signal", sender=NAME))
-        owner = Proxy(dbus.message_bus, other, timeout=5.0)
+        owner = Proxy(message_bus, other, timeout=5.0)
         owner.RequestName(NAME)
         # Its reply comes after the signal, over the same connection.
         assert dbus.Service(bus, BUS, PATH, 5.0).call(BUS, "NameHasOwner", "s", (NAME,)) == (True,)

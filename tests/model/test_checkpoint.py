@@ -4,18 +4,19 @@ import hashlib
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Literal
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from camdaemon.model import BackgroundMattingV2, detect_architecture, load_network
+from camdaemon.model import Backbone, BackgroundMattingV2, detect_architecture, load_network
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 
 
-def _tensors(kernel_size: int | None = 3) -> dict[str, Tensor]:
+def _tensors(kernel_size: Any = 3) -> dict[str, Tensor]:
     return dict(BackgroundMattingV2("mobilenetv2", kernel_size).state_dict())
 
 
@@ -34,7 +35,7 @@ def test_has_every_tensor_of_the_published_layout(layout: str, maker: ModuleType
     ("backbone", "kernel_size", "count"),
     [("mobilenetv2", 3, 5_006_839), ("resnet50", 3, 40_247_703), ("resnet101", 3, 59_239_831)],
 )
-def test_counts_of_table_4_of_the_paper(backbone: str, kernel_size: int, count: int) -> None:
+def test_counts_of_table_4_of_the_paper(backbone: Backbone, kernel_size: Literal[3], count: int) -> None:
     with torch.device("meta"):
         network = BackgroundMattingV2(backbone, kernel_size)
     assert sum(parameter.numel() for parameter in network.parameters()) == count

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ HALF_A_FLOAT16_STEP = 2**-12  # of numbers in 0.5..1; the published foregrounds 
 MOVED_BY_TIES = 4  # patches
 
 
-def _network(maker: ModuleType, settings: dict[str, object]) -> BackgroundMattingV2:
+def _network(maker: ModuleType, settings: dict[str, Any]) -> BackgroundMattingV2:
     layout = f"{settings['backbone']}{'-kernel1' if settings['kernel_size'] == 1 else ''}"
     selection = Selection(
         settings["mode"], settings.get("refine_sample_pixels", 0), settings.get("refine_threshold", 0.0)
@@ -59,7 +60,7 @@ def test_equals_the_published_network(case: str, reference: Path, maker: ModuleT
     with torch.inference_mode():
         _compare(network(src, plate), golden)
         fold_batch_norms(network)
-        network.to(memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         _compare(network(src, plate), golden)
 
 

@@ -1,19 +1,23 @@
 """The network by itself, with random weights."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from camdaemon.model import BackgroundMattingV2, Selection, base_size, fold_batch_norms
 from camdaemon.model.patches import choose_patches, cut_windows, paste_patches
+from tests.present import present
 
 
 def _network(
-    mode: str = "sampling", pixels: int = 1600, threshold: float = 0.0, kernel_size: int | None = 3
+    mode: Any = "sampling", pixels: int = 1600, threshold: float = 0.0, kernel_size: Any = 3
 ) -> BackgroundMattingV2:
     network = BackgroundMattingV2(kernel_size=kernel_size, selection=Selection(mode, pixels, threshold)).eval()
     with torch.no_grad():
-        network.decoder.conv4.bias[:5] = torch.tensor([0.5, 0, 0, 0, 0.5])  # alpha and error away from the clamps
+        bias = present(network.decoder.conv4.bias)
+        bias[:5] = torch.tensor([0.5, 0, 0, 0, 0.5])  # alpha and error away from the clamps
     return network
 
 
@@ -114,13 +118,13 @@ def test_wrong_shapes_are_refused() -> None:
         with pytest.raises(ValueError, match="multiples of 4"):
             network(src, plate)
     with pytest.raises(ValueError, match="no backbone is called 'vgg'"):
-        BackgroundMattingV2("vgg")
+        BackgroundMattingV2("vgg")  # type: ignore[arg-type]
 
 
 def test_folded_batch_norms_change_nothing() -> None:
     network = _network()
     for norm in (module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)):
-        torch.nn.init.normal_(norm.running_mean, std=0.1)
+        torch.nn.init.normal_(present(norm.running_mean), std=0.1)
         torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
     src, plate = _pair()
     with torch.inference_mode():
@@ -147,7 +151,7 @@ def test_every_parameter_learns_when_nothing_is_clamped(mode: str) -> None:
 def test_unclamped_alpha_shows_what_clamping_hides() -> None:
     network = _network()
     with torch.no_grad():
-        network.decoder.conv4.bias[0] = float("inf")
+        present(network.decoder.conv4.bias)[0] = float("inf")
     src, plate = _pair()
     with torch.inference_mode():
         assert not network(src, plate, clamp=False).alpha_coarse.isfinite().any()

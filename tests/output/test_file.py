@@ -39,7 +39,7 @@ def read_back(path: Path) -> list[tuple[float, np.ndarray]]:
     """(seconds, RGB) of every frame."""
     with av.open(str(path)) as container:
         return [
-            (each.time, color.host_to_rgb(each.to_ndarray(format="yuv420p"), PixelFormat.I420))
+            (each.time, color.host_to_rgb(each.to_ndarray(format="yuv420p").astype(np.uint8), PixelFormat.I420))
             for each in container.decode(video=0)
         ]
 

@@ -19,7 +19,8 @@ class Shop:
     """Opens sinks; raises while `gone`."""
 
     def __init__(self) -> None:
-        self.gone, self.opened, self.asked, self.size = True, [], 0, SIZE
+        self.gone, self.asked, self.size = True, 0, SIZE
+        self.opened: list[RecordingSink] = []
 
     def __call__(self) -> RecordingSink:
         self.asked += 1
@@ -35,7 +36,8 @@ def frame() -> HostFrame:
 
 
 def test_it_comes_back_and_goes_on(frame: HostFrame) -> None:
-    clock, shop, counted = Clock(), Shop(), []
+    clock, shop = Clock(), Shop()
+    counted: list[str] = []
     first = RecordingSink(fail_at=2)
     sink = ReopeningSink(first, shop, counted.append, clock)
     for _ in range(3):

@@ -5,6 +5,7 @@ import shutil
 import struct
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.output import open_sink
 from camdaemon.output.tee import TeeSink
 from camdaemon.output.window import PreviewSink, has_display
+from tests.present import present
 
 SIZE = Size(128, 72)
 NO_RENDERER = pytest.mark.filterwarnings("ignore:no fast renderer available")
@@ -49,7 +51,7 @@ class Listed:
 
 
 def test_every_sink_gets_every_frame_in_order():
-    events = []
+    events: list[Any] = []
     tee = TeeSink([Listed("a", events), Listed("b", events)])
     sent = frame((0, 0, 0))
     sent.seq = 4
@@ -66,7 +68,7 @@ def test_somebody_watches_when_somebody_watches_one_of_them(lives):
 
 
 def test_an_onlooker_that_fails_is_left_out_and_the_others_go_on(caplog):
-    events = []
+    events: list[Any] = []
     tee = TeeSink([Listed("a", events), Listed("b", events, breaks=("write",)), Listed("c", events)])
     for _ in range(2):
         tee.write(frame((0, 0, 0)))
@@ -86,7 +88,7 @@ def test_an_onlooker_that_ends_is_an_end_for_all():
 
 
 def test_a_first_sink_that_fails_ends_the_run():
-    events = []
+    events: list[Any] = []
     tee = TeeSink([Listed("a", events, breaks=("write",)), Listed("b", events)])
     with pytest.raises(DeviceError, match="a is gone"):
         tee.write(frame((0, 0, 0)))
@@ -94,7 +96,7 @@ def test_a_first_sink_that_fails_ends_the_run():
 
 def test_a_sink_that_cannot_be_closed_does_not_keep_the_others_open():
     """A camera that was unplugged must not leave the video file without its end."""
-    events = []
+    events: list[Any] = []
     tee = TeeSink([Listed("a", events, breaks=("close",)), Listed("b", events)])
     with pytest.raises(DeviceError, match="cannot be finished"):
         tee.close()
@@ -159,7 +161,7 @@ def pixels() -> np.ndarray:
     """(H,W,3) RGB of what the window shows."""
     import pygame
 
-    return pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2).astype(int)
+    return pygame.surfarray.array3d(present(pygame.display.get_surface())).transpose(1, 0, 2).astype(int)
 
 
 @NO_RENDERER

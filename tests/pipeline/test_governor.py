@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from statistics import fmean
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -182,12 +183,12 @@ def test_half_a_second_of_slow_frames_is_a_hiccup_too():
 
 
 def test_slow_first_frames_on_every_rung_are_not_held_against_it():
-    machine, seen = Machine(2.0, 0.05), {"effort": Effort(), "frames": 0}
+    machine, seen = Machine(2.0, 0.05), SimpleNamespace(effort=Effort(), frames=0)
 
     def compiling(effort: Effort, t: float) -> float:
-        seen["frames"] = seen["frames"] + 1 if seen["effort"] == effort else 1
-        seen["effort"] = effort
-        return 0.3 if seen["frames"] <= 3 else machine(effort, t)
+        seen.frames = seen.frames + 1 if seen.effort == effort else 1
+        seen.effort = effort
+        return 0.3 if seen.frames <= 3 else machine(effort, t)
 
     with_, without = Governor(PERIOD), Governor(PERIOD)
     play(with_, compiling, 30)

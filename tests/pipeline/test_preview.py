@@ -19,6 +19,7 @@ from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.pipeline import preview
 from camdaemon.pipeline.preview import VIEWS, LivePreview
 from tests.fakes import MARKER, PERSON, SIZE, Rig
+from tests.present import present
 
 
 def frame(value: int = 0, size: Size = SIZE, fmt: PixelFormat = PixelFormat.RGB) -> HostFrame:
@@ -30,7 +31,7 @@ def frame(value: int = 0, size: Size = SIZE, fmt: PixelFormat = PixelFormat.RGB)
 def decoded(jpeg: bytes) -> np.ndarray:
     """(H,W,3) RGB."""
     assert jpeg[:3] == b"\xff\xd8\xff"
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(present(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)
 
 
 def newest(finder: LivePreview, view: str, after: int = 0) -> tuple[int, np.ndarray] | None:
@@ -54,7 +55,7 @@ def clock(monkeypatch):
 def copies(monkeypatch):
     """How many pictures were fetched from the accelerator."""
     made = []
-    monkeypatch.setattr(preview.picture, "from_tensor", lambda tensor: made.append(1) or FROM_TENSOR(tensor))
+    monkeypatch.setattr(pictures, "from_tensor", lambda tensor: made.append(1) or FROM_TENSOR(tensor))
     return made
 
 
@@ -114,7 +115,7 @@ def test_who_comes_back_later_gets_no_old_picture(clock):
     clock.t += 60
     assert newest(finder, "camera") is None
     look(finder, 0.8)
-    number, found = newest(finder, "camera")
+    number, found = present(newest(finder, "camera"))
     assert number == 2  # numbers go on, so that nobody waits for one that has been
     assert found.mean() == pytest.approx(0.8 * 255, abs=2)
 
@@ -124,12 +125,12 @@ def test_numbers_rise_and_only_a_newer_one_is_given(clock):
     assert newest(finder, "composite") is None
     for number in (1, 2, 3):
         finder.published(frame(40 * number))
-        found = newest(finder, "composite", number - 1)
+        found = present(newest(finder, "composite", number - 1))
         assert found[0] == number
         assert found[1].mean() == pytest.approx(40 * number, abs=1)
         assert newest(finder, "composite", number) is None
         clock.t += 0.1
-    assert newest(finder, "composite", -1)[0] == 3
+    assert present(newest(finder, "composite", -1))[0] == 3
     assert newest(finder, "alpha") is None  # each view counts for itself
 
 
@@ -147,9 +148,9 @@ def test_it_waits_for_a_newer_one(monkeypatch):
     finder, found, asked = LivePreview(), [], threading.Event()
 
     def ask() -> None:
-        found.append(finder.jpeg("composite", 0, 10)[0])
+        found.append(present(finder.jpeg("composite", 0, 10))[0])
         asked.set()
-        found.append(finder.jpeg("composite", found[0], 10)[0])
+        found.append(present(finder.jpeg("composite", found[0], 10))[0])
 
     asker = threading.Thread(target=ask)
     asker.start()
@@ -192,7 +193,7 @@ def test_pictures_are_at_most_640_wide(size, small, of):
     finder.published(frame(100, size))
     look(finder, 0.5, size, of)
     for view in VIEWS:
-        found = newest(finder, view)[1]
+        found = present(newest(finder, view))[1]
         assert found.shape[:2] == small
         assert found.mean() == pytest.approx(100 if view == "composite" else 128, abs=2)
 
@@ -212,7 +213,7 @@ def test_what_was_published_has_its_colours_whatever_the_format(fmt):
     finder.jpeg("composite", 0, 0)
     finder.published(shown)
     expected = color.host_to_rgb(shown.data, fmt).astype(int)
-    assert np.abs(newest(finder, "composite")[1].astype(int) - expected).max() < 8
+    assert np.abs(present(newest(finder, "composite"))[1].astype(int) - expected).max() < 8
 
 
 @EITHER
@@ -225,8 +226,8 @@ def test_a_picture_is_a_copy_the_frame_goes_on(of):
     finder.looked(src, None)
     shown.data[:] = 0
     src.zero_()
-    assert newest(finder, "composite")[1].mean() == pytest.approx(200, abs=2)
-    assert newest(finder, "camera")[1].mean() == pytest.approx(0.8 * 255, abs=2)
+    assert present(newest(finder, "composite"))[1].mean() == pytest.approx(200, abs=2)
+    assert present(newest(finder, "camera"))[1].mean() == pytest.approx(0.8 * 255, abs=2)
 
 
 def test_a_frame_without_a_matte_has_no_alpha(clock):
@@ -247,12 +248,12 @@ def test_of_a_running_show_each_view_shows_its_own():
     rig.pipeline.start()
     try:
         rig.run_until(rig.published(Content.COMPOSITE, 2))
-        shown = {view: decoded(rig.preview.jpeg(view, 0, 10)[1]) for view in VIEWS}
+        shown = {view: decoded(present(rig.preview.jpeg(view, 0, 10))[1]) for view in VIEWS}
         commands.card("on")
         seen = len(rig.sink.frames)
         rig.run_until(rig.published(Content.CARD, 3, since=seen))
-        number, _ = rig.preview.jpeg("composite", 0, 10)
-        carded = decoded(rig.preview.jpeg("composite", number + 1, 10)[1])
+        number, _ = present(rig.preview.jpeg("composite", 0, 10))
+        carded = decoded(present(rig.preview.jpeg("composite", number + 1, 10))[1])
     finally:
         rig.pipeline.stop()
     person = 40 * 30 / (SIZE.width * SIZE.height)

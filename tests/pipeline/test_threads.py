@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,8 @@ class CountingJob:
     """Wants `frames` frames; `wrong` is raised at the first one instead."""
 
     def __init__(self, frames=3, card=None, wrong=None):
-        self.future, self.looks, self._frames, self._card, self._wrong = Future(), [], frames, card, wrong
+        self.future: Future[Any] = Future()
+        self.looks, self._frames, self._card, self._wrong = [], frames, card, wrong
 
     def card(self):
         return self._card
@@ -149,7 +151,7 @@ def test_the_camera_gives_way_to_the_frame_in_work(start, monkeypatch):
     assert gave_way == ["capture"]
 
 
-def test_a_slow_sink_does_not_slow_the_camera(start):
+def test_a_slow_sink_does_not_slow_the_camera(start, monkeypatch):
     sink = RecordingSink()
     write = sink.write
 
@@ -157,7 +159,7 @@ def test_a_slow_sink_does_not_slow_the_camera(start):
         time.sleep(0.1)
         write(frame)
 
-    sink.write = slow
+    monkeypatch.setattr(sink, "write", slow)
     rig = start(Rig(source=FakeSource(fps=60), sink=sink))
     rig.run_until(rig.published(COMPOSITE, 5))
     assert rig.source.count > 20
@@ -393,7 +395,7 @@ def test_the_card_is_out_before_the_camera_closes(start, monkeypatch, turn):
     start(rig)
     rig.run_until(rig.published(COMPOSITE))
     rig.state.camera.remove_reason("viewers")
-    rig.run_until(lambda: last)
+    rig.run_until(lambda: bool(last))
     assert last == [CARD]
 
 
@@ -431,7 +433,7 @@ def test_before_the_machine_sleeps_the_camera_is_closed_at_once(start):
 
 
 def test_a_lost_camera_is_not_looked_for_while_nobody_needs_it(start):
-    asked = []
+    asked: list[None] = []
 
     def reopen():
         asked.append(None)

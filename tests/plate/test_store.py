@@ -7,6 +7,7 @@ from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.plate import store
+from tests.present import present
 
 SIZE = Size(128, 72)
 CAMERA = "usb-046d_HD_Pro_Webcam_C920-video-index0"
@@ -22,9 +23,9 @@ def test_a_plate_comes_back_as_it_was(camera):
     where = store.save(camera, SIZE, rgb())
     assert where == store.path_for(camera, SIZE)
     assert where.parent.name == "plates", "a camera's name must not lead out of the folder"
-    assert np.array_equal(store.load_saved(camera, SIZE), rgb())
+    assert np.array_equal(present(store.load_saved(camera, SIZE)), rgb())
     store.save(camera, SIZE, rgb(seed=1))
-    assert np.array_equal(store.load_saved(camera, SIZE), rgb(seed=1)), "the newer one must win"
+    assert np.array_equal(present(store.load_saved(camera, SIZE)), rgb(seed=1)), "the newer one must win"
 
 
 def test_every_camera_and_every_size_has_its_own():
@@ -52,7 +53,7 @@ def test_a_write_that_fails_leaves_the_old_plate(monkeypatch):
     monkeypatch.setattr(type(store.path_for(CAMERA, SIZE)), "replace", full)
     with pytest.raises((OSError, CamdaemonError)):
         store.save(CAMERA, SIZE, rgb(seed=1))
-    assert np.array_equal(store.load_saved(CAMERA, SIZE), rgb())
+    assert np.array_equal(present(store.load_saved(CAMERA, SIZE)), rgb())
 
 
 def test_a_state_directory_that_cannot_be_written_is_an_error_for_people(tmp_path, monkeypatch):

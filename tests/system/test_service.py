@@ -82,7 +82,7 @@ def unit(own_folders: None) -> Path:
 
 def directives(text: str) -> dict[str, dict[str, str]]:
     parser = configparser.ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes=("#",))
-    parser.optionxform = str
+    setattr(parser, "optionxform", str)  # noqa: B010
     parser.read_string(text)
     return {name: dict(section) for name, section in parser.items()}
 
@@ -292,7 +292,9 @@ def test_the_command_line_hands_its_options_on(systemd, unit):
     assert runner.invoke(app, ["install", "--no-start"]).exit_code == 0
     assert systemd.told() == ["daemon-reload"]
     unit.write_text("mine")
-    assert runner.invoke(app, ["remove"]).exception.exit_code == 2
+    refused = runner.invoke(app, ["remove"]).exception
+    assert isinstance(refused, CamdaemonError)
+    assert refused.exit_code == 2
     assert runner.invoke(app, ["remove", "--force", "--dry-run"]).exit_code == 0
     assert unit.exists()
     assert runner.invoke(app, ["remove", "--force"]).exit_code == 0

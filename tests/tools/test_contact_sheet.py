@@ -7,6 +7,7 @@ import torch
 from camdaemon.frames import pixels
 from camdaemon.frames.job import JobFrame
 from camdaemon.tools.contact_sheet import MomentJob, sheet
+from tests.present import present
 
 WIDTH = 480
 COLOURS = ((200, 30, 30), (90, 90, 90), (30, 200, 30))
@@ -70,7 +71,7 @@ def test_the_job_waits_for_a_frame_with_a_matte(missing):
 def test_the_job_copies_the_frame_as_pictures(of):
     plain = look()
     given = look(src=of(plain.src), alpha=of(plain.alpha), finished=of(plain.finished))
-    found = MomentJob().feed(given)
+    found = present(MomentJob().feed(given))
     assert [each.shape for each in found] == [(72, 128, 3)] * 3
     assert [each.dtype for each in found] == [np.uint8] * 3
     given.src.zero_()
@@ -81,7 +82,7 @@ def test_the_job_copies_the_frame_as_pictures(of):
 
 def test_half_precision_and_values_out_of_range_do_not_wrap():
     over = torch.tensor([1.2, -0.1, 1.0]).half()[None, :, None, None].expand(1, 3, 72, 128)
-    found = MomentJob().feed(look(src=over, finished=over))
+    found = present(MomentJob().feed(look(src=over, finished=over)))
     assert found[0][0, 0].tolist() == [255, 0, 255]
 
 

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
@@ -17,6 +19,7 @@ from camdaemon.config.schema import Config
 from camdaemon.errors import CamdaemonError, ConfigError, MattingError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
+from camdaemon.matting import Matting
 from camdaemon.plate.take import Plate, PlateRules
 from camdaemon.tools.files.files import ColourFile, GrayFile, whole
 from camdaemon.tools.files.image import matte_pair, pairs
@@ -50,7 +53,7 @@ def read(path: Path) -> np.ndarray:
     return found if found.ndim == 2 else found[..., [2, 1, 0, *range(3, found.shape[2])]]
 
 
-def run(command: object, *arguments: object) -> str:
+def run(command: Callable[..., object], *arguments: object) -> str:
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(command)
     result = CliRunner().invoke(app, [str(each) for each in arguments])
@@ -239,7 +242,7 @@ def test_a_folder_of_frames_gives_a_folder_of_alphas(tmp_path: Path, difference:
 
 def test_the_kinds_of_alpha_file_agree(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    frames = [cv2.resize(rng.integers(0, 256, (9, 16), np.uint8), (128, 72)) for _ in range(4)]
+    frames = [cv2.resize(rng.integers(0, 256, (9, 16), np.uint8), (128, 72)).astype(np.uint8) for _ in range(4)]
     for name in ("a.mkv", "a.mp4"):
         file = GrayFile(tmp_path / name, Size(128, 72), 25)
         for frame in frames:
@@ -269,7 +272,7 @@ class _Failing:
 def test_a_video_that_fails_leaves_nothing_behind(clip: Path, tmp_path: Path, difference: Studio) -> None:
     film = Film.open(clip, None)
     plate = plate_of(film, difference, "auto", PlateRules())
-    difference.matting = _Failing(difference)
+    difference.matting = cast("Matting", _Failing(difference))
     (tmp_path / "a.mkv").write_bytes(b"the one before")
     with pytest.raises(MattingError):
         matte_film(film, difference, plate, Wanted(tmp_path / "a.mkv", composite=tmp_path / "c.mp4"), "plate", 0.92)

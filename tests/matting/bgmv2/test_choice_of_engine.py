@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import pytest
@@ -30,7 +30,7 @@ class Machine:
     took: dict[str, float]
     raises: dict[str, Exception]
     now: float = 0.0
-    made: list[tuple[str, tuple[int, int]]] | None = None
+    made: list[tuple[str, tuple[int, int]]] = field(default_factory=list)
 
     def perf_counter(self) -> float:
         return self.now
@@ -92,6 +92,7 @@ def test_the_second_size_uses_the_first_ones_kind_without_measuring(network, mac
     second = bases.build((180, 320))
     assert second.name == "torch bfloat16"
     assert [name for name, _ in machine.made] == ["torch bfloat16"]
+    assert isinstance(second, Stand)
     assert (second.runs, machine.now) == (0, before)
 
 
@@ -188,6 +189,7 @@ def test_the_next_start_takes_the_fastest_without_measuring(network, machine, ca
     machine.made.clear()
     machine.took = {"torch float32": 1.0, "torch bfloat16": 900.0}
     engine = BaseEngineFactory(network, "auto", "auto").build((90, 160))
+    assert isinstance(engine, Stand)
     assert (engine.name, engine.runs) == ("torch bfloat16", 1), "once, to see that it runs"
     assert [name for name, _ in machine.made] == ["torch bfloat16"]
 

@@ -19,6 +19,7 @@ from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from camdaemon.matting.bgmv2.tiles import TiledRefiner, Tiles
 from camdaemon.model import SIDE, BackgroundMattingV2, Output, Selection, base_size, fold_batch_norms
 from tests.fakes import assert_keeps_the_contract
+from tests.present import present
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -30,9 +31,10 @@ def random_network(kernel: int | None = 3, seed: int = 5) -> BackgroundMattingV2
     torch.manual_seed(seed)
     made = BackgroundMattingV2(kernel_size=kernel).eval()  # type: ignore[arg-type]
     with torch.no_grad():
-        made.decoder.conv4.bias[:5] = torch.tensor([0.5, 0, 0, 0, 0.5])  # alpha and error away from the clamps
+        bias = present(made.decoder.conv4.bias)
+        bias[:5] = torch.tensor([0.5, 0, 0, 0, 0.5])  # alpha and error away from the clamps
         if made.refiner is not None:
-            made.refiner.conv4.bias[:] = torch.tensor([0.6, 0.1, -0.1, 0.05])  # a refined patch is another one
+            present(made.refiner.conv4.bias)[:] = torch.tensor([0.6, 0.1, -0.1, 0.05])  # a refined patch is another one
     return made
 
 
@@ -61,8 +63,9 @@ def on_host(network: BackgroundMattingV2, scale: float = 1.0, frame: tuple[int, 
 
 def published(network: BackgroundMattingV2, src: Tensor, plate: Tensor, selection: Selection, scale: float) -> Output:
     network.selection = selection
+    base = base_size(src.shape[2], src.shape[3], scale)
     with torch.inference_mode():
-        found: Output = network(pixels.unit(src), pixels.unit(plate), base=base_size(*src.shape[2:], scale))
+        found: Output = network(pixels.unit(src), pixels.unit(plate), base=base)
     return found
 
 
@@ -136,7 +139,7 @@ def test_a_network_that_expects_no_error_refines_nothing(error):
     network = random_network()
     with torch.no_grad():
         network.decoder.conv4.weight[4] = 0
-        network.decoder.conv4.bias[4] = error
+        present(network.decoder.conv4.bias)[4] = error
     fold_batch_norms(network)
     network.requires_grad_(False)
     src, plate = picture(1), picture(2)

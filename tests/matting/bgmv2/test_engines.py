@@ -38,8 +38,8 @@ def maps(network: BackgroundMattingV2, engine: BaseEngine, size: tuple[int, int]
         assert found.visible.shape == (*size, 5)
         assert found.features.shape == (*(-(-side // 2) for side in size), 48)
         both = (255 * given[0]).round().byte().permute(1, 2, 0).numpy()
-        pictures = (made.pad(np.ascontiguousarray(each)) for each in (both[..., :3], both[..., 3:]))
-        shown = made(found, *pictures, torch.ones([-(-side // BLOCK) for side in size], dtype=bool))
+        first, second = (made.pad(np.ascontiguousarray(each)) for each in (both[..., :3], both[..., 3:]))
+        shown = made(found, first, second, torch.ones([-(-side // BLOCK) for side in size], dtype=torch.bool))
         return torch.cat([found.visible.float(), shown.values[shown.place][..., :32]], 2)
 
 

@@ -35,7 +35,8 @@ def found_and_wanted(
     with torch.inference_mode():
         maps = BaseMaps(*(last(each) for each in DenseBase(network, even=has_even_sides(size)).eval()(given)))
         made = HiddenFeatures(network.decoder, torch.float32, size)
-        found = made(maps, *(made.pad(each) for each in both), needed)
+        first, second = (made.pad(each) for each in both)
+        found = made(maps, first, second, needed)
         coarse = network.base(given[:, :3], given[:, 3:]).clamped()
     return found, last(torch.cat([coarse.hidden, coarse.alpha, coarse.residual], 1))
 
@@ -81,7 +82,8 @@ def test_bfloat16_is_near(network):
         maps = BaseMaps(*(last(each) for each in DenseBase(network, even=True).eval()(given)))
         for dtype in (torch.float32, torch.bfloat16):
             made = HiddenFeatures(network.decoder, dtype, size)
-            shown = made(maps, *(made.pad(each) for each in both), torch.ones(blocks_of(size), dtype=torch.bool))
+            first, second = (made.pad(each) for each in both)
+            shown = made(maps, first, second, torch.ones(blocks_of(size), dtype=torch.bool))
             assert shown.values.dtype == dtype
             found.append(shown.values[shown.place].float())
     away = (found[0] - found[1]).abs()

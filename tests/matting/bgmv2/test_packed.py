@@ -12,6 +12,7 @@ from camdaemon.matting.bgmv2.hidden import DenseBase, has_even_sides
 from camdaemon.matting.bgmv2.packed import _Convolution, pack
 from camdaemon.matting.bgmv2.torch_engine import TorchEngineFactory
 from camdaemon.model import BACKBONES, BackgroundMattingV2, fold_batch_norms
+from tests.present import present
 
 
 def made(backbone) -> BackgroundMattingV2:
@@ -20,10 +21,10 @@ def made(backbone) -> BackgroundMattingV2:
     network = BackgroundMattingV2(backbone).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.2, generator=generator)
-            module.running_var.uniform_(0.5, 1.5, generator=generator)
+            present(module.running_mean).normal_(0, 0.2, generator=generator)
+            present(module.running_var).uniform_(0.5, 1.5, generator=generator)
     fold_batch_norms(network)
-    return network.requires_grad_(False).to(memory_format=torch.channels_last)
+    return network.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def pair(height: int, width: int) -> Tensor:

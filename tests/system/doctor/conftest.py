@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def well(fake: FakeMachine) -> FakeMachine:
 def look(fake: FakeMachine) -> Callable[..., list[Finding]]:
     """look('module', 'virtual', …): what these checks find; none named: all but our own things, which are real."""
 
-    def looked(*names: str, camera: str = "/dev/video0", **more: object) -> list[Finding]:
+    def looked(*names: str, camera: str = "/dev/video0", **more: Any) -> list[Finding]:
         settings = {name: more.pop(name) for name in list(more) if name in Config.model_fields}
         context = Context(fake.machine, Config(**settings), camera, **more)
         wanted = names or tuple(name for name in CHECKS if name != "camdaemon")

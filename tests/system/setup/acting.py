@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,13 @@ from tests.system.setup.fake_machine import FakeMachine
 OPTIONS = "options v4l2loopback devices=1 video_nr=10 card_label=camdaemon exclusive_caps=1 max_buffers=4"
 
 
-def run(fake: FakeMachine, wanted: Wanted | None = None, **more: object) -> None:
-    options = {"dry_run": False, "yes": True, "install": False, "agree": lambda _: pytest.fail("nobody is to be asked")}
+def run(fake: FakeMachine, wanted: Wanted | None = None, **more: Any) -> None:
+    options: dict[str, Any] = {
+        "dry_run": False,
+        "yes": True,
+        "install": False,
+        "agree": lambda _: pytest.fail("nobody is to be asked"),
+    }
     set_up(fake.machine, wanted or Wanted(), **options | more)
 
 

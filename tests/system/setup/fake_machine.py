@@ -8,7 +8,9 @@ import re
 import struct
 import sys
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any
 
 from camdaemon.errors import DeviceError
 from camdaemon.linux.devices import Device, Mode, Rates, Sizes
@@ -49,7 +51,9 @@ class FakeMachine:
         self.version = "0.15.3"  # of the module, once there is one
         self.machine = self.made()
 
-    def made(self, *, uid: int = UID, user: str = "alice", groups: set[str] = frozenset(), terminal: bool = True):
+    def made(
+        self, *, uid: int = UID, user: str = "alice", groups: AbstractSet[str] = frozenset(), terminal: bool = True
+    ):
         """The Machine; also kept as `machine`."""
         self.machine = Machine(
             root=self.root,
@@ -101,7 +105,7 @@ class FakeMachine:
         """Load the module by hand, before the test begins."""
         self._modprobe(re.findall(r'(?:[^\s"]|"[^"]*")+', options))
 
-    def camera(self, path: str = "/dev/video0", **more: object) -> Device:
+    def camera(self, path: str = "/dev/video0", **more: Any) -> Device:
         """A webcam: MJPG at 30 fps and YUYV at 10 in 1280x720, YUYV at 30 in 640x480."""
         hd, vga = Sizes((1280, 720), (1280, 720)), Sizes((640, 480), (640, 480))
         modes = (
@@ -109,7 +113,7 @@ class FakeMachine:
             Mode("YUYV", hd, (Rates(10, 10),)),
             Mode("YUYV", vga, (Rates(30, 30),)),
         )
-        known = {"card": "HD Webcam", "driver": "uvcvideo", "bus_info": "usb-0000:00:14.0-1"}
+        known: dict[str, Any] = {"card": "HD Webcam", "driver": "uvcvideo", "bus_info": "usb-0000:00:14.0-1"}
         known |= {"can_capture": True, "modes": modes} | more
         self.devices[path] = Device(path, **known)
         self.put(path)
@@ -147,7 +151,14 @@ class FakeMachine:
 
     def says_torch(self, **facts: object) -> None:
         """What the doctor's probe prints: a working one on a GPU, but for `facts`."""
-        known = {"version": "2.9.0", "cuda": "12.8", "hip": None, "available": True, "names": ["RTX 3060"], "why": ""}
+        known: dict[str, object] = {
+            "version": "2.9.0",
+            "cuda": "12.8",
+            "hip": None,
+            "available": True,
+            "names": ["RTX 3060"],
+            "why": "",
+        }
         known |= {"capability": [8, 6], "built_for": ["sm_75", "sm_86", "sm_120"]}
         self.answers[sys.executable] = Answer(0, f"a warning\n{json.dumps(known | facts)}\n")
 

@@ -24,8 +24,8 @@ def done(fake: FakeMachine) -> FakeMachine:
     return fake
 
 
-def remove(fake: FakeMachine, **more: bool) -> None:
-    take_away(fake.machine, **{"dry_run": False, "yes": True, "agree": never} | more)
+def remove(fake: FakeMachine, *, dry_run: bool = False) -> None:
+    take_away(fake.machine, dry_run=dry_run, yes=True, agree=never)
 
 
 def test_nothing_of_it_is_left(done, capsys):

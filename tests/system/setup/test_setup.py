@@ -11,6 +11,7 @@ from camdaemon.system.setup import files
 from camdaemon.system.setup.plan import make_plan
 from camdaemon.system.setup.shown import typed
 from camdaemon.system.setup.steps import Wanted
+from tests.present import present
 from tests.system.setup.acting import OPTIONS, again_is_nothing, commands, run
 from tests.system.setup.fake_machine import FEDORA
 
@@ -83,7 +84,7 @@ def test_without_sudo_the_very_commands_are_printed_for_root(fake, tmp_path, cap
     steps = [step for step in make_plan(fake.machine, Wanted(label="é cam")).steps if step.file]
     for step in steps:  # what is typed writes what is shown
         file = tmp_path / "typed"
-        subprocess.run(["sh", "-c", typed(step).replace(step.file, str(file))], check=True, timeout=10)
+        subprocess.run(["sh", "-c", typed(step).replace(present(step.file), str(file))], check=True, timeout=10)
         assert file.read_text() == step.text
     assert len(steps) == 3
 

@@ -53,7 +53,8 @@ def plain_gradient(alpha: np.ndarray, sigma: float = 1.4) -> np.ndarray:
 
 
 def largest_region(mask: np.ndarray) -> set[tuple[int, int]]:
-    left, best = {(int(y), int(x)) for y, x in np.argwhere(mask)}, set()
+    left = {(int(y), int(x)) for y, x in np.argwhere(mask)}
+    best: set[tuple[int, int]] = set()
     while left:
         start = min(left)
         region, queue = {start}, deque([start])

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from camdaemon.errors import ConfigError
-from camdaemon.tools.train.layouts import FRAMES_OF_A_VIDEO, Person, find
+from camdaemon.tools.train.layouts import FRAMES_OF_A_VIDEO, Person, Split, find
 from camdaemon.tools.train.packing import PERSON_SIDE, PIECE_BYTES, PLATE_SIZE, pack_people, pack_plates
+from tests.present import present
 from tests.tools.train.training_data import make_people, make_plates, make_video, person
 
 
@@ -39,7 +40,8 @@ def test_published_trees_of_pictures(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / split / "fgr/0001/00000.jpg"), colour)
         cv2.imwrite(str(tmp_path / split / "pha/0001/00000.png"), alpha)
     make_plates(tmp_path / "rooms", 3)
-    for split, name in (("train", "train"), ("val", "test")):
+    folders: dict[Split, str] = {"train": "train", "val": "test"}
+    for split, name in folders.items():
         (pair,) = find([tmp_path], [tmp_path / "rooms"], split).people
         assert pair == Person(tmp_path / name / "fgr/0001/00000.jpg", tmp_path / name / "pha/0001/00000.png")
 
@@ -74,7 +76,7 @@ def test_packing_crops_keeps_colour_and_is_done_once(data: Path, tmp_path: Path)
     height, width = sizes[0].int().tolist()
     assert max(height, width) == PERSON_SIDE
     assert width / height == pytest.approx(30 / 50, abs=0.08)  # the ellipse, not the picture around it
-    truth = cv2.imread(str(people[2].colour))[30, 20, ::-1] / 255
+    truth = present(cv2.imread(str(people[2].colour)))[30, 20, ::-1] / 255
     assert np.abs(cutout[0, :3, height // 2, width // 2].numpy() - truth).max() < 0.02
     assert cutout[0, 3, height // 2, width // 2] > 0.99
 

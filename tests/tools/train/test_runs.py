@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -117,7 +118,7 @@ def test_joint_starts_as_the_coarse_matte_and_learns_the_refiner_only(recipe: Re
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
-def test_a_new_refiner_returns_the_coarse_matte(kernel: int) -> None:
+def test_a_new_refiner_returns_the_coarse_matte(kernel: Literal[1, 3]) -> None:
     network = BackgroundMattingV2("mobilenetv2", kernel, selection=Selection("full")).eval()
     assert network.refiner is not None
     begin_as_coarse(network.refiner)
