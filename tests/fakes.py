@@ -120,7 +120,7 @@ class PerfectMatting:
 
     name = "perfect"
     effort = Effort()
-    ladder = (effort,)
+    ladder: tuple[Effort, ...] = (effort,)
     settled = True
 
     def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None):

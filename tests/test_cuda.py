@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from camdaemon.config.schema import Config
 from camdaemon.frames import color, pixels
 from camdaemon.frames.composite import composite
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.frames.transfer import Transfer
-from camdaemon.matting import make_matting
+from camdaemon.matting import MattingSettings, make_matting
 from tests.fakes import FakeSource, RecordingSink, Rig
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
@@ -61,7 +60,7 @@ def test_the_default_network_agrees_with_the_cpu():
     pictures = []
     for device in (torch.device("cuda"), torch.device("cpu")):
         dtype = torch.float16 if device.type == "cuda" else torch.float32
-        matting = make_matting(Config(), device)
+        matting = make_matting("bgmv2", MattingSettings(), device)
         matting.warm_up(SIZE)
         with torch.inference_mode():
             matte = matting(src.to(device, dtype), plate.to(device, dtype), 0)
@@ -71,7 +70,7 @@ def test_the_default_network_agrees_with_the_cpu():
 
 def test_the_network_is_captured_and_replays_what_it_computes(caplog):
     device = torch.device("cuda")
-    matting: Any = make_matting(Config(), device)
+    matting: Any = make_matting("bgmv2", MattingSettings(), device)
     matting.warm_up(SIZE)
     assert len(matting._graphs) == 1
     assert "no CUDA graph" not in caplog.text

@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 import pytest
 
-from camdaemon.backdrop import VIDEOS
 from camdaemon.control import backdrops as module
 from camdaemon.control.backdrops import Gallery
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
+from camdaemon.frames.kinds import VIDEOS
 
 picture.quiet_opencv()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ class Cameras:
                 raise fault
             read(into)
 
-        source.read = read_or_fail
+        setattr(source, "read", read_or_fail)  # noqa: B010
         self._holder.reapply(self._plate)
         self.opened += 1
         return source
@@ -110,12 +111,18 @@ class Storm:
         for number in range(LOSSES):
             opened = self.cameras.opened
             self.cameras.unplug(DeviceError("unplugged; type: true") if number % 4 else ZeroDivisionError("fake bug"))
-            self.rig.run_until(lambda opened=opened: self.cameras.opened > opened, 60)
+            self.rig.run_until(partial(self._opened_since, opened), 60)
             seen = self.captured()
-            self.rig.run_until(lambda seen=seen: self.captured() > seen + 5, 60)
+            self.rig.run_until(partial(self._captured_since, seen + 5), 60)
 
     def captured(self) -> int:
-        return self.rig.metrics.snapshot()["counts"]["captured"]
+        return self.rig.counts()["captured"]
+
+    def _opened_since(self, count: int) -> bool:
+        return self.cameras.opened > count
+
+    def _captured_since(self, count: int) -> bool:
+        return self.captured() > count
 
     def reload(self) -> None:
         for _ in range(RELOADS):

@@ -34,7 +34,7 @@ def frame(rgb) -> HostFrame:
 class Listed:
     """A sink that writes down what happens to it."""
 
-    fmt, size = PixelFormat.I420, SIZE
+    fmt, size, can_reopen, viewers = PixelFormat.I420, SIZE, False, ()
 
     def __init__(self, name, events, live=False, breaks=()):
         self.name, self.live, self._events, self._breaks = name, live, events, breaks

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def _pair(height: int = 96, width: int = 128, of: Of = pixels.unit) -> tuple[Ten
     return of(torch.rand(1, 3, height, width)), of(torch.rand(1, 3, height, width))
 
 
-def _made(weights: str, **refine: object) -> BackgroundMatting:
+def _made(weights: str, **refine: Any) -> BackgroundMatting:
     """In torch, of which there is one everywhere, and whose numbers are the same each time."""
     return BackgroundMatting(weights, Refinement(**refine), CPU, "torch", "float32")
 
