@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def values(knobs: Knobs) -> dict[str, int]:
 
 
 CONFIGS = [
-    Config(source="fake", sink="fake", plate_taking=RULES, fade_s=0.01, hotkeys=False, **changed)
+    Config(source="fake", sink="fake", plate_taking=asdict(RULES), fade_s=0.01, hotkeys=False, **changed)
     for changed in (
         {"backdrop": "color:#00ff00", "max_coverage": 0.9},
         {"backdrop": "color:#0000ff", "max_coverage": 0.8, "edge": 0.5, "mirror": True},
