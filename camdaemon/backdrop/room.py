@@ -63,7 +63,7 @@ class BlurBackdrop:
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture."""
         if self._blurred is None or self._plate is not plate:
-            self._plate, self._blurred = plate, gaussian(plate, self._sigma)
+            self._plate, self._blurred = plate, blur_picture(plate, self._sigma)
         return self._blurred
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ def _parse_sigma(spec: str) -> float:
     return sigma
 
 
-def gaussian(picture: Tensor, sigma: float) -> Tensor:
+def blur_picture(picture: Tensor, sigma: float) -> Tensor:
     """Blur a picture with a Gaussian; its edges are repeated.
 
     A wide blur works on a smaller copy.

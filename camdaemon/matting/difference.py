@@ -25,7 +25,7 @@ from camdaemon.frames import pixels
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
 from camdaemon.matting import MattingSettings
-from camdaemon.matting.effort import Effort, rates_only
+from camdaemon.matting.effort import Effort, vary_rate_only
 
 _LOW, _HIGH, _SHARE = 0.06, 0.20, 0.7  # d of 0..1: below is room; above, and above this share of the contrast, person
 _CORE = 0.10
@@ -44,7 +44,7 @@ def _eroded(x: Tensor, radius: int) -> Tensor:
     return -_dilated(-x, radius)  # beyond the picture nothing is eroded: a body may leave it
 
 
-def keyed(change: Tensor) -> Tensor:
+def key_alpha(change: Tensor) -> Tensor:
     """alpha (B,1,H,W), 0..1, from `change`, frame minus plate (B,3,H,W), -1..1, RGB, H and W multiples of 4."""
     difference = change.abs().amax(1, keepdim=True)
     coarse = F.avg_pool2d(difference, _COARSE)
@@ -64,7 +64,7 @@ class DifferenceMatting:
 
     name = "difference"
     effort = Effort()  # there is only one way to work
-    ladder = rates_only(effort)
+    ladder = vary_rate_only(effort)
     settled = True
 
     @classmethod
@@ -81,7 +81,7 @@ class DifferenceMatting:
             with torch.inference_mode():
                 room = pixels.unit(plate)
                 change = pixels.unit(src) - room
-                alpha = keyed(change)
+                alpha = key_alpha(change)
                 foreground = (room + change / alpha.clamp_min(_LEAST_ALPHA)).clamp(0, 1)
                 sane = bool((alpha.sum(dtype=torch.float32) + foreground.sum(dtype=torch.float32)).isfinite())
         except RuntimeError as exc:

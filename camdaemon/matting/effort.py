@@ -54,11 +54,11 @@ GPU_LADDER = (Effort(272), *LADDER)
 OFFLINE = Effort(368)
 
 
-def ladder_of(device: str) -> tuple[Effort, ...]:
+def choose_ladder(device: str) -> tuple[Effort, ...]:
     """The efforts for live frames on 'cpu' or 'cuda', best first."""
     return LADDER if device == "cpu" else GPU_LADDER
 
 
-def rates_only(best: Effort) -> tuple[Effort, ...]:
+def vary_rate_only(best: Effort) -> tuple[Effort, ...]:
     """The ladder's rates, with the matte of `best`: for mattes that have no settings, or whose user chose them."""
     return tuple(replace(best, every=every) for every in dict.fromkeys(each.every for each in LADDER))

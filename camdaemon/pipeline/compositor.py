@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from camdaemon.backdrop.room import gaussian
+from camdaemon.backdrop.room import blur_picture
 from camdaemon.frames.composite import Appearance, Matte, composite, framed, framed_matte, mixed
 from camdaemon.frames.picture import Upload
 from camdaemon.pipeline.metrics import Metrics
@@ -78,7 +78,7 @@ class Compositor:
             if appearance.blur > 0:
                 sharp = backdrop
                 backdrop = self._derived(
-                    sharp, Appearance(blur=appearance.blur), lambda: gaussian(sharp, appearance.blur)
+                    sharp, Appearance(blur=appearance.blur), lambda: blur_picture(sharp, appearance.blur)
                 )
         with self._metrics.step("composite"):
             return composite(matte, backdrop, appearance.edge)

@@ -167,7 +167,7 @@ class FrameProcessor:
         """Return alpha (1,1,H,W) and the composite (1,3,H,W) of `src` (1,3,H,W), downloaded into `out`."""
         step = self.metrics.step
         with step("plate"):
-            clean, matched = self.engine.matcher.clean(plate), self.engine.matcher.matched(plate, src)
+            clean, matched = self.engine.matcher.upload_clean(plate), self.engine.matcher.match(plate, src)
         with step("matte"):
             matte = self.engine.matting(src, matched, out.seq)
         finished = self.engine.compositor.paint(scene, matte, clean, out.t)

@@ -16,15 +16,19 @@ from camdaemon.frames.card import TAKING, Card
 from camdaemon.frames.job import JobFrame
 from camdaemon.frames.picture import Picture
 
-_BLOCK = 16  # pixels; noise vanishes in a block's mean, a moving hand does not
-_MOVED = 0.06  # a block that changed by 6 % against the rest of the picture has something moving in it
-_MOVED_SHARE = 0.005  # of all blocks: a clock or a screen's corner may change, the median takes it out
-_LIGHT = 0.02  # the whole picture may drift by 2 % between the first and the last frame of a plate
+_BLOCK = 16  # pixels along a side: averages out noise, but not a moving hand
+_MOVED = 0.06  # relative to the whole picture's change; a block that changed by more has something moving in it
+_MOVED_SHARE = 0.005  # of all blocks may move: the median removes a clock's hand or the corner of a screen
+_LIGHT = 0.02  # relative drift of the whole picture between the first and the last frame of a plate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plate:
-    """The photograph of the empty room. rgb: uint8 (H,W,3), host memory, never written to again."""
+    """The photograph of the empty room.
+
+    Attributes:
+        rgb: uint8 (H,W,3), RGB, in host memory; never changed.
+    """
 
     rgb: Picture
 
@@ -45,11 +49,15 @@ class PlateRules:
 
 
 class PlateJob:
-    """Takes a plate from the frames that the worker feeds it (a Job).
+    """Takes a plate from the frames that the worker feeds it; see the protocol `Job`.
 
-    After `countdown` seconds it waits until nothing has moved for `rules.still_s`, then takes the median of
-    `rules.frames` frames: noise goes, and so does what crosses the picture for a moment. Ends with a Plate, or with
-    PlateRefused when the room was not still and well lit for `rules.timeout_s` seconds of frames.
+    After the countdown it waits until nothing has moved for a while, then takes the median of several frames. The
+    median removes noise, and what crosses the picture for a moment. The result is a Plate, or PlateRefused if the room
+    was not still and well lit in time.
+
+    Args:
+        rules: When the room counts as still, and how long to wait for that.
+        countdown: Seconds before the job looks at frames.
     """
 
     def __init__(self, rules: PlateRules, countdown: float) -> None:
@@ -63,36 +71,42 @@ class PlateJob:
         self._frames: list[Tensor] = []
 
     def card(self) -> Card:
-        """Countdown, then 'stay out'."""
+        """Return the card to show: the countdown, then 'stay out'."""
         if self._left > 0:
             return replace(TAKING, hint="please step out of the picture", big=str(math.ceil(self._left)))
         return replace(TAKING, hint=f"stay out of the picture; {self._why}") if self._why else TAKING
 
     def feed(self, look: JobFrame) -> Plate | None:
-        """See Job.feed. Raises PlateRefused."""
+        """See Job.feed.
+
+        Raises:
+            PlateRefused: The room was not still and well lit in time.
+        """
         self._start = look.t if self._start is None else self._start
         self._left = self._start + self._countdown - look.t
         if self._left > 0:
             return None
         small = F.avg_pool2d(pixels.unit(look.src).float(), _BLOCK, ceil_mode=True)
-        self._why = unfit(small) or (moved(self._reference, small) if self._reference is not None else "")
+        self._why = find_bad_light(small)
+        if not self._why and self._reference is not None:
+            self._why = find_movement(self._reference, small)
         self._last_why = self._why or self._last_why
         if self._why or self._reference is None:
             self._reference, self._since, self._frames = small, look.t, []
         elif look.t - self._since >= self._rules.still_s:
             self._frames.append(pixels.as_bytes(look.src)[0].clone())
         if len(self._frames) == self._rules.frames:
-            return Plate(median(self._frames))
+            return Plate(compute_median(self._frames))
         if -self._left > self._rules.timeout_s:
             raise PlateRefused(
                 f"no plate after {self._rules.timeout_s:g} s: {self._last_why or 'too few frames came'}. "
-                "Leave the picture empty and still, then: camdaemon plate --countdown 5"
+                "Leave the picture empty and still. Run: camdaemon plate --countdown 5"
             )
         return None
 
 
-def unfit(small: Tensor) -> str:
-    """Why a picture (1,3,h,w), 0..1, cannot be a plate: nearly black, or blown out; '' when it can."""
+def find_bad_light(small: Tensor) -> str:
+    """Return why a picture, (1,3,h,w), 0..1, is too dark or too bright for a plate; '' if it is not."""
     dark, bright = small.mean(), (small.amin(1) > 0.98).float().mean()
     if dark < 0.04:
         return f"the picture is nearly black (mean {dark:.0%} of full brightness): is the lens covered, is there light?"
@@ -101,8 +115,8 @@ def unfit(small: Tensor) -> str:
     return ""
 
 
-def moved(before: Tensor, now: Tensor) -> str:
-    """What changed between two small pictures (1,3,h,w); '' for nothing but an even, slight change of light."""
+def find_movement(before: Tensor, now: Tensor) -> str:
+    """Return what changed between two pictures, (1,3,h,w), 0..1; '' for at most an even, slight change of light."""
     ratio = torch.log((now.mean(1) + 0.05) / (before.mean(1) + 0.05))[0]
     light = ratio.median()
     if light.abs() > _LIGHT:
@@ -118,7 +132,7 @@ def moved(before: Tensor, now: Tensor) -> str:
     return f"something moves in the {down} {across} ({share:.1%} of the picture)"
 
 
-def median(frames: list[Tensor]) -> Picture:
-    """uint8 (3,H,W) tensors → their median, uint8 (H,W,3) on the host. Row by row, to stay small."""
+def compute_median(frames: list[Tensor]) -> Picture:
+    """Compute the median of frames, uint8 (3,H,W), as uint8 (H,W,3) in host memory; 64 rows at once, to save memory."""
     rows = [torch.stack([f[:, y : y + 64] for f in frames]).median(0).values for y in range(0, frames[0].shape[1], 64)]
     return torch.cat(rows, 1).permute(1, 2, 0).contiguous().cpu().numpy()

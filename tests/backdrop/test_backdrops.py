@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from camdaemon.backdrop import make_backdrop, video
-from camdaemon.backdrop.room import BlurBackdrop, gaussian
+from camdaemon.backdrop.room import BlurBackdrop, blur_picture
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture, pixels
 from camdaemon.frames.frame import Size
@@ -367,7 +367,7 @@ def test_close_may_be_called_on_everything(spec):
 @pytest.mark.parametrize("sigma", [1.0, 3.0, 14.0, 24.0, 80.0, 200.0])
 def test_an_even_picture_stays_as_it_is(sigma, of):
     even = of(torch.tensor([0.2, 0.5, 0.9])[None, :, None, None].expand(1, 3, 72, 128))
-    found = gaussian(even, sigma)
+    found = blur_picture(even, sigma)
     if of is pixels.as_bytes:
         assert torch.equal(found, even)
     assert float((pixels.unit(found) - pixels.unit(even)).abs().max()) < 1e-4
@@ -386,7 +386,7 @@ def test_the_blur_is_opencvs_gaussian(sigma, kind, of):
     given = of(torch.from_numpy(sharp).permute(2, 0, 1)[None])
     sharp = pixels.unit(given)[0].permute(1, 2, 0).contiguous().numpy()
     expected = cv2.GaussianBlur(sharp, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    found = pixels.unit(gaussian(given, sigma))[0].permute(1, 2, 0).numpy()
+    found = pixels.unit(blur_picture(given, sigma))[0].permute(1, 2, 0).numpy()
     rounding = 0.5 if of is pixels.as_bytes else 0.0
     assert np.abs(found - expected).max() * 255 <= 2.5 + rounding
 
@@ -404,7 +404,7 @@ def test_the_blur_is_computed_once_for_each_plate(of):
 @pytest.mark.parametrize("plate", [PLATE, pixels.unit(PLATE), pixels.unit(PLATE).half()], ids=["u8", "f32", "f16"])
 def test_the_blur_leaves_the_plate_and_its_type_alone(plate):
     before = plate.clone()
-    blurred = gaussian(plate, 10.0)
+    blurred = blur_picture(plate, 10.0)
     assert blurred.dtype == plate.dtype
     assert torch.equal(plate, before)
-    assert gaussian(torch.rand(1, 3, 64, 2160), 200.0).shape == (1, 3, 64, 2160)
+    assert blur_picture(torch.rand(1, 3, 64, 2160), 200.0).shape == (1, 3, 64, 2160)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from camdaemon.backdrop import make_backdrop
-from camdaemon.backdrop.room import gaussian
+from camdaemon.backdrop.room import blur_picture
 from camdaemon.frames import pixels
 from camdaemon.frames.composite import Appearance, Crop, Matte, _trimmed_bytes, composite, framed, trimmed
 from camdaemon.frames.frame import Size
@@ -237,13 +237,13 @@ def test_blur_blurs_a_picture_once(monkeypatch):
 
     def counted(picture, sigma):
         calls.append(sigma)
-        return gaussian(picture, sigma)
+        return blur_picture(picture, sigma)
 
-    monkeypatch.setattr(module, "gaussian", counted)
+    monkeypatch.setattr(module, "blur_picture", counted)
     compositor, backdrop, clean = new(), Picture(noise(1)), room()
     scene = Scene(backdrop, appearance=Appearance(blur=5.0))
     for n in range(4):
-        assert torch.equal(compositor.paint(scene, nobody(), clean, n / 30), gaussian(backdrop.tensor, 5.0))
+        assert torch.equal(compositor.paint(scene, nobody(), clean, n / 30), blur_picture(backdrop.tensor, 5.0))
     assert calls == [5.0]
     for n in range(4, 8):  # of two scenes, both framed and blurred, while one fades into the other
         compositor.paint(Scene(backdrop, appearance=Appearance(blur=9.0, mirror=True)), nobody(), clean, n / 30)
@@ -252,7 +252,7 @@ def test_blur_blurs_a_picture_once(monkeypatch):
 
 def test_nothing_is_computed_twice_during_a_fade(monkeypatch):
     calls = []
-    for name, whole in (("gaussian", gaussian), ("framed", framed)):
+    for name, whole in (("blur_picture", blur_picture), ("framed", framed)):
         monkeypatch.setattr(module, name, lambda *of, name=name, whole=whole: calls.append(name) or whole(*of))
     compositor, crop, clean = new(), Crop(0.1, 0.1, 0.8, 0.8), room()
     old = Scene(Picture(noise(1)), appearance=Appearance(blur=5.0, crop=crop))
@@ -260,7 +260,7 @@ def test_nothing_is_computed_twice_during_a_fade(monkeypatch):
     compositor.paint(old, nobody(), clean, 0.0)
     for n in range(1, 12):
         compositor.paint(fresh, nobody(), clean, n / 10)
-    assert sorted(calls) == ["framed", "framed", "gaussian", "gaussian"]
+    assert sorted(calls) == ["blur_picture", "blur_picture", "framed", "framed"]
 
 
 def test_a_new_plate_is_framed_anew():
@@ -311,7 +311,7 @@ def test_the_edge_does_not_change_what_it_is_given(edge):
 def test_where_nobody_is_there_is_exactly_the_backdrop(appearance):
     """Whatever the style: with a matte of zeros, no pixel of the foreground, which is the room here, comes through."""
     backdrop = Picture(noise(1))
-    expected = gaussian(backdrop.tensor, appearance.blur) if appearance.blur else backdrop.tensor
+    expected = blur_picture(backdrop.tensor, appearance.blur) if appearance.blur else backdrop.tensor
     compositor, scene = new(), Scene(backdrop, appearance=appearance, fade_s=0.2)
     for t in (0.0, 0.1):
         assert torch.equal(compositor.paint(scene, nobody(), room(), t), expected)

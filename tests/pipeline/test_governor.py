@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camdaemon.matting.effort import LADDER, Effort, ladder_of, rates_only
+from camdaemon.matting.effort import LADDER, Effort, choose_ladder, vary_rate_only
 from camdaemon.pipeline.governor import Governor
 
 PERIOD = 1 / 30
@@ -78,10 +78,10 @@ def test_every_rung_is_cheaper_than_the_one_before_and_the_first_is_full_effort(
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_the_best_effort_of_every_ladder_is_what_the_matting_begins_with(device):
-    ladder = ladder_of(device)
+    ladder = choose_ladder(device)
     assert ladder[-len(LADDER) :] == LADDER
     assert [each.cost for each in ladder] == sorted({each.cost for each in ladder}, reverse=True)
-    rates = rates_only(ladder[0])
+    rates = vary_rate_only(ladder[0])
     assert rates[0] == ladder[0], "or a GPU's matte would get coarser with its first frame"
     assert {(each.base_side, each.refined) for each in rates} == {(ladder[0].base_side, ladder[0].refined)}
     assert [each.every for each in rates] == sorted({each.every for each in LADDER})

@@ -24,7 +24,7 @@ from camdaemon.matting.bgmv2.cpu import CpuNetwork, NetworkShape
 from camdaemon.matting.bgmv2.cpu_cache import CpuNetworkCache
 from camdaemon.matting.bgmv2.cuda_graph import GraphedStep
 from camdaemon.matting.bgmv2.engines import BaseEngineFactory, BaseSize
-from camdaemon.matting.effort import Effort, ladder_of, rates_only
+from camdaemon.matting.effort import Effort, choose_ladder, vary_rate_only
 from camdaemon.model import (
     BackgroundMattingV2,
     Selection,
@@ -144,10 +144,10 @@ class BackgroundMatting:
     ) -> None:
         network = _load(weights)
         fold_batch_norms(network)
-        self.ladder = ladder_of(on.type)
+        self.ladder = choose_ladder(on.type)
         self.effort = self.ladder[0]
         if refine != Refinement():  # the user has chosen: only the rate is left to the governor
-            self.ladder = rates_only(self.effort)
+            self.ladder = vary_rate_only(self.effort)
         self._on = on
         self._dtype = torch.float16 if on.type == "cuda" else torch.float32
         self._refine = refine

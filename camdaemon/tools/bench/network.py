@@ -39,7 +39,7 @@ def pairs_of(footage: Footage, side: Side) -> list[Pair]:
     matcher = PlateMatcher(transfer.upload_picture, enabled=True)  # of our own: the side's remembers the last frame
     for frame in footage.frames:
         src = transfer.upload(frame).clone()  # the next upload writes over it
-        found.append((src, matcher.matched(footage.plate, src)))
+        found.append((src, matcher.match(footage.plate, src)))
     return found
 
 

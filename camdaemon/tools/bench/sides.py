@@ -21,7 +21,7 @@ from camdaemon.frames.handoff import Pool
 from camdaemon.frames.transfer import choose_device
 from camdaemon.matting import make_matting
 from camdaemon.matting.bgmv2.matting import base_for, selection_for
-from camdaemon.matting.effort import ladder_of
+from camdaemon.matting.effort import choose_ladder
 from camdaemon.model import load_network
 from camdaemon.output.null import NullSink
 from camdaemon.pipeline.preview import LivePreview
@@ -81,7 +81,7 @@ class PlainMatting:
     def __init__(self, config: Config, size: Size, on: torch.device, dtype: torch.dtype) -> None:
         unfolded = load_network(Path(config.weights))
         self.network = PlainNetwork(unfolded).eval().requires_grad_(False).to(on, dtype)
-        settings = (matting_settings(config).refinement, size.height, size.width, ladder_of(on.type)[0])
+        settings = (matting_settings(config).refinement, size.height, size.width, choose_ladder(on.type)[0])
         self.base, self.selection = base_for(*settings), selection_for(*settings)
 
     def __call__(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -113,7 +113,7 @@ class PlainProcessor(FrameProcessor):
             src = self._upload(frame)
         inputs.release(frame)
         with step("plate"):
-            plate = matcher.matched(scene.plate, src)
+            plate = matcher.match(scene.plate, src)
         with step("matte"):
             alpha, foreground, _ = self._matting(src, plate)
         with step("backdrop"):

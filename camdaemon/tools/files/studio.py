@@ -81,7 +81,7 @@ class Studio:
         if self._match:
             matte = self._matte(src, plate, 0)
             self._matcher = self._new_matcher()  # a used one would go but a part of the way to the new gain
-            self._matcher.clean(plate)
+            self._matcher.upload_clean(plate)
             self._matcher.learn(matte.alpha)
         mirrored = None if self._live else self._mirrored(src, plate)
         matte = self._matte(src, plate, 0)
@@ -102,7 +102,7 @@ class Studio:
 
     def clean(self, plate: Plate) -> Tensor:
         """`plate` as a tensor (1,3,H,W), 0..1."""
-        return self._matcher.clean(plate)
+        return self._matcher.upload_clean(plate)
 
     def maps(self) -> tuple[Picture, Picture]:
         """(error, refined) of the last picture, uint8 (H,W): the predicted error enlarged, 0..255; 255 = refined.
@@ -121,13 +121,13 @@ class Studio:
         return from_tensor(error), from_tensor(refined)
 
     def _matte(self, src: Tensor, plate: Plate, seq: int) -> Matte:
-        matte = self.matting(src, self._matcher.matched(plate, src), seq)
+        matte = self.matting(src, self._matcher.match(plate, src), seq)
         check(matte, matte.foreground, seq, 1.0)
         return matte
 
     def _mirrored(self, src: Tensor, plate: Plate) -> Matte:
         """The matte of the mirrored picture, mirrored back; in memory of its own."""
-        seen = self.matting(src.flip(3), self._matcher.matched(plate, src).flip(3), 0)
+        seen = self.matting(src.flip(3), self._matcher.match(plate, src).flip(3), 0)
         return replace(seen, alpha=seen.alpha.flip(3), foreground=seen.foreground.flip(3))
 
     def _new_matcher(self) -> PlateMatcher:
