@@ -1,4 +1,4 @@
-"""What is matted: a clip or the pattern from its sixth second on, when somebody is there, and the plate to it."""
+"""What is matted: a clip from its sixth second on, when somebody is there, and the plate to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from camdaemon.capture import Source, open_source
-from camdaemon.capture.pattern import PatternSource
 from camdaemon.config.schema import Config
 from camdaemon.frames import color, picture
 from camdaemon.frames.frame import HostFrame, Size
@@ -52,10 +51,7 @@ def load(config: Config, different: int = _DIFFERENT) -> Footage:
         about = f"{Path(source.name).name}, {source.size} at {source.fps:g} fps, plate: {whose}"
 
     def opened() -> Source:
-        # The pattern takes a second to build, and closing it closes nothing: one serves every run.
-        fresh = source
-        if not isinstance(source, PatternSource):
-            fresh = open_source(config.source, config.size, config.fps, loop=True, paced=False)
+        fresh = open_source(config.source, config.size, config.fps, loop=True, paced=False)
         _skip(fresh)
         return fresh
 
@@ -70,9 +66,6 @@ def load(config: Config, different: int = _DIFFERENT) -> Footage:
 def _skip(source: Source) -> None:
     """Go on to the sixth second; where there is no such, the clip has begun anew."""
     count = round(_SKIPPED_S * source.fps)
-    if isinstance(source, PatternSource):  # every picture by itself: the ones before need not be drawn
-        source.index = count
-        return
     unseen = HostFrame.empty(source.fmt, source.size)
     for _ in range(count):
         source.read(unseen)
@@ -80,8 +73,6 @@ def _skip(source: Source) -> None:
 
 def _plate(spec: str, source: Source, first: HostFrame) -> tuple[Picture, str]:
     """Of the source's size, and whose it is."""
-    if isinstance(source, PatternSource):
-        return source.truth(0).plate, "its own"
     beside = Path(spec).with_name(f"{Path(spec).stem}-plate.png")
     if not beside.is_file():
         return color.host_to_rgb(first.data, first.fmt), "its first frame"

@@ -1,6 +1,6 @@
 """The pictures in docs/panel.md: `python tests/control/panel/screenshots.py docs` (needs playwright and chromium).
 
-Everything in them is drawn here or by camdaemon.capture.pattern, whose true alpha stands in for the matting's.
+Everything in them is drawn here or by tests.pattern, whose true alpha stands in for the matting's.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from camdaemon.capture.pattern import PatternSource
 from camdaemon.control import api
 from camdaemon.control.panel import PanelServer
 from camdaemon.frames.frame import Size
 from tests.control.panel.fake_daemon import FakeDaemon, gradient, jpeg
+from tests.pattern.scene import Scene
 
 SIZE = Size(640, 360)
 MOMENT = 190  # the pattern's frame in the pictures, at 30 fps
@@ -92,7 +92,7 @@ class Film(FakeDaemon):
         self.files = {name: jpeg(cv2.resize(rgb, (320, 180))) for name, rgb in self.rooms.items()}
         self.state |= {"backdrop": "/backdrops/library.jpg", "edge": 0.1, "scene": "work", "matting": "bgmv2"}
         self.state["scenes"] = ["work", "evening", "talk"]
-        self._truth = PatternSource(SIZE, 30, loop=True, paced=False).truth(MOMENT)
+        self._truth = Scene(SIZE, 30).truth(MOMENT)
         self._ticks = 0
 
     def picture(self, view: str, number: int) -> np.ndarray:

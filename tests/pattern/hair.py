@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from camdaemon.capture.pattern.paint import Bytes, Floats, Paper, curve, onto
+from tests.pattern.paint import Bytes, Floats, Paper, curve, onto
 
 _STEPS, _FINE = 34, 136  # points of a strand, and of the guide that they are taken from
 _STRANDS = 15  # in a lock

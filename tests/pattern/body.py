@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from camdaemon.capture.pattern.head import SKIN, SKIN_WRAP
-from camdaemon.capture.pattern.paint import (
+from tests.pattern.head import SKIN, SKIN_WRAP
+from tests.pattern.paint import (
     Bytes,
     Colour,
     Floats,

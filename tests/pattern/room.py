@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from camdaemon.capture.pattern.paint import Bytes, Colour, Floats, Line, Paper, bump, curve, display, linear, shifted
+from tests.pattern.paint import Bytes, Colour, Floats, Line, Paper, bump, curve, display, linear, shifted
 
 _WALL: Colour = (172, 184, 172)
 _OAK: Colour = (158, 112, 72)

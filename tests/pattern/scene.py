@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camdaemon.capture.pattern.body import forearm, torso
-from camdaemon.capture.pattern.head import head
-from camdaemon.capture.pattern.paint import Bytes, Floats, Paper, Sprite, onto
-from camdaemon.capture.pattern.pose import SECONDS, Pose, gains, pose
-from camdaemon.capture.pattern.room import room
 from camdaemon.frames.frame import Size
+from tests.pattern.body import forearm, torso
+from tests.pattern.head import head
+from tests.pattern.paint import Bytes, Floats, Paper, Sprite, onto
+from tests.pattern.pose import SECONDS, Pose, gains, pose
+from tests.pattern.room import room
 
 Matrix = NDArray[np.float64]  # (3,3), from one plane's coordinates to another's
 

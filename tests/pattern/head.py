@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from camdaemon.capture.pattern.hair import hair
-from camdaemon.capture.pattern.paint import (
+from tests.pattern.hair import hair
+from tests.pattern.paint import (
     Bytes,
     Colour,
     Floats,
