@@ -67,7 +67,7 @@ def test_the_plate_beside_a_clip_is_taken_and_fitted(clip):
     assert footage.plate.rgb.shape == (64, 64, 3)
     assert footage.plate.rgb.min() == 200
     picture.write(clip.with_name("clip-plate.png"), np.full((144, 144, 3), 200, np.uint8))
-    with pytest.raises(ConfigError, match=r"is 144x144, the clip 128x72.*--source pattern"):
+    with pytest.raises(ConfigError, match=r"144x144.*128x72.*--source pattern"):
         load(Config(source=str(clip)))
 
 
