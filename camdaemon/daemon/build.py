@@ -19,7 +19,7 @@ from camdaemon.control.scenes import appearance_of
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Size
-from camdaemon.frames.transfer import Transfer, choose_device, give_memory_back
+from camdaemon.frames.transfer import Transfer, choose_device, release_memory
 from camdaemon.linux.threads import run_in_thread
 from camdaemon.matting import Matting, MattingSettings, Refinement, make_matting
 from camdaemon.output import Sink, open_sink
@@ -144,7 +144,7 @@ class Engines:
             log.warning("engine failed: rebuilding it on %s", name)
             try:
                 device = choose_device(name)
-                give_memory_back(device)
+                release_memory(device)
                 return self._make(device, make_matting(self.config.matting, matting_settings(self.config), device))
             except (CamdaemonError, RuntimeError) as exc:
                 log.warning("engine not rebuilt on %s: %s", name, exc)

@@ -1,4 +1,4 @@
-"""The privacy card: what viewers see whenever there is no safe composite. Drawn on the host, needs no accelerator."""
+"""The privacy card: what viewers see whenever there is no safe composite. Drawn on the host, without accelerator."""
 
 from __future__ import annotations
 
@@ -20,15 +20,12 @@ _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is on a card. ASCII only: `title` says what is, `hint` (of one line or more) what to do, `big` counts down.
+    """What a card says, in ASCII."""
 
-    leaving: somebody who steps out of the picture is drawn, instead of a camera that is off.
-    """
-
-    title: str
-    hint: str = ""
-    big: str = ""
-    leaving: bool = False
+    title: str  # what is going on
+    hint: str = ""  # what to do, in one line or more
+    big: str = ""  # counts down
+    leaving: bool = False  # the symbol: a person who steps out of the picture, instead of a camera that is off
 
 
 STARTING = Card("Starting", "one moment")
@@ -42,7 +39,11 @@ TAKING = Card("Photographing the empty room", "hold on")
 
 
 def no_plate(how: str) -> Card:
-    """The first card that most people see. how: the key to press or the command to type, in a few words."""
+    """Make the card that asks for a plate, the first one that most people see.
+
+    Args:
+        how: The key to press or the command to type, in a few words.
+    """
     return Card(_ROOM_FIRST, f"To begin, {how}\nthen step out of the picture until the countdown is over", leaving=True)
 
 
@@ -50,7 +51,7 @@ NO_PLATE = no_plate("type: camdaemon plate")
 
 
 def draw(card: Card, size: Size) -> Picture:
-    """`card` as uint8 (H,W,3) RGB. Sizes follow the shorter side, so that it looks the same at any resolution."""
+    """Draw `card` as uint8 (H,W,3) RGB. Sizes follow the shorter side, so that it looks the same at any resolution."""
     ramp = np.linspace(0, 1, size.height)[:, None, None]
     rgb = np.ascontiguousarray(
         np.broadcast_to(np.array(_TOP) * (1 - ramp) + np.array(_BOTTOM) * ramp, (size.height, size.width, 3)), np.uint8
@@ -69,7 +70,7 @@ def draw(card: Card, size: Size) -> Picture:
 
 
 def _write(rgb: Picture, text: str, y: float, scale: float, ink: tuple[int, int, int]) -> None:
-    """`text` centred about row `y`, made smaller where it would not fit into 90 % of the width."""
+    """Write `text` centred about row `y`, smaller where it would not fit into 90 % of the width."""
     if not text:
         return
     while True:  # in steps, since a font has sizes of whole pixels
@@ -78,14 +79,14 @@ def _write(rgb: Picture, text: str, y: float, scale: float, ink: tuple[int, int,
         if width <= 0.9 * rgb.shape[1]:
             break
         if scale < 0.02:
-            return  # nobody could read it
+            return  # too small to be read
         scale *= 0.95
     at = (round((rgb.shape[1] - width) / 2), round(y + height / 2))
     cv2.putText(rgb, text, at, _FONT, scale, ink, thick, cv2.LINE_AA)
 
 
 def _draw_camera(rgb: Picture, centre: tuple[float, float], unit: float) -> None:
-    """A small camera, crossed out."""
+    """Draw a small camera, crossed out."""
     x, y = centre
 
     def at(dx: float, dy: float) -> tuple[int, int]:
@@ -100,7 +101,7 @@ def _draw_camera(rgb: Picture, centre: tuple[float, float], unit: float) -> None
 
 
 def _draw_leaving(rgb: Picture, centre: tuple[float, float], unit: float) -> None:
-    """A picture's frame, and somebody who has just stepped out of it to the right."""
+    """Draw a picture frame, and a person who has just stepped out of it to the right."""
     x, y = centre
 
     def at(dx: float, dy: float) -> tuple[int, int]:
@@ -114,7 +115,12 @@ def _draw_leaving(rgb: Picture, centre: tuple[float, float], unit: float) -> Non
 
 
 class CardCache:
-    """Deals cards for one sink. Any thread; never touches the accelerator."""
+    """Cards in the format of one sink, each drawn once. Any thread; never touches the accelerator.
+
+    Args:
+        fmt: Pixel format of the sink.
+        size: Of the frames that cards are copied into.
+    """
 
     def __init__(self, fmt: PixelFormat, size: Size) -> None:
         self._fmt, self._size = fmt, size
@@ -122,10 +128,10 @@ class CardCache:
         self._drawn: dict[Card, NDArray[np.uint8]] = {}
 
     def copy_to(self, card: Card, into: HostFrame) -> None:
-        """Copy `card` into `into` (the sink's format and size) and mark it as a card; seq and t stay."""
+        """Copy `card` into the frame `into` and mark it as a card; its `seq` and `t` stay."""
         with self._lock:
             if card not in self._drawn:
-                if len(self._drawn) >= 16:  # messages with figures in them come and go
+                if len(self._drawn) >= 16:  # countdowns and figures: each makes a card of its own
                     self._drawn.clear()
                 picture = np.empty(self._fmt.shape(self._size), np.uint8)
                 color.rgb_to_host(draw(card, self._size), self._fmt, picture)

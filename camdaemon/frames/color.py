@@ -1,8 +1,8 @@
-"""Every colour conversion there is, on the host (OpenCV) and on a device (torch).
+"""All colour conversions, on the host (OpenCV) and on a device (torch).
 
-YUV means BT.601, limited range (Y 16..235, U and V 16..240), which is what webcams send and what browsers, Zoom and
-OBS assume of a v4l2loopback camera. RGB is gamma-encoded as it comes. Subsampled chroma is the mean of its 2×2 pixels
-on the way out, and repeated on the way in.
+YUV means BT.601, limited range (Y 16..235, U and V 16..240): what webcams send, and what browsers, Zoom and OBS assume
+of a v4l2loopback camera. RGB is gamma-encoded, as it comes. Subsampled chroma is the mean of its 2×2 pixels on the way
+out, and repeated on the way in.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from torch.nn import functional as F
 from camdaemon.frames.frame import PixelFormat
 
 # ITU-R BT.601: rows Y, U, V of 0..1 RGB, in steps of the limited range; offsets 16, 128, 128.
-_TO_YUV = ((65.481, 128.553, 24.966), (-37.797, -74.203, 112.0), (112.0, -93.786, -18.214))
-_OFFSET = (16.0, 128.0, 128.0)
+TO_YUV = ((65.481, 128.553, 24.966), (-37.797, -74.203, 112.0), (112.0, -93.786, -18.214))
+OFFSET = (16.0, 128.0, 128.0)
 
-# Of 0..255 RGB. Three rows, since OpenCV takes a tenth of the time to make three channels of three than two of three.
-_TO_CHROMA = np.array([*([*(part / 255 for part in row), 128.0] for row in _TO_YUV[1:]), [0.0] * 4])
+# Of 0..255 RGB. Three rows, since OpenCV makes three channels of three in a tenth of the time of two of three.
+_TO_CHROMA = np.array([*([*(part / 255 for part in row), 128.0] for row in TO_YUV[1:]), [0.0] * 4])
 
 _HOST_TO_RGB = {
     PixelFormat.BGR: cv2.COLOR_BGR2RGB,
@@ -32,14 +32,18 @@ _HOST_TO_RGB = {
 
 
 def host_to_rgb(data: NDArray[np.uint8], fmt: PixelFormat) -> NDArray[np.uint8]:
-    """uint8 of `fmt` → uint8 (H,W,3) RGB. Returns `data` itself where it is RGB already."""
+    """Convert uint8 of `fmt` to uint8 (H,W,3) RGB; `data` itself if it is RGB already."""
     if fmt is PixelFormat.RGB:
         return data
     return np.asarray(cv2.cvtColor(data, _HOST_TO_RGB[fmt]), np.uint8)
 
 
 def rgb_to_host(rgb: NDArray[np.uint8], fmt: PixelFormat, out: NDArray[np.uint8]) -> None:
-    """uint8 (H,W,3) RGB → `out`, uint8 shaped as `fmt` asks. Sinks take RGB, BGR and I420."""
+    """Convert uint8 (H,W,3) RGB into `out`, uint8 of the shape of `fmt`.
+
+    Raises:
+        NotImplementedError: `fmt` is not RGB, BGR or I420, which are all that sinks take.
+    """
     match fmt:
         case PixelFormat.RGB:
             out[:] = rgb
@@ -56,7 +60,7 @@ def rgb_to_host(rgb: NDArray[np.uint8], fmt: PixelFormat, out: NDArray[np.uint8]
 
 
 def device_to_rgb(data: Tensor, fmt: PixelFormat, dtype: torch.dtype) -> Tensor:
-    """uint8 tensor of `fmt`, shaped as its host array → (1,3,H,W) of `dtype`, RGB, 0..1, on the same device."""
+    """Convert a uint8 tensor, shaped as the host array of `fmt`, to (1,3,H,W) of `dtype`, RGB, 0..1, same device."""
     match fmt:
         case PixelFormat.RGB | PixelFormat.BGR:
             rgb = data.flip(2) if fmt is PixelFormat.BGR else data
@@ -73,27 +77,31 @@ def device_to_rgb(data: Tensor, fmt: PixelFormat, dtype: torch.dtype) -> Tensor:
             luma, chroma = data[:height], data[height:].reshape(2, height // 2, width // 2).permute(1, 2, 0)
     chroma = chroma.repeat_interleave(width // chroma.shape[1], 1).repeat_interleave(height // chroma.shape[0], 0)
     yuv = torch.cat((luma[None], chroma.permute(2, 0, 1))).float()
-    matrix = torch.linalg.inv(torch.tensor(_TO_YUV)).to(data.device)
-    rgb = torch.einsum("ij,jhw->ihw", matrix, yuv - torch.tensor(_OFFSET, device=data.device)[:, None, None])
+    matrix = torch.linalg.inv(torch.tensor(TO_YUV)).to(data.device)
+    rgb = torch.einsum("ij,jhw->ihw", matrix, yuv - torch.tensor(OFFSET, device=data.device)[:, None, None])
     return rgb.clamp(0, 1)[None].to(dtype)
 
 
 def device_from_rgb(rgb: Tensor, fmt: PixelFormat) -> Tensor:
-    """(1,3,H,W), RGB, 0..1 → uint8 tensor shaped as `fmt`'s host array, on the same device."""
+    """Convert (1,3,H,W), RGB, 0..1, to a uint8 tensor shaped as the host array of `fmt`, on the same device.
+
+    Raises:
+        NotImplementedError: `fmt` is not RGB, BGR or I420, which are all that sinks take.
+    """
     match fmt:
         case PixelFormat.RGB | PixelFormat.BGR:
-            pixels = _rounded(rgb[0].permute(1, 2, 0) * 255)
+            pixels = _round(rgb[0].permute(1, 2, 0) * 255)
             return (pixels.flip(2) if fmt is PixelFormat.BGR else pixels).contiguous()
         case PixelFormat.I420:
-            matrix = torch.tensor(_TO_YUV, device=rgb.device)
+            matrix = torch.tensor(TO_YUV, device=rgb.device)
             picture = rgb.float()
-            luma = torch.einsum("j,jhw->hw", matrix[0], picture[0]) + _OFFSET[0]
+            luma = torch.einsum("j,jhw->hw", matrix[0], picture[0]) + OFFSET[0]
             small = F.avg_pool2d(picture, 2)[0]
-            chroma = torch.einsum("ij,jhw->ihw", matrix[1:], small) + _OFFSET[1]
-            return torch.cat((_rounded(luma), _rounded(chroma).reshape(-1, luma.shape[1])))
+            chroma = torch.einsum("ij,jhw->ihw", matrix[1:], small) + OFFSET[1]
+            return torch.cat((_round(luma), _round(chroma).reshape(-1, luma.shape[1])))
         case _:
             raise NotImplementedError(f"no sink takes {fmt}")
 
 
-def _rounded(values: Tensor) -> Tensor:
+def _round(values: Tensor) -> Tensor:
     return (values + 0.5).clamp(0, 255).to(torch.uint8)

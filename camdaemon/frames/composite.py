@@ -1,4 +1,4 @@
-"""The last arithmetic before viewers: pure functions of tensors, any device."""
+"""Mattes and the arithmetic after them: framing, composite, check. Pure functions of tensors on any device."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from camdaemon.frames import fused, pixels
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matte:
-    """The person in one frame.
+    """The person in one frame. Bytes or floats (see `pixels`), on the device of the frame.
 
-    alpha: (1,1,H,W), most = person.   foreground: (1,3,H,W), RGB, the person's own colours, true where alpha > 0.
-    seq: the frame they were computed from.   Levels (bytes or floats, see `levels`) and device as the frame's.
+    Attributes:
+        alpha: (1,1,H,W), the maximum where the person is.
+        foreground: (1,3,H,W), RGB: the person's own colours, which hold where alpha is above 0.
+        seq: Of the frame that both were computed from.
     """
 
     alpha: Tensor
@@ -31,7 +33,7 @@ class Matte:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """The part of the camera's picture that fills the frame, in shares of its width and height, all 0..1."""
+    """The part of the camera's picture that fills the frame, in fractions of its width and height, 0..1."""
 
     left: float = 0.0
     top: float = 0.0
@@ -39,7 +41,7 @@ class Crop:
     height: float = 1.0
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """(x, y, w, h) in pixels of a picture of width × height, at least one pixel, inside it."""
+        """Return (x, y, w, h) in pixels of a picture of width × height: inside of it, at least one pixel."""
         x, y = min(width - 1, round(self.left * width)), min(height - 1, round(self.top * height))
         w, h = max(1, round(self.width * width)), max(1, round(self.height * height))
         return x, y, min(w, width - x), min(h, height - y)
@@ -47,91 +49,101 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """edge: −1 (wider) to 1 (tighter) matte.   blur: of the backdrop, sigma in pixels, 0: none.
+    """How the person and the backdrop are shown."""
 
-    mirror: the person (and a backdrop made of the room), not the backdrop's writing.   crop: None is the whole picture.
-    """
-
-    edge: float = 0.0
-    blur: float = 0.0
-    mirror: bool = False
-    crop: Crop | None = None
+    edge: float = 0.0  # of the matte: -1 (wider) to 1 (tighter)
+    blur: float = 0.0  # of the backdrop: sigma in pixels; 0: none
+    mirror: bool = False  # the person, and a backdrop made of the room; not the writing of a backdrop
+    crop: Crop | None = None  # None: the whole picture
 
 
 Bytes = NDArray[np.uint8]
 
-_LEAST = 0.02  # below this a network's alpha is its own noise; shown, it would be a faint print of the room
-_FEW = 12  # of so many pixels one may be between solid and nothing; with more, looking them up takes longer than rows
-_ROWS = 16  # at a time, so that what is between stays in the processor's cache
+_NOISE = 0.02  # alpha below this is noise of the network; shown, it would be a faint print of the room
+_SPARSE = 12  # partly transparent pixels are looked up one by one if at most one in so many is; else row by row
+_ROWS = 16  # at a time, so that intermediate results stay in the processor's cache
 _PIXEL = np.dtype((np.void, 3))
-_MOST_EDGE = 1 / 240  # of the height: how far the edge moves inwards at its tightest, 3 pixels of 720
+_MAX_EDGE = 1 / 240  # of the height: how far the edge moves inwards at its tightest, 3 pixels of 720
 
 
 def composite(matte: Matte, backdrop: Tensor, edge: float = 0.0) -> Tensor:
-    """C = αF + (1 − α)B (Lin et al. 2021, eq. of §3): matte over `backdrop` (1,3,H,W) → (1,3,H,W), in its `levels`.
+    """Composite a matte over a backdrop: C = αF + (1 - α)B (Lin et al. 2021, equation of §3).
 
-    F is the predicted foreground, never the camera's pixels, so that no fringe of the room comes along. Alpha is
-    stretched so that its outermost 2 % become exactly 0 and 1, and `edge` (see `trimmed`) moves its contour.
+    F is the predicted foreground, never the camera's pixels, so no fringe of the room comes along. Alpha is stretched
+    so that its outermost 2 % become exactly 0 and 1.
+
+    Args:
+        matte: Of this frame.
+        backdrop: (1,3,H,W).
+        edge: Moves the contour of alpha, see `trim`; -1..1.
+
+    Returns:
+        (1,3,H,W), bytes or floats as `backdrop`.
     """
-    if fused.usable(backdrop.device):
-        return fused.over(_moved(matte.alpha, edge), matte.foreground, backdrop, *_kept(edge))
+    if fused.is_usable(backdrop.device):
+        return fused.blend(_move_contour(matte.alpha, edge), matte.foreground, backdrop, *limits_of(edge))
     if backdrop.is_floating_point():
-        return torch.lerp(backdrop, matte.foreground, trimmed(matte.alpha, edge))
+        return torch.lerp(backdrop, matte.foreground, trim(matte.alpha, edge))
     alpha, colours = (pixels.array(pixels.as_bytes(part)) for part in (matte.alpha, matte.foreground))
-    return _over(pixels.array(backdrop), colours, _trimmed_bytes(alpha, edge))
+    return composite_bytes(pixels.array(backdrop), colours, trim_bytes(alpha, edge))
 
 
-def mixed(below: Tensor, above: Tensor, share: float) -> Tensor:
-    """`share` (0..1) of the picture `above`, the rest of `below`."""
+def mix(below: Tensor, above: Tensor, share: float) -> Tensor:
+    """Mix two pictures (1,3,H,W): `share` (0..1) of `above`, the rest of `below`."""
     if below.is_floating_point():
         return torch.lerp(below, above, share)
     return pixels.tensor(_bytes(cv2.addWeighted(pixels.array(above), share, pixels.array(below), 1 - share, 0)))
 
 
-def _over(backdrop: Bytes, foreground: Bytes, alpha: Bytes) -> Tensor:
-    """(H,W,3) twice and (H,W). Where the person is solid their colours are copied; what is between is mostly a contour,
-    and looked up pixel by pixel. There is arithmetic for that alone."""
+def composite_bytes(backdrop: Bytes, foreground: Bytes, alpha: Bytes) -> Tensor:
+    """Composite (H,W,3) over (H,W,3) by (H,W).
+
+    Where the person is solid, the foreground is copied. Partly transparent pixels are mostly a contour; only they are
+    looked up and computed.
+    """
     out = backdrop.copy()
     between = _bytes(cv2.inRange(alpha, 1, 254))
-    if cv2.countNonZero(between) * _FEW > between.size:
-        _over_rows(out, foreground, alpha)
+    if cv2.countNonZero(between) * _SPARSE > between.size:
+        _composite_rows(out, foreground, alpha)
         return pixels.tensor(out)
     cv2.copyTo(foreground, cv2.inRange(alpha, 255, 255), out)
     at = np.flatnonzero((between & 1).view(bool))
     if len(at):
         near, far = (part.reshape(-1, 3).take(at, 0).reshape(1, -1) for part in (foreground, backdrop))
         share = _bytes(cv2.merge([alpha.reshape(1, -1)[:, at]] * 3)).reshape(1, -1)
-        out.view(_PIXEL).reshape(-1)[at] = _blended(near, far, share).view(_PIXEL)[0]
+        out.view(_PIXEL).reshape(-1)[at] = _blend(near, far, share).view(_PIXEL)[0]
     return pixels.tensor(out)
 
 
-def _over_rows(out: Bytes, foreground: Bytes, alpha: Bytes) -> None:
-    """The same for a wide blur, in place over the backdrop `out`: all of the rectangle that holds the person, some rows
-    at a time."""
+def _composite_rows(out: Bytes, foreground: Bytes, alpha: Bytes) -> None:
+    """Composite a matte with a wide soft rim, in place over the backdrop `out`.
+
+    All of the rectangle that holds the person is computed, some rows at a time.
+    """
     left, top, width, height = cv2.boundingRect(alpha)
     for y in range(top, top + height, _ROWS):
         there = (slice(y, min(y + _ROWS, top + height)), slice(left, left + width))
-        out[there] = _blended(foreground[there], out[there], _bytes(cv2.merge([alpha[there]] * 3)))
+        out[there] = _blend(foreground[there], out[there], _bytes(cv2.merge([alpha[there]] * 3)))
 
 
-def _blended(near: Bytes, far: Bytes, share: Bytes) -> Bytes:
-    """`share` (0..255) of `near`, the rest of `far`; three bytes of one shape. Rounded once."""
+def _blend(near: Bytes, far: Bytes, share: Bytes) -> Bytes:
+    """Mix two byte arrays by a third of the same shape: `share` (0..255) of `near`, the rest of `far`. Rounded once."""
     both = np.multiply(near, share, dtype=np.uint16)  # 255·255 at most, together too
     both += np.multiply(far, cv2.bitwise_not(share), dtype=np.uint16)
     return _bytes(cv2.convertScaleAbs(both, alpha=1 / 255))
 
 
-def trimmed(alpha: Tensor, edge: float) -> Tensor:
-    """(1,1,H,W), floats 0..1 → the same, its contour moved inwards (edge up to 1) or its rim made fuller (down to −1).
+def trim(alpha: Tensor, edge: float) -> Tensor:
+    """Move the contour of alpha (1,1,H,W), floats 0..1, inwards (edge up to 1), or make its rim fuller (down to -1).
 
-    It never grows beyond where alpha is above 0.02: the foreground's colours out there may be the room's.
+    It never grows beyond where alpha is above 0.02, because the foreground's colours out there may be the room's.
     """
-    low, high = _kept(edge)
-    return (_moved(alpha, edge) - low).mul_(1 / (high - low)).clamp_(0, 1)
+    low, high = limits_of(edge)
+    return (_move_contour(alpha, edge) - low).mul_(1 / (high - low)).clamp_(0, 1)
 
 
-def _moved(alpha: Tensor, edge: float) -> Tensor:
-    """`alpha`, floats, with the contour where a tighter edge has it."""
+def _move_contour(alpha: Tensor, edge: float) -> Tensor:
+    """Move the contour of `alpha`, floats, to where a tighter edge has it."""
     if edge <= 0:
         return alpha
     reach = _reach(edge, alpha.shape[2])
@@ -139,32 +151,32 @@ def _moved(alpha: Tensor, edge: float) -> Tensor:
     return torch.minimum(alpha, 2 * near - 1)  # 1/2 at a straight contour, 1 at `reach` inside of it
 
 
-def _trimmed_bytes(alpha: Bytes, edge: float) -> Bytes:
-    """`trimmed` for bytes (H,W)."""
-    low, high = _kept(edge)
+def trim_bytes(alpha: Bytes, edge: float) -> Bytes:
+    """Do what `trim` does, for bytes (H,W)."""
+    low, high = limits_of(edge)
     if edge > 0:
         side = 2 * _reach(edge, alpha.shape[0]) + 1
         near = cv2.blur(alpha, (side, side), borderType=cv2.BORDER_REPLICATE)
         alpha = _bytes(cv2.min(alpha, cv2.subtract(near, cv2.bitwise_not(near))))  # 2·near − 1 is near − (1 − near)
-    return _bytes(cv2.addWeighted(alpha, 1 / (high - low), alpha, 0, -255 * low / (high - low)))  # held to 0..255
+    return _bytes(cv2.addWeighted(alpha, 1 / (high - low), alpha, 0, -255 * low / (high - low)))  # saturates at 0..255
 
 
-def _kept(edge: float) -> tuple[float, float]:
-    """What of alpha becomes 0, and from where on it becomes 1."""
-    return _LEAST + 0.3 * max(edge, 0.0), 1 - _LEAST - 0.6 * max(-edge, 0.0)
+def limits_of(edge: float) -> tuple[float, float]:
+    """Return the alpha up to which it becomes 0, and from which on it becomes 1."""
+    return _NOISE + 0.3 * max(edge, 0.0), 1 - _NOISE - 0.6 * max(-edge, 0.0)
 
 
 def _reach(edge: float, height: int) -> int:
-    """How far a contour moves inwards, in pixels."""
-    return max(1, round(edge * _MOST_EDGE * height))
+    """Return how far a contour moves inwards, in pixels."""
+    return max(1, round(edge * _MAX_EDGE * height))
 
 
 def _bytes(found: object) -> Bytes:
     return np.asarray(found, np.uint8)
 
 
-def framed(picture: Tensor, appearance: Appearance) -> Tensor:
-    """(1,C,H,W) → the same shape: its crop enlarged to fill the frame, then mirrored, as `style` says."""
+def apply_framing(picture: Tensor, appearance: Appearance) -> Tensor:
+    """Crop and mirror (1,C,H,W) as `appearance` says; the crop is enlarged to the same shape."""
     height, width = picture.shape[-2:]
     if appearance.crop is not None:
         x, y, w, h = appearance.crop.box(width, height)
@@ -172,30 +184,37 @@ def framed(picture: Tensor, appearance: Appearance) -> Tensor:
     return picture.flip(3) if appearance.mirror else picture
 
 
-def framed_matte(matte: Matte, appearance: Appearance) -> Matte:
-    """`matte`, framed as `style` says.
+def apply_framing_to_matte(matte: Matte, appearance: Appearance) -> Matte:
+    """Crop and mirror a matte as `appearance` says.
 
-    An enlarged contour mixes colours from beside the person in, which may be the room's: so each counts by its alpha.
+    Enlarging a contour mixes in colours from next to the person, which may be the room's, so each is weighted by alpha.
     """
-    alpha = framed(matte.alpha, appearance)
+    alpha = apply_framing(matte.alpha, appearance)
     if appearance.crop is None:
-        return Matte(alpha, framed(matte.foreground, appearance), matte.seq)
-    weighed = framed(pixels.unit(matte.foreground) * pixels.unit(matte.alpha), appearance)
-    colours = (weighed / pixels.unit(alpha).clamp(min=_LEAST)).clamp_(0, 1)
+        return Matte(alpha, apply_framing(matte.foreground, appearance), matte.seq)
+    weighted = apply_framing(pixels.unit(matte.foreground) * pixels.unit(matte.alpha), appearance)
+    colours = (weighted / pixels.unit(alpha).clamp(min=_NOISE)).clamp_(0, 1)
     return Matte(alpha, pixels.like(colours, matte.foreground), matte.seq)
 
 
 def check(matte: Matte, finished: Tensor, seq: int, max_coverage: float) -> None:
-    """Raise MattingError unless `finished` (1,3,H,W) may be shown for frame `seq` (law 4).
+    """Refuse a composite that may not be shown. It fails closed.
 
-    Refused: a matte of another frame, NaN or infinity anywhere, and a matte that covers more of the picture than a
-    person does: that is a camera that moved or a light that went on, and the "person" would be the room.
+    Args:
+        matte: That the composite was made with.
+        finished: The composite, (1,3,H,W).
+        seq: Of the frame that it is to be shown for.
+        max_coverage: The largest share of the picture, 0..1, that may be the person.
+
+    Raises:
+        MattingError: The matte is of another frame; or there is NaN or infinity anywhere; or the matte covers more of
+            the picture than a person does, because the camera moved or a light went on, and the "person" is the room.
     """
     if matte.seq != seq:
         raise MattingError(
             f"the matte is of frame {matte.seq}, the picture of frame {seq}; restart with: camdaemon run"
         )
-    # Bytes are finite, and no longer show that what they were made of was not.
+    # Bytes are always finite, even if made of NaN: then look at the foreground, which may still be floats.
     doubtful = finished if finished.is_floating_point() else matte.foreground
     parts = (matte.alpha, doubtful) if doubtful.is_floating_point() else (matte.alpha,)
     sums = torch.stack([pixels.mean(part) for part in parts]).tolist()

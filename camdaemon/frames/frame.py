@@ -1,4 +1,4 @@
-"""The words for pictures: their size, their pixel format, and a frame in host memory."""
+"""The types of pictures: their size, their pixel format, and a frame in host memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Size:
 
     @classmethod
     def parse(cls, text: str) -> Size:
-        """'1280x720' → Size(1280, 720); ConfigError for anything else."""
+        """Parse WIDTHxHEIGHT, such as '1280x720'. Raises ConfigError for anything else."""
         found = re.fullmatch(r"\s*(\d{1,6})\s*[xX]\s*(\d{1,6})\s*", text)
         if not found:
             raise ConfigError(f"{text!r} is not WIDTHxHEIGHT in pixels; try --size 1280x720")
@@ -40,11 +40,11 @@ class Size:
 
     @classmethod
     def within(cls, width: int, height: int) -> Size:
-        """The largest legal size that fits into width × height pixels; ConfigError when that is too small."""
+        """Return the largest legal size within width × height pixels. Raises ConfigError when that is too small."""
         return cls(min(width, _LARGEST) // 4 * 4, min(height, _LARGEST) // 4 * 4)
 
     def cover(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """(x, y, w, h) of the largest centred part of a width × height picture that has this size's shape."""
+        """Return (x, y, w, h) of the largest centred part of a width × height picture with this size's aspect ratio."""
         scale = min(width / self.width, height / self.height)
         w, h = (max(1, min(most, round(side * scale))) for most, side in ((width, self.width), (height, self.height)))
         return (width - w) // 2, (height - h) // 2, w, h
@@ -54,7 +54,7 @@ class Size:
 
 
 class PixelFormat(StrEnum):
-    """Layouts of uint8 pixels in host memory. YUV is BT.601, limited range (see transfer.py)."""
+    """Layouts of uint8 pixels in host memory. YUV is BT.601, limited range (see `color`)."""
 
     RGB = "RGB"  # (H, W, 3)
     BGR = "BGR"  # (H, W, 3)
@@ -63,7 +63,7 @@ class PixelFormat(StrEnum):
     I420 = "I420"  # (H·3/2, W): Y plane, then U, then V, each at half size
 
     def shape(self, size: Size) -> tuple[int, ...]:
-        """Shape of the uint8 array that holds a picture of `size` pixels."""
+        """Return the shape of the uint8 array that holds a picture of `size` pixels."""
         match self:
             case PixelFormat.RGB | PixelFormat.BGR:
                 return (size.height, size.width, 3)
@@ -74,7 +74,7 @@ class PixelFormat(StrEnum):
 
 
 class Content(StrEnum):
-    """What a frame shows. Law 4 is decided on this word: see `HostFrame.may_be_published`."""
+    """What a frame shows. `HostFrame.may_publish` decides by it, and fails closed."""
 
     ROOM = "room"  # straight from the camera
     COMPOSITE = "composite"  # the person over the backdrop
@@ -85,10 +85,15 @@ class Content(StrEnum):
 class HostFrame:
     """One picture in host memory, with exactly one owner at a time.
 
-    data: uint8, shaped as `fmt.shape(size)`.   seq: number of the camera frame it came from, from 0.
-    t: seconds (time.monotonic; of a clip that is not paced, its own time) when that camera frame was captured; rides
-    unchanged from the camera to the sink.
-    content: what it shows.   matte_seq: `seq` of the frame that its matte was computed from, for composites.
+    Attributes:
+        data: uint8, of the shape `fmt.shape(size)`.
+        fmt: Layout of `data`.
+        size: In pixels.
+        seq: Number of the camera frame it came from, from 0; -1 before it has one.
+        t: Capture time of that camera frame, in seconds of time.monotonic(), or of the clip if it is not paced. Stays
+            the same from the camera to the sink.
+        content: What it shows; the room until the opposite is known.
+        matte_seq: For a composite, `seq` of the frame that its matte was computed from.
     """
 
     data: NDArray[np.uint8]
@@ -101,11 +106,15 @@ class HostFrame:
 
     @classmethod
     def empty(cls, fmt: PixelFormat, size: Size) -> HostFrame:
-        """A frame with memory of its own and no picture in it yet."""
+        """Make a frame with memory of its own, black in RGB."""
         return cls(np.zeros(fmt.shape(size), np.uint8), fmt, size)
 
     def may_publish(self, *, allow_raw: bool) -> bool:
-        """Law 4: the card, a composite whose matte is of this very frame, or the room when the user asked for it."""
+        """Whether viewers may see it: a card, or a composite whose matte is of this very frame.
+
+        Args:
+            allow_raw: Whether the user has asked to show the room, too.
+        """
         match self.content:
             case Content.CARD:
                 return True

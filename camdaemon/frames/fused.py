@@ -1,7 +1,7 @@
-"""The arithmetic around the network on a GPU, each step one Triton kernel: what `colour` and `composite` do in many.
+"""Triton kernels for a GPU: each does in one what `color` and `composite` do in many.
 
-Triton comes with torch's CUDA builds; it is imported with the first kernel, and `usable` says whether to want one. It
-compiles a kernel once per dtype, whatever the size, format and memory layout: no frame waits for it.
+Triton comes with torch's CUDA builds. It is imported with the first kernel, and `is_usable` tells whether to use it. It
+compiles a kernel once per dtype, whatever the size, format and memory layout, so no frame waits for it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ log = logging.getLogger(__name__)
 _BLOCK = 1024  # pixels, or 2×2 blocks of them, of one program
 _SMALL = Size(76, 68)  # the picture that kernels are tried on: neither its rows nor its last program are round numbers
 _WRITTEN = (PixelFormat.RGB, PixelFormat.BGR, PixelFormat.I420)
-_EQUAL = {torch.float16: 2**-9, torch.float32: 1e-5}  # of 1: how far rounding takes two ways of computing apart
+_EQUAL = {torch.float16: 2**-9, torch.float32: 1e-5}  # of 1: the rounding error between two ways of computing
 
 
 def to_rgb(data: Tensor, fmt: PixelFormat, dtype: torch.dtype) -> Tensor:
-    """uint8 tensor of `fmt`, shaped as its host array → (1,3,H,W) of `dtype`, RGB, 0..1, contiguous, same device.
-    Bytes that are not contiguous are copied first.
+    """Convert a uint8 tensor, shaped as the host array of `fmt`, to (1,3,H,W) of `dtype`, RGB, 0..1, same device.
+
+    The result is contiguous. Bytes that are not are copied first.
     """
     rows, width = data.shape[:2]
     height = rows * 2 // 3 if fmt in (PixelFormat.NV12, PixelFormat.I420) else rows
@@ -42,9 +43,10 @@ def to_rgb(data: Tensor, fmt: PixelFormat, dtype: torch.dtype) -> Tensor:
 
 
 def from_rgb(rgb: Tensor, fmt: PixelFormat) -> Tensor:
-    """(1,3,H,W), RGB, floats 0..1, of any strides → uint8 tensor shaped as `fmt`'s host array, on the same device.
+    """Convert (1,3,H,W), RGB, floats 0..1, of any strides, to a uint8 tensor shaped as the host array of `fmt`.
 
-    Raises NotImplementedError for a format that no sink takes.
+    Raises:
+        NotImplementedError: `fmt` is not RGB, BGR or I420, which are all that sinks take.
     """
     if fmt not in _WRITTEN:
         raise NotImplementedError(f"no sink takes {fmt}")
@@ -60,10 +62,18 @@ def from_rgb(rgb: Tensor, fmt: PixelFormat) -> Tensor:
     return out
 
 
-def over(alpha: Tensor, foreground: Tensor, backdrop: Tensor, low: float, high: float) -> Tensor:
-    """`foreground` over `backdrop`, both (1,3,H,W), by `alpha` (1,1,H,W) stretched so that low..high becomes 0..1.
-    Floats of any dtype and any strides, also expanded → (1,3,H,W) of the backdrop's dtype, contiguous; computed in
-    float32. NaN stays NaN, wherever it is.
+def blend(alpha: Tensor, foreground: Tensor, backdrop: Tensor, low: float, high: float) -> Tensor:
+    """Composite `foreground` over `backdrop` by `alpha`, stretched so that low..high becomes 0..1.
+
+    Args:
+        alpha: (1,1,H,W). All three are floats of any dtype and any strides, also expanded.
+        foreground: (1,3,H,W).
+        backdrop: (1,3,H,W).
+        low: Alpha that becomes 0.
+        high: Alpha that becomes 1.
+
+    Returns:
+        (1,3,H,W) of the backdrop's dtype, contiguous; computed in float32. NaN stays NaN, wherever it is.
     """
     height, width = backdrop.shape[2:]
     out = torch.empty_like(backdrop, memory_format=torch.contiguous_format)
@@ -72,32 +82,33 @@ def over(alpha: Tensor, foreground: Tensor, backdrop: Tensor, low: float, high: 
     return out
 
 
-def usable(device: torch.device) -> bool:
-    """Whether the functions above give on `device`, a GPU, what torch does; it takes seconds to find out, once.
-    Never raises: the log says what went wrong.
+def is_usable(device: torch.device) -> bool:
+    """Whether `device` is a GPU on which the functions above give the results of torch.
+
+    The first call takes seconds, because it compiles and compares. Never raises: the log says what went wrong.
     """
-    # A tensor's device has a number, one that was asked for may have none: else all is tried again, at the first frame.
-    return device.type == "cuda" and _proven(torch.device("cuda", device.index or 0))
+    # The device of a tensor has a number, one that was asked for may have none. Without it, all would be tried again.
+    return device.type == "cuda" and _is_proven(torch.device("cuda", device.index or 0))
 
 
 @functools.cache
-def _proven(device: torch.device) -> bool:
+def _is_proven(device: torch.device) -> bool:
     try:
         for dtype in _EQUAL:
             _compare(device, dtype)
-    except Exception as exc:  # no Triton, no compiler, a driver too old: the plain way works
-        log.info("pictures are converted by torch alone, without Triton: %s: %s", type(exc).__name__, exc)
+    except Exception as exc:  # no Triton, no compiler, a driver too old: torch alone works
+        log.info("Triton not used: %s: %s", type(exc).__name__, exc)
         return False
     return True
 
 
 def _compare(device: torch.device, dtype: torch.dtype) -> None:
-    """Raises RuntimeError where a result on `device` is not that of torch on the CPU."""
+    """Compare every function on `device` with torch on the CPU. Raises RuntimeError where they differ."""
     chance, equal = torch.Generator().manual_seed(0), _EQUAL[dtype]
     planes = (torch.rand((7, 1, _SMALL.height, _SMALL.width), generator=chance) * 1.2 - 0.1).to(dtype)
     near, far, alpha = (part.movedim(0, 1) for part in planes.split((3, 3, 1)))
     right = torch.lerp(far.float(), near.float(), ((alpha.float() - 0.1) / 0.8).clamp(0, 1))
-    pairs = [("over", over(alpha.to(device), near.to(device), far.to(device), 0.1, 0.9), right, equal)]
+    pairs = [("blending", blend(alpha.to(device), near.to(device), far.to(device), 0.1, 0.9), right, equal)]
     for fmt in PixelFormat:
         data = torch.randint(0, 256, fmt.shape(_SMALL), generator=chance, dtype=torch.uint8)
         found = to_rgb(data.to(device), fmt, dtype)
@@ -111,7 +122,12 @@ def _compare(device: torch.device, dtype: torch.dtype) -> None:
 
 
 def _layout(fmt: PixelFormat, height: int, width: int) -> tuple[int, ...]:
-    """Of a pixel's three bytes: where each begins; the first one's steps down and right; the others', and halvings."""
+    """Describe where the bytes of a pixel are.
+
+    Returns:
+        Where each of the three begins; the steps down and right of the first; those of the other two; and by how many
+        bits their column and row are halved.
+    """
     area, packed = height * width, (3 * width, 3, 3 * width, 3, 0, 0)
     return {
         PixelFormat.RGB: (0, 1, 2, *packed),
@@ -124,15 +140,15 @@ def _layout(fmt: PixelFormat, height: int, width: int) -> tuple[int, ...]:
 
 @functools.cache
 def _matrix(fmt: PixelFormat, reading: bool, device: torch.device) -> Tensor:
-    """float32 (4,4): a pixel's three bytes and 1 are this times its RGB 0..1 and 1, or when `reading` the reverse."""
+    """Return the float32 (4,4) that takes (R, G, B, 1), 0..1, to a pixel's (three bytes, 1); when `reading`, back."""
     matrix = torch.diag(torch.tensor([255.0, 255.0, 255.0, 1.0])).double()
     if fmt not in (PixelFormat.RGB, PixelFormat.BGR):
-        matrix[:3] = torch.tensor([(*row, start) for row, start in zip(color._TO_YUV, color._OFFSET, strict=True)])
+        matrix[:3] = torch.tensor([(*row, start) for row, start in zip(color.TO_YUV, color.OFFSET, strict=True)])
     return (matrix.inverse() if reading else matrix).float().contiguous().to(device)
 
 
 def _launch(kernel: Callable[..., None], count: int, *given: Tensor | float) -> None:
-    """`kernel` for `count` pixels or blocks of them, on the current stream."""
+    """Run `kernel` for `count` pixels or blocks of them, on the current stream."""
     _compiled(kernel)[(-(-count // _BLOCK),)](*given, count, block=_BLOCK, enable_fp_fusion=True)
 
 
@@ -193,7 +209,7 @@ def _blend(alpha, near, far, out, width, ay, ax, nc, ny, nx, fc, fy, fx, low, sc
     there = at < pixels
     y, x = at // width, at % width
     share = (tl.load(alpha + y * ay + x * ax, there, 0).to(tl.float32) - low) * scale
-    share = tl.where(share < 0, 0.0, tl.where(share > 1, 1.0, share))  # NaN stays NaN, for law 4's check to find
+    share = tl.where(share < 0, 0.0, tl.where(share > 1, 1.0, share))  # NaN stays NaN, for the check to find
     for channel in tl.static_range(3):
         person = tl.load(near + channel * nc + y * ny + x * nx, there, 0).to(tl.float32)
         behind = tl.load(far + channel * fc + y * fy + x * fx, there, 0).to(tl.float32)

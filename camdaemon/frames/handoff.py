@@ -1,4 +1,4 @@
-"""Who owns a frame: the one-slot mailbox between two threads, and the pool that buffers come from."""
+"""Ownership of frames: the one-slot mailbox between two threads, and the pool that buffers come from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ T = TypeVar("T")
 
 
 class Closed(Exception):
-    """The other side is gone. `cause` is the exception it died of, or None for an orderly end."""
+    """The mailbox was closed.
+
+    Attributes:
+        cause: The exception that the other side died of; None for an orderly end.
+    """
 
     def __init__(self, cause: BaseException | None) -> None:
         super().__init__("mailbox closed")
@@ -20,10 +24,10 @@ class Closed(Exception):
 
 
 class Mailbox(Generic[T]):
-    """A slot for one item, for one putting and one taking thread.
+    """A slot for one item, between one thread that puts and one that takes. The newest item wins, and nothing queues.
 
-    `put` gives an item away and returns the one it displaced, which then belongs to the caller again.
-    With keep_all=True `put` waits until the slot is free instead: no item is lost (files at full speed).
+    Args:
+        keep_all: Have `put` wait until the slot is free, so that no item is lost: for files at full speed.
     """
 
     def __init__(self, *, keep_all: bool = False) -> None:
@@ -34,7 +38,14 @@ class Mailbox(Generic[T]):
         self._cause: BaseException | None = None
 
     def put(self, item: T) -> T | None:
-        """Give `item` away; returns the item it displaced, or None. Raises Closed (the caller keeps `item`)."""
+        """Give `item` away.
+
+        Returns:
+            The item that it displaced, which belongs to the caller again; None if the slot was free.
+
+        Raises:
+            Closed: The mailbox is closed; `item` stays the caller's.
+        """
         with self._changed:
             if self._keep_all:
                 self._changed.wait_for(lambda: self._item is None or self._closed)
@@ -45,7 +56,7 @@ class Mailbox(Generic[T]):
             return displaced
 
     def take(self, timeout: float | None = None) -> T | None:
-        """The newest item, or None after `timeout` seconds. Raises Closed once closed and empty."""
+        """Wait for the newest item; None after `timeout` seconds. Raises Closed once it is closed and empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._item is not None or self._closed, timeout)
             if self._item is None and self._closed:
@@ -55,7 +66,7 @@ class Mailbox(Generic[T]):
             return taken
 
     def close(self, cause: BaseException | None = None) -> None:
-        """No further `put`; what lies in the slot can still be taken. The first cause given is kept."""
+        """Refuse any further `put`; an item in the slot can still be taken. The first `cause` given is kept."""
         with self._changed:
             if not self._closed:
                 self._closed, self._cause = True, cause
@@ -63,10 +74,11 @@ class Mailbox(Generic[T]):
 
 
 class Pool:
-    """`count` frames made by `make` at construction. Safe from any thread.
+    """A fixed number of frames that are used again and again. Any thread.
 
-    `acquire` makes the caller the owner; `release` gives the frame back. A frame that is released twice, or that
-    never came from here, is a bug in an owner and raises RuntimeError.
+    Args:
+        make: Makes one frame; called `count` times, at once.
+        count: Number of frames.
     """
 
     def __init__(self, make: Callable[[], HostFrame], count: int = 3) -> None:
@@ -75,9 +87,12 @@ class Pool:
         self._changed = threading.Condition()
 
     def acquire(self, timeout: float = 5.0) -> HostFrame:
-        """A free frame, marked as showing the room until somebody knows better (fail closed).
+        """Take a free frame, marked as showing the room until the opposite is known (fail closed).
 
-        Waits up to `timeout` seconds: the taker of a mailbox may hold two frames for a moment.
+        Waits up to `timeout` seconds, because the taker of a mailbox may hold two frames for a moment.
+
+        Raises:
+            RuntimeError: No frame came free; an owner has a bug.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._free, timeout):
@@ -87,7 +102,11 @@ class Pool:
         return frame
 
     def release(self, frame: HostFrame) -> None:
-        """Give `frame` back; the caller must not touch it afterwards."""
+        """Give `frame` back; the caller must not touch it afterwards.
+
+        Raises:
+            RuntimeError: It was released twice, or is not of this pool; an owner has a bug.
+        """
         with self._changed:
             if any(frame is free for free in self._free) or not any(frame is own for own in self._frames):
                 raise RuntimeError(f"{frame!r} was released twice or is not of this pool")

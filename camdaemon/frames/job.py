@@ -1,4 +1,4 @@
-"""The second door into a running pipeline: work that needs live frames, run by the worker between two of them."""
+"""Jobs: work that needs live frames, done by the worker thread between two of them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 class JobFrame:
     """One frame as a job sees it. The tensors are borrowed for the call: clone what you keep.
 
-    seq, t: as in HostFrame.   src: the camera's picture, (1,3,H,W), RGB, in either of `levels`.
-    alpha, finished: (1,1,H,W) matte and (1,3,H,W) composite of this frame; None while there is none.
+    Attributes:
+        seq: As in `HostFrame`.
+        t: As in `HostFrame`.
+        src: The camera's picture, (1,3,H,W), RGB; bytes or floats, see `pixels`.
+        alpha: The matte of this frame, (1,1,H,W); None if there is none.
+        finished: The composite of this frame, (1,3,H,W); None if there is none.
     """
 
     seq: int
@@ -28,15 +32,16 @@ class JobFrame:
 
 
 class Job(Protocol):
-    """Submitted from any thread, fed by the worker until `feed` returns True. An exception ends it.
+    """Submitted from any thread, fed by the worker until it has a result or raises.
 
-    future: carries the result or the exception back; the worker sets it.
+    Attributes:
+        future: Carries the result or the exception back; set by the worker.
     """
 
     future: Future[Any]
 
     def card(self) -> Card | None:
-        """What viewers see while the job runs; None when the show may go on."""
+        """Return what viewers see while the job runs; None for the usual picture."""
 
     def feed(self, look: JobFrame) -> Any | None:
-        """Look at one frame; the result once there is one, else None."""
+        """Look at one frame; return the result once there is one, else None."""

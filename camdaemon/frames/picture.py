@@ -1,4 +1,4 @@
-"""Still pictures on the host: read, write, fit. Always uint8 (H,W,3) RGB."""
+"""Still pictures on the host, uint8 (H,W,3) RGB: read, write, fit."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Picture: TypeAlias = NDArray[np.uint8]  # (H,W,3) RGB
-Upload: TypeAlias = "Callable[[Picture], Tensor]"  # → (1,3,H,W) in the device's `levels`; the worker thread's
+Upload: TypeAlias = "Callable[[Picture], Tensor]"  # → (1,3,H,W) of the device, see `pixels`; the worker thread's
 
 
 def read(path: Path, option: str) -> Picture:
-    """The picture in `path` (any format OpenCV reads; transparency is dropped).
+    """Read the picture in `path`, in any format that OpenCV reads; transparency is dropped.
 
-    Raises ConfigError that ends with `option`, what to type instead.
+    Args:
+        path: Of the file.
+        option: What to type instead, for the end of the error message.
+
+    Raises:
+        ConfigError: The file cannot be read, or is no picture.
     """
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
@@ -46,19 +51,19 @@ def write(path: Path, rgb: Picture) -> None:
 
 
 def from_tensor(tensor: Tensor) -> Picture:
-    """(1,3,H,W), either of `levels` → uint8 (H,W,3); (1,1,H,W) → (H,W). Rounded, copied to the host."""
+    """Convert (1,3,H,W) to uint8 (H,W,3), or (1,1,H,W) to (H,W). Bytes or floats; rounded, copied to the host."""
     pixels = tensor[0] if not tensor.is_floating_point() else tensor[0].float().mul(255).add(0.5).clamp(0, 255).byte()
     return np.array(pixels.permute(1, 2, 0).squeeze(2).cpu().numpy(), order="C")
 
 
 def quiet_opencv() -> None:
-    """Keep OpenCV from taking cores (its pool spins while it waits) and from printing what our own errors say."""
+    """Keep OpenCV to one core, since its pool spins while it waits, and from printing what our own errors say."""
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def cover(rgb: Picture, size: Size) -> Picture:
-    """(h,w,3) → (H,W,3): cropped about the centre to `size`'s shape, then scaled; itself where it fits already."""
+    """Crop (h,w,3) about its centre to the aspect ratio of `size`, then scale it to (H,W,3); itself if it fits."""
     height, width = rgb.shape[:2]
     if (width, height) == (size.width, size.height):
         return rgb

@@ -1,4 +1,4 @@
-"""Frames between host and accelerator: the only file with streams, events and pinned memory (law 3)."""
+"""Moving frames between host and accelerator: the only file with streams, events and pinned memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from camdaemon.frames.handoff import Pool
 
 
 def choose_device(wanted: str) -> torch.device:
-    """'auto', 'cpu' or 'cuda' → a device. Raises ConfigError when CUDA is asked for and not there."""
+    """Return the device for 'auto', 'cpu' or 'cuda'. Raises ConfigError when CUDA is asked for and not there."""
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
             "device cuda: this torch sees no CUDA GPU (driver missing, or a CPU build of torch); "
@@ -25,17 +25,21 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device("cuda" if cuda else "cpu")
 
 
-def give_memory_back(device: torch.device) -> None:
-    """What torch keeps of the device for later and nobody uses now. RuntimeError when the device answers no more."""
+def release_memory(device: torch.device) -> None:
+    """Free the memory that torch keeps of `device` for later. Raises RuntimeError when the device does not answer."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 class Transfer:
-    """Moves frames to `device` and back. Made by the daemon, then used by the worker thread alone.
+    """Moves frames to a device and back. Single owner: the worker thread, after the daemon has made it.
 
-    Tensors are (1,3,H,W), RGB, of the working `size` and of `dtype`: float16 0..1 on CUDA, bytes 0..255 on the CPU
-    (see `levels`).
+    Tensors are (1,3,H,W), RGB, of the working size.
+
+    Attributes:
+        device: Where the tensors are.
+        size: The working size.
+        dtype: Of the tensors: float16 0..1 on CUDA, bytes 0..255 on the CPU (see `pixels`).
     """
 
     def __init__(self, device: torch.device, size: Size) -> None:
@@ -45,12 +49,12 @@ class Transfer:
         self._cuda = device.type == "cuda"
         if self._cuda:
             self._up, self._down = torch.cuda.Stream(device), torch.cuda.Stream(device)
-        fuses = fused.usable(device)
+        fuses = fused.is_usable(device)
         self._to_rgb = fused.to_rgb if fuses else color.device_to_rgb
         self._from_rgb = fused.from_rgb if fuses else color.device_from_rgb
 
     def pool(self, fmt: PixelFormat, size: Size, count: int = 3) -> Pool:
-        """A pool of frames in memory that this device copies fastest (pinned for CUDA)."""
+        """Make a pool of frames in the memory that this device copies fastest: pinned for CUDA."""
 
         def make() -> HostFrame:
             if not self._cuda:
@@ -60,9 +64,10 @@ class Transfer:
         return Pool(make, count)
 
     def upload(self, frame: HostFrame) -> Tensor:
-        """`frame` as a tensor. Valid until the next `upload`; `frame` may be used again as soon as this returns.
+        """Return `frame` as a tensor, which is valid until the next `upload`.
 
-        A frame of another size is cropped about its centre to the working shape and scaled.
+        A frame of another size is cropped about its centre to the working aspect ratio and scaled. `frame` may be used
+        again as soon as this returns.
         """
         if self._cuda:
             return self._upload_cuda(frame)
@@ -86,14 +91,14 @@ class Transfer:
         return rgb
 
     def upload_picture(self, rgb: NDArray[np.uint8]) -> Tensor:
-        """uint8 (H,W,3) RGB of any size → a tensor of its own with the same height and width, in this `dtype`."""
+        """Copy a picture, uint8 (H,W,3) RGB of any size, into a tensor (1,3,H,W) of `dtype`."""
         if not self._cuda:
             return pixels.tensor(np.array(rgb))
         picture_bytes = torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device)
         return picture_bytes.permute(2, 0, 1)[None].to(self.dtype).contiguous() / 255
 
     def download(self, finished: Tensor, into: HostFrame) -> None:
-        """`finished` (1,3,H,W) of the working size → `into.data`, complete when this returns."""
+        """Write `finished` (1,3,H,W), of the working size, into `into.data`; complete when this returns."""
         if self._cuda:
             self._download_cuda(finished, into)
             return

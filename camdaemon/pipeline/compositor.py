@@ -1,4 +1,4 @@
-"""From one frame's matte to the picture that viewers get: framing, backdrop, composite, and the fade between scenes."""
+"""From the matte of a frame to the picture for viewers: framing, backdrop, composite, and the fade between scenes."""
 
 from __future__ import annotations
 
@@ -8,71 +8,87 @@ from typing import NamedTuple
 from torch import Tensor
 
 from camdaemon.backdrop.room import blur_picture
-from camdaemon.frames.composite import Appearance, Matte, composite, framed, framed_matte, mixed
+from camdaemon.frames.composite import Appearance, Matte, apply_framing, apply_framing_to_matte, composite, mix
 from camdaemon.frames.picture import Upload
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.state import Scene
 
-_MOST_LAYERS = 3  # each costs a composite
-_KEPT = 4  # two scenes during a fade, each with a framed room and a blurred backdrop, and what came before
+_MAX_LAYERS = 3  # each costs a composite
+_CACHED = 4  # two scenes during a fade, each with a framed room and a blurred backdrop, and what came before
 
 
 class _Derived(NamedTuple):
+    """A picture computed from `source` as `appearance` says."""
+
     source: Tensor
     appearance: Appearance
     result: Tensor
 
 
 class _Layer(NamedTuple):
-    """A scene that fades in from `began` on (seconds, as the frames' t)."""
+    """A scene that fades in."""
 
     scene: Scene
-    began: float
+    began: float  # seconds, of the frames' `t`
 
     def share(self, t: float) -> float:
-        """How much of it shows over what is below, 0..1; all of it when time went backwards (a clip's start)."""
+        """Return how much of it covers the layers below, 0..1; 1 when time went backwards (a clip starts again)."""
         passed = t - self.began
         return passed / self.scene.fade_s if 0 <= passed < self.scene.fade_s else 1.0
 
 
 class Compositor:
-    """Paints for the worker thread alone. upload: see Backdrop.picture.
+    """Composites scenes. Single owner: the worker thread.
 
-    A fade goes from what was shown last to the new scene, both alive, in `Scene.fade_s` seconds of the frames' own
-    time; one that comes in the middle of another goes on from their mixture. What depends on plate and backdrop alone
-    is computed once.
+    A fade goes from the last shown picture to the new scene, both live, within `Scene.fade_s` seconds of the frames'
+    own time. A fade that begins during another continues from their mixture. Whatever depends on the plate and the
+    backdrop alone is computed once.
+
+    Args:
+        upload: As for `Backdrop.picture`.
+        metrics: Told the time of each step.
     """
 
     def __init__(self, upload: Upload, metrics: Metrics) -> None:
         self._upload, self._metrics = upload, metrics
         self._layers: list[_Layer] = []
         self._last = 0.0
-        self._kept: list[_Derived] = []
+        self._cache: list[_Derived] = []
 
     def forget(self) -> None:
-        """Something else was shown (a card): the next scene begins without a fade."""
+        """Have the next scene begin without a fade, because something else was shown: a card."""
         self._layers.clear()
 
     def paint(self, scene: Scene, matte: Matte, clean: Tensor, t: float) -> Tensor:
-        """`matte` over `scene`'s backdrop at time `t` (s): (1,3,H,W). clean: the plate, the same shape."""
+        """Composite a matte over the backdrop of a scene.
+
+        Args:
+            scene: What to show; a new one fades in.
+            matte: Of this frame.
+            clean: The plate, (1,3,H,W).
+            t: Capture time of the frame in seconds.
+
+        Returns:
+            (1,3,H,W).
+        """
         if not self._layers or scene is not self._layers[-1].scene:
-            self._layers.append(_Layer(scene, self._last))  # not t: so the first frame already shows a change
+            self._layers.append(_Layer(scene, self._last))  # not t, so that the first frame already shows a change
         self._last = t
         shares = [layer.share(t) for layer in self._layers]
         shares[0] = 1.0
-        lowest = max(index for index, share in enumerate(shares) if share >= 1)  # it covers all before it
-        self._layers = self._layers[lowest:][-_MOST_LAYERS:]
+        lowest = max(index for index, share in enumerate(shares) if share >= 1)  # it covers everything below
+        self._layers = self._layers[lowest:][-_MAX_LAYERS:]
         picture = self._scene(self._layers[0].scene, matte, clean, t)
         for layer in self._layers[1:]:
-            picture = mixed(picture, self._scene(layer.scene, matte, clean, t), layer.share(t))
+            picture = mix(picture, self._scene(layer.scene, matte, clean, t), layer.share(t))
         return picture
 
     def _scene(self, scene: Scene, matte: Matte, clean: Tensor, t: float) -> Tensor:
         appearance = scene.appearance
         framing = Appearance(mirror=appearance.mirror, crop=appearance.crop)
         if framing != Appearance():
-            matte = framed_matte(matte, framing)
-            clean = self._derived(clean, framing, lambda: framed(clean, framing))
+            matte = apply_framing_to_matte(matte, framing)
+            clean = self._derived(clean, framing, lambda: apply_framing(clean, framing))
         with self._metrics.step("backdrop"):
             backdrop = scene.backdrop.picture(t, clean, self._upload)
             if appearance.blur > 0:
@@ -84,10 +100,10 @@ class Compositor:
             return composite(matte, backdrop, appearance.edge)
 
     def _derived(self, source: Tensor, appearance: Appearance, make: Callable[[], Tensor]) -> Tensor:
-        """What `make` gives for `source`, remembered as long as the same tensor is asked for."""
-        for kept in self._kept:
-            if kept.source is source and kept.appearance == appearance:
-                return kept.result
+        """Return `make()`, cached for as long as `source` is the same tensor."""
+        for cached in self._cache:
+            if cached.source is source and cached.appearance == appearance:
+                return cached.result
         result = make()
-        self._kept = [*self._kept[1 - _KEPT :], _Derived(source, appearance, result)]
+        self._cache = [*self._cache[1 - _CACHED :], _Derived(source, appearance, result)]
         return result

@@ -66,7 +66,7 @@ def capture_loop(
                 continue
             frame.seq, seq = seq, seq + 1
             state.camera.mark_running()
-            metrics.captured()
+            metrics.record_captured()
             displaced = inbox.put(frame)
             if displaced is not None:
                 pool.release(displaced)
@@ -167,11 +167,11 @@ def publish_loop(
             with metrics.step("write"):
                 stage.sink.write(shown)
             state.camera.record_published(is_card=shown.content is Content.CARD)
-            stage.preview.published(shown)
+            stage.preview.record_published(shown)
             if new is None:
-                metrics.repeated(camera=state.camera.has_frames)
+                metrics.record_repeated(has_camera=state.camera.has_frames)
             else:
-                metrics.published(shown)
+                metrics.record_published(shown)
             state.first_published.set()
     except Closed as exc:
         ending = cards.OFF if exc.cause is None or isinstance(exc.cause, StreamEnded) else cards.FAULT

@@ -1,5 +1,4 @@
-"""What the pipeline did: rates, drops, milliseconds per step, latency from camera to sink. Written by the three
-threads, read by anyone; every figure is over the last few seconds."""
+"""Metrics of the pipeline: frame rates, drops, milliseconds per step, latency from camera to sink."""
 
 from __future__ import annotations
 
@@ -30,9 +29,11 @@ class _Rate:
 
 
 class Metrics:
-    """Counters of one run. `clock` gives seconds and is time.monotonic outside tests.
+    """Figures of one run, over the last few seconds. Written by the three threads, read by any.
 
-    paced: frames carry the clock's time, so that their latency can be told.
+    Args:
+        clock: Monotonic seconds.
+        paced: Whether frames carry the time of `clock`, so that their latency is known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, paced: bool = True) -> None:
@@ -46,31 +47,35 @@ class Metrics:
         self._alive = 0
         self._latency: deque[float] = deque(maxlen=_WINDOW)
 
-    def captured(self) -> None:
-        """The camera delivered a frame."""
+    def record_captured(self) -> None:
+        """Record that the camera delivered a frame."""
         with self._lock:
             self._in.tick(self._clock())
             self._first = self._first or self._clock()
             self._count["captured"] += 1
 
     def seconds_captured(self) -> float:
-        """Seconds since the camera's first frame; 0 before it."""
+        """Return the seconds since the camera's first frame; 0 before it."""
         with self._lock:
             return self._clock() - self._first if self._first else 0.0
 
     def count(self, name: str) -> None:
-        """Count an event: dropped, refused, matting_errors, reconnects."""
+        """Count an event: dropped, refused, matting_errors, reconnects and the like."""
         with self._lock:
             self._count[name] += 1
 
-    def repeated(self, *, camera: bool) -> None:
-        """A frame was written once more. camera: there is one, so that a new frame should have come."""
+    def record_repeated(self, *, has_camera: bool) -> None:
+        """Record that a frame was written again.
+
+        Args:
+            has_camera: Whether the camera delivers, so that a new frame should have come.
+        """
         with self._lock:
             self._count["repeated"] += 1
-            self._alive += not camera
+            self._alive += not has_camera
 
-    def published(self, frame: HostFrame) -> None:
-        """`frame` reached the sink for the first time; composites and the room also count for the latency."""
+    def record_published(self, frame: HostFrame) -> None:
+        """Record that `frame` reached the sink for the first time. Cards do not count for the latency."""
         with self._lock:
             now = self._clock()
             self._out.tick(now)
@@ -80,16 +85,16 @@ class Metrics:
                 self._latency.append(now - frame.t)
 
     def alive(self) -> int:
-        """A number that grows while frames move: each one published anew, and the card repeated without a camera.
+        """Return a number that grows while frames move: with each new one, and each card repeated without a camera.
 
-        Repeats while there is a camera do not count: they are what a hung worker looks like.
+        Repeats while the camera delivers do not count, because that is what a hung worker looks like.
         """
         with self._lock:
             return self._alive
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time a step of the journey (seconds on this thread; on CUDA the launch, not the work)."""
+        """Time a step inside the context: in seconds on this thread; on CUDA the launch, not the work."""
         start = self._clock()
         yield
         took = self._clock() - start
@@ -97,7 +102,7 @@ class Metrics:
             self._steps[name].append(took)
 
     def snapshot(self) -> dict[str, object]:
-        """Plain values: fps_in, fps_out, counts, steps_ms (median of each), latency_ms {p50, p99} or None."""
+        """Return plain values: fps_in, fps_out, counts, steps_ms (medians), latency_ms {p50, p99} or None."""
         with self._lock:
             now = self._clock()
             return {

@@ -1,4 +1,4 @@
-"""What camdaemon sees and shows, small, for the user's own eyes. Costs nothing while nobody looks."""
+"""The live preview for the panel: camera, alpha and composite, small. Costs nothing while it is not looked at."""
 
 from __future__ import annotations
 
@@ -18,39 +18,43 @@ from camdaemon.frames.frame import HostFrame
 from camdaemon.frames.picture import Picture
 
 VIEWS = ("composite", "alpha", "camera")
-_WIDEST = 640  # pixels
-_PERIOD = 0.06  # seconds between two pictures
-_INTEREST = 1.0  # seconds that pictures are made after somebody asked
+_MAX_WIDTH = 640  # pixels
+_PERIOD_S = 0.06  # between two pictures
+_INTEREST_S = 1.0  # for which pictures are made after a request
 
 
 @dataclass(slots=True)
 class _Slot:
-    """number: of the newest picture, from 1.   wanted_until, next_at: time.monotonic."""
+    """The newest picture of one view."""
 
-    number: int = 0
+    number: int = 0  # of the picture, from 1
     picture: NDArray[np.uint8] | HostFrame | None = None
-    wanted_until: float = 0.0
-    next_at: float = 0.0
+    wanted_until: float = 0.0  # time.monotonic()
+    next_at: float = 0.0  # time.monotonic()
 
 
 @dataclass(slots=True)
 class LivePreview:
-    """`published` is for the output thread, `looked` for the worker; neither waits. `jpeg` is for any other thread."""
+    """Pictures of the three views, made while they are asked for.
+
+    `record_published` is for the output thread, `record_matted` for the worker; neither waits. `jpeg` is for any other
+    thread.
+    """
 
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _slots: dict[str, _Slot] = field(default_factory=lambda: {view: _Slot() for view in VIEWS})
 
-    def published(self, frame: HostFrame) -> None:
-        """`frame` was written: keep a copy of what viewers see, whatever it is."""
+    def record_published(self, frame: HostFrame) -> None:
+        """Keep a copy of `frame`, which was written: what viewers see, whatever it is."""
         if self._due("composite"):
             copy = HostFrame(frame.data.copy(), frame.fmt, frame.size, frame.seq, frame.t, frame.content)
             self._keep("composite", copy)
 
-    def looked(self, src: Tensor, alpha: Tensor | None) -> None:
-        """The worker's frame before the matte, (1,3,H,W), and its matte (1,1,H,W), if there is one."""
+    def record_matted(self, src: Tensor, alpha: Tensor | None) -> None:
+        """Keep a copy of the camera's picture `src`, (1,3,H,W), and of its matte `alpha`, (1,1,H,W), if any."""
         for view, tensor in (("camera", src), ("alpha", alpha)):
             if tensor is not None and self._due(view):
-                self._keep(view, picture.from_tensor(_smaller(tensor)))
+                self._keep(view, picture.from_tensor(_shrink(tensor)))
 
     def jpeg(self, view: str, after: int, timeout: float) -> tuple[int, bytes] | None:
         """See control.verbs.Preview. Raises ConfigError for a view that is not in VIEWS."""
@@ -60,12 +64,12 @@ class LivePreview:
         end = time.monotonic() + timeout
         with self._changed:
             if slot.wanted_until < time.monotonic():
-                slot.picture = None  # from when somebody looked last: not what is seen now
-            slot.wanted_until = max(slot.wanted_until, end + _INTEREST)
+                slot.picture = None  # of the last visit: not what is seen now
+            slot.wanted_until = max(slot.wanted_until, end + _INTEREST_S)
             if not self._changed.wait_for(lambda: slot.picture is not None and slot.number > after, timeout):
                 return None
             number, found = slot.number, slot.picture
-        return number, _compressed(found) if found is not None else b""
+        return number, _compress(found) if found is not None else b""
 
     def _due(self, view: str) -> bool:
         now, slot = time.monotonic(), self._slots[view]
@@ -74,24 +78,24 @@ class LivePreview:
     def _keep(self, view: str, found: NDArray[np.uint8] | HostFrame) -> None:
         with self._changed:
             slot = self._slots[view]
-            slot.number, slot.picture, slot.next_at = slot.number + 1, found, time.monotonic() + _PERIOD
+            slot.number, slot.picture, slot.next_at = slot.number + 1, found, time.monotonic() + _PERIOD_S
             self._changed.notify_all()
 
 
-def _smaller(tensor: Tensor) -> Tensor:
-    """Floats made small where they lie; bytes are later, when they are compressed."""
+def _shrink(tensor: Tensor) -> Tensor:
+    """Shrink floats on their device; bytes are shrunk later, when they are compressed."""
     if not tensor.is_floating_point():
         return tensor
     height, width = tensor.shape[-2:]
-    share = min(1.0, _WIDEST / width)
+    share = min(1.0, _MAX_WIDTH / width)
     return F.interpolate(tensor, (round(height * share), round(width * share)), mode="area")
 
 
-def _compressed(found: NDArray[np.uint8] | HostFrame) -> bytes:
-    """JPEG of a frame, (H,W,3) RGB or (H,W) gray, at most 640 pixels wide."""
+def _compress(found: NDArray[np.uint8] | HostFrame) -> bytes:
+    """Encode a frame, (H,W,3) RGB or (H,W) gray, as a JPEG of at most 640 pixels in width."""
     pixels: Picture = color.host_to_rgb(found.data, found.fmt) if isinstance(found, HostFrame) else found
-    if pixels.shape[1] > _WIDEST:
-        size = (_WIDEST, round(pixels.shape[0] * _WIDEST / pixels.shape[1]))
+    if pixels.shape[1] > _MAX_WIDTH:
+        size = (_MAX_WIDTH, round(pixels.shape[0] * _MAX_WIDTH / pixels.shape[1]))
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     if pixels.ndim == 3:
         pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), np.uint8)

@@ -150,7 +150,7 @@ class FrameProcessor:
             self.engine.compositor.forget()
         elif scene.paused and self._frozen is None:
             self._frozen = replace(out, data=out.data.copy())
-        self.preview.looked(src, alpha)
+        self.preview.record_matted(src, alpha)
         if self.job is not None:
             self._feed(self.job, JobFrame(out.seq, out.t, src, alpha, finished))
 

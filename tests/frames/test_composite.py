@@ -12,13 +12,13 @@ from camdaemon.frames.composite import (
     Appearance,
     Crop,
     Matte,
-    _over,
+    apply_framing,
+    apply_framing_to_matte,
     check,
     composite,
-    framed,
-    framed_matte,
-    mixed,
-    trimmed,
+    composite_bytes,
+    mix,
+    trim,
 )
 
 SHAPE = (1, 3, 36, 64)
@@ -81,8 +81,8 @@ def test_what_comes_in_is_not_changed(of, edge):
     alpha, backdrop, given = of(torch.rand(1, 1, 36, 64)), of(BACKDROP).clone(), of(FOREGROUND).clone()
     before = alpha.clone()
     found = composite(Matte(alpha, given, 1), backdrop, edge)
-    mixed(backdrop, given, 0.3)
-    framed_matte(Matte(alpha, given, 1), Appearance(mirror=True, crop=Crop(0.1, 0.1, 0.5, 0.5)))
+    mix(backdrop, given, 0.3)
+    apply_framing_to_matte(Matte(alpha, given, 1), Appearance(mirror=True, crop=Crop(0.1, 0.1, 0.5, 0.5)))
     assert torch.equal(alpha, before)
     assert torch.equal(backdrop, of(BACKDROP))
     assert torch.equal(given, of(FOREGROUND))
@@ -198,8 +198,8 @@ def test_bytes_are_the_float_result(alpha, edge):
 @pytest.mark.parametrize("share", [0.0, 0.1, 1 / 3, 0.5, 0.77, 1.0])
 def test_a_mixture_of_bytes_is_that_of_floats(share):
     below, above = noise(1), noise(2)
-    found = mixed(below, above, share)
-    assert float(away(found, mixed(pixels.unit(below), pixels.unit(above), share)).max()) <= 0.51
+    found = mix(below, above, share)
+    assert float(away(found, mix(pixels.unit(below), pixels.unit(above), share)).max()) <= 0.51
     if share in (0.0, 1.0):
         assert torch.equal(found, (below, above)[int(share)])
 
@@ -208,7 +208,7 @@ def test_a_mixture_of_bytes_is_that_of_floats(share):
 @pytest.mark.parametrize("appearance", STYLES, ids=str)
 def test_bytes_are_framed_as_floats_are(appearance, channels):
     given = noise(1, channels, 72, 128)
-    assert float(away(framed(given, appearance), framed(pixels.unit(given), appearance)).max()) <= 2
+    assert float(away(apply_framing(given, appearance), apply_framing(pixels.unit(given), appearance)).max()) <= 2
 
 
 @pytest.mark.parametrize("edge", [-1.0, 0.0])
@@ -216,7 +216,10 @@ def test_bytes_are_framed_as_floats_are(appearance, channels):
 def test_a_framed_matte_of_bytes_shows_what_that_of_floats_does(appearance, edge):
     """Its foreground counts by its alpha, and only so can they be compared."""
     given, backdrop = Matte(contour(72, 128), noise(2, 3, 72, 128), 5), noise(3, 3, 72, 128)
-    found, wanted = framed_matte(given, appearance), framed_matte(seen(given, pixels.unit), appearance)
+    found, wanted = (
+        apply_framing_to_matte(given, appearance),
+        apply_framing_to_matte(seen(given, pixels.unit), appearance),
+    )
     assert found.seq == wanted.seq == 5
     assert float(away(found.alpha, wanted.alpha).max()) <= 2
     weighed = pixels.unit(found.foreground) * pixels.unit(found.alpha) - wanted.foreground * wanted.alpha
@@ -238,10 +241,10 @@ def test_where_bytes_of_alpha_are_0_there_is_the_backdrop_bit_for_bit(appearance
     alpha = contour()
     alpha[..., :5, :] = 5  # the noise of a network: under 2 %
     grey = torch.full((1, 3, 480, 64), 120, dtype=torch.uint8)
-    given = framed_matte(Matte(alpha, torch.where(alpha > 0, grey, MARKER), 5), appearance)
+    given = apply_framing_to_matte(Matte(alpha, torch.where(alpha > 0, grey, MARKER), 5), appearance)
     backdrop = noise(3) // 4 * 2  # no byte of it above 126
     found = composite(given, backdrop, edge)
-    nobody = (trimmed(pixels.unit(given.alpha), edge) == 0).expand_as(found)
+    nobody = (trim(pixels.unit(given.alpha), edge) == 0).expand_as(found)
     assert float(nobody.float().mean()) > 0.02
     assert torch.equal(found[nobody], backdrop[nobody])
     assert int(found.max()) <= 127, "the marker's red and blue are 255: a fringe of the room"
@@ -263,7 +266,7 @@ def test_a_contour_and_a_wide_blur_are_composited_alike(between):
     solid = some.choice(np.array([0, 255], np.uint8), shape)
     alpha = np.where(some.random(shape) < between, some.integers(1, 255, shape, np.uint8), solid)
     near, far = (some.integers(0, 256, (*shape, 3), np.uint8) for _ in range(2))
-    found = pixels.array(_over(far, near, alpha))
+    found = pixels.array(composite_bytes(far, near, alpha))
     share = alpha[..., None].astype(float) / 255
     assert np.abs(found - (share * near + (1 - share) * far)).max() <= 0.5 + 1e-9
     assert np.array_equal(found[alpha == 255], near[alpha == 255])
@@ -274,4 +277,6 @@ def test_nobody_between_solid_and_nothing_is_no_special_case():
     alpha = np.zeros((8, 8), np.uint8)
     alpha[2:4] = 255
     near, far = np.full((8, 8, 3), 9, np.uint8), np.full((8, 8, 3), 200, np.uint8)
-    assert np.array_equal(pixels.array(_over(far, near, alpha))[:, 0, 0], [200, 200, 9, 9, 200, 200, 200, 200])
+    assert np.array_equal(
+        pixels.array(composite_bytes(far, near, alpha))[:, 0, 0], [200, 200, 9, 9, 200, 200, 200, 200]
+    )

@@ -17,7 +17,7 @@ from camdaemon.frames.frame import PixelFormat, Size
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SIZES = [(4, 8), (36, 52), (48, 64)]  # height, width
 WRITTEN = [PixelFormat.RGB, PixelFormat.BGR, PixelFormat.I420]
-KNOWN = (fused._proven, fused._compiled)
+KNOWN = (fused._is_proven, fused._compiled)
 NEAR = {torch.float32: 1e-5, torch.float16: 2**-9}
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
@@ -107,20 +107,20 @@ def test_bytes_come_back_as_they_went(interpreter, fmt):
 @every_dtype
 @every_size
 @pytest.mark.parametrize("edge", [-1.0, -0.3, 0.0])
-def test_over_is_the_composite(interpreter, size, dtype, edge):
+def test_blending_is_the_composite(interpreter, size, dtype, edge):
     alpha, near, far = picture(size, dtype, 1, 3), picture(size, dtype, 3, 4), picture(size, dtype, 3, 5)
-    found = fused.over(alpha, near, far, *composite._kept(edge))
+    found = fused.blend(alpha, near, far, *composite.limits_of(edge))
     assert found.dtype == dtype
     right = composite.composite(Matte(alpha.float(), near.float(), 0), far.float(), edge)
     assert apart(found, right) <= NEAR[dtype]
 
 
 @pytest.mark.parametrize("edge", [0.4, 1.0])
-def test_over_with_an_alpha_that_was_moved(interpreter, edge):
-    low, high = composite._kept(edge)
+def test_blending_with_an_alpha_that_was_moved(interpreter, edge):
+    low, high = composite.limits_of(edge)
     alpha, near, far = (picture((36, 52), torch.float32, channels, channels) for channels in (1, 3, 3))
     right = torch.lerp(far, near, ((alpha - low) / (high - low)).clamp(0, 1))
-    assert apart(fused.over(alpha, near, far, low, high), right) <= 1e-5
+    assert apart(fused.blend(alpha, near, far, low, high), right) <= 1e-5
 
 
 STRIDED = {
@@ -135,14 +135,14 @@ STRIDED = {
 
 @pytest.mark.parametrize("laid", list(STRIDED.values()), ids=list(STRIDED))
 @pytest.mark.parametrize("which", [0, 1, 2], ids=["alpha", "foreground", "backdrop"])
-def test_over_takes_any_strides(interpreter, laid, which):
+def test_blending_takes_any_strides(interpreter, laid, which):
     parts = [picture((36, 52), torch.float32, channels, seed) for seed, channels in enumerate((1, 3, 3))]
     parts[which] = laid(parts[which])
     alpha, near, far = parts
-    found = fused.over(alpha, near, far, 0.1, 0.9)
+    found = fused.blend(alpha, near, far, 0.1, 0.9)
     assert found.is_contiguous()
     alpha, near, far = (part.contiguous() for part in parts)
-    assert torch.equal(found, fused.over(alpha, near, far, 0.1, 0.9))
+    assert torch.equal(found, fused.blend(alpha, near, far, 0.1, 0.9))
     assert apart(found, torch.lerp(parts[2], parts[1], ((parts[0] - 0.1) / 0.8).clamp(0, 1))) <= 1e-5
 
 
@@ -162,9 +162,9 @@ def test_any_strides_are_read(interpreter, fmt):
     assert apart(fused.to_rgb(data, fmt, torch.float32), right) <= 1e-5
 
 
-def test_over_takes_each_part_in_its_own_dtype(interpreter):
+def test_blending_takes_each_part_in_its_own_dtype(interpreter):
     alpha, near, far = (picture((4, 8), dtype, n) for dtype, n in zip((torch.float32, *NEAR), (1, 3, 3), strict=True))
-    found = fused.over(alpha, near, far, 0, 1)
+    found = fused.blend(alpha, near, far, 0, 1)
     assert found.dtype == torch.float16
     assert apart(found, torch.lerp(far.float(), near, alpha.clamp(0, 1))) <= 2**-9
 
@@ -175,18 +175,18 @@ def test_nan_is_not_covered_up(interpreter, which):
     parts = [picture((4, 8), torch.float32, channels) for channels in (1, 3, 3)]
     parts[which][0, 0, 1, 2] = torch.nan
     alpha, near, far = parts
-    found = fused.over(alpha, near, far, 0.02, 0.98)
+    found = fused.blend(alpha, near, far, 0.02, 0.98)
     assert found[0, 0, 1, 2].isnan()
     assert int(found[0, 0].isnan().sum()) == 1
 
 
 def test_all_is_proven_in_the_interpreter(interpreter, caplog):
     with caplog.at_level(logging.INFO):
-        assert fused._proven(CPU)
+        assert fused._is_proven(CPU)
     assert not caplog.records
 
 
-@pytest.mark.parametrize("name", ["to_rgb", "from_rgb", "over"])
+@pytest.mark.parametrize("name", ["to_rgb", "from_rgb", "blend"])
 def test_what_gives_something_else_is_not_used(interpreter, monkeypatch, caplog, name):
     plain = getattr(fused, name)
 
@@ -197,35 +197,35 @@ def test_what_gives_something_else_is_not_used(interpreter, monkeypatch, caplog,
 
     monkeypatch.setattr(fused, name, wrong)
     with caplog.at_level(logging.INFO):
-        assert not fused._proven(CPU)
+        assert not fused._is_proven(CPU)
     assert "from what torch computes" in caplog.text
 
 
 def test_nan_from_a_kernel_is_not_trusted(interpreter, monkeypatch):
-    monkeypatch.setattr(fused, "over", lambda alpha, near, far, low, high: far * torch.nan)
-    assert not fused._proven(CPU)
+    monkeypatch.setattr(fused, "blend", lambda alpha, near, far, low, high: far * torch.nan)
+    assert not fused._is_proven(CPU)
 
 
 def test_the_cpu_is_not_asked(monkeypatch, caplog):
-    monkeypatch.setattr(fused, "_proven", lambda device: pytest.fail("it was tried"))
+    monkeypatch.setattr(fused, "_is_proven", lambda device: pytest.fail("it was tried"))
     with caplog.at_level(logging.INFO):
-        assert not fused.usable(CPU)
+        assert not fused.is_usable(CPU)
     assert not caplog.records
 
 
 def test_a_tensors_device_is_the_one_that_was_asked_for(monkeypatch):
     """Else the first frame would wait for what was known at the start."""
     asked = []
-    monkeypatch.setattr(fused, "_proven", lambda device: bool(asked.append(device)))
+    monkeypatch.setattr(fused, "_is_proven", lambda device: bool(asked.append(device)))
     for name in ("cuda", "cuda:0", "cuda:1"):
-        fused.usable(torch.device(name))
+        fused.is_usable(torch.device(name))
     assert asked == [torch.device("cuda:0"), torch.device("cuda:0"), torch.device("cuda:1")]
 
 
 def test_without_triton_the_log_says_so_once(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "triton", None)
     with caplog.at_level(logging.INFO):
-        assert [fused._proven(CPU) for _ in range(3)] == [False] * 3
+        assert [fused._is_proven(CPU) for _ in range(3)] == [False] * 3
     assert [(record.levelno, record.name) for record in caplog.records] == [(logging.INFO, "camdaemon.frames.fused")]
     assert "triton" in caplog.text
 
@@ -237,18 +237,18 @@ def test_whatever_goes_wrong_means_no(monkeypatch, caplog, error):
 
     monkeypatch.setattr(fused, "_compiled", broken)
     with caplog.at_level(logging.INFO):
-        assert not fused._proven(CPU)
+        assert not fused._is_proven(CPU)
     assert type(error).__name__ in caplog.text
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_is_not_usable():
-    assert not fused.usable(CUDA)
+    assert not fused.is_usable(CUDA)
 
 
 def test_a_kernel_that_cannot_run_means_no(triton):
     """Triton itself, and memory that no GPU reaches."""
-    assert not fused._proven(CPU)
+    assert not fused._is_proven(CPU)
 
 
 POINTERS = {
@@ -275,7 +275,7 @@ def test_a_kernel_compiles_for_a_gpu(triton, monkeypatch, tmp_path, kernel):
 
 @on_gpu
 def test_on_a_gpu_it_is_usable(triton):
-    assert fused.usable(CUDA)
+    assert fused.is_usable(CUDA)
 
 
 @on_gpu
@@ -288,14 +288,14 @@ def test_a_gpu_reads_large_pictures(triton, fmt):
 
 @on_gpu
 def test_one_compilation_serves_every_size(triton, monkeypatch, tmp_path):
-    """No frame waits for a compiler once `usable` has answered."""
+    """No frame waits for a compiler once `is_usable` has answered."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    assert fused.usable(CUDA)
+    assert fused.is_usable(CUDA)
     compiled = sorted(tmp_path.iterdir())
     assert compiled, "the test of the test"
     for size in ((1080, 1920), (484, 644)):
         rgb = picture(size, torch.float16).to(CUDA)
         for fmt in WRITTEN:
             fused.to_rgb(fused.from_rgb(rgb, fmt), fmt, torch.float16)
-        fused.over(rgb[:, :1], rgb.contiguous(memory_format=torch.channels_last), rgb[:, 1:2].expand(rgb.shape), 0, 1)
+        fused.blend(rgb[:, :1], rgb.contiguous(memory_format=torch.channels_last), rgb[:, 1:2].expand(rgb.shape), 0, 1)
     assert sorted(tmp_path.iterdir()) == compiled

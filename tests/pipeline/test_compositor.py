@@ -17,7 +17,7 @@ from torch import Tensor
 from camdaemon.backdrop import make_backdrop
 from camdaemon.backdrop.room import blur_picture
 from camdaemon.frames import pixels
-from camdaemon.frames.composite import Appearance, Crop, Matte, _trimmed_bytes, composite, framed, trimmed
+from camdaemon.frames.composite import Appearance, Crop, Matte, apply_framing, composite, trim, trim_bytes
 from camdaemon.frames.frame import Size
 from camdaemon.pipeline import compositor as module
 from camdaemon.pipeline.compositor import Compositor
@@ -206,7 +206,7 @@ def test_mirror_and_crop_move_a_backdrop_that_is_the_room(spec):
     assert not torch.allclose(pixels.unit(flipped), pixels.unit(straight), atol=1e-2)
     if spec == "plate":
         cropped = new().paint(Scene(make_backdrop(spec, SIZE), appearance=Appearance(crop=crop)), nobody(), plate, 0.0)
-        assert torch.equal(cropped, framed(plate, Appearance(crop=crop)))
+        assert torch.equal(cropped, apply_framing(plate, Appearance(crop=crop)))
 
 
 def test_a_crop_enlarges_the_person_and_not_a_picture():
@@ -252,7 +252,7 @@ def test_blur_blurs_a_picture_once(monkeypatch):
 
 def test_nothing_is_computed_twice_during_a_fade(monkeypatch):
     calls = []
-    for name, whole in (("blur_picture", blur_picture), ("framed", framed)):
+    for name, whole in (("blur_picture", blur_picture), ("apply_framing", apply_framing)):
         monkeypatch.setattr(module, name, lambda *of, name=name, whole=whole: calls.append(name) or whole(*of))
     compositor, crop, clean = new(), Crop(0.1, 0.1, 0.8, 0.8), room()
     old = Scene(Picture(noise(1)), appearance=Appearance(blur=5.0, crop=crop))
@@ -260,10 +260,10 @@ def test_nothing_is_computed_twice_during_a_fade(monkeypatch):
     compositor.paint(old, nobody(), clean, 0.0)
     for n in range(1, 12):
         compositor.paint(fresh, nobody(), clean, n / 10)
-    assert sorted(calls) == ["blur_picture", "blur_picture", "framed", "framed"]
+    assert sorted(calls) == ["apply_framing", "apply_framing", "blur_picture", "blur_picture"]
 
 
-def test_a_new_plate_is_framed_anew():
+def test_a_new_plate_is_framed_again():
     compositor = new()
     scene = Scene(make_backdrop("plate", SIZE), appearance=Appearance(mirror=True))
     for seed in (1, 2, 3, 4, 5, 6, 1):
@@ -273,8 +273,8 @@ def test_a_new_plate_is_framed_anew():
 def moved(alpha: Tensor, edge: float) -> Tensor:
     """`alpha` (floats) with its contour moved, as the device does it."""
     if seen is pixels.unit:
-        return trimmed(alpha, edge)
-    return pixels.unit(pixels.tensor(_trimmed_bytes(pixels.array(pixels.as_bytes(alpha)), edge)))
+        return trim(alpha, edge)
+    return pixels.unit(pixels.tensor(trim_bytes(pixels.array(pixels.as_bytes(alpha)), edge)))
 
 
 @pytest.mark.parametrize("edge", [0.05, 0.3, 0.5, 1.0])

@@ -38,7 +38,7 @@ def test_nothing_has_happened_yet(metrics):
 @pytest.mark.parametrize("fps", [1.0, 25.0, 60.0])
 def test_the_rate_is_frames_per_second_of_the_last_seconds(metrics, clock, fps):
     for _ in range(int(10 * fps)):
-        metrics.captured()
+        metrics.record_captured()
         clock.now += 1 / fps
     assert metrics.snapshot()["fps_in"] == pytest.approx(fps, abs=0.1)
     assert metrics.snapshot()["fps_out"] == 0.0
@@ -48,22 +48,22 @@ def test_the_rate_is_frames_per_second_of_the_last_seconds(metrics, clock, fps):
 def test_a_camera_that_slows_down_shows_its_new_rate(metrics, clock):
     for step in [1 / 30] * 90 + [1 / 10] * 40:
         clock.now += step
-        metrics.captured()
+        metrics.record_captured()
     assert metrics.snapshot()["fps_in"] == pytest.approx(10.0, abs=0.1)
 
 
 def test_a_camera_that_stopped_has_no_rate(metrics, clock):
     for _ in range(90):
         clock.now += 1 / 30
-        metrics.captured()
+        metrics.record_captured()
     clock.now += 3.5
     assert metrics.snapshot()["fps_in"] == 0.0
 
 
 def test_latency_is_of_what_the_camera_saw_never_of_cards(metrics, clock):
     for late in range(1, 101):
-        metrics.published(frame(Content.COMPOSITE, clock.now - late / 1000))
-        metrics.published(frame(Content.CARD, clock.now - 50.0))
+        metrics.record_published(frame(Content.COMPOSITE, clock.now - late / 1000))
+        metrics.record_published(frame(Content.CARD, clock.now - 50.0))
         clock.now += 1 / 30
     found = metrics.snapshot()
     assert found["latency_ms"]["p50"] == pytest.approx(50, abs=1.5)
@@ -73,17 +73,17 @@ def test_latency_is_of_what_the_camera_saw_never_of_cards(metrics, clock):
 
 
 def test_only_cards_is_no_latency_at_all(metrics, clock):
-    metrics.published(frame(Content.CARD, clock.now - 1))
+    metrics.record_published(frame(Content.CARD, clock.now - 1))
     assert metrics.snapshot()["latency_ms"] is None
     clock.now += 0.1
-    metrics.published(frame(Content.ROOM, clock.now - 0.25))
+    metrics.record_published(frame(Content.ROOM, clock.now - 0.25))
     assert metrics.snapshot()["latency_ms"] == {"p50": 250.0, "p99": 250.0}
 
 
 def test_the_latency_of_long_ago_is_forgotten(metrics, clock):
     for late in [5.0] * 300 + [0.02] * 300:
         clock.now += 1 / 60
-        metrics.published(frame(Content.COMPOSITE, clock.now - late))
+        metrics.record_published(frame(Content.COMPOSITE, clock.now - late))
     assert metrics.snapshot()["latency_ms"] == {"p50": 20.0, "p99": 20.0}
 
 

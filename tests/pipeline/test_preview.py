@@ -75,19 +75,19 @@ EITHER = pytest.mark.parametrize("of", [pixels.unit, pixels.as_bytes], ids=["flo
 def look(finder: LivePreview, value: float = 0.5, size: Size = SIZE, of=pixels.unit) -> None:
     """One frame of the worker's."""
     src = of(torch.full((1, 3, size.height, size.width), value))
-    finder.looked(src, src[:, :1])
+    finder.record_matted(src, src[:, :1])
 
 
 def test_while_nobody_asks_nothing_is_copied(clock, copies):
     finder, shown = LivePreview(), frame()
     shown.data, Copied.count = shown.data.view(Copied), 0
     for _ in range(5):
-        finder.published(shown)
+        finder.record_published(shown)
         look(finder)
         clock.t += 1
     assert (Copied.count, copies) == (0, [])
     finder.jpeg("composite", 0, 0)
-    finder.published(shown)
+    finder.record_published(shown)
     look(finder)
     assert (Copied.count, copies) == (1, [])  # who asks for one view gets no other
     finder.jpeg("alpha", 0, 0)
@@ -124,7 +124,7 @@ def test_numbers_rise_and_only_a_newer_one_is_given(clock):
     finder = LivePreview()
     assert newest(finder, "composite") is None
     for number in (1, 2, 3):
-        finder.published(frame(40 * number))
+        finder.record_published(frame(40 * number))
         found = present(newest(finder, "composite", number - 1))
         assert found[0] == number
         assert found[1].mean() == pytest.approx(40 * number, abs=1)
@@ -144,7 +144,7 @@ def test_not_more_pictures_are_made_than_eyes_need(clock, copies):
 
 
 def test_it_waits_for_a_newer_one(monkeypatch):
-    monkeypatch.setattr(preview, "_PERIOD", 0.0)
+    monkeypatch.setattr(preview, "_PERIOD_S", 0.0)
     finder, found, asked = LivePreview(), [], threading.Event()
 
     def ask() -> None:
@@ -164,7 +164,7 @@ def publish_until(finder: LivePreview, condition) -> None:
     end = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < end, "nobody was woken"
-        finder.published(frame(9))
+        finder.record_published(frame(9))
         time.sleep(0.002)
 
 
@@ -190,7 +190,7 @@ def test_pictures_are_at_most_640_wide(size, small, of):
     finder = LivePreview()
     for view in VIEWS:
         finder.jpeg(view, 0, 0)
-    finder.published(frame(100, size))
+    finder.record_published(frame(100, size))
     look(finder, 0.5, size, of)
     for view in VIEWS:
         found = present(newest(finder, view))[1]
@@ -211,7 +211,7 @@ def test_what_was_published_has_its_colours_whatever_the_format(fmt):
         shown.data[:] = 128
     finder = LivePreview()
     finder.jpeg("composite", 0, 0)
-    finder.published(shown)
+    finder.record_published(shown)
     expected = color.host_to_rgb(shown.data, fmt).astype(int)
     assert np.abs(present(newest(finder, "composite"))[1].astype(int) - expected).max() < 8
 
@@ -222,8 +222,8 @@ def test_a_picture_is_a_copy_the_frame_goes_on(of):
     finder.jpeg("composite", 0, 0)
     finder.jpeg("camera", 0, 0)
     src = of(torch.full((1, 3, SIZE.height, SIZE.width), 0.8))
-    finder.published(shown)
-    finder.looked(src, None)
+    finder.record_published(shown)
+    finder.record_matted(src, None)
     shown.data[:] = 0
     src.zero_()
     assert present(newest(finder, "composite"))[1].mean() == pytest.approx(200, abs=2)
@@ -233,7 +233,7 @@ def test_a_picture_is_a_copy_the_frame_goes_on(of):
 def test_a_frame_without_a_matte_has_no_alpha(clock):
     finder = LivePreview()
     newest(finder, "alpha")
-    finder.looked(torch.zeros(1, 3, SIZE.height, SIZE.width), None)
+    finder.record_matted(torch.zeros(1, 3, SIZE.height, SIZE.width), None)
     assert newest(finder, "alpha") is None
 
 
@@ -270,7 +270,7 @@ def test_of_a_running_show_each_view_shows_its_own():
 
 def test_many_who_ask_without_pause_each_see_whole_pictures_in_order(monkeypatch):
     """Every picture has one colour: half of one and half of another would show."""
-    monkeypatch.setattr(preview, "_PERIOD", 0.0)
+    monkeypatch.setattr(preview, "_PERIOD_S", 0.0)
     finder, stop = LivePreview(), threading.Event()
     faults: list[str] = []
     seen: list[int] = []
@@ -294,7 +294,7 @@ def test_many_who_ask_without_pause_each_see_whole_pictures_in_order(monkeypatch
     n = 0
     while (len(seen) < 200 or n < 200) and time.monotonic() < end:
         n += 1
-        finder.published(frame(n % 256))
+        finder.record_published(frame(n % 256))
         look(finder, n % 256 / 255)
     stop.set()
     for asker in askers:

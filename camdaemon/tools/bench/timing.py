@@ -51,9 +51,9 @@ class Stopwatch(Metrics):
         self.settle()
         self._seconds[name].append(time.perf_counter() - start)
 
-    def published(self, frame: HostFrame) -> None:
+    def record_published(self, frame: HostFrame) -> None:
         """See `Metrics`."""
-        super().published(frame)
+        super().record_published(frame)
         if self._latencies:
             self._seconds["latency"].append(time.monotonic() - frame.t)
         self._clock_at.append(time.perf_counter())

@@ -58,7 +58,7 @@ def test_the_stopwatch_keeps_every_sample_and_gives_it_once():
             pass
     frame = HostFrame.empty(PixelFormat.I420, Size(64, 64))
     frame.content, frame.t = Content.COMPOSITE, time.monotonic() - 1
-    watch.published(frame)
+    watch.record_published(frame)
     seconds, moments = watch.take()
     assert len(seconds["matte"]) == len(settled) == 400
     assert 1 <= seconds["latency"][0] < 30
