@@ -1,10 +1,16 @@
 """Training of the networks (`camdaemon train`), after Lin et al. 2021 §4.3 and appendix D.
 
-It imports models and errors only, and nothing heavy before a run begins.
+Nothing heavy is imported before a run begins.
 
-layouts  → which pictures a data folder holds      packing → read once, cached in pieces, in memory
-rotation → whose turn it is                        scenes  → a batch of composites with exact labels,
-  geometry, light, camera, soft: what scenes are made with, all in batches on the training device
-losses   → equations (1) to (5)                    loop    → steps, checkpoints, resume, several processes
-recipe   → the recipe, stated                      validation, report → scores, pictures, progress
+    recipe       the recipe, stated
+    layouts      which pictures a data folder holds
+    packing      those pictures, read once and cached
+    draws        randomness of a batch, order of the pictures
+    samples      a batch of composites with exact labels, made on the training device with
+                 geometry, augment, soft (foregrounds for the refiner), degrade (what a webcam does to a picture)
+    losses       equations (1) to (5), and the two stages
+    loop         steps, validation, resuming
+    checkpoints  files of a run, and the network it starts with
+    distributed  several processes, mixed precision
+    monitoring   scores, pictures, progress, log
 """

@@ -1,10 +1,12 @@
-"""The same commands for torchrun: torchrun --nproc-per-node 2 -m camdaemon.tools.train base …"""
+"""The commands of `camdaemon train`, for torchrun.
+
+torchrun --nproc-per-node 2 -m camdaemon.tools.train base …
+"""
 
 import sys
 
 from camdaemon.errors import CamdaemonError
-
-from .cli import app
+from camdaemon.tools.train.cli import app
 
 if __name__ == "__main__":
     try:

@@ -1,8 +1,8 @@
 """Where people and rooms stand in the frame: affine maps, applied in batches by sampling.
 
-A person is described by where it goes: height of its cut-out in frames, place of its head's top, rotation, shear,
-stretch. What Lin et al. 2021 (appendix D) does – whole cut-outs, ±5°, scale 0.3–1, ±10 % – is one of the ways; the
-others are how people sit before a webcam.
+A person's placement is the height of its cut-out in frame heights, the place of the head's top, rotation, shear and
+stretch. The paper's (Lin et al. 2021, appendix D: whole cut-outs, ±5°, scale 0.3–1, ±10 %) is one of several; the
+others are how people sit in front of a webcam.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .draws import Draws
+from camdaemon.tools.train.draws import BatchRandom
 
 
-class Way(NamedTuple):
-    """share of the samples; ranges of height (in frame heights), top, middle (in frames), rotation (degrees).
+class Placement(NamedTuple):
+    """A kind of placement.
 
-    sinks: the person's lower end, where the photograph was cut, lies below the frame.
+    Attributes:
+        share: Of the samples.
+        height: Range of the person's height, in frame heights.
+        top: Range of the head's top, in frame heights.
+        middle: Range of the person's middle, in frame widths.
+        turn: Largest rotation, in degrees.
+        sinks: Whether the person's lower end, where the photograph was cut, lies below the frame.
     """
 
     share: float
@@ -31,69 +37,76 @@ class Way(NamedTuple):
     sinks: bool
 
 
-WAYS = (
-    Way(0.46, (0.8, 1.7), (0.0, 0.4), (0.2, 0.8), 15, True),  # before a webcam
-    Way(0.18, (1.6, 3.2), (-0.35, 0.25), (0.1, 0.9), 25, True),  # very close
-    Way(0.14, (0.5, 1.1), (0.05, 0.6), (0.05, 0.95), 8, True),  # further away
-    Way(0.14, (0.3, 1.0), (-0.1, 0.4), (0.3, 0.7), 5, False),  # the paper's
-    Way(0.08, (0.6, 2.0), (-0.6, 0.7), (-0.1, 1.1), 180, False),  # limbs and clothes from any edge
+PLACEMENTS = (
+    Placement(0.46, (0.8, 1.7), (0.0, 0.4), (0.2, 0.8), 15, True),  # before a webcam
+    Placement(0.18, (1.6, 3.2), (-0.35, 0.25), (0.1, 0.9), 25, True),  # very close
+    Placement(0.14, (0.5, 1.1), (0.05, 0.6), (0.05, 0.95), 8, True),  # further away
+    Placement(0.14, (0.3, 1.0), (-0.1, 0.4), (0.3, 0.7), 5, False),  # the paper's
+    Placement(0.08, (0.6, 2.0), (-0.6, 0.7), (-0.1, 1.1), 180, False),  # limbs and clothes from any edge
 )
 
 
-def person_map(draws: Draws, sizes: Tensor, height: int, width: int) -> Tensor:
-    """From frame pixels to canvas pixels, (B,2,3).   sizes: (B,2), height and width of each person on its canvas."""
-    shares = torch.tensor([way.share for way in WAYS], device=draws.device).cumsum(0)
-    way = (draws.uniform(0, float(shares[-1])).flatten()[:, None] > shares).sum(1).clamp(max=len(WAYS) - 1)
+def random_person_map(rng: BatchRandom, sizes: Tensor, height: int, width: int) -> Tensor:
+    """Draw maps from frame pixels to the pixels of people's canvases, (B,2,3).
+
+    Args:
+        rng: Randomness of the batch.
+        sizes: (B,2), height and width of each person on its canvas.
+        height: Of the frame.
+        width: Of the frame.
+    """
+    shares = torch.tensor([kind.share for kind in PLACEMENTS], device=rng.device).cumsum(0)
+    kind = (rng.uniform(0, float(shares[-1])).flatten()[:, None] > shares).sum(1).clamp(max=len(PLACEMENTS) - 1)
 
     def between(ranges: list[tuple[float, float]]) -> Tensor:
-        low, high = torch.tensor(ranges, device=draws.device)[way].unbind(1)
-        return low + (high - low) * draws.uniform(0, 1).flatten()
+        low, high = torch.tensor(ranges, device=rng.device)[kind].unbind(1)
+        return low + (high - low) * rng.uniform(0, 1).flatten()
 
-    tall = height * between([way.height for way in WAYS])
-    top = height * between([way.top for way in WAYS])
-    middle = width * between([way.middle for way in WAYS])
-    turn = between([(-way.turn, way.turn) for way in WAYS]) * draws.uniform(0, 1).flatten().sqrt()
-    sinks = torch.tensor([way.sinks for way in WAYS], device=draws.device)[way]
+    tall = height * between([kind.height for kind in PLACEMENTS])
+    top = height * between([kind.top for kind in PLACEMENTS])
+    middle = width * between([kind.middle for kind in PLACEMENTS])
+    turn = between([(-kind.turn, kind.turn) for kind in PLACEMENTS]) * rng.uniform(0, 1).flatten().sqrt()
+    sinks = torch.tensor([kind.sinks for kind in PLACEMENTS], device=rng.device)[kind]
     tall = torch.where(sinks, torch.maximum(tall, 1.04 * height - top), tall)
     scale = tall / sizes[:, 0]
-    stretch = draws.uniform(-0.15, 0.15).flatten().exp()
-    shear = torch.deg2rad(draws.uniform(-5, 5).flatten()).tan()
-    mirror = draws.sign().flatten()
-    forward = _turned(turn, scale * stretch * mirror, scale, shear)
-    pivot = sizes.flip(1) * torch.tensor([0.5, 0.45], device=draws.device)
+    stretch = rng.uniform(-0.15, 0.15).flatten().exp()
+    shear = torch.deg2rad(rng.uniform(-5, 5).flatten()).tan()
+    mirror = rng.sign().flatten()
+    forward = _linear_map(turn, scale * stretch * mirror, scale, shear)
+    pivot = sizes.flip(1) * torch.tensor([0.5, 0.45], device=rng.device)
     place = torch.stack([middle, top + 0.45 * tall], 1)
-    return _inverse(forward, pivot, place)
+    return _invert_around(forward, pivot, place)
 
 
-def room_map(draws: Draws, sizes: Tensor, height: int, width: int) -> Tensor:
-    """From frame pixels to canvas pixels, (B,2,3): a cut of the room, mirrored in half of the samples, ±5°."""
+def random_room_map(rng: BatchRandom, sizes: Tensor, height: int, width: int) -> Tensor:
+    """Draw maps from frame pixels to those of rooms, (B,2,3): a part of the room, mirrored in half of them, ±5°."""
     whole = torch.minimum(sizes[:, 0] / height, sizes[:, 1] / width)
-    share = draws.uniform(0.5, 1).flatten()
-    forward = _turned(
-        draws.uniform(-5, 5).flatten(),
-        draws.sign().flatten() / (whole * share),
+    share = rng.uniform(0.5, 1).flatten()
+    forward = _linear_map(
+        rng.uniform(-5, 5).flatten(),
+        rng.sign().flatten() / (whole * share),
         1 / (whole * share),
         torch.zeros_like(whole),
     )
-    free = (sizes.flip(1) - share[:, None] * whole[:, None] * torch.tensor([width, height], device=draws.device)) / 2
-    pivot = sizes.flip(1) / 2 + free * torch.cat([draws.uniform(-1, 1), draws.uniform(-1, 1)], 1).flatten(1)
-    place = torch.tensor([[width / 2, height / 2]], device=draws.device).expand(len(sizes), 2)
-    return _inverse(forward, pivot, place)
+    free = (sizes.flip(1) - share[:, None] * whole[:, None] * torch.tensor([width, height], device=rng.device)) / 2
+    pivot = sizes.flip(1) / 2 + free * torch.cat([rng.uniform(-1, 1), rng.uniform(-1, 1)], 1).flatten(1)
+    place = torch.tensor([[width / 2, height / 2]], device=rng.device).expand(len(sizes), 2)
+    return _invert_around(forward, pivot, place)
 
 
-def nudged(draws: Draws, mapping: Tensor, height: int, width: int) -> Tensor:
-    """`mapping` after the camera moved: ±1° and ±1 % in 30 % of the samples (appendix D), else under a pixel."""
-    moved = draws.chance(0.3).flatten()
-    turn = torch.where(moved, draws.uniform(-1, 1).flatten(), 0)
+def nudge(rng: BatchRandom, mapping: Tensor, height: int, width: int) -> Tensor:
+    """Move the camera: ±1° and ±1 % in 30 % of the samples (appendix D), less than a pixel in the others."""
+    moved = rng.chance(0.3).flatten()
+    turn = torch.where(moved, rng.uniform(-1, 1).flatten(), 0)
     far = torch.where(moved, 0.01 * width, 0.0008 * width)[:, None]
-    shift = far * torch.cat([draws.uniform(-1, 1), draws.uniform(-1, 1)], 1).flatten(1)
+    shift = far * torch.cat([rng.uniform(-1, 1), rng.uniform(-1, 1)], 1).flatten(1)
     one = torch.ones_like(turn)
-    centre = torch.tensor([[width / 2, height / 2]], device=draws.device).expand(draws.count, 2)
-    return _chained(mapping, _inverse(_turned(turn, one, one, 0 * one), centre, centre + shift))
+    centre = torch.tensor([[width / 2, height / 2]], device=rng.device).expand(rng.count, 2)
+    return _chain(mapping, _invert_around(_linear_map(turn, one, one, 0 * one), centre, centre + shift))
 
 
-def sampled(canvas: Tensor, mapping: Tensor, height: int, width: int, *, outside: str = "zeros") -> Tensor:
-    """canvas (B,C,h,w) seen through `mapping` (B,2,3): (B,C,height,width), bilinear."""
+def warp(canvas: Tensor, mapping: Tensor, height: int, width: int, *, outside: str = "zeros") -> Tensor:
+    """Sample `canvas` (B,C,h,w) bilinearly through `mapping` (B,2,3): (B,C,height,width)."""
     rows = torch.arange(height, device=canvas.device) + 0.5
     columns = torch.arange(width, device=canvas.device) + 0.5
     points = torch.stack(
@@ -106,22 +119,22 @@ def sampled(canvas: Tensor, mapping: Tensor, height: int, width: int, *, outside
     )
 
 
-def _turned(degrees: Tensor, across: Tensor, down: Tensor, shear: Tensor) -> Tensor:
-    """(B,2,2): scaled, sheared sideways, then rotated."""
+def _linear_map(degrees: Tensor, across: Tensor, down: Tensor, shear: Tensor) -> Tensor:
+    """Return maps (B,2,2) that scale, shear sideways, then rotate."""
     angle = degrees * (math.pi / 180)
     cos, sin = angle.cos(), angle.sin()
     rows = [cos * across, cos * shear * down - sin * down, sin * across, sin * shear * down + cos * down]
     return torch.stack(rows, 1).view(-1, 2, 2)
 
 
-def _inverse(forward: Tensor, pivot: Tensor, place: Tensor) -> Tensor:
-    """The map back from where `pivot` went to `place` and all else around it by `forward`."""
+def _invert_around(forward: Tensor, pivot: Tensor, place: Tensor) -> Tensor:
+    """Return the inverse of the map that moves `pivot` to `place` and applies `forward` around it."""
     back = torch.linalg.inv(forward.float())
     return torch.cat([back, (pivot - (back @ place[:, :, None])[:, :, 0])[:, :, None]], 2)
 
 
-def _chained(after: Tensor, before: Tensor) -> Tensor:
-    """The map that does `before`, then `after`."""
+def _chain(after: Tensor, before: Tensor) -> Tensor:
+    """Return the map that applies `before`, then `after`."""
     linear = after[:, :, :2] @ before[:, :, :2]
     shift = after[:, :, :2] @ before[:, :, 2:] + after[:, :, 2:]
     return torch.cat([linear, shift], 2)

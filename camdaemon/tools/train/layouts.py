@@ -12,13 +12,18 @@ Split = Literal["train", "val"]
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm")
-FRAMES_OF_A_VIDEO = 20  # neighbouring frames teach little: so many are taken, evenly spaced
-_HELD_OUT = 20  # where a set has no validation part, every 20th of it is one
+FRAMES_OF_A_VIDEO = 20  # taken evenly spaced: neighbouring frames teach little
+_HELD_OUT = 20  # every 20th item of a set without a validation part validates
 _FOLDERS: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "test")}
 
 
 class Person(NamedTuple):
-    """A cut-out person: foreground colours and alpha, two pictures or two videos of equally many frames."""
+    """A cut-out person, as two pictures or two videos with the same number of frames.
+
+    Attributes:
+        colour: Foreground colours.
+        alpha: Alpha.
+    """
 
     colour: Path
     alpha: Path
@@ -27,78 +32,85 @@ class Person(NamedTuple):
 _Item = TypeVar("_Item", Person, Path)
 
 
-class Found(NamedTuple):
-    """What there is to train on, or to validate on."""
+class FoundPictures(NamedTuple):
+    """The pictures to train on, or to validate on."""
 
     people: list[Person]
     plates: list[Path]
 
 
-def find(folders: list[Path], plates: list[Path], split: Split) -> Found:
-    """People and plates of one split.
+def find_pictures(folders: list[Path], plates: list[Path], split: Split) -> FoundPictures:
+    """Find the people and plates of one split.
 
-    folders: each holds `people/` (name.jpg beside name.png) or `fgr/` and `pha/` trees of pictures or videos, perhaps
-    below `train/` and `val/` (or `test/`), and perhaps `plates/`.   plates: further folders of empty rooms.
-    Raises ConfigError.
+    Args:
+        folders: Each holds `people/` (NAME.jpg and NAME.png) or `fgr/` and `pha/` trees of pictures or videos, possibly
+            below `train/` and `val/` (or `test/`), and possibly `plates/`.
+        plates: Further folders of empty rooms.
+        split: The part to find.
+
+    Raises:
+        ConfigError: A folder does not exist, or there are no people or no plates.
     """
     for folder in [*folders, *plates]:
         if not folder.is_dir():
-            raise ConfigError(f"no such folder of training data: {folder}; type: --data FOLDER")
-    people = [person for folder in folders for person in _split(_people(folder), folder, split)]
+            raise ConfigError(f"no such folder of training data: {folder}. Run with: --data FOLDER")
+    people = [person for folder in folders for person in _split(_list_people(folder), folder, split)]
     rooms = [folder / "plates" for folder in folders if (folder / "plates").is_dir()] + plates
-    found = Found(people, [plate for room in rooms for plate in _split(list(_pictures(room)), room, split)])
+    found = FoundPictures(
+        people, [plate for room in rooms for plate in _split(list(_list_pictures(room)), room, split)]
+    )
     where = ", ".join(str(folder) for folder in folders)
     if not found.people:
         raise ConfigError(
             f"no people to {'train' if split == 'train' else 'validate'} on in {where}: it needs people/NAME.jpg with "
-            "people/NAME.png (alpha), or fgr/ and pha/ with the same names; type: --data FOLDER"
+            "people/NAME.png (alpha), or fgr/ and pha/ with the same names. Run with: --data FOLDER"
         )
     if not found.plates:
         raise ConfigError(
-            f"no pictures of empty rooms in {where}; put them into plates/ there, or type: --plates FOLDER"
+            f"no pictures of empty rooms in {where}. Put them into plates/ there, or run with: --plates FOLDER"
         )
     return found
 
 
-def _people(folder: Path) -> list[Person]:
+def _list_people(folder: Path) -> list[Person]:
     pairs: list[Person] = []
     for alphas in sorted(folder.rglob("pha")):
-        pairs += list(_paired(alphas.parent / "fgr", alphas))
+        pairs += list(_pair_up(alphas.parent / "fgr", alphas))
     if (folder / "people").is_dir():
         for alpha in sorted((folder / "people").rglob("*.png")):
             colour = next((c for end in PICTURES if end != ".png" and (c := alpha.with_suffix(end)).is_file()), None)
             if colour is None:
-                raise ConfigError(f"{alpha} has no colours beside it; it needs {alpha.with_suffix('.jpg').name} there")
+                raise ConfigError(f"{alpha} has no colours: {alpha.with_suffix('.jpg').name} is missing in its folder")
             pairs.append(Person(colour, alpha))
     return pairs
 
 
-def _paired(colours: Path, alphas: Path) -> Iterator[Person]:
-    by_name = {path.relative_to(colours).with_suffix(""): path for path in _files(colours, PICTURES + VIDEOS)}
-    for alpha in _files(alphas, PICTURES + VIDEOS):
+def _pair_up(colours: Path, alphas: Path) -> Iterator[Person]:
+    by_name = {path.relative_to(colours).with_suffix(""): path for path in _list_files(colours, PICTURES + VIDEOS)}
+    for alpha in _list_files(alphas, PICTURES + VIDEOS):
         colour = by_name.get(alpha.relative_to(alphas).with_suffix(""))
         if colour is None:
-            raise ConfigError(f"{alpha} has no foreground of that name in {colours}; complete the set, or remove it")
+            raise ConfigError(f"{alpha} has no foreground of that name in {colours}. Add it, or remove the alpha")
         yield Person(colour, alpha)
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    return _files(folder, PICTURES)
+def _list_pictures(folder: Path) -> Iterator[Path]:
+    return _list_files(folder, PICTURES)
 
 
-def _files(folder: Path, ends: tuple[str, ...]) -> Iterator[Path]:
+def _list_files(folder: Path, ends: tuple[str, ...]) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in ends)
 
 
 def _split(items: list[_Item], root: Path, split: Split) -> list[_Item]:
-    """The part of `items` for this split: by folder names below `root`, or every 20th for validation."""
+    """Return the part of `items` for this split: by folder names below `root`, or every 20th for validation."""
 
-    def below(item: _Item) -> tuple[str, ...]:
+    def folders_of(item: _Item) -> tuple[str, ...]:
         path = item if isinstance(item, Path) else item.alpha
         return path.relative_to(root).parts[:-1]
 
-    if any(name in below(item) for item in items for names in _FOLDERS.values() for name in names):
-        return [item for item in items if any(name in below(item) for name in _FOLDERS[split])]
+    if any(name in folders_of(item) for item in items for names in _FOLDERS.values() for name in names):
+        return [item for item in items if any(name in folders_of(item) for name in _FOLDERS[split])]
     if len(items) < 2:
         return items
     return [item for number, item in enumerate(items) if (number % _HELD_OUT == 0) == (split == "val")]

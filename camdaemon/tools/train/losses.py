@@ -1,7 +1,8 @@
-"""Equations (1) to (5) of Lin et al. 2021 §4.3, on the *unclamped* alpha.
+"""Equations (1) to (5) of Lin et al. 2021 §4.3, and the two stages that compute them from a batch.
 
-A clamp has no gradient outside 0..1: a network that once says −0.1 everywhere would stay there. What lies beyond 1
-where the truth is 1, or below 0 where it is 0, costs nothing, though: the runtime clamps it, and it is right.
+The losses are of the *unclamped* alpha: a clamp has no gradient outside 0..1, and a network that once says −0.1
+everywhere would stay there. Values above 1 where the truth is 1, or below 0 where it is 0, cost nothing, because the
+runtime clamps them.
 """
 
 from __future__ import annotations
@@ -9,15 +10,25 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-_GAPS = 4.0  # on top of what a pixel counts anyway
-_EDGES = 2.0  # the network's weak side
+from camdaemon.model import BackgroundMattingV2, Selection, base_size_for_lines
+from camdaemon.tools.train.recipe import RATES, Recipe
+
+_GAP_WEIGHT = 4.0  # added to a pixel's weight of 1
+_EDGE_WEIGHT = 2.0
 
 
 class Losses(NamedTuple):
-    """Means over the batch, scalars: alpha, its edges, foreground, error map (0 where there is none)."""
+    """Means over the batch, scalars.
+
+    Attributes:
+        alpha: L1 of alpha.
+        edges: L1 of alpha's gradients.
+        foreground: L1 of the foreground.
+        error: Squared error of the error map; 0 in the joint stage with a frozen base.
+    """
 
     alpha: Tensor
     edges: Tensor
@@ -25,46 +36,48 @@ class Losses(NamedTuple):
     error: Tensor
 
     def total(self) -> Tensor:
-        """Their plain sum, (4) and (5)."""
+        """Return their sum, (4) and (5)."""
         return torch.stack(self).sum()
 
 
-def gradients(x: Tensor) -> Tensor:
-    """Sobel gradients, normalised to differences per pixel: (B,1,H,W) → (B,2,H,W), edges repeated outside."""
+def sobel_gradients(x: Tensor) -> Tensor:
+    """Return Sobel gradients in differences per pixel: (B,1,H,W) to (B,2,H,W), edges repeated outside."""
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")  # a convolution would compute in bfloat16 under autocast
     down = x[:, :, :-2] + 2 * x[:, :, 1:-1] + x[:, :, 2:]
     along = x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]
     return torch.cat([down[..., 2:] - down[..., :-2], along[:, :, 2:] - along[:, :, :-2]], 1) / 8
 
 
-def excused(alpha: Tensor, true_alpha: Tensor) -> Tensor:
-    """`alpha` (B,1,H,W), with 1 for what overshoots a true 1 and 0 for what undershoots a true 0."""
+def forgive_overshoot(alpha: Tensor, true_alpha: Tensor) -> Tensor:
+    """Clamp `alpha` (B,1,H,W) to 1 where the true alpha is 1, and to 0 where it is 0."""
     alpha = torch.where(true_alpha >= 1, alpha.clamp(max=1), alpha)
     return torch.where(true_alpha <= 0, alpha.clamp(min=0), alpha)
 
 
 def matte_losses(alpha: Tensor, foreground: Tensor, true_alpha: Tensor, true_foreground: Tensor) -> Losses:
-    """(1) L1 of alpha and of its gradients, (2) L1 of the foreground where the true alpha is above 0; full frames.
+    """Compute (1), L1 of alpha and, twice, of its gradients, and (2), L1 of the foreground where true alpha is above 0.
 
-    The gradients count twice.
-
-    alpha, true_alpha: (B,1,H,W).   foreground, true_foreground: (B,3,H,W).   Of one dtype, float32 in training.
+    Args:
+        alpha: (B,1,H,W), unclamped.
+        foreground: (B,3,H,W).
+        true_alpha: (B,1,H,W); all of one dtype, float32 in training.
+        true_foreground: (B,3,H,W).
     """
     solid = (true_alpha > 0).to(alpha.dtype)
-    alpha = excused(alpha, true_alpha)
+    alpha = forgive_overshoot(alpha, true_alpha)
     return Losses(
         F.l1_loss(alpha, true_alpha),
-        F.l1_loss(gradients(alpha), gradients(true_alpha)) * 2 * _EDGES,  # the sum of both directions
+        F.l1_loss(sobel_gradients(alpha), sobel_gradients(true_alpha)) * 2 * _EDGE_WEIGHT,  # 2: sum of both directions
         ((foreground - true_foreground).abs() * solid).mean(),
         alpha.new_zeros(()),
     )
 
 
-def gaps(true_alpha: Tensor) -> Tensor:
-    """How much of a narrow gap a pixel is, 0..1: room between an arm and the body, or fingers. (B,1,H,W) → the same.
+def find_gaps(true_alpha: Tensor) -> Tensor:
+    """Return how much of a narrow gap each pixel is, (B,1,H,W), 0..1: room between an arm and the body, or fingers.
 
-    What a closing fills; a gap may be a fifteenth of the height wide. An area too small for a mean error to care
-    about, and yet the room shows there.
+    Gaps are what a morphological closing fills, up to a fifteenth of the height wide. Their area is too small to matter
+    in a mean error, yet the room shows there.
     """
     reach = max(1, round(true_alpha.shape[2] / 30))
     closed = -_dilated(-_dilated(true_alpha, reach), reach)
@@ -79,12 +92,127 @@ def _dilated(x: Tensor, reach: int) -> Tensor:
 def base_losses(
     alpha: Tensor, foreground: Tensor, error: Tensor, true_alpha: Tensor, true_foreground: Tensor
 ) -> Losses:
-    """(1), (2) and (3): the error map is to be |alpha − true alpha|, which itself gets no gradient from it.
+    """Compute (1), (2) and (3), the squared error of the error map against |alpha − true alpha|.
 
-    Errors in narrow gaps count five times.
+    Alpha gets no gradient from (3). Errors in narrow gaps count five times.
     """
     found = matte_losses(alpha, foreground, true_alpha, true_foreground)
-    in_gaps = (gaps(true_alpha) * (excused(alpha, true_alpha) - true_alpha).abs()).mean()
-    found = found._replace(alpha=found.alpha + _GAPS * in_gaps)
+    in_gaps = (find_gaps(true_alpha) * (forgive_overshoot(alpha, true_alpha) - true_alpha).abs()).mean()
+    found = found._replace(alpha=found.alpha + _GAP_WEIGHT * in_gaps)
     wrong = (alpha.detach().clamp(0, 1) - true_alpha).abs()
     return found._replace(error=F.mse_loss(error, wrong))
+
+
+# The stages are modules from a batch to its losses, so that DistributedDataParallel can wrap them.
+_LINES = (176, 272, 368)  # of the base input in the joint stage, at random: live on a CPU, live on a GPU, for files
+
+
+class BaseStage(nn.Module):
+    """The base network alone, at the size of the batch.
+
+    Args:
+        network: The network to train.
+        frozen_norms: Whether batch norms keep their statistics; otherwise those of ASPP and decoder learn them. The
+            statistics of 16 pictures vary too much for a network that is already good (measured: its error doubles), so
+            a trained network keeps its own.
+    """
+
+    def __init__(self, network: BackgroundMattingV2, *, frozen_norms: bool) -> None:
+        super().__init__()
+        self.network, self.frozen_norms = network, frozen_norms
+
+    def forward(self, src: Tensor, plate: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
+        """Return the four losses, (4,), of a batch as in `samples.Sample`."""
+        maps = self.network.visible(_to_compute_format(torch.cat([src, plate], 1)))
+        if maps.requires_grad:
+            maps.register_hook(_channels_last)
+        found, residual, error = maps.float().split((1, 3, 1), 1)
+        return torch.stack(base_losses(found, residual + src, error, alpha, foreground))
+
+    def train(self, mode: bool = True) -> BaseStage:
+        """Set the mode, except for the encoder's batch norms, which never train."""
+        super().train(mode)
+        _freeze_norms(self.network if self.frozen_norms else self.network.backbone)
+        return self
+
+
+class JointStage(nn.Module):
+    """The refiner on full pictures, with the base network unless the recipe freezes it."""
+
+    def __init__(self, network: BackgroundMattingV2, recipe: Recipe) -> None:
+        super().__init__()
+        self.network = network
+        network.selection = Selection("sampling", recipe.refined_pixels)
+        self._frozen = recipe.frozen_base
+
+    def forward(self, src: Tensor, plate: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
+        """Return the losses: (5) on the refined patches, plus (4) of the base if it is trained; see `BaseStage`."""
+        lines = _LINES[int(torch.randint(len(_LINES), ()))]
+        out = self.network(src, plate, base=base_size_for_lines(src.shape[2], src.shape[3], lines), clamp=False)
+        where = F.interpolate(out.refined.float(), alpha.shape[2:], mode="nearest")
+        share = where.mean().clamp(min=1e-3)
+        fine = matte_losses(
+            torch.lerp(alpha, out.alpha.float(), where),  # the truth elsewhere: no loss there
+            torch.lerp(foreground, out.foreground.float(), where),
+            alpha,
+            foreground,
+        )
+        found = torch.stack(Losses(*(part / share for part in fine)))
+        if self._frozen:
+            return found
+        size = out.alpha_coarse.shape[2:]
+        small = [F.interpolate(x, size, mode="bilinear", antialias=True) for x in (alpha, foreground)]
+        coarse = (out.alpha_coarse, out.foreground_coarse, out.error_coarse)
+        return found + torch.stack(base_losses(*(part.float() for part in coarse), *small))
+
+    def train(self, mode: bool = True) -> JointStage:
+        """Set the mode, except for batch norms, which never train: batches of full pictures are small."""
+        super().train(mode)
+        _freeze_norms(self)
+        if self._frozen:
+            for part in _base(self.network):
+                part.eval()  # no dropout
+        return self
+
+
+def freeze_parts(network: BackgroundMattingV2, recipe: Recipe) -> None:
+    """Turn off the gradients of what is not trained: the refiner in the base stage, a frozen base in the joint one."""
+    if recipe.stage == "base" and network.refiner is not None:
+        network.refiner.requires_grad_(False)
+    if recipe.stage == "joint" and recipe.frozen_base:
+        for part in _base(network):
+            part.requires_grad_(False)
+
+
+def _base(network: BackgroundMattingV2) -> tuple[nn.Module, ...]:
+    return network.backbone, network.aspp, network.decoder
+
+
+def _to_compute_format(pair: Tensor) -> Tensor:
+    """Convert to the layers' dtype and memory format once; otherwise each layer would convert it again."""
+    kind = pair.device.type
+    return pair.to(
+        torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else pair.dtype,
+        memory_format=torch.channels_last,
+    )
+
+
+def _channels_last(gradient: Tensor) -> Tensor:
+    return gradient.contiguous(memory_format=torch.channels_last)
+
+
+def _freeze_norms(module: nn.Module) -> None:
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d | nn.SyncBatchNorm):
+            part.eval()
+
+
+def parameter_groups(network: BackgroundMattingV2, recipe: Recipe) -> list[dict[str, object]]:
+    """Return Adam's parameter groups with their peak rates."""
+    found: list[dict[str, object]] = []
+    for name, rate in RATES[recipe.stage].items():
+        part = getattr(network, name)
+        parameters = [p for p in part.parameters() if p.requires_grad] if part is not None else []
+        if parameters:
+            found.append({"params": parameters, "lr": rate * recipe.rate, "peak": rate * recipe.rate, "name": name})
+    return found

@@ -1,4 +1,4 @@
-"""Pictures read once, scaled, and kept as uint8 in files under 60 MB; afterwards training never waits for a disk."""
+"""Pictures read once, scaled, and cached as uint8 in files under 60 MB, so that training never waits for a disk."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from torch import Tensor
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.files import replace_atomically
-
-from .layouts import FRAMES_OF_A_VIDEO, VIDEOS, Person
+from camdaemon.tools.train.layouts import FRAMES_OF_A_VIDEO, VIDEOS, Person
 
 PIECE_BYTES = 56_000_000
 PERSON_SIDE = 448  # pixels; the longer side of a person
@@ -29,10 +28,12 @@ _Item = TypeVar("_Item")
 Pixels = NDArray[np.uint8]
 
 
-class Packed:
-    """A set of equally large pictures, in pieces that are mapped from files: processes on one machine share them.
+class PackedPictures:
+    """A set of pictures on canvases of one size, memory-mapped, so that processes on one machine share them.
 
-    pieces: uint8 (n,H,W,C) each, all but the last equally long.   sizes: float (N,2), the used height and width.
+    Attributes:
+        pieces: uint8 (n,H,W,C) each, all but the last of the same length.
+        sizes: float (N,2), height and width of each picture on its canvas.
     """
 
     def __init__(self, pieces: list[Tensor], sizes: Tensor) -> None:
@@ -41,50 +42,50 @@ class Packed:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def to(self, device: torch.device) -> Packed:
-        """On `device` as a whole where it takes less than a third of its free memory; else pictures go one by one."""
+    def to(self, device: torch.device) -> PackedPictures:
+        """Move everything to `device` if that takes less than a third of its free memory; else return this set."""
         if device.type != "cuda" or sum(p.nbytes for p in self.pieces) > torch.cuda.mem_get_info(device)[0] // 3:
             return self
-        return Packed([torch.cat([piece.to(device) for piece in self.pieces])], self.sizes)
+        return PackedPictures([torch.cat([piece.to(device) for piece in self.pieces])], self.sizes)
 
     def batch(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-        """index: int64 (B,) → float (B,C,H,W), 0..1, and sizes (B,2), on `device`."""
+        """Return the pictures at `index`, int64 (B,), as float (B,C,H,W), 0..1, and sizes (B,2), on `device`."""
         each = len(self.pieces[0])
         taken = torch.stack([self.pieces[number // each][number % each] for number in index.tolist()]).to(device)
         return taken.permute(0, 3, 1, 2).float().div_(255), self.sizes[index].to(device)
 
 
-def pack_people(people: Sequence[Person], cache: Path, tell: Callable[[str], None] = print) -> Packed:
-    """Colours and alpha, (N,448,448,4), each cropped to its alpha and set into the top left corner."""
-    return _packed("people", people, lambda person: map(_fitted, _cutouts(person)), cache, tell)
+def pack_people(people: Sequence[Person], cache: Path, report: Callable[[str], None] = print) -> PackedPictures:
+    """Pack colours and alpha of people, (N,448,448,4), cropped to their alpha, in the top left corner."""
+    return _pack("people", people, lambda person: map(_fit_to_canvas, _read_cutouts(person)), cache, report)
 
 
-def pack_plates(plates: Sequence[Path], cache: Path, tell: Callable[[str], None] = print) -> Packed:
-    """Rooms, (N,360,640,3), cut to 16:9 around their middle."""
-    return _packed("plates", plates, lambda plate: iter([_covering(_picture(plate))]), cache, tell)
+def pack_plates(plates: Sequence[Path], cache: Path, report: Callable[[str], None] = print) -> PackedPictures:
+    """Pack rooms, (N,360,640,3), cropped to 16:9 around their middle."""
+    return _pack("plates", plates, lambda plate: iter([_cut_to_plate(_read_picture(plate))]), cache, report)
 
 
-def _packed(
+def _pack(
     name: str,
     items: Sequence[_Item],
     read: Callable[[_Item], Iterator[Pixels]],
     cache: Path,
-    tell: Callable[[str], None],
-) -> Packed:
-    folder = cache / f"{name}-{_key(items)}"
+    report: Callable[[str], None],
+) -> PackedPictures:
+    folder = cache / f"{name}-{_cache_key(items)}"
     index = folder / "index.json"
     if not index.is_file():
-        tell(f"packing {len(items)} {name} into {folder}")
-        _write(folder, items, read)
+        report(f"packing {len(items)} {name} into {folder}")
+        _write_pieces(folder, items, read)
     sizes = json.loads(index.read_text("utf-8"))["sizes"]
-    # Mapped copy-on-write, since torch wants memory that may be written to; nothing ever writes.
+    # Mapped copy-on-write, because torch requires writable memory; nothing writes to it.
     pieces = [torch.from_numpy(np.load(piece, mmap_mode="c")) for piece in sorted(folder.glob("piece-*.npy"))]
     if sum(map(len, pieces)) != len(sizes):
-        raise ConfigError(f"the cache {folder} is incomplete; remove it and start again: rm -r {folder}")
-    return Packed(pieces, torch.tensor(sizes, dtype=torch.float32))
+        raise ConfigError(f"the cache {folder} is incomplete. Remove it and start again. Run: rm -r {folder}")
+    return PackedPictures(pieces, torch.tensor(sizes, dtype=torch.float32))
 
 
-def _write(folder: Path, items: Sequence[_Item], read: Callable[[_Item], Iterator[Pixels]]) -> None:
+def _write_pieces(folder: Path, items: Sequence[_Item], read: Callable[[_Item], Iterator[Pixels]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     sizes: list[tuple[int, int]] = []
     held: list[Pixels] = []
@@ -93,7 +94,7 @@ def _write(folder: Path, items: Sequence[_Item], read: Callable[[_Item], Iterato
     def flush() -> None:
         nonlocal pieces
         if held:
-            np.save(folder / f"piece-{pieces:05}.npy", np.stack([_on_canvas(picture) for picture in held]))
+            np.save(folder / f"piece-{pieces:05}.npy", np.stack([_paste_on_canvas(picture) for picture in held]))
             pieces += 1
             held.clear()
 
@@ -101,14 +102,14 @@ def _write(folder: Path, items: Sequence[_Item], read: Callable[[_Item], Iterato
         for picture in read(item):
             sizes.append(picture.shape[:2])
             held.append(picture)
-            if (len(held) + 1) * _on_canvas(picture).nbytes > PIECE_BYTES:
+            if (len(held) + 1) * _paste_on_canvas(picture).nbytes > PIECE_BYTES:
                 flush()
     flush()
     # Last, so that an interrupted packing is not taken for a whole one.
     replace_atomically(folder / "index.json", json.dumps({"sizes": sizes}))
 
 
-def _key(items: Sequence[Any]) -> str:
+def _cache_key(items: Sequence[Any]) -> str:
     facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for item in items for path in _paths(item)]
     return hashlib.sha256(json.dumps([_VERSION, PERSON_SIDE, PLATE_SIZE, facts]).encode()).hexdigest()[:16]
 
@@ -117,39 +118,39 @@ def _paths(item: Any) -> tuple[Path, ...]:
     return tuple(item) if isinstance(item, Person) else (item,)
 
 
-def _picture(path: Path, flags: int = cv2.IMREAD_COLOR) -> Pixels:
+def _read_picture(path: Path, flags: int = cv2.IMREAD_COLOR) -> Pixels:
     picture = cv2.imread(str(path), flags)
     if picture is None:
-        raise ConfigError(f"{path} is not a picture that can be read; repair or remove it: rm {path}")
+        raise ConfigError(f"{path} is not a readable picture. Replace it, or run: rm {path}")
     return np.asarray(picture if picture.ndim == 2 else picture[:, :, ::-1], np.uint8)
 
 
-def _cutouts(person: Person) -> Iterator[Pixels]:
-    """RGBA pictures of one person: one, or some frames of a video."""
+def _read_cutouts(person: Person) -> Iterator[Pixels]:
+    """Yield RGBA pictures of one person: one picture, or some frames of a video."""
     if person.alpha.suffix.lower() not in VIDEOS:
-        yield _joined(_picture(person.colour), _picture(person.alpha, cv2.IMREAD_GRAYSCALE), person)
+        yield _join_alpha(_read_picture(person.colour), _read_picture(person.alpha, cv2.IMREAD_GRAYSCALE), person)
         return
     with av.open(str(person.colour)) as colours, av.open(str(person.alpha)) as alphas:
-        step = max(1, _length(colours) // FRAMES_OF_A_VIDEO)
+        step = max(1, _frame_count(colours) // FRAMES_OF_A_VIDEO)
         for number, (colour, alpha) in enumerate(zip(colours.decode(video=0), alphas.decode(video=0), strict=False)):
             if number % step == 0:
-                yield _joined(colour.to_ndarray(format="rgb24"), alpha.to_ndarray(format="gray"), person)
+                yield _join_alpha(colour.to_ndarray(format="rgb24"), alpha.to_ndarray(format="gray"), person)
 
 
-def _length(video: av.container.InputContainer) -> int:
-    """Frames; where the file does not say (Matroska), from its duration."""
+def _frame_count(video: av.container.InputContainer) -> int:
+    """Return the number of frames; from the duration if the file does not tell (Matroska)."""
     stream = video.streams.video[0]
     return stream.frames or round((video.duration or 0) / av.time_base * float(stream.average_rate or 0))
 
 
-def _joined(colour: NDArray[Any], alpha: NDArray[Any], person: Person) -> Pixels:
+def _join_alpha(colour: NDArray[Any], alpha: NDArray[Any], person: Person) -> Pixels:
     if colour.shape[:2] != alpha.shape:
-        raise ConfigError(f"{person.colour} and {person.alpha} differ in size; make them equal, or remove them")
+        raise ConfigError(f"{person.colour} and {person.alpha} differ in size. Make them equal, or remove them")
     return np.dstack([colour, alpha]).astype(np.uint8)
 
 
-def _fitted(cutout: Pixels) -> Pixels:
-    """Cropped to where alpha is, longer side 448. Colours are scaled weighted with alpha, against rims."""
+def _fit_to_canvas(cutout: Pixels) -> Pixels:
+    """Crop to where alpha is, and scale the longer side to 448. Colours are weighted by alpha, to avoid rims."""
     rows, columns = (np.flatnonzero(cutout[:, :, 3].max(axis)) for axis in (1, 0))
     if len(rows):
         cutout = cutout[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -163,7 +164,7 @@ def _fitted(cutout: Pixels) -> Pixels:
     return np.dstack([colour, small * 255]).round().clip(0, 255).astype(np.uint8)
 
 
-def _covering(room: Pixels) -> Pixels:
+def _cut_to_plate(room: Pixels) -> Pixels:
     rows, columns = PLATE_SIZE
     scale = max(rows / room.shape[0], columns / room.shape[1])
     size = (max(columns, round(room.shape[1] * scale)), max(rows, round(room.shape[0] * scale)))
@@ -172,7 +173,7 @@ def _covering(room: Pixels) -> Pixels:
     return np.asarray(scaled[top : top + rows, left : left + columns], np.uint8)
 
 
-def _on_canvas(picture: Pixels) -> Pixels:
+def _paste_on_canvas(picture: Pixels) -> Pixels:
     rows, columns = PLATE_SIZE if picture.shape[2] == 3 else (PERSON_SIDE, PERSON_SIDE)
     canvas = np.zeros((rows, columns, picture.shape[2]), np.uint8)
     canvas[: picture.shape[0], : picture.shape[1]] = picture

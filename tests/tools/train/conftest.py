@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from camdaemon.tools.train.layouts import find
+from camdaemon.tools.train.layouts import find_pictures
 from camdaemon.tools.train.packing import pack_people, pack_plates
-from camdaemon.tools.train.scenes import Scenes
+from camdaemon.tools.train.samples import SampleGenerator
 from tests.tools.train.training_data import make_people, make_plates
 
 
@@ -28,13 +28,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def scenes_of(data: Path, cache: Path) -> Callable[..., Scenes]:
-    """Makes Scenes of `data`."""
-    found = find([data], [], "train")
+def generator_of(data: Path, cache: Path) -> Callable[..., SampleGenerator]:
+    """Makes SampleGenerator of `data`."""
+    found = find_pictures([data], [], "train")
 
-    def make(*, soft: bool = False) -> Scenes:
+    def make(*, soft: bool = False) -> SampleGenerator:
         people, plates = pack_people(found.people, cache), pack_plates(found.plates, cache)
-        return Scenes(people, plates, torch.device("cpu"), soft=soft)
+        return SampleGenerator(people, plates, torch.device("cpu"), soft=soft)
 
     return make
 

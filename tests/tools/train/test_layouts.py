@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from camdaemon.errors import ConfigError
-from camdaemon.tools.train.layouts import FRAMES_OF_A_VIDEO, Person, Split, find
+from camdaemon.tools.train.layouts import FRAMES_OF_A_VIDEO, Person, Split, find_pictures
 from camdaemon.tools.train.packing import PERSON_SIDE, PIECE_BYTES, PLATE_SIZE, pack_people, pack_plates
 from tests.present import present
 from tests.tools.train.training_data import make_people, make_plates, make_video, person
 
 
 def test_people_and_plates(data: Path) -> None:
-    train, val = find([data], [], "train"), find([data], [], "val")
+    train, val = find_pictures([data], [], "train"), find_pictures([data], [], "val")
     assert len(train.people) + len(val.people) == 5
     assert len(train.plates) + len(val.plates) == 7
     assert not set(train.people) & set(val.people)
@@ -28,8 +28,8 @@ def test_folders_named_train_and_val_are_the_splits(tmp_path: Path) -> None:
             make(tmp_path / "made" / split, count)
             (tmp_path / kind).mkdir(exist_ok=True)
             (tmp_path / "made" / split / kind).rename(tmp_path / kind / split)
-    assert [len(part) for part in find([tmp_path], [], "train")] == [3, 3]
-    assert [len(part) for part in find([tmp_path], [], "val")] == [2, 2]
+    assert [len(part) for part in find_pictures([tmp_path], [], "train")] == [3, 3]
+    assert [len(part) for part in find_pictures([tmp_path], [], "val")] == [2, 2]
 
 
 def test_published_trees_of_pictures(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_published_trees_of_pictures(tmp_path: Path) -> None:
     make_plates(tmp_path / "rooms", 3)
     folders: dict[Split, str] = {"train": "train", "val": "test"}
     for split, name in folders.items():
-        (pair,) = find([tmp_path], [tmp_path / "rooms"], split).people
+        (pair,) = find_pictures([tmp_path], [tmp_path / "rooms"], split).people
         assert pair == Person(tmp_path / name / "fgr/0001/00000.jpg", tmp_path / name / "pha/0001/00000.png")
 
 
@@ -51,21 +51,21 @@ def test_published_trees_of_videos(tmp_path: Path, cache: Path) -> None:
     make_video(tmp_path / "fgr/0001.mkv", list(colours))
     make_video(tmp_path / "pha/0001.mkv", list(alphas))
     make_plates(tmp_path, 2)
-    packed = pack_people(find([tmp_path], [], "train").people, cache)
+    packed = pack_people(find_pictures([tmp_path], [], "train").people, cache)
     assert FRAMES_OF_A_VIDEO <= len(packed) <= 2 * FRAMES_OF_A_VIDEO
     assert packed.pieces[0].shape[1:] == (PERSON_SIDE, PERSON_SIDE, 4)
 
 
 def test_several_folders_are_one_set(data: Path, tmp_path: Path) -> None:
     make_people(tmp_path, 40)
-    found = find([data, tmp_path], [], "train")
+    found = find_pictures([data, tmp_path], [], "train")
     assert len(found.people) == 4 + 38
     assert len(found.plates) == 6
 
 
 def test_packing_crops_keeps_colour_and_is_done_once(data: Path, tmp_path: Path) -> None:
     told: list[str] = []
-    people = find([data], [], "train").people
+    people = find_pictures([data], [], "train").people
     first = pack_people(people, tmp_path, told.append)
     again = pack_people(people, tmp_path, told.append)
     assert len(told) == 1
@@ -82,7 +82,7 @@ def test_packing_crops_keeps_colour_and_is_done_once(data: Path, tmp_path: Path)
 
 
 def test_plates_fill_their_frame(data: Path, cache: Path) -> None:
-    plates = pack_plates(find([data], [], "train").plates, cache)
+    plates = pack_plates(find_pictures([data], [], "train").plates, cache)
     assert plates.pieces[0].shape[1:] == (*PLATE_SIZE, 3)
     assert plates.pieces[0].float().std() > 10
 
@@ -90,7 +90,7 @@ def test_plates_fill_their_frame(data: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     ("break_it", "says"),
     [
-        (lambda folder: (folder / "people/p00.jpg").unlink(), "no colours beside it"),
+        (lambda folder: (folder / "people/p00.jpg").unlink(), r"has no colours"),
         (lambda folder: [file.unlink() for file in (folder / "people").iterdir()], "no people to train on"),
         (lambda folder: [file.unlink() for file in (folder / "plates").iterdir()], "--plates FOLDER"),
     ],
@@ -100,19 +100,19 @@ def test_a_broken_folder_is_named(tmp_path: Path, break_it, says: str) -> None:
     make_plates(tmp_path, 2)
     break_it(tmp_path)
     with pytest.raises(ConfigError, match=says):
-        find([tmp_path], [], "train")
+        find_pictures([tmp_path], [], "train")
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no such folder.*type: --data FOLDER"):
-        find([tmp_path / "nowhere"], [], "train")
+    with pytest.raises(ConfigError, match=r"no such folder.*--data FOLDER"):
+        find_pictures([tmp_path / "nowhere"], [], "train")
 
 
 def test_a_foreground_without_its_alpha_is_named(tmp_path: Path) -> None:
     make_video(tmp_path / "pha/0001.mkv", [person(1)[1]])
     (tmp_path / "fgr").mkdir()
     with pytest.raises(ConfigError, match=r"0001\.mkv has no foreground"):
-        find([tmp_path], [], "train")
+        find_pictures([tmp_path], [], "train")
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -123,5 +123,5 @@ def test_unreadable_and_unequal_pictures_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="differ in size"):
         pack_people([pair], tmp_path / "cache")
     pair.alpha.write_bytes(b"not a picture")
-    with pytest.raises(ConfigError, match=r"p00\.png is not a picture"):
+    with pytest.raises(ConfigError, match=r"p00\.png is not a readable picture"):
         pack_people([pair], tmp_path / "cache")

@@ -3,12 +3,19 @@
 import pytest
 import torch
 
-from camdaemon.tools.train.losses import Losses, base_losses, excused, gaps, gradients, matte_losses
+from camdaemon.tools.train.losses import (
+    Losses,
+    base_losses,
+    find_gaps,
+    forgive_overshoot,
+    matte_losses,
+    sobel_gradients,
+)
 
 
 def test_gradients_of_a_ramp_are_its_slope() -> None:
     x = torch.arange(6.0).expand(5, 6)[None, None] * 0.1
-    across, down = gradients(x)[0]
+    across, down = sobel_gradients(x)[0]
     assert across[:, 1:-1].sub(0.1).abs().max() < 1e-6
     assert across[:, 0].sub(0.05).abs().max() < 1e-6  # the edge is repeated outside
     assert down.abs().max() < 1e-6
@@ -60,7 +67,7 @@ def test_alpha_outside_its_range_is_pulled_back(start: float) -> None:
 def test_overshooting_the_right_way_costs_nothing_and_the_wrong_way_all_of_it() -> None:
     truth = torch.tensor([[1.0, 0.0, 1.0, 0.0]])[None, None]
     alpha = torch.tensor([[1.3, -0.2, -0.1, 1.1]], requires_grad=True)
-    held = excused(alpha[None, None], truth)
+    held = forgive_overshoot(alpha[None, None], truth)
     assert held.flatten().tolist() == pytest.approx([1, 0, -0.1, 1.1])
     (held - truth).abs().sum().backward()
     assert alpha.grad is not None
@@ -75,7 +82,7 @@ def test_a_narrow_gap_counts_five_times_and_a_wide_one_once() -> None:
     alpha = torch.ones(1, 1, 60, 60)
     alpha[..., 20:40, 29:31] = 0  # 2 of 60 pixels wide
     alpha[..., :10, :] = 0  # open to the frame's edge, and 10 high
-    found = gaps(alpha)
+    found = find_gaps(alpha)
     assert found[..., 20:40, 29:31].min() == 1
     assert found[..., :8, :].max() == 0
     assert found[alpha == 1].max() == 0

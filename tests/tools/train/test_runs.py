@@ -16,14 +16,13 @@ from typer.testing import CliRunner
 
 from camdaemon.errors import ConfigError
 from camdaemon.model import BackgroundMattingV2, Selection, load_network
+from camdaemon.tools.train.checkpoints import initialize_as_coarse, make_starting_network
 from camdaemon.tools.train.cli import app
-from camdaemon.tools.train.loop import Run, train
-from camdaemon.tools.train.precision import Mixed
-from camdaemon.tools.train.processes import join
-from camdaemon.tools.train.recipe import Recipe, checked
-from camdaemon.tools.train.scenes import Cast, Scenes
-from camdaemon.tools.train.stages import BaseStage, groups
-from camdaemon.tools.train.starting import begin_as_coarse, starting_network
+from camdaemon.tools.train.distributed import MixedPrecision, join_processes
+from camdaemon.tools.train.loop import TrainingRun, train
+from camdaemon.tools.train.losses import BaseStage, parameter_groups
+from camdaemon.tools.train.recipe import Recipe, make_recipe
+from camdaemon.tools.train.samples import BatchIndices, SampleGenerator
 
 ROOT = Path(__file__).parents[3]
 
@@ -67,9 +66,11 @@ def test_base_by_the_command_and_resumed(data: Path, cache: Path, tmp_path: Path
 def test_a_run_in_two_parts_is_the_run_in_one(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = replace(recipe, steps=3, validate_every=1)
     train(replace(recipe, out=tmp_path / "whole"))
-    step = Run._step
+    step = TrainingRun._step
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "_step", lambda run, share: _interrupt() if run._state.step == 1 else step(run, share))
+        patch.setattr(
+            TrainingRun, "_step", lambda run, share: _interrupt() if run._state.step == 1 else step(run, share)
+        )
         with pytest.raises(KeyboardInterrupt):
             train(recipe)
     assert _last(recipe.out)["state"]["step"] == 1
@@ -83,22 +84,22 @@ def _interrupt() -> torch.Tensor:
 
 
 def test_larger_pictures_come_in_smaller_batches(recipe: Recipe) -> None:
-    run = Run(replace(recipe, batch=16, sizes=((48, 64), (96, 128), (64, 64), (32, 32))), join("cpu"))
-    assert [run._count(*size) for size in run._sizes] == [16, 6, 12, 16]
+    run = TrainingRun(replace(recipe, batch=16, sizes=((48, 64), (96, 128), (64, 64), (32, 32))), join_processes("cpu"))
+    assert [run._batch_size(*size) for size in run._sizes] == [16, 6, 12, 16]
     sample = run._sample()
-    assert len(sample.src) == run._count(*sample.src.shape[2:]) == run._samples
+    assert len(sample.src) == run._batch_size(*sample.src.shape[2:]) == run._samples
 
 
-def test_the_base_learns(recipe: Recipe, scenes_of: Callable[..., Scenes]) -> None:
-    network = starting_network(recipe).network
+def test_the_base_learns(recipe: Recipe, generator_of: Callable[..., SampleGenerator]) -> None:
+    network = make_starting_network(recipe).network
     stage = BaseStage(network, frozen_norms=False).train()
-    optimizer = torch.optim.Adam(groups(network, recipe))
+    optimizer = torch.optim.Adam(parameter_groups(network, recipe))
     turn = torch.arange(4)
-    sample = scenes_of().batch(Cast(turn, turn, turn), 1, 48, 64)
+    sample = generator_of().make_batch(BatchIndices(turn, turn, turn), 1, 48, 64)
     losses = []
     for _ in range(25):
         losses.append(stage(*sample).sum())
-        Mixed("fp32", torch.device("cpu")).step(losses[-1], optimizer, 1.0)
+        MixedPrecision("fp32", torch.device("cpu")).step(losses[-1], optimizer, 1.0)
     assert losses[-1] < 0.6 * losses[0]
 
 
@@ -111,7 +112,7 @@ def test_joint_starts_as_the_coarse_matte_and_learns_the_refiner_only(recipe: Re
     assert network.refiner is not None
     last = _last(recipe.out)["network"]
     assert all(torch.equal(last[name], value) for name, value in base.state_dict().items())
-    begin = starting_network(joint).network.state_dict()
+    begin = make_starting_network(joint).network.state_dict()
     assert not torch.equal(last["refiner.conv1.weight"], begin["refiner.conv1.weight"])
     train(replace(joint, steps=6, resume=True, start=None))
     assert _last(recipe.out)["state"]["step"] == 6
@@ -121,7 +122,7 @@ def test_joint_starts_as_the_coarse_matte_and_learns_the_refiner_only(recipe: Re
 def test_a_new_refiner_returns_the_coarse_matte(kernel: Literal[1, 3]) -> None:
     network = BackgroundMattingV2("mobilenetv2", kernel, selection=Selection("full")).eval()
     assert network.refiner is not None
-    begin_as_coarse(network.refiner)
+    initialize_as_coarse(network.refiner)
     torch.manual_seed(2)
     src, plate = torch.rand(2, 1, 3, 64, 64)
     with torch.no_grad():
@@ -146,7 +147,7 @@ def test_an_encoder_for_three_channels_is_widened(recipe: Recipe, tmp_path: Path
     encoder["features.0.0.weight"] = first
     encoder["features.0.1.running_mean"] = torch.full((32,), 2.0)
     save_file(encoder, tmp_path / "encoder.safetensors")
-    start = starting_network(replace(recipe, start=tmp_path / "encoder.safetensors"))
+    start = make_starting_network(replace(recipe, start=tmp_path / "encoder.safetensors"))
     assert not start.trained
     weight = start.network.backbone.state_dict()["features.0.0.weight"]
     assert torch.allclose(weight, torch.cat([first, -first / 4], 1))
@@ -171,7 +172,7 @@ def test_mistakes_end_with_what_to_type(recipe: Recipe, change: dict, says: str)
 @pytest.mark.parametrize(("name", "value"), [("backbone", "vgg"), ("kernel_size", 2), ("precision", "int8")])
 def test_unknown_choices_are_refused(name: str, value: object) -> None:
     with pytest.raises(ConfigError, match="is not one of"):
-        checked({"stage": "base", "data": [], "out": Path("out"), name: value})
+        make_recipe({"stage": "base", "data": [], "out": Path("out"), name: value})
 
 
 def test_a_damaged_checkpoint_is_refused(recipe: Recipe) -> None:
@@ -184,7 +185,7 @@ def test_a_damaged_checkpoint_is_refused(recipe: Recipe) -> None:
 def test_infinite_gradients_change_nothing() -> None:
     weight = torch.nn.Parameter(torch.ones(3))
     optimizer = torch.optim.Adam([weight], 0.1)
-    mixed = Mixed("bf16", torch.device("cpu"))
+    mixed = MixedPrecision("bf16", torch.device("cpu"))
     mixed.step((weight * torch.inf).sum(), optimizer, 1.0)
     assert weight.tolist() == [1, 1, 1]
     mixed.step(weight.sum(), optimizer, 1.0)
@@ -194,17 +195,17 @@ def test_infinite_gradients_change_nothing() -> None:
 _PROCESS = """
 import sys, torch
 from pathlib import Path
-from camdaemon.tools.train.loop import Run
-from camdaemon.tools.train.processes import join
+from camdaemon.tools.train.loop import TrainingRun
+from camdaemon.tools.train.distributed import join_processes
 from camdaemon.tools.train.recipe import Recipe
 torch.set_num_threads(1)
 data, cache, out = map(Path, sys.argv[1:])
-team = join("cpu")
-run = Run(Recipe("base", [data], out, cache=cache, steps=3, batch=2, sizes=((48, 64),), precision="fp32",
-                 validate_every=2, validation_samples=2, frozen_norms=True), team)
-run.go()
-torch.save({n: p.detach() for n, p in run.network.named_parameters()}, out / f"rank{team.rank}.pt")
-team.leave()
+group = join_processes("cpu")
+run = TrainingRun(Recipe("base", [data], out, cache=cache, steps=3, batch=2, sizes=((48, 64),), precision="fp32",
+                 validate_every=2, validation_samples=2, frozen_norms=True), group)
+run.run()
+torch.save({n: p.detach() for n, p in run.network.named_parameters()}, out / f"rank{group.rank}.pt")
+group.close()
 """
 
 
@@ -219,7 +220,7 @@ def test_two_processes_learn_the_same_from_different_pictures(data: Path, tmp_pa
     assert done.returncode == 0, done.stderr
     one, two = (torch.load(tmp_path / f"out/rank{rank}.pt", weights_only=True) for rank in (0, 1))
     assert all(torch.equal(one[name], two[name]) for name in one)
-    begin = dict(starting_network(Recipe("base", [], tmp_path)).network.named_parameters())
+    begin = dict(make_starting_network(Recipe("base", [], tmp_path)).network.named_parameters())
     assert not torch.equal(one["decoder.conv4.weight"], begin["decoder.conv4.weight"])
     assert _notes(tmp_path / "out", "validation")[-1]["step"] == 3
 

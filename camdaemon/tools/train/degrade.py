@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .draws import Draws
+from camdaemon.tools.train.draws import BatchRandom
 
 # ITU-T T.81 annex K.1, luminance
 _JPEG = (
@@ -24,10 +24,10 @@ _JPEG = (
 _YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
 
-def box(x: Tensor, size: int) -> Tensor:
-    """The mean over size × size pixels (odd), edges repeated outside; x: (B,C,H,W).
+def box_blur(x: Tensor, size: int) -> Tensor:
+    """Return the mean over size × size pixels (odd) of `x` (B,C,H,W), edges repeated outside.
 
-    Two passes of shifted sums: on a CPU a quarter of the time of pooling.
+    Two passes of shifted sums take a quarter of the time of pooling on a CPU.
     """
     half, (height, width) = size // 2, x.shape[2:]
     padded = F.pad(x, (half, half, half, half), mode="replicate")
@@ -40,17 +40,17 @@ def box(x: Tensor, size: int) -> Tensor:
     return whole / size**2
 
 
-def softened(draws: Draws, x: Tensor, share: float) -> Tensor:
-    """Blurred a little, or sharpened: a 3×3 kernel per sample, in `share` of the samples.   x: (B,C,H,W)."""
-    which, amount = draws.chance(share), draws.uniform(-0.6, 1.0)
-    return torch.lerp(x, box(x, 3), amount * which) if bool(which.any()) else x
+def soften(rng: BatchRandom, x: Tensor, share: float) -> Tensor:
+    """Blur or sharpen `x` (B,C,H,W) a little with a 3×3 kernel per sample, in `share` of the samples."""
+    which, amount = rng.chance(share), rng.uniform(-0.6, 1.0)
+    return torch.lerp(x, box_blur(x, 3), amount * which) if bool(which.any()) else x
 
 
-def smeared(draws: Draws, x: Tensor, share: float) -> Tensor:
-    """Motion blur of up to 3 % of the width along one direction (one per batch), in `share` of the samples."""
-    reach = max(1, round(draws.number(0.004, 0.03) * x.shape[3]))
-    angle = draws.number(0, math.pi)
-    which = draws.chance(share)
+def add_motion_blur(rng: BatchRandom, x: Tensor, share: float) -> Tensor:
+    """Blur along one direction per batch, by up to 3 % of the width, in `share` of the samples."""
+    reach = max(1, round(rng.scalar(0.004, 0.03) * x.shape[3]))
+    angle = rng.scalar(0, math.pi)
+    which = rng.chance(share)
     if not bool(which.any()):
         return x
     steps = [(t - 0.5) * reach for t in (0.0, 0.25, 0.5, 0.75, 1.0)]
@@ -61,27 +61,27 @@ def smeared(draws: Draws, x: Tensor, share: float) -> Tensor:
     return torch.where(which, torch.stack(moved).mean(0), x)
 
 
-def noisy(draws: Draws, x: Tensor, sigma: float, share: float) -> Tensor:
-    """Sensor noise, σ ≤ `sigma`, stronger in the dark, in `share` of the samples; partly blotchy, as in cameras."""
+def add_noise(rng: BatchRandom, x: Tensor, sigma: float, share: float) -> Tensor:
+    """Add sensor noise, σ ≤ `sigma`, stronger in the dark, partly blotchy as in cameras, in `share` of the samples."""
     height, width = x.shape[2:]
-    which, level = draws.chance(share), draws.uniform(0, sigma)
+    which, level = rng.chance(share), rng.uniform(0, sigma)
     if not bool(which.any()):
         return x.clamp_(0, 1)
     level = level * which
-    fine = draws.noise(3, height, width)
+    fine = rng.noise(3, height, width)
     blotches = F.interpolate(
-        draws.noise(3, (height + 1) // 2, (width + 1) // 2), (height, width), mode="bilinear", align_corners=False
+        rng.noise(3, (height + 1) // 2, (width + 1) // 2), (height, width), mode="bilinear", align_corners=False
     )
-    return (x + level * (1.2 - 0.5 * x) * torch.lerp(fine, blotches, draws.uniform(0, 1))).clamp_(0, 1)
+    return (x + level * (1.2 - 0.5 * x) * torch.lerp(fine, blotches, rng.uniform(0, 1))).clamp_(0, 1)
 
 
-def compressed(draws: Draws, x: Tensor, share: float) -> Tensor:
-    """JPEG with halved chroma at quality 25–90, one quality per batch, in `share` of the samples.
+def compress(rng: BatchRandom, x: Tensor, share: float) -> Tensor:
+    """Compress `x` (B,3,H,W), 0..1, as JPEG with halved chroma, in `share` of the samples.
 
-    x: (B,3,H,W), 0..1.   No gradient is needed here, so the rounding is a true one.
+    The quality is 25–90, one per batch. No gradient passes through, so the rounding is exact.
     """
-    which = draws.chance(share)
-    quality = draws.number(25, 90)
+    which = rng.chance(share)
+    quality = rng.scalar(25, 90)
     if not bool(which.any()):
         return x
     percent = 50 / quality if quality < 50 else 2 - quality / 50
@@ -90,16 +90,18 @@ def compressed(draws: Draws, x: Tensor, share: float) -> Tensor:
     height, width = x.shape[2:]
     some = x[which.flatten()]
     ycc = torch.einsum("ij,bjhw->bihw", matrix, F.pad(some, (0, -width % 16, 0, -height % 16), mode="replicate"))
-    luma = _quantised(ycc[:, :1], table)
-    chroma = F.interpolate(_quantised(F.avg_pool2d(ycc[:, 1:], 2), table * 1.4), scale_factor=2.0, mode="bilinear")
+    luma = _quantize_blocks(ycc[:, :1], table)
+    chroma = F.interpolate(
+        _quantize_blocks(F.avg_pool2d(ycc[:, 1:], 2), table * 1.4), scale_factor=2.0, mode="bilinear"
+    )
     rgb = torch.einsum("ij,bjhw->bihw", torch.linalg.inv(matrix), torch.cat([luma, chroma], 1))
     y = x.clone()
     y[which.flatten()] = rgb[:, :, :height, :width].clamp(0, 1)
     return y
 
 
-def _quantised(x: Tensor, table: Tensor) -> Tensor:
-    """Each 8×8 block through a cosine transform and the quantisation table (in 255ths)."""
+def _quantize_blocks(x: Tensor, table: Tensor) -> Tensor:
+    """Transform each 8×8 block by DCT, quantize it by `table` (in 255ths), and transform it back."""
     frequency, place = torch.arange(8, device=x.device)[:, None], torch.arange(8, device=x.device)[None]
     cosines = torch.cos((2 * place + 1) * frequency * (math.pi / 16)) * 0.5
     cosines[0] *= 0.5**0.5

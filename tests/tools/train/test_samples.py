@@ -6,30 +6,30 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from camdaemon.tools.train import scenes as module
-from camdaemon.tools.train.camera import box, compressed, noisy, smeared, softened
-from camdaemon.tools.train.draws import Draws
-from camdaemon.tools.train.geometry import nudged, person_map, room_map, sampled
-from camdaemon.tools.train.light import camouflaged, differently_exposed, jittered, lit
-from camdaemon.tools.train.scenes import Cast, Layer, Sample, Scenes
-from camdaemon.tools.train.soft import grown
+from camdaemon.tools.train import samples as module
+from camdaemon.tools.train.augment import camouflage, change_exposure, jitter_colors, relight
+from camdaemon.tools.train.degrade import add_motion_blur, add_noise, box_blur, compress, soften
+from camdaemon.tools.train.draws import BatchRandom
+from camdaemon.tools.train.geometry import nudge, random_person_map, random_room_map, warp
+from camdaemon.tools.train.samples import BatchIndices, Layer, Sample, SampleGenerator
+from camdaemon.tools.train.soft import grow_soft_edges
 
 CPU = torch.device("cpu")
 
 
-def _cast(count: int = 6) -> Cast:
+def _cast(count: int = 6) -> BatchIndices:
     turn = torch.arange(count)
-    return Cast(turn % 4, (turn + 1) % 4, turn % 6)
+    return BatchIndices(turn % 4, (turn + 1) % 4, turn % 6)
 
 
-def _draws(count: int = 64, seed: int = 7) -> Draws:
-    return Draws(count, seed, CPU)
+def _draws(count: int = 64, seed: int = 7) -> BatchRandom:
+    return BatchRandom(count, seed, CPU)
 
 
 @pytest.mark.parametrize("soft", [False, True])
-def test_a_batch_is_well_formed_and_repeatable(scenes_of: Callable[..., Scenes], soft: bool) -> None:
-    scenes = scenes_of(soft=soft)
-    first, again, other = (scenes.batch(_cast(), seed, 72, 128) for seed in (1, 1, 2))
+def test_a_batch_is_well_formed_and_repeatable(generator_of: Callable[..., SampleGenerator], soft: bool) -> None:
+    generator = generator_of(soft=soft)
+    first, again, other = (generator.make_batch(_cast(), seed, 72, 128) for seed in (1, 1, 2))
     assert first.src.shape == first.plate.shape == first.foreground.shape == (6, 3, 72, 128)
     assert first.alpha.shape == (6, 1, 72, 128)
     for part, same in zip(first, again, strict=True):
@@ -43,13 +43,13 @@ def test_a_batch_is_well_formed_and_repeatable(scenes_of: Callable[..., Scenes],
 
 @pytest.mark.parametrize("soft", [False, True])
 def test_the_label_composes_the_picture(
-    scenes_of: Callable[..., Scenes], monkeypatch: pytest.MonkeyPatch, soft: bool
+    generator_of: Callable[..., SampleGenerator], monkeypatch: pytest.MonkeyPatch, soft: bool
 ) -> None:
-    monkeypatch.setattr(module, "lit", lambda draws, room, alpha: room)
-    monkeypatch.setattr(module, "nudged", lambda draws, mapping, height, width: mapping)
-    monkeypatch.setattr(Scenes, "_filmed", lambda self, draws, src: src)
-    monkeypatch.setattr(Scenes, "_taken", lambda self, draws, plate: plate)
-    sample = scenes_of(soft=soft).batch(_cast(), 5, 72, 128)
+    monkeypatch.setattr(module, "relight", lambda rng, room, alpha: room)
+    monkeypatch.setattr(module, "nudge", lambda rng, mapping, height, width: mapping)
+    monkeypatch.setattr(SampleGenerator, "_degrade_frame", lambda self, rng, src: src)
+    monkeypatch.setattr(SampleGenerator, "_degrade_plate", lambda self, rng, plate: plate)
+    sample = generator_of(soft=soft).make_batch(_cast(), 5, 72, 128)
     composed = sample.foreground * sample.alpha + sample.plate * (1 - sample.alpha)
     assert (composed - sample.src).abs().max() < 2e-3  # colours below alpha 1e-3 are not known
 
@@ -63,20 +63,20 @@ def test_layers_compose_like_paint() -> None:
 
 
 def test_draws_keep_their_ranges_and_shares() -> None:
-    draws = _draws(20_000)
-    numbers = draws.uniform(-2, 3)
+    rng = _draws(20_000)
+    numbers = rng.uniform(-2, 3)
     assert numbers.min() >= -2
     assert numbers.max() <= 3
     assert numbers.mean().item() == pytest.approx(0.5, abs=0.05)
-    assert draws.chance(0.3).float().mean().item() == pytest.approx(0.3, abs=0.02)
-    assert draws.normal(0.1).std().item() == pytest.approx(0.1, abs=0.01)
-    assert set(draws.sign().flatten().tolist()) == {-1.0, 1.0}
+    assert rng.chance(0.3).float().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert rng.normal(0.1).std().item() == pytest.approx(0.1, abs=0.01)
+    assert set(rng.sign().flatten().tolist()) == {-1.0, 1.0}
 
 
 def test_the_plate_moves_by_one_percent_and_one_degree_at_most() -> None:
-    draws = _draws(4000)
+    rng = _draws(4000)
     still = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(4000, 2, 3)
-    moved = nudged(draws, still, 180, 320)
+    moved = nudge(rng, still, 180, 320)
     turn = torch.atan2(moved[:, 1, 0], moved[:, 0, 0]) * 180 / math.pi
     centre = (moved[:, :, :2] @ torch.tensor([160.0, 90.0]) + moved[:, :, 2]) - torch.tensor([160.0, 90.0])
     assert turn.abs().max() <= 1.001
@@ -85,15 +85,15 @@ def test_the_plate_moves_by_one_percent_and_one_degree_at_most() -> None:
 
 
 def test_people_who_sit_reach_below_the_frame_and_rooms_fill_it() -> None:
-    draws = _draws(500)
-    room = sampled(
-        torch.ones(500, 1, 36, 64), room_map(draws, torch.tensor([[36.0, 64.0]]).expand(500, 2), 18, 32), 18, 32
+    rng = _draws(500)
+    room = warp(
+        torch.ones(500, 1, 36, 64), random_room_map(rng, torch.tensor([[36.0, 64.0]]).expand(500, 2), 18, 32), 18, 32
     )
     assert (room > 0.5).float().mean() > 0.97  # ±5° lets a corner look past the photograph, which is mirrored there
     sizes = torch.tensor([[44.0, 30.0]]).expand(500, 2)
     canvas = torch.zeros(500, 1, 44, 44)
     canvas[..., :30] = 1
-    seen = sampled(canvas, person_map(draws, sizes, 36, 64), 36, 64)
+    seen = warp(canvas, random_person_map(rng, sizes, 36, 64), 36, 64)
     assert (seen.flatten(1).amax(1) > 0.5).float().mean() > 0.93
     assert (seen[:, :, -1].amax((1, 2)) > 0.5).float().mean() > 0.6
     assert seen.mean() > 0.15
@@ -102,23 +102,23 @@ def test_people_who_sit_reach_below_the_frame_and_rooms_fill_it() -> None:
 def test_an_identity_map_gives_the_canvas_back() -> None:
     canvas = torch.rand(2, 3, 8, 12)
     still = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(2, 2, 3)
-    assert (sampled(canvas, still, 8, 12) - canvas).abs().max() < 1e-5
+    assert (warp(canvas, still, 8, 12) - canvas).abs().max() < 1e-5
 
 
 def test_colour_jitter_stays_within_its_amount() -> None:
     grey = torch.full((64, 3, 2, 2), 0.5)
-    changed = jittered(_draws(), grey, 0.15, 0.05)
+    changed = jitter_colors(_draws(), grey, 0.15, 0.05)
     assert (changed / grey).min() >= 0.85 - 1e-4  # of grey: brightness alone; contrast turns around the middle
     assert (changed / grey).max() <= 1.15 + 1e-4
-    assert torch.allclose(jittered(_draws(), grey, 0.0, 0.0), grey, atol=1e-5)
+    assert torch.allclose(jitter_colors(_draws(), grey, 0.0, 0.0), grey, atol=1e-5)
     weight = torch.rand(64, 1, 2, 2)
-    held = jittered(_draws(), grey * weight, 0.15, 0.05, weight)
+    held = jitter_colors(_draws(), grey * weight, 0.15, 0.05, weight)
     assert torch.allclose(held, changed * weight, atol=1e-5)
 
 
 def test_exposure_is_mostly_moderate_and_sometimes_strong() -> None:
     plate = torch.full((4000, 3, 1, 1), 0.4)
-    ratio = (differently_exposed(_draws(4000), plate) / plate).log().abs().amax(1)
+    ratio = (change_exposure(_draws(4000), plate) / plate).log().abs().amax(1)
     assert ratio.median() < 0.12
     assert (ratio > 0.25).float().mean() > 0.03
     assert ratio.max() < 0.6 + 0.25 * -math.log(0.4) + 0.01
@@ -128,7 +128,7 @@ def test_shadows_darken_near_the_person_only_by_so_much() -> None:
     alpha = torch.zeros(64, 1, 36, 64)
     alpha[:, :, 10:, 20:44] = 1
     room = torch.full((64, 3, 36, 64), 0.6)
-    change = lit(_draws(), room, alpha) / room
+    change = relight(_draws(), room, alpha) / room
     assert change.min() > 0.45 * math.exp(-0.3) - 0.01
     assert change.max() < math.exp(0.3) + 0.01
     assert 0.2 < (change.flatten(1).amin(1) < 0.95).float().mean() < 0.8
@@ -137,7 +137,7 @@ def test_shadows_darken_near_the_person_only_by_so_much() -> None:
 def test_clothes_take_the_walls_colour_in_some_samples() -> None:
     alpha = torch.ones(200, 1, 32, 64)
     colour, room = torch.full((200, 3, 32, 64), 0.2), torch.full((200, 3, 32, 64), 0.8)
-    changed = camouflaged(_draws(200), colour, alpha, room)
+    changed = camouflage(_draws(200), colour, alpha, room)
     some = (changed > 0.5).flatten(1).any(1).float().mean()
     assert 0.05 < some < 0.3
     assert changed.max() < 0.81
@@ -145,12 +145,12 @@ def test_clothes_take_the_walls_colour_in_some_samples() -> None:
 
 def test_noise_has_the_wanted_strength() -> None:
     grey = torch.full((400, 3, 24, 24), 0.4)
-    spread = (noisy(_draws(400), grey, 0.03, 0.4) - grey).flatten(1).std(1)
+    spread = (add_noise(_draws(400), grey, 0.03, 0.4) - grey).flatten(1).std(1)
     assert spread.max() <= 0.034
     assert (spread > 1e-4).float().mean().item() == pytest.approx(0.4, abs=0.08)
 
 
-@pytest.mark.parametrize("change", [softened, smeared, compressed])
+@pytest.mark.parametrize("change", [soften, add_motion_blur, compress])
 def test_camera_effects_leave_an_even_picture_and_unchosen_samples_alone(change) -> None:
     even = torch.full((8, 3, 20, 40), 0.5)
     assert (change(_draws(8), even, 1.0) - even).abs().max() < 0.03
@@ -161,17 +161,17 @@ def test_camera_effects_leave_an_even_picture_and_unchosen_samples_alone(change)
 
 def test_box_is_the_mean_of_the_neighbours() -> None:
     x = torch.rand(1, 1, 5, 6)
-    assert box(x, 3)[0, 0, 2, 2].item() == pytest.approx(x[0, 0, 1:4, 1:4].mean().item())
+    assert box_blur(x, 3)[0, 0, 2, 2].item() == pytest.approx(x[0, 0, 1:4, 1:4].mean().item())
     corner = torch.nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")[0, 0, :3, :3]
-    assert box(x, 3)[0, 0, 0, 0].item() == pytest.approx(corner.mean().item())
-    assert torch.equal(box(x, 1), x)
+    assert box_blur(x, 3)[0, 0, 0, 0].item() == pytest.approx(corner.mean().item())
+    assert torch.equal(box_blur(x, 1), x)
 
 
 def test_soft_things_grow_on_the_outline() -> None:
     alpha = torch.zeros(16, 1, 96, 160)
     alpha[:, :, 30:, 50:110] = 1
     weighted = alpha * torch.tensor([0.6, 0.4, 0.3]).view(1, 3, 1, 1)
-    new, cover = grown(_draws(16), weighted, alpha, torch.rand(16, 3, 96, 160))
+    new, cover = grow_soft_edges(_draws(16), weighted, alpha, torch.rand(16, 3, 96, 160))
     assert (new <= cover + 1e-5).all()
     outside, inside = cover[alpha == 0], cover[alpha == 1]
     assert (outside > 0.05).float().mean() > 0.005

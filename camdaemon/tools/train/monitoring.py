@@ -1,0 +1,191 @@
+"""What a run shows: validation scores and pictures, a progress bar, a log and TensorBoard curves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.nn import functional as F
+
+from camdaemon.matting.effort import LADDER
+from camdaemon.model import BackgroundMattingV2, base_size_for_lines
+from camdaemon.tools.train.draws import ShuffledOrder
+from camdaemon.tools.train.losses import Losses
+from camdaemon.tools.train.samples import BatchIndices, Sample, SampleGenerator
+
+_BATCH = 8
+_PICTURES = 8  # composites in the picture
+_SEED = 20_201
+
+
+class Scores(NamedTuple):
+    """Means over the validation composites.
+
+    Attributes:
+        mad: |α − α*|.
+        mse: Its square.
+        soft: |α − α*| where the truth is neither 0 nor 1.
+    """
+
+    mad: float
+    mse: float
+    soft: float
+
+
+class Validation:
+    """`count` composites of height × width pixels from the validation split; the same every time.
+
+    Args:
+        generator: Makes the composites.
+        count: Number of composites.
+        height: In pixels.
+        width: In pixels.
+        coarse: Score the base network alone, at the composites' size.
+    """
+
+    def __init__(self, generator: SampleGenerator, count: int, height: int, width: int, *, coarse: bool) -> None:
+        self._generator, self._count, self._size, self._coarse = generator, count, (height, width), coarse
+        self._batch = _BATCH if height < 400 else 2
+        self._people = ShuffledOrder(len(generator.people), _SEED)
+        self._rooms = ShuffledOrder(len(generator.plates), _SEED + 1)
+
+    @torch.no_grad()
+    def score(self, network: BackgroundMattingV2, picture: Path | None = None) -> Scores:
+        """Score `network`, which is left in evaluation mode.
+
+        Args:
+            network: The network.
+            picture: PNG to write: picture, plate, truth, alpha and cut-out of the first few composites.
+        """
+        network.eval()
+        sums, shown = torch.zeros(3), list[Tensor]()
+        batches = range(0, self._count, self._batch)
+        for start in batches:
+            sample = self._sample(start)
+            alpha, foreground = infer(network, sample, coarse=self._coarse)
+            wrong = (alpha - sample.alpha).abs()
+            soft = ((sample.alpha > 0.02) & (sample.alpha < 0.98)).float()
+            parts = [wrong.mean(), wrong.square().mean(), (wrong * soft).sum() / soft.sum().clamp(min=1)]
+            sums += torch.stack(parts).cpu()
+            if start < _PICTURES:
+                shown.append(_row(sample, alpha, foreground))
+        if picture is not None:
+            _write(torch.cat(shown), picture)
+        return Scores(*(sums / len(batches)).tolist())
+
+    def _sample(self, start: int) -> Sample:
+        indices = BatchIndices(
+            self._people.take(start, self._batch),
+            self._people.take(start + self._count, self._batch),
+            self._rooms.take(start, self._batch),
+        )
+        return self._generator.make_batch(indices, _SEED + start, *self._size)
+
+
+def infer(network: BackgroundMattingV2, sample: Sample, *, coarse: bool) -> tuple[Tensor, Tensor]:
+    """Return alpha (B,1,H,W) and foreground (B,3,H,W), 0..1, of the base network if `coarse`, else of the whole one."""
+    if coarse:
+        base = network.base(sample.src, sample.plate)
+        return base.alpha.clamp(0, 1), (base.residual + sample.src).clamp(0, 1)
+    size = base_size_for_lines(sample.src.shape[2], sample.src.shape[3], LADDER[0].base_side)
+    out = network(sample.src, sample.plate, base=size)
+    return out.alpha, out.foreground
+
+
+def _row(sample: Sample, alpha: Tensor, foreground: Tensor) -> Tensor:
+    """Return (B,3,h,5·w): picture, plate, true alpha, alpha, foreground over green; each at most 320 wide."""
+    green = torch.tensor([0.1, 0.7, 0.2], device=alpha.device).view(1, 3, 1, 1)
+    parts = [sample.src, sample.plate, sample.alpha.expand_as(sample.src), alpha.expand_as(sample.src)]
+    parts.append(foreground * alpha + green * (1 - alpha))
+    if alpha.shape[3] > 320:
+        parts = [F.interpolate(part, (alpha.shape[2] * 320 // alpha.shape[3], 320), mode="area") for part in parts]
+    return torch.cat(parts, 3).cpu()
+
+
+def _write(rows: Tensor, path: Path) -> None:
+    grid = torch.cat(list(rows), 1).permute(1, 2, 0).mul(255).round().clamp(0, 255)
+    cv2.imwrite(str(path), grid.numpy().astype(np.uint8)[:, :, ::-1])
+
+
+class RunLog:
+    """The progress bar, out/log.jsonl and the curves in out/tensorboard; a context manager.
+
+    Args:
+        out: The run's folder.
+        title: Text before the progress bar.
+        leader: Whether this process reports; the others are silent.
+    """
+
+    def __init__(self, out: Path, title: str, *, leader: bool) -> None:
+        self._out, self._leader = out, leader
+        self._console = Console(stderr=True, quiet=not leader)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[now]}"),
+        )
+        self._progress = Progress(*columns, console=self._console, refresh_per_second=2)
+        self._task = self._progress.add_task(title, total=1.0, now="")
+        self._curves = self._tensorboard() if leader else None
+
+    def __enter__(self) -> RunLog:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, what: BaseException | None, at: TracebackType | None) -> None:
+        self._progress.stop()
+        if self._curves is not None:
+            self._curves.close()
+
+    def print_line(self, line: str) -> None:
+        """Print one line above the bar."""
+        self._console.print(line, highlight=False)
+
+    def log_step(self, step: int, share: float, losses: Losses, rate: float, per_second: float) -> None:
+        """Log some steps.
+
+        Args:
+            step: Steps done.
+            share: Of the run that is done, 0..1.
+            losses: Of the last step.
+            rate: Learning rate of the last parameter group.
+            per_second: Samples per second.
+        """
+        values = {name: float(value) for name, value in zip(Losses._fields, losses, strict=True)}
+        now = f"step {step} · " + " ".join(f"{name} {value:.4f}" for name, value in values.items())
+        self._progress.update(self._task, completed=share, now=f"{now} · {per_second:.1f} samples/s")
+        self._write_line("train", step, {**values, "rate": rate, "samples_per_second": per_second})
+
+    def log_validation(self, step: int, scores: Scores, *, best: bool) -> None:
+        """Log a validation."""
+        text = " ".join(f"{name} {value:.5f}" for name, value in scores._asdict().items())
+        self.print_line(f"step {step}: {text}{' (best)' if best else ''}")
+        self._write_line("validation", step, scores._asdict())
+
+    def _write_line(self, kind: str, step: int, values: dict[str, float]) -> None:
+        if not self._leader:
+            return
+        with (self._out / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        if self._curves is not None:
+            for name, value in values.items():
+                self._curves.add_scalar(f"{kind}/{name}", value, step)
+
+    def _tensorboard(self) -> Any:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            self.print_line("no TensorBoard curves, only log.jsonl. For curves, run: pip install tensorboard")
+            return None
+        return SummaryWriter(str(self._out / "tensorboard"))
