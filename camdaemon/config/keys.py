@@ -1,4 +1,4 @@
-"""Key combinations as people write them, such as ctrl+alt+p, and as desktops read them. Nothing is pressed here."""
+"""Key combinations: their syntax, such as ctrl+alt+p, and how pynput and the XDG specification write them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from camdaemon.errors import find_closest
 
-# Action → combination. An action is what one would type after `camdaemon ` on the command line.
+# Action → combination. An action is what is typed after `camdaemon ` on the command line.
 DEFAULTS = {"plate": "ctrl+alt+p", "next": "ctrl+alt+b", "card": "ctrl+alt+c"}
 
 
 class _Names(NamedTuple):
-    """One key or modifier: for pynput's GlobalHotKeys, and as in xkbcommon-keysyms.h (modifiers: -names.h)."""
+    """One key or modifier, for pynput's GlobalHotKeys and as in xkbcommon-keysyms.h (modifiers: xkbcommon-names.h)."""
 
     pynput: str
     xdg: str
@@ -27,7 +27,7 @@ _MODIFIERS = {  # in canonical order
     "super": _Names("<cmd>", "LOGO"),
 }
 _FUNCTION = {f"F{n}": _Names(f"<f{n}>", f"F{n}") for n in range(1, 21)}
-_FUNCTION |= {f"F{n}": _Names(f"<{0xFFBD + n}>", f"F{n}") for n in range(21, 25)}  # pynput knows no name, only keysyms
+_FUNCTION |= {f"F{n}": _Names(f"<{0xFFBD + n}>", f"F{n}") for n in range(21, 25)}  # pynput has no names for these
 _MEDIA = {
     "playpause": _Names("<media_play_pause>", "XF86AudioPlay"),
     "nexttrack": _Names("<media_next>", "XF86AudioNext"),
@@ -71,16 +71,18 @@ _ALSO_KEYS = {
     "page_down": "pagedown", "pgdn": "pagedown", "printscreen": "print", "dot": "period",
 }  # fmt: skip
 
-# Whatever may be written, in small letters → the canonical name.
+# Every accepted spelling, in lower case → the canonical name.
 _MODIFIER = {name: name for name in _MODIFIERS} | _ALSO_MODIFIERS
 _KEY = {name.lower(): name for name in _KEYS} | {sign: name for name, sign in _SIGNS.items()} | _ALSO_KEYS
 
 
 @dataclass(frozen=True)
 class KeyCombination:
-    """Keys that are pressed together. Equal when they are the same keys, however they were written.
+    """Keys that are pressed together. Two are equal if they are the same keys, in whatever spelling.
 
-    modifiers: of ctrl, alt, shift, super, in that order.   key: a letter, a digit, or a name such as F9 or space.
+    Attributes:
+        modifiers: Of ctrl, alt, shift and super, in that order.
+        key: A letter, a digit, or a name such as F9 or space.
     """
 
     modifiers: tuple[str, ...]
@@ -88,20 +90,24 @@ class KeyCombination:
 
     @classmethod
     def parse(cls, text: str) -> KeyCombination:
-        """'Shift+control+P' → ctrl+shift+p; ValueError that says what is wrong and what to type."""
-        spelt = text.removesuffix("++") + "+plus" if text.endswith("++") else text
-        *before, last = [part.strip().lower() for part in spelt.split("+")]
+        """Parse a combination in any accepted spelling: 'Shift+control+P' is ctrl+shift+p.
+
+        Raises:
+            ValueError: It is not a usable combination; the message says why and what to type.
+        """
+        normalized = text.removesuffix("++") + "+plus" if text.endswith("++") else text
+        *before, last = [part.strip().lower() for part in normalized.split("+")]
         if not last or not all(before):
             raise ValueError(f'"{text}" is incomplete; type a combination such as ctrl+alt+p')
         if last in _MODIFIER:
             raise ValueError(f'"{text}" ends without a key; add one, such as {text.strip()}+p')
-        held = {_modifier(part, text) for part in before}
+        held = {_parse_modifier(part, text) for part in before}
         if last not in _KEY:
-            raise ValueError(f'"{text}": there is no key {last}; {_near(last, _KEY)}')
+            raise ValueError(f'"{text}": there is no key {last}; {_suggest(last, _KEY)}')
         key = _KEY[last]
         if not held - {"shift"} and key not in _FUNCTION | _MEDIA:
-            # Shift alone is for typing: a hotkey shift+p would take a plate at every capital P.
-            raise ValueError(f'"{text}" would also act while one types; add ctrl, alt or super: ctrl+alt+{key}')
+            # Shift alone is for typing: a hotkey shift+p would fire at every capital P.
+            raise ValueError(f'"{text}" would also fire while typing; add ctrl, alt or super: ctrl+alt+{key}')
         return cls(tuple(name for name in _MODIFIERS if name in held), key)
 
     def __str__(self) -> str:
@@ -118,8 +124,8 @@ class KeyCombination:
         return "+".join([*(_MODIFIERS[name].xdg for name in self.modifiers), _KEYS[self.key].xdg])
 
 
-def conflicts(bindings: Mapping[str, str]) -> list[str]:
-    """Every mistake in `bindings` (action → combination), each as one sentence; none is an empty list."""
+def find_mistakes(bindings: Mapping[str, str]) -> list[str]:
+    """Return every mistake in `bindings` (action → combination), one sentence each."""
     mistakes = []
     actions: dict[KeyCombination, list[str]] = {}
     for action, text in bindings.items():
@@ -129,19 +135,19 @@ def conflicts(bindings: Mapping[str, str]) -> list[str]:
             mistakes.append(f"{action}: {exc}")
     for combination, names in actions.items():
         if len(names) > 1:
-            mistakes.append(f"{combination} is given to {' and to '.join(names)}; give each one of its own")
+            mistakes.append(f"{combination} is bound to {' and to '.join(names)}; bind each to its own keys")
     return mistakes
 
 
-def _modifier(part: str, text: str) -> str:
+def _parse_modifier(part: str, text: str) -> str:
     if part in _MODIFIER:
         return _MODIFIER[part]
     if part in _KEY:
         raise ValueError(f'"{text}" has a key, {part}, before its end; type modifiers, then one key: ctrl+alt+p')
-    raise ValueError(f'"{text}": there is no modifier {part}; {_near(part, _MODIFIER)}')
+    raise ValueError(f'"{text}": there is no modifier {part}; {_suggest(part, _MODIFIER)}')
 
 
-def _near(word: str, known: Mapping[str, str]) -> str:
+def _suggest(word: str, known: Mapping[str, str]) -> str:
     closest = find_closest(word, known)
     if closest:
         return f"did you mean {known[closest]}?"

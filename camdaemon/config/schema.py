@@ -1,6 +1,6 @@
-"""The configuration: what may be set, its defaults and its checks. Nothing is read or changed but the file asked for.
+"""The configuration: settings, defaults and checks. The only file read is the configuration file.
 
-Order of authority: command line, then the file ($XDG_CONFIG_HOME/camdaemon/config.toml), then the defaults here.
+Precedence: command line, then the file ($XDG_CONFIG_HOME/camdaemon/config.toml), then the defaults here.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ from camdaemon.errors import ConfigError, did_you_mean
 from camdaemon.frames import kinds
 from camdaemon.frames.frame import Size
 
+# Last line of an error about the configuration.
+HOW_TO_FIX = "Fix it, then run: camdaemon config --check"
 
-def _size(value: object) -> Size:
+
+def _validate_size(value: object) -> Size:
     if isinstance(value, Size):
         return value
     try:
@@ -38,63 +41,63 @@ def _size(value: object) -> Size:
         raise ValueError(str(exc)) from None
 
 
-SizeField = Annotated[Size, BeforeValidator(_size), PlainSerializer(str)]
+SizeField = Annotated[Size, BeforeValidator(_validate_size), PlainSerializer(str)]
 
 
-def _matting(value: str) -> str:
+def _validate_matting(value: str) -> str:
     if not any(kind.is_named_by(value) for kind in kinds.MATTINGS):
         expected = " or ".join(repr(kind.syntax) for kind in kinds.MATTINGS)
         raise PydanticKnownError("literal_error", {"expected": expected})
     return value
 
 
-MattingName = Annotated[str, AfterValidator(_matting)]
+MattingName = Annotated[str, AfterValidator(_validate_matting)]
 
 
 def default_backdrops() -> Path:
-    """Where backdrops lie unless another folder is named."""
+    """Return the folder of backdrops for a configuration that names none."""
     return platformdirs.user_data_path("camdaemon") / "backdrops"
 
 
-def _hotkeys(value: object) -> object:
+def _validate_hotkeys(value: object) -> object:
     if value is False or value is True:
         return dict(keys.DEFAULTS) if value else {}
     if isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()):
         value = {action: each for action, each in (keys.DEFAULTS | dict(value)).items() if each}
-        if wrong := keys.conflicts(value):
-            raise ValueError("; ".join(wrong))
+        if mistakes := keys.find_mistakes(value):
+            raise ValueError("; ".join(mistakes))
         return value
     raise ValueError('must be false, or a table such as: plate = "ctrl+alt+p"')
 
 
-Hotkeys = Annotated[dict[str, str], BeforeValidator(_hotkeys)]
+Hotkeys = Annotated[dict[str, str], BeforeValidator(_validate_hotkeys)]
 
 
 class Model(BaseModel):
-    """Common strictness: an unknown key is an error, a checked value stays as it is."""
+    """Strictness of every table: an unknown key is an error, and a checked value cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class RefineConfig(Model):
-    """Which 4×4 patches the refiner works on (Lin et al. 2021 §3.3)."""
+    """Which 4×4 patches the refiner works on (Lin et al. 2021 §3.3); see `matting.Refinement`."""
 
     mode: Literal["sampling", "thresholding", "full"] = "sampling"
-    pixels: int | None = Field(None, ge=0, description="sampling: pixels refined in each frame; none: 3.9 % of them")
+    pixels: int | None = Field(None, ge=0, description="sampling: pixels refined in each frame; default: 3.9 % of them")
     threshold: float = Field(0.1, ge=0, le=1, description="thresholding: refine where the predicted error is above")
-    scale: float | None = Field(None, gt=0, le=1, description="base network's share of the frame; none: by size")
+    scale: float | None = Field(None, gt=0, le=1, description="base network's share of the frame; default: by size")
 
 
 class PlateConfig(Model):
-    """When a plate is accepted."""
+    """When a plate is accepted; see `plate.take.PlateRules`."""
 
     frames: int = Field(15, ge=3, le=120, description="frames whose median becomes the plate")
-    still_s: float = Field(0.5, ge=0.1, le=10, description="seconds without movement before them")
+    still_s: float = Field(0.5, ge=0.1, le=10, description="seconds without movement before these frames")
     timeout_s: float = Field(15.0, ge=1, le=300, description="seconds to wait for a still room")
 
 
 class CropConfig(Model):
-    """The part of the camera's picture that fills the frame, in shares of its width and height."""
+    """The part of the camera's picture that fills the frame, as shares of its width and height."""
 
     left: float = Field(0.0, ge=0, lt=1)
     top: float = Field(0.0, ge=0, lt=1)
@@ -109,14 +112,14 @@ class CropConfig(Model):
 
 
 class SceneConfig(Model):
-    """A preset. What it does not name stays as it is when the scene is switched to."""
+    """A preset. Switching to a scene changes only what the scene names."""
 
     backdrop: str | None = Field(None, description=kinds.syntax_of(kinds.BACKDROPS))
     blur: float | None = Field(None, ge=0, le=100, description="blur of the backdrop, sigma in pixels")
     edge: float | None = Field(None, ge=-1, le=1, description="matte from wider (-1) to tighter (1)")
     mirror: bool | None = Field(None, description="mirror the person")
     crop: CropConfig | None = Field(None, description="part of the camera's picture that fills the frame")
-    mode: Literal["matte", "card"] | None = Field(None, description="matte or card; the room is in no scene")
+    mode: Literal["matte", "card"] | None = Field(None, description="matte or card; passthrough only by command")
 
 
 class Config(Model):
@@ -124,49 +127,54 @@ class Config(Model):
 
     source: str = Field("/dev/video0", description=kinds.syntax_of(kinds.SOURCES))
     sink: str = Field("/dev/video10", description=kinds.syntax_of(kinds.SINKS))
-    more_sinks: list[str] = Field([], description="further virtual cameras for the same picture: each takes one reader")
-    on_demand: bool = Field(True, description="close the camera while nobody watches the virtual one")
-    size: SizeField | None = Field(None, description="pixels, WIDTHxHEIGHT; none: 1280x720, or a clip's own size")
+    more_sinks: list[str] = Field([], description="more virtual cameras for the same picture, each with one reader")
+    on_demand: bool = Field(True, description="close the camera while the virtual camera has no viewers")
+    size: SizeField | None = Field(None, description="pixels, WIDTHxHEIGHT; default: 1280x720, or a clip's own size")
     fps: float = Field(30.0, ge=1, le=240, description="frames per second to ask of the camera")
     backdrop: str = Field("color:#2f4f5f", description=kinds.syntax_of(kinds.BACKDROPS))
-    plate: str = Field("saved", description="saved (else ask), auto (else take it when the room is still), or a file")
+    plate: str = Field("saved", description="saved (else ask), auto (else take one when the room is still), or a file")
     matting: MattingName = Field("bgmv2", description="how the matte is computed")
     weights: str = Field("default", description="default, or a .safetensors/.pth file")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")
-    engine: Literal["auto", "torch", "openvino"] = Field("auto", description="what runs the network on a CPU")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="the network's numbers on a CPU")
+    engine: Literal["auto", "torch", "openvino"] = Field("auto", description="inference engine on a CPU")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="number format on a CPU")
     stale_after_s: float = Field(1.0, ge=0.1, le=60, description="seconds without a new frame before the card shows")
-    repeat_s: float = Field(0.2, ge=0.02, le=1, description="seconds after which a frame is shown again")
-    max_coverage: float = Field(0.92, gt=0, le=1, description="share of the picture a person may cover")
+    repeat_s: float = Field(0.2, ge=0.02, le=1, description="seconds before the last frame is written again")
+    max_coverage: float = Field(0.92, gt=0, le=1, description="share of the picture that a matte may cover")
     backdrops: str = Field(str(default_backdrops()), description="folder of pictures and videos to choose from")
     blur: float = Field(0.0, ge=0, le=100, description="blur of any backdrop, sigma in pixels")
     edge: float = Field(0.0, ge=-1, le=1, description="matte from wider (-1) to tighter (1)")
     mirror: bool = Field(False, description="mirror the person")
     crop: CropConfig | None = Field(None, description="part of the camera's picture that fills the frame")
-    fade_s: float = Field(0.3, ge=0, le=5, description="seconds in which a scene or backdrop replaces another")
+    fade_s: float = Field(0.3, ge=0, le=5, description="seconds of the cross-fade between scenes or backdrops")
     hotkeys: Hotkeys = Field(dict(keys.DEFAULTS), description="false, or key combinations by command")
-    lock_camera: bool = Field(True, description="hold exposure, white balance and focus while a plate serves")
+    lock_camera: bool = Field(True, description="lock exposure, white balance and focus while a plate is in use")
     match_exposure: bool = Field(True, description="match the plate to each frame's exposure and white balance")
-    governor: bool = Field(True, description="less effort for each frame where the machine is too slow for the best")
+    governor: bool = Field(True, description="reduce the effort per frame on a machine too slow for the best")
     refine: RefineConfig = RefineConfig()
     plate_taking: PlateConfig = PlateConfig()
     scenes: dict[str, SceneConfig] = Field({}, description="presets by name")
 
     @property
     def sinks(self) -> list[str]:
-        """Every sink; the first is the one that matters."""
+        """Every sink; the run ends if the first one fails, and goes on if another does."""
         return [self.sink, *self.more_sinks]
 
 
 def default_path() -> Path:
-    """Where the configuration file is looked for."""
+    """Return where the configuration file is, unless the command line names another."""
     return platformdirs.user_config_path("camdaemon") / "config.toml"
 
 
 def load(path: Path | None, overrides: Mapping[str, Any]) -> Config:
-    """The effective configuration. `overrides` are the command line's values; None means not given.
+    """Load the effective configuration.
 
-    Raises ConfigError that names every mistake at once. A missing file is an error only when it was named.
+    Args:
+        path: The file; None for `default_path`, where it may be missing.
+        overrides: The command line's values by setting; None means not given.
+
+    Raises:
+        ConfigError: Names every mistake at once, or why the file cannot be read.
     """
     values: dict[str, Any] = {}
     where = path or default_path()
@@ -176,11 +184,10 @@ def load(path: Path | None, overrides: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as exc:
-        lines = list(_mistakes(exc))
+        lines = list(_list_mistakes(exc))
         count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
         raise ConfigError(
-            "\n  ".join([f"{count} in the configuration ({where} and the command line):", *lines])
-            + "\nMend and check with: camdaemon config --check"
+            "\n  ".join([f"{count} in the configuration ({where} and the command line):", *lines]) + f"\n{HOW_TO_FIX}"
         ) from None
 
 
@@ -188,17 +195,17 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as exc:
-        raise ConfigError(f"cannot read {path}: {exc.strerror}; name another with --config FILE") from None
+        raise ConfigError(f"cannot read {path}: {exc.strerror}. Run: camdaemon run --config FILE") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path} is not TOML: {exc}; mend it, then: camdaemon config --check") from None
+        raise ConfigError(f"{path} is not TOML: {exc}. {HOW_TO_FIX}") from None
 
 
-def _mistakes(wrong: ValidationError) -> Iterator[str]:
-    for error in wrong.errors():
+def _list_mistakes(invalid: ValidationError) -> Iterator[str]:
+    for error in invalid.errors():
         *parents, key = [str(part) for part in error["loc"]]
         name = ".".join([*parents, key])
         if error["type"] == "extra_forbidden":
-            guess = did_you_mean(key, _keys(parents))
+            guess = did_you_mean(key, _list_keys(parents))
             yield f"{name}: no such setting" + (f"; {guess}" if guess else "")
             continue
         allowed = str(error.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
@@ -208,7 +215,7 @@ def _mistakes(wrong: ValidationError) -> Iterator[str]:
         yield f"{given}: {message}" + (f"; {guess}" if guess else "")
 
 
-def _keys(parents: list[str]) -> list[str]:
+def _list_keys(parents: list[str]) -> list[str]:
     model: type[BaseModel] = Config
     for parent in parents:
         inner = model.model_fields[parent].annotation

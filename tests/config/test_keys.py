@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from camdaemon.config.keys import DEFAULTS, KeyCombination, conflicts
+from camdaemon.config.keys import DEFAULTS, KeyCombination, find_mistakes
 from camdaemon.control.hotkeys import Hotkeys
 
 
@@ -58,8 +58,8 @@ def test_the_same_keys_are_equal_and_can_be_looked_up() -> None:
         ("ctrl+spce", "there is no key spce; did you mean space?"),
         ("ctrl+f25", "there is no key f25; did you mean F5?"),
         ("ctrl+ö", "there is no key ö; type a letter, a digit, F1 to F24, or one of playpause,"),
-        ("p", '"p" would also act while one types; add ctrl, alt or super: ctrl+alt+p'),
-        ("shift+Tab", '"shift+Tab" would also act while one types; add ctrl, alt or super: ctrl+alt+tab'),
+        ("p", '"p" would also fire while typing; add ctrl, alt or super: ctrl+alt+p'),
+        ("shift+Tab", '"shift+Tab" would also fire while typing; add ctrl, alt or super: ctrl+alt+tab'),
     ],
 )  # fmt: skip
 def test_a_mistake_is_explained(text: str, said: str) -> None:
@@ -68,14 +68,14 @@ def test_a_mistake_is_explained(text: str, said: str) -> None:
 
 
 def test_every_mistake_in_bindings_is_named() -> None:
-    assert conflicts({}) == []
-    assert conflicts(DEFAULTS) == []
-    assert conflicts(
+    assert find_mistakes({}) == []
+    assert find_mistakes(DEFAULTS) == []
+    assert find_mistakes(
         {"plate": "crtl+p", "next": "ctrl+alt+c", "scene work": "p", "card": "ALT+control+c", "pause": "F9"}
     ) == [
         'plate: "crtl+p": there is no modifier crtl; did you mean ctrl?',
-        'scene work: "p" would also act while one types; add ctrl, alt or super: ctrl+alt+p',
-        "ctrl+alt+c is given to next and to card; give each one of its own",
+        'scene work: "p" would also fire while typing; add ctrl, alt or super: ctrl+alt+p',
+        "ctrl+alt+c is bound to next and to card; bind each to its own keys",
     ]
 
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from camdaemon.config.keys import KeyCombination, conflicts
+from camdaemon.config.keys import KeyCombination, find_mistakes
 from camdaemon.errors import ControlError
 from camdaemon.linux.threads import join_or_warn
 
@@ -82,7 +82,7 @@ class Hotkeys:
 
 def _surface(bindings: Mapping[str, str], press: Callable[[str], None]) -> _Surface:
     """The right one for this desktop, not yet running; ControlError when there is none or a binding is wrong."""
-    mistakes = conflicts(bindings)
+    mistakes = find_mistakes(bindings)
     if mistakes:
         raise ControlError("; ".join(mistakes))
     combinations = {action: KeyCombination.parse(text) for action, text in bindings.items()}

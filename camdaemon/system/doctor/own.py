@@ -23,7 +23,7 @@ def configuration() -> tuple[Config, Finding]:
     try:
         config = load(None, {})
     except ConfigError as exc:
-        message = str(exc).removesuffix("\nMend and check with: camdaemon config --check")
+        message = str(exc).rpartition("\n")[0] or str(exc)
         return Config(), problem("config", message, "mend it, then: camdaemon config --check")
     says = f"{where} is valid" if where.is_file() else f"there is no {where}; the defaults hold"
     return config, ok("config", says)
