@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from camdaemon.errors import CamdaemonError
 
 
 def main() -> None:
-    """Run the command line. `status` goes past typer, which takes longer to load than the daemon to answer: status bars
-    and scripts ask every few seconds, also while the network has every core."""
+    """Run the command line. Commands to the running daemon go past typer, which takes longer to load than they take."""
     try:
-        if sys.argv[1:2] == ["status"] and set(sys.argv[2:]) <= {"--json"}:
-            from camdaemon.cli.status import show
+        from camdaemon.cli import live
 
-            show(as_json="--json" in sys.argv)
+        if typed := live.parse(sys.argv[1:]):
+            live.run(*typed)
         else:
             from camdaemon.cli.app import app
 
@@ -22,6 +22,9 @@ def main() -> None:
     except CamdaemonError as exc:
         print(f"camdaemon: {exc}", file=sys.stderr)
         sys.exit(exc.exit_code)
+    except BrokenPipeError:  # `camdaemon status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter's own flush fails as well
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -33,7 +33,7 @@ USERS_OF_MODEL = {"matting", "tools"}
 # Control surfaces: handed what executes a command, so they import no floor that holds it.
 SURFACES = {
     f"control.{name}"
-    for name in ("api", "bodies", "client", "hotkeys", "instance", "limits", "panel", "server", "verbs")
+    for name in ("actions", "api", "client", "hotkeys", "http", "instance", "panel", "server", "table")
 }
 SURFACES_MAY_SEE = {"config", "linux", "errors"}
 
@@ -240,7 +240,9 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("module", ["cli.app", "control.client", "control.instance", "control.verbs", "errors"])
+@pytest.mark.parametrize(
+    "module", ["cli.app", "control.client", "control.instance", "control.table", "cli.live", "errors"]
+)
 def test_the_command_line_loads_nothing_heavy(module):
     name = f"camdaemon.{module}"
     done = python(f"import importlib; importlib.import_module({name!r})" + SAY_WHAT_IS_LOADED)

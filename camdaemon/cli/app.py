@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from camdaemon import __version__
-from camdaemon.cli import live, system, tools
+from camdaemon.cli import camera, system, tools
 from camdaemon.cli import run as options
 from camdaemon.cli.bench import bench
-from camdaemon.cli.camera import app as camera
-from camdaemon.cli.help import SectionedGroup
-from camdaemon.cli.service import app as service
+from camdaemon.cli.completion import completion
+from camdaemon.cli.help import LiveGroup, SectionedGroup
+from camdaemon.cli.live_options import add_commands
 from camdaemon.tools.evaluate.cli import evaluate
 from camdaemon.tools.train.cli import app as train
 
@@ -24,7 +24,7 @@ _LIVE = "While it runs"
 _OFFLINE = "Pictures, videos and networks"
 app = typer.Typer(
     name="camdaemon",
-    cls=SectionedGroup,
+    cls=LiveGroup,
     help="A virtual camera that shows you in front of anything but your room.",
     no_args_is_help=True,
     add_completion=False,
@@ -73,49 +73,15 @@ def run(
     run.run(loaded, playing, lambda: _load(config, settings))
 
 
-for _live in (
-    live.plate,
-    live.backdrop,
-    live.backdrops,
-    live.next_,
-    live.previous,
-    live.scene,
-    live.mode,
-    live.card,
-    live.pause,
-    live.mirror,
-    live.adjust,
-    live.reload,
-    live.panel,
-):
-    app.command(_live.__name__.rstrip("_"), rich_help_panel=_LIVE)(_live)
-
-
-@app.command(rich_help_panel=_LIVE)
-def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
-    """What the running daemon does: scene, rates (fps), drops, step times and latency (ms)."""
-    from camdaemon.cli.status import show
-
-    show(as_json=as_json)
-
-
-@app.command(rich_help_panel=_LIVE)
-def stop() -> None:
-    """Stop the running daemon and wait until it has; viewers see the card last."""
-    from camdaemon.control.instance import socket_path, wait_until_free
-    from camdaemon.errors import ControlError
-
-    print(_client().stop())
-    if not wait_until_free(socket_path(), 15.0):
-        raise ControlError("it has not stopped in 15 s; end it with: pkill -KILL -f 'camdaemon run'")
+add_commands(app, _LIVE)
 
 
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the video and the contact sheet.")] = Path("camdaemon-demo"),
-    preview: Annotated[bool, typer.Option(help="Open a window where there is a display.")] = True,
+    preview: Annotated[bool, typer.Option(help="Preview window, if there is a display.")] = True,
 ) -> None:
-    """See it work without a camera: a 12 s clip of our own through the real pipeline."""
+    """Play a 12 s clip through the real pipeline, without a camera."""
     from camdaemon.cli.logs import set_up
     from camdaemon.daemon.status_line import console
     from camdaemon.tools.demo import demo as play
@@ -124,20 +90,15 @@ def demo(
     play(output, preview=preview)
 
 
-@app.command()
-def devices(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
-    """List cameras with formats, sizes and rates (fps), and virtual cameras."""
-    from camdaemon.cli.devices_table import show
-
-    show(as_json=as_json)
+app.command()(camera.devices)
 
 
 @app.command("config")
 def config_(
     config: options.ConfigFile = None,
-    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is right.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check the file.")] = False,
 ) -> None:
-    """Show the effective configuration, as a file that could be read again."""
+    """Show the effective configuration, as TOML that can be read again."""
     from camdaemon.config.schema import default_path
 
     loaded = _load(config, {})
@@ -146,7 +107,7 @@ def config_(
         from camdaemon.control.scenes import check_scenes
 
         check_scenes(loaded)
-        print(f"{where}: " + ("all right" if where.is_file() else "no such file; the defaults hold"))
+        print(f"{where}: " + ("correct" if where.is_file() else "no such file; the defaults apply"))
         return
     print(f"# {where}" + ("" if where.is_file() else " (no such file; these are the defaults)"))
     values = loaded.model_dump(mode="json", exclude_none=True)
@@ -158,8 +119,9 @@ weights = typer.Typer(help="Weights of the matting network.")
 weights.command("import")(tools.weights_import)
 app.command()(system.setup)
 app.command()(system.doctor)
-app.add_typer(camera, name="camera", cls=SectionedGroup, no_args_is_help=True)
-app.add_typer(service, name="service", cls=SectionedGroup, no_args_is_help=True)
+app.command()(completion)
+app.add_typer(camera.app, name="camera", cls=SectionedGroup, no_args_is_help=True)
+app.add_typer(system.service, name="service", cls=SectionedGroup, no_args_is_help=True)
 app.command(rich_help_panel=_OFFLINE)(tools.image)
 app.command(rich_help_panel=_OFFLINE)(tools.video)
 app.command(rich_help_panel=_OFFLINE)(evaluate)
@@ -187,12 +149,6 @@ def _load(path: Path | None, settings: dict[str, Any]) -> Any:
     from camdaemon.config.schema import load
 
     return load(path, settings)
-
-
-def _client() -> Any:
-    from camdaemon.control.client import Client
-
-    return Client()
 
 
 def _version(wanted: bool) -> None:

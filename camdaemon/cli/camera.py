@@ -1,4 +1,4 @@
-"""`camdaemon camera`: a camera's own settings, and holding them still. What that means is in `capture.lock`."""
+"""`camdaemon devices`, and `camdaemon camera`: a camera's own controls, and locking them (see `capture.lock`)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from camdaemon.capture.controls import Values
     from camdaemon.capture.lock import Locked
+    from camdaemon.linux.devices import Device, Mode
     from camdaemon.linux.v4l2_controls import Control
 
-app = typer.Typer(help="The camera's exposure, white balance, focus …: look, set, and lock against the automatic.")
+app = typer.Typer(help="Exposure, white balance, focus … of the camera: show, set, and lock against the automatic.")
 
 _Device = Annotated[str | None, typer.Option("--device", help="/dev/videoN.", show_default="as configured")]
+_Json = Annotated[bool, typer.Option("--json", help="JSON output, for scripts.")]
 
 _MEANINGS = {  # V4L2_CID_* → what a number of it says
     0x00980918: "against flicker of lamps",
@@ -29,9 +33,9 @@ _MEANINGS = {  # V4L2_CID_* → what a number of it says
 @app.command()
 def show(
     device: _Device = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
+    as_json: _Json = False,
 ) -> None:
-    """Every setting of the camera: value, range, and what `lock` would do to it."""
+    """Show every setting of the camera: value, range, and what `lock` would do to it."""
     from camdaemon.capture.controls import list_controls
 
     path = _path(device)
@@ -62,7 +66,7 @@ def lock(device: _Device = None) -> None:
 
 @app.command()
 def unlock(device: _Device = None) -> None:
-    """Put back what `lock` changed; where nothing is known of that, switch everything automatic on."""
+    """Undo `lock`; where nothing is known of that, switch everything automatic on."""
     from camdaemon.capture import lock as locking
 
     path = _path(device)
@@ -78,7 +82,7 @@ def set_(
     settings: Annotated[list[str], typer.Argument(help="NAME=VALUE, as listed by: camdaemon camera show")],
     device: _Device = None,
 ) -> None:
-    """Set something. Either all of them are possible, or none is set."""
+    """Set one or more settings. If one of them is impossible, none is set."""
     from camdaemon.capture.controls import set_controls
 
     for name, (asked, made) in set_controls(_path(device), _pairs(settings)).items():
@@ -112,7 +116,7 @@ def _pairs(settings: list[str]) -> Values:
 
 
 def _report(path: str, done: Locked, otherwise: str | None = None) -> None:
-    """A line for each change; `otherwise` stands for what is not held. DeviceError says what the camera refused."""
+    """Print each change; `otherwise` stands for what is not held. Raises DeviceError for what was refused."""
     from camdaemon.errors import DeviceError
 
     for name, before in done.before.items():
@@ -168,3 +172,49 @@ def _meaning(control: Control) -> str:
     if control.id in _MEANINGS:
         words.append(_MEANINGS[control.id])
     return ", ".join(words)
+
+
+def devices(as_json: _Json = False) -> None:
+    """List cameras with formats, sizes and rates (fps), and virtual cameras."""
+    from camdaemon.linux.devices import list_devices
+
+    found = list_devices()
+    if as_json:
+        import dataclasses
+        import json
+
+        print(json.dumps([dataclasses.asdict(device) for device in found]))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for device in found:
+        _print_device(device, console)
+    if not any(device.can_capture and not device.is_loopback for device in found):
+        console.print("No camera found. Plug one in; see whether it is listed by: lsusb")
+    if not any(device.is_loopback for device in found):
+        console.print("No virtual camera found. Make one: camdaemon setup")
+
+
+def _print_device(device: Device, console: Console) -> None:
+    if device.problem is not None:
+        console.print(f"[bold]{device.path}[/]  {device.problem}")
+        return
+    kind = "virtual camera (v4l2loopback)" if device.is_loopback else "camera" if device.can_capture else "other device"
+    console.print(f"[bold]{device.path}[/]  {device.card}  [dim]{kind}, {device.bus_info}[/]")
+    by_format: dict[str, list[str]] = {}
+    for mode in device.modes:
+        by_format.setdefault(mode.fourcc, []).append(f"{mode.sizes} ({_fps(mode)})" if mode.rates else str(mode.sizes))
+    alike: dict[str, list[str]] = {}
+    for fourcc, sizes in by_format.items():  # a test camera offers fifty formats at the same sizes
+        alike.setdefault("  ".join(dict.fromkeys(sizes)), []).append(fourcc)
+    for listed, formats in alike.items():
+        console.print(f"    {' '.join(formats)}\n        {listed}")
+
+
+def _fps(mode: Mode) -> str:
+    """List every rate where they are few, else the lowest and the highest."""
+    if len(mode.rates) <= 4:
+        return ", ".join(str(rates) for rates in mode.rates) + " fps"
+    lowest, highest = min(r.lowest for r in mode.rates), max(r.highest for r in mode.rates)
+    return f"{lowest:g} to {highest:g} fps"

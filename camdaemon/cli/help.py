@@ -1,4 +1,4 @@
-"""How `--help` lists commands: under their headings, each with its first paragraph."""
+"""How commands are found and listed: sub-commands with a default one, and `--help` under headings."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from camdaemon.control import table
+
 
 class SectionedGroup(TyperGroup):
-    """A group whose commands stand under the heading that `rich_help_panel` names.
+    """A group whose commands stand under the heading that `rich_help_panel` names, each with its first paragraph.
 
     typer itself does that only with rich, which takes as long to load as all the rest of `camdaemon --help`.
     """
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
-        """Writes the lists into click's `formatter`."""
+        """Write the lists into click's `formatter`."""
         headings: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
             command = self.get_command(ctx, name)
@@ -26,3 +28,15 @@ class SectionedGroup(TyperGroup):
         for heading, commands in headings.items():
             with formatter.section(heading):
                 formatter.write_dl(commands)
+
+
+class LiveGroup(SectionedGroup):
+    """The root, which finds the table's commands by their names of one or two words."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return (name, command, the words after its name); see click."""
+        found = table.match(args)
+        if found is None:
+            return super().resolve_command(ctx, args)
+        command, rest = found
+        return command.word, self.get_command(ctx, command.word), rest

@@ -1,106 +1,142 @@
-"""The commands that drive a running daemon; registered by cli.py. Nothing heavy is imported here."""
+"""Commands to the running daemon: read from what is typed, sent, and their answers printed. Standard library only.
+
+typer takes longer to load than the daemon to answer, and a key of the desktop waits for `camdaemon card`. So a correct
+line is read here. All others, `--help` among them, are left to typer (`live_options`), which explains them.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+from camdaemon.control import table
+from camdaemon.control.client import Client
+from camdaemon.control.instance import socket_path, wait_until_free
+from camdaemon.control.table import REQUIRED, Command, Parameter
+from camdaemon.errors import ControlError
 
-_Turn = Annotated[str, typer.Argument(help="on, off or toggle.", show_default=True)]
-
-
-def plate(
-    countdown: Annotated[float, typer.Option(min=0, max=120, help="Seconds to leave the picture.")] = 5.0,
-) -> None:
-    """Photograph the empty room. Viewers see a card with the countdown, never the room."""
-    print(_client().plate(countdown))
+_STOPPING_S = 15.0
 
 
-def backdrop(
-    spec: Annotated[str, typer.Argument(help="Image or video file, color:#rrggbb, blur[:sigma], or plate.")],
-) -> None:
-    """Change what viewers see instead of the room."""
-    local = Path(spec).expanduser()
-    print(_client().backdrop(str(local.resolve()) if local.is_file() else spec))
+def parse(words: Sequence[str]) -> tuple[Command, dict[str, Any]] | None:
+    """Read what is typed after `camdaemon`.
+
+    Returns:
+        The command and all of its values; None for other commands, for `--help`, and where something is wrong.
+    """
+    found = table.match(words)
+    if found is None:
+        return None
+    command, rest = found
+    values: dict[str, Any] = {}
+    places = [parameter for parameter in command.parameters if not parameter.option]
+    while rest:
+        word = rest.pop(0)
+        if word.startswith("-") and word != "-":
+            name, given, text = word.partition("=")
+            read = _read_option(command, name, text if given else None, rest)
+        else:
+            read = _read(places.pop(0), word) if places else None
+        if read is None:
+            return None
+        values[read[0]] = read[1]
+    return complete(command, values)
 
 
-def next_() -> None:
-    """The next file in the backdrop folder."""
-    print(_client().next_backdrop())
+def complete(command: Command, values: Mapping[str, Any]) -> tuple[Command, dict[str, Any]] | None:
+    """Add the defaults for what was not typed; None if something is missing.
+
+    Where a command has another one to run `instead` of an argument, it is that one.
+    """
+    whole = {parameter.name: parameter.initial for parameter in command.parameters} | dict(values)
+    if REQUIRED not in whole.values():
+        return command, whole
+    return (table.find(command.instead), {}) if command.instead and not values else None
 
 
-def previous() -> None:
-    """The file before in the backdrop folder."""
-    print(_client().previous_backdrop())
+def _read_option(command: Command, name: str, text: str | None, rest: list[str]) -> tuple[str, Any] | None:
+    """Read one option; its value is taken from `rest` where it is not `text`."""
+    for parameter in command.parameters:
+        if not parameter.option:
+            continue
+        if parameter.kind == "flag":
+            if text is None and name in flag_names(parameter):
+                return parameter.name, not name.startswith("--no-")
+        elif name == f"--{parameter.name}" and (text is not None or rest):
+            return _read(parameter, rest.pop(0) if text is None else text)
+    return None
 
 
-def backdrops() -> None:
-    """List the backdrop folder."""
-    files = _client().backdrops()
-    print("\n".join(file.spec for file in files) or "The backdrop folder is empty; see: camdaemon config")
+def _read(parameter: Parameter, text: str) -> tuple[str, Any] | None:
+    if parameter.kind != "number":
+        return parameter.name, text
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return (parameter.name, number) if parameter.low <= number <= parameter.high else None
 
 
-def scene(name: Annotated[str | None, typer.Argument(help="Of the configuration; none: list them.")] = None) -> None:
-    """Switch to a scene of the configuration, with a cross-fade."""
-    if name is not None:
-        print(_client().scene(name))
+def flag_names(parameter: Parameter) -> list[str]:
+    """Return what a flag is typed as: one that is on by default can be switched off."""
+    return [f"--{parameter.name}", *([f"--no-{parameter.name}"] if parameter.default else [])]
+
+
+def run(command: Command, values: Mapping[str, Any]) -> None:
+    """Send `command` and print the answer.
+
+    Args:
+        command: The row of the table.
+        values: One for each parameter, those that stay here included.
+
+    Raises:
+        ControlError: no daemon answers, or it refuses.
+        ConfigError: a wrong value.
+    """
+    sent = {
+        parameter.name: _resolve(values[parameter.name]) if parameter.kind == "file" else values[parameter.name]
+        for parameter in command.sent
+    }
+    answer = Client().ask(command, sent)
+    _SHOW.get(command.function, _show)(command, answer, values)
+
+
+def _resolve(spec: str) -> str:
+    """Make `spec` absolute if it names a file: the daemon runs in another directory."""
+    with suppress(RuntimeError):  # no such user
+        path = Path(spec).expanduser()
+        if path.is_file():
+            return str(path.resolve())
+    return spec
+
+
+def _show(command: Command, answer: Any, _: Mapping[str, Any]) -> None:
+    print("\n".join(str(item) for item in answer) or command.empty if isinstance(answer, list) else answer)
+
+
+def _show_status(_: Command, answer: Any, values: Mapping[str, Any]) -> None:
+    if values["json"]:
+        print(json.dumps(answer))
         return
-    names = _client().scenes()
-    print("\n".join(names) or "There are no scenes; write one into the configuration: [scenes.NAME]")
+    for name, value in answer.items():
+        inner = " ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
+        print(f"{name:<12} {inner}")
 
 
-def mode(mode: Annotated[str, typer.Argument(help="matte, card, or passthrough (shows the room!).")]) -> None:
-    """Show the composite, the privacy card, or the raw camera."""
-    print(_client().mode(mode))
-
-
-def card(turn: _Turn = "toggle") -> None:
-    """The privacy card instead of you, or you again."""
-    print(_client().card(_checked(turn)))
-
-
-def pause(turn: _Turn = "toggle") -> None:
-    """Freeze the picture, or go on."""
-    print(_client().pause(_checked(turn)))
-
-
-def mirror(turn: _Turn = "toggle") -> None:
-    """Mirror yourself; the backdrop stays readable."""
-    print(_client().mirror(_checked(turn)))
-
-
-def adjust(
-    edge: Annotated[float | None, typer.Option(min=-1, max=1, help="Matte from wider (-1) to tighter (1).")] = None,
-    blur: Annotated[float | None, typer.Option(min=0, max=100, help="Of the backdrop, sigma in pixels.")] = None,
-) -> None:
-    """Move the matte's edge, blur the backdrop."""
-    print(_client().adjust(edge, blur))
-
-
-def reload() -> None:
-    """Read the configuration again; with a mistake in it, the old one stays."""
-    print(_client().reload())
-
-
-def panel(
-    browser: Annotated[bool, typer.Option(help="Open it in the browser.")] = True,
-) -> None:
-    """A page in your browser to see and drive it all. Only this machine can reach it."""
-    address = _client().panel()
+def _show_panel(_: Command, address: Any, values: Mapping[str, Any]) -> None:
     print(f"The panel, for one visit within a minute: {address}")
-    if browser:
+    if values["browser"]:
         import webbrowser
 
-        webbrowser.open(_page_to(address).as_uri())
+        webbrowser.open(_write_page(address).as_uri())
 
 
-def _page_to(address: str) -> Path:
-    """A file of the user's own that leads to `address`: on a browser's command line everybody could read its token."""
-    import os
-
-    from camdaemon.control.instance import socket_path
-
+def _write_page(address: str) -> Path:
+    """Write a private file that leads to `address`: on a browser's command line every user could read its token."""
     page = socket_path().with_name("panel.html")
     page.unlink(missing_ok=True)
     with os.fdopen(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -108,15 +144,17 @@ def _page_to(address: str) -> Path:
     return page
 
 
-def _checked(turn: str) -> str:
-    from camdaemon.errors import ConfigError
+def _show_stop(_: Command, answer: Any, __: Mapping[str, Any]) -> None:
+    print(answer)
+    if not wait_until_free(socket_path(), _STOPPING_S):
+        raise ControlError(
+            f"camdaemon has not stopped within {_STOPPING_S:g} s; end it with: pkill -KILL -f 'camdaemon run'"
+        )
 
-    if turn not in ("on", "off", "toggle"):
-        raise ConfigError(f"{turn!r} is none of on, off, toggle")
-    return turn
 
-
-def _client() -> Any:
-    from camdaemon.control.client import Client
-
-    return Client()
+# By function; all other commands print their sentence or their list.
+_SHOW: dict[str, Callable[[Command, Any, Mapping[str, Any]], None]] = {
+    "status": _show_status,
+    "panel": _show_panel,
+    "stop": _show_stop,
+}

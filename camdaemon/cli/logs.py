@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 
-_NOISY = ("httpx", "httpcore", "asyncio", "libav")
+_NOISY = ("asyncio", "libav")
 
 
 def set_up(verbose: bool, console: Console | None = None) -> None:

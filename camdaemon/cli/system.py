@@ -1,4 +1,4 @@
-"""`camdaemon setup` and `camdaemon doctor`: their options. What they do is in `setup` and `doctor`."""
+"""`camdaemon setup`, `doctor` and `service`: their options. What they do is in the package `system`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from typing import Annotated
 
 import typer
 
+service = typer.Typer(help="camdaemon as a service of systemd: started at each login, restarted after a failure.")
+
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
+
 
 def setup(
-    video_nr: Annotated[int, typer.Option(help="Number of the device: 10 makes /dev/video10.")] = 10,
-    label: Annotated[str, typer.Option(help="The name that Meet, Zoom and Teams list.")] = "camdaemon",
-    devices: Annotated[int, typer.Option(help="How many virtual cameras.")] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Take away what setup has made.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    install: Annotated[bool, typer.Option("--install", help="Install the module's package too.")] = False,
+    video_nr: Annotated[int, typer.Option(help="Device number: 10 for /dev/video10.")] = 10,
+    label: Annotated[str, typer.Option(help="Camera name, as Meet, Zoom and Teams list it.")] = "camdaemon",
+    devices: Annotated[int, typer.Option(help="Number of virtual cameras.")] = 1,
+    dry_run: _DryRun = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove what setup has made.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the question.")] = False,
+    install: Annotated[bool, typer.Option("--install", help="Install the module's package as well.")] = False,
 ) -> None:
-    """Make the virtual camera, and keep it over a restart. Shows every step first, and asks."""
+    """Create the virtual camera and keep it across restarts. Shows every step, then asks."""
     from camdaemon.system.setup.machine import this_machine
     from camdaemon.system.setup.perform import set_up, take_away
     from camdaemon.system.setup.steps import Wanted
@@ -29,11 +33,11 @@ def setup(
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
-    camera: Annotated[str | None, typer.Option(help="The camera to look at; none: the configured one.")] = None,
-    measure: Annotated[bool, typer.Option("--measure", help="Measure the camera's real rate for 2 s.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON output, for scripts.")] = False,
+    camera: Annotated[str | None, typer.Option(help="Camera to check.", show_default="as configured")] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure the camera's real frame rate, for 2 s.")] = False,
 ) -> None:
-    """What is right and what is wrong on this machine, each with its remedy. Changes nothing."""
+    """Check this machine and print a fix for each problem. Changes nothing."""
     from camdaemon.system.doctor.examine import examine
     from camdaemon.system.doctor.report import show
     from camdaemon.system.setup.machine import this_machine
@@ -47,3 +51,34 @@ def _agree(question: str) -> bool:
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:
         return False
+
+
+@service.command()
+def install(
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Start it now and at each login.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Replace a unit that camdaemon did not write.")] = False,
+    dry_run: _DryRun = False,
+) -> None:
+    """Write the unit file for this installation and start the service. Run it again after an upgrade."""
+    from camdaemon.system import service as unit
+
+    unit.install(start=start, force=force, dry_run=dry_run)
+
+
+@service.command()
+def remove(
+    force: Annotated[bool, typer.Option("--force", help="Remove a unit that camdaemon did not write.")] = False,
+    dry_run: _DryRun = False,
+) -> None:
+    """Stop the service and remove its unit file. Settings, plates and backdrops stay."""
+    from camdaemon.system import service as unit
+
+    unit.remove(force=force, dry_run=dry_run)
+
+
+@service.command()
+def status() -> None:
+    """Show whether it is installed, enabled and running, and where its log is."""
+    from camdaemon.system import service as unit
+
+    unit.status()

@@ -1,7 +1,6 @@
-"""Control: every surface (HTTP, command line, keys, panel) speaks the verbs of `verbs.py` and nothing else.
+"""Control: what a person can ask of a running daemon, and every surface to ask it from.
 
-Surfaces import words only and are handed the object that executes the verbs, so `camdaemon status` never loads torch.
-    verbs.py     the vocabulary                       lock.py     where the daemon is reached; that there is only one
-    commands.py  what executes it, under one lock     api.py      HTTP over a Unix socket, in the daemon
-                                                      client.py   the other end, in the command line
+`table` has a row for each command, `commands` the functions that do them. The surfaces (`api`, `client`, `actions`,
+`hotkeys/`, `panel/`) are made from the table and handed the object that does the commands. They import no floor that
+holds it, so `camdaemon status` never loads torch.
 """

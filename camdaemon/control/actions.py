@@ -1,90 +1,117 @@
-"""Actions: verbs as one word, as they are bound to keys. 'scene NAME' is the only one of two words."""
+"""Key actions: what one would type after `camdaemon`, without options, such as 'card' or 'scene NAME'."""
 
 from __future__ import annotations
 
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any
 
-from camdaemon.control.verbs import Verbs
+from camdaemon.control import table
+from camdaemon.control.table import REQUIRED, Command, Parameter
 from camdaemon.errors import CamdaemonError, ConfigError, did_you_mean
 
 log = logging.getLogger(__name__)
 
-PLATE_COUNTDOWN = 5.0  # seconds to leave the picture after the key
-_DO: dict[str, Callable[[Verbs], str]] = {
-    "plate": lambda verbs: verbs.plate(PLATE_COUNTDOWN),
-    "next": lambda verbs: verbs.next_backdrop(),
-    "previous": lambda verbs: verbs.previous_backdrop(),
-    "card": lambda verbs: verbs.card("toggle"),
-    "pause": lambda verbs: verbs.pause("toggle"),
-    "mirror": lambda verbs: verbs.mirror("toggle"),
-    "reload": lambda verbs: verbs.reload(),
-}
+Presses = queue.SimpleQueue[str | None]  # actions in the order of the key presses; None ends their performer
 
 
-def check(action: str, scenes: list[str]) -> str:
-    """What is wrong with `action` ('' for nothing), in a sentence."""
-    word, _, name = action.partition(" ")
-    if word == "scene":
-        return "" if name in scenes else f"{action!r}: there is no scene {name!r}"
-    if action in _DO:
-        return ""
-    known = did_you_mean(action, _DO) or f"there are {', '.join(_DO)} and scene NAME"
-    return f"{action!r} is nothing a key can do; {known}"
+def check(action: str, scenes: Collection[str]) -> str:
+    """Say what is wrong with `action`, in a sentence; '' if nothing is. `scenes` are the names a scene may have."""
+    if found := _find(action):
+        command, _ = found
+        name = action.removeprefix(command.word).removeprefix(" ")
+        return "" if _named(command) is None or name in scenes else f"{action!r}: there is no {command.word} {name!r}"
+    plain = [command.word for command in _key_commands() if _named(command) is None]
+    named = [f"{command.word} {each.name.upper()}" for command in _key_commands() if (each := _named(command))]
+    known = did_you_mean(action, plain) or f"there are {', '.join(plain)} and {', '.join(named)}"
+    return f"{action!r} is no key action; {known}"
 
 
-def perform(verbs: Verbs, action: str) -> str:
-    """Do it; the verb's sentence. Raises ConfigError for an unknown action, and what the verb raises."""
-    if action in _DO:
-        return _DO[action](verbs)
-    word, _, name = action.partition(" ")
-    if word == "scene" and name:
-        return verbs.scene(name)
-    raise ConfigError(check(action, []))
+def perform(commands: object, action: str) -> str:
+    """Do `action` and return the command's sentence.
+
+    Raises:
+        ConfigError: the action is unknown.
+        CamdaemonError: from the command.
+    """
+    found = _find(action)
+    if found is None or "" in found[1].values():
+        raise ConfigError(check(action, ()))
+    return str(table.call(commands, *found))
+
+
+def _key_commands() -> list[Command]:
+    return [command for command in table.TABLE if command.key]
+
+
+def _named(command: Command) -> Parameter | None:
+    """The parameter that an action has to name; None if the defaults will do."""
+    return next((parameter for parameter in command.sent if parameter.initial is REQUIRED), None)
+
+
+def _find(action: str) -> tuple[Command, dict[str, Any]] | None:
+    """The command of `action` and its values, '' for a name that is missing; None for an unknown action."""
+    for command in _key_commands():
+        values = {parameter.name: parameter.initial for parameter in command.sent}
+        named = _named(command)
+        for name in {command.word, command.name}:
+            if named is None and action == name:
+                return command, values
+            if named is not None and (action == name or action.startswith(f"{name} ")):
+                return command, values | {named.name: action[len(name) + 1 :]}
+    return None
 
 
 class Performer:
-    """Performs actions in the order of their key presses, in a thread named 'actions'; a plate in one of its own.
+    """Does actions in the order of their key presses, in a thread named 'actions'; slow ones in threads of their own.
 
-    told: gets each answer or error, as a sentence, with whether it is an error; one that fails ends nothing.
-    `press` never waits.
+    `start` and `stop` are for one thread, `press` for any.
     """
 
-    def __init__(self, verbs: Verbs, told: Callable[[str, bool], None]) -> None:
-        self._verbs, self._told = verbs, told
-        self._pressed: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    def __init__(self, commands: object, tell: Callable[[str, bool], None], presses: Presses | None = None) -> None:
+        """Prepare; nothing is done before `start`.
+
+        Args:
+            commands: Has the methods that the table names.
+            tell: Gets each answer or error, as a sentence, with whether it is an error. Its own faults end nothing.
+            presses: Where others put what is pressed; by default the performer's own.
+        """
+        self._commands, self._tell = commands, tell
+        self._presses: Presses = queue.SimpleQueue() if presses is None else presses
         self._thread = threading.Thread(target=self._work, name="actions", daemon=True)
 
     def start(self) -> None:
+        """Begin with what was pressed before."""
         self._thread.start()
 
     def stop(self) -> None:
-        """What was pressed before is still done, within a second."""
-        self._pressed.put(None)
+        """Do what was pressed before, within a second, and end."""
+        self._presses.put(None)
         self._thread.join(1.0)
 
     def press(self, action: str) -> None:
-        """Any thread."""
-        if action == "plate":  # it takes seconds, in which other keys must work
-            threading.Thread(target=self._do, args=(action,), name="plate", daemon=True).start()
-        else:
-            self._pressed.put(action)
+        """Have `action` done; returns at once."""
+        self._presses.put(action)
 
     def _work(self) -> None:
-        while (action := self._pressed.get()) is not None:
-            self._do(action)
+        while (action := self._presses.get()) is not None:
+            found = _find(action)
+            if found is not None and found[0].slow:  # other keys must work meanwhile
+                threading.Thread(target=self._do, args=(action,), name=found[0].word, daemon=True).start()
+            else:
+                self._do(action)
 
     def _do(self, action: str) -> None:
         try:
-            self._told(*self._outcome(action))
+            self._tell(*self._outcome(action))
         except Exception:
-            log.exception("what came of %s could not be told", action)
+            log.exception("could not tell the outcome of %s", action)
 
     def _outcome(self, action: str) -> tuple[str, bool]:
         try:
-            return perform(self._verbs, action), False
+            return perform(self._commands, action), False
         except CamdaemonError as exc:
             return str(exc), True
         except Exception as exc:

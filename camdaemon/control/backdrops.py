@@ -1,49 +1,45 @@
-"""The folder of backdrops: what lies in it, what comes next, thumbnails, and keeping what somebody uploads."""
+"""The backdrop folder: what lies in it, thumbnails, what comes next, and the next backdrop prepared ahead of time."""
 
 from __future__ import annotations
 
-import io
+import logging
 import os
-import re
-import tempfile
-import warnings
+import threading
 from contextlib import suppress
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from camdaemon.backdrop import ONLY_VIDEOS
-from camdaemon.control.verbs import BackdropFile
-from camdaemon.errors import ConfigError
+from camdaemon.backdrop import ONLY_VIDEOS, Backdrop, make_backdrop
+from camdaemon.control.table import BackdropFile
+from camdaemon.control.uploads import IMAGES, keep_upload
+from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames import picture
+from camdaemon.frames.frame import Size
 from camdaemon.frames.kinds import VIDEOS
 from camdaemon.frames.picture import Picture
+from camdaemon.linux.threads import lower_priority, run_low_priority
 
-IMAGES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-MOST_BYTES = 64 << 20
-_MOST_PIXELS = 50_000_000  # of an uploaded picture; 8K is 33 million
-_MOST_VIDEO_PIXELS = 4096 * 2304
-# The format is forced: a playlist that is called .mp4 could make the reader open other files.
-_FORMATS = {".mkv": "matroska", ".webm": "matroska", ".avi": "avi", ".gif": "gif"}
+log = logging.getLogger(__name__)
+
 _THUMBNAIL = 320  # pixels wide
 
 
 class Gallery:
     """The pictures and videos directly in `folder`, which need not exist and may be replaced by another.
 
-    Any thread; looks anew at every call.
+    Any thread. Each call reads the folder again.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def files(self) -> list[BackdropFile]:
-        """All of them, by name, small and large letters alike. An unreadable folder is an empty one.
+        """List the files by name, whatever their case; none for an unreadable folder.
 
-        Left out: hidden files, and names that are no UTF-8, which no JSON can hold.
+        Hidden files are left out, and names that are not UTF-8, which no JSON can hold.
         """
         try:
             found = [path for path in self.folder.iterdir() if not path.name.startswith(".") and _is_text(path)]
@@ -54,9 +50,9 @@ class Gallery:
         return [BackdropFile(path.name, str(path), kinds[path]) for path in known]
 
     def neighbour(self, spec: str, step: int) -> BackdropFile:
-        """The file `step` places after the one called `spec` (the first or last for another spec); ConfigError if none.
+        """Return the file `step` places after the one called `spec`; wraps around.
 
-        Round and round: after the last comes the first.
+        For another `spec` it is the first or the last file. Raises ConfigError if there are no files.
         """
         files = self.files()
         if not files:
@@ -71,7 +67,7 @@ class Gallery:
         return files[(here + step) % len(files)]
 
     def thumbnail(self, name: str) -> bytes:
-        """See control.verbs.Gallery."""
+        """Make a small JPEG of the file `name`. Raises ConfigError if there is none or it is broken."""
         file = next((file for file in self.files() if file.name == name), None)
         if file is None:
             raise ConfigError(f"there is no {name!r} in {self.folder}; see what there is with: camdaemon backdrops")
@@ -86,40 +82,76 @@ class Gallery:
         return data.tobytes()
 
     def add(self, name: str, data: bytes) -> str:
-        """See control.verbs.Gallery. The file is whole in the folder or not there at all; nothing is overwritten."""
-        if len(data) > MOST_BYTES:
-            raise ConfigError(
-                f"{name!r} has {len(data) >> 20} MB, at most {MOST_BYTES >> 20} can be sent; copy it to {self.folder}"
-            )
-        stem, suffix = _safe(name)
-        if suffix in IMAGES:
-            _check_image(name, data)
-        elif suffix in VIDEOS:
-            _check_video(name, data, _FORMATS.get(suffix, "mov"))
-        else:
-            raise ConfigError(
-                f"{name!r} is no picture or video by its name; try one of {', '.join((*IMAGES, *VIDEOS))}"
-            )
-        return self._keep(stem, suffix, data)
+        """Keep an uploaded file under a safe form of `name`, which is returned; see `uploads.keep_upload`."""
+        return keep_upload(self.folder, name, data)
 
-    def _keep(self, stem: str, suffix: str, data: bytes) -> str:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".upload-") as draft:
-                draft.write(data)
-                draft.flush()
-                for number in range(1, 1000):
-                    final = f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}"
-                    try:
-                        os.link(draft.name, self.folder / final)  # fails where a file is: two uploads cannot collide
-                    except FileExistsError:
-                        continue
-                    return final
-        except OSError as exc:
-            raise ConfigError(
-                f"cannot write into {self.folder}: {exc.strerror}; see its rights and free space"
-            ) from None
-        raise ConfigError(f"there are a thousand files called {stem}{suffix} in {self.folder}; remove some")
+
+class PreparedBackdrops:
+    """Makes backdrops of one size, pictures also ahead of time: the next one shows within a frame. Any thread."""
+
+    def __init__(self, size: Size) -> None:
+        self._size = size
+        self._lock = threading.Lock()  # guards the two below; held for assignments alone
+        self._expected: set[str] = set()
+        self._kept: dict[str, tuple[int, Backdrop]] = {}  # by spec, all expected; with the file's time of change in ns
+
+    def take(self, spec: str) -> Backdrop:
+        """Return the backdrop of `spec`, which is the caller's from now on. Raises ConfigError."""
+        with self._lock:
+            self._expected.discard(spec)  # if it is being made right now, it comes too late
+            kept = self._kept.pop(spec, None)
+        if kept is not None and kept[0] == _changed_ns(spec):
+            return kept[1]
+        return run_low_priority(lambda: make_backdrop(spec, self._size), "asked")
+
+    def expect(self, specs: list[str]) -> None:
+        """Have the pictures in the files `specs` made in the background, and forget all others."""
+        with self._lock:
+            self._kept = {spec: kept for spec, kept in self._kept.items() if spec in specs}
+            missing = [spec for spec in specs if spec not in self._expected]
+            self._expected = set(specs)
+        if missing:
+            threading.Thread(target=self._make, args=(missing,), name="prepare", daemon=True).start()
+
+    def neighbour(self, gallery: Gallery, spec: str, step: int) -> tuple[BackdropFile, Backdrop]:
+        """Return the nearest file from `spec` in that direction that can be shown, and its backdrop.
+
+        A broken file is skipped. Raises ConfigError if there is none.
+        """
+        first = file = gallery.neighbour(spec, step)
+        while True:
+            try:
+                return file, self.take(file.spec)
+            except ConfigError as exc:
+                log.warning("backdrop skipped: %s", exc)
+                file = gallery.neighbour(file.spec, step)
+                if file == first:
+                    raise
+
+    def expect_neighbours(self, gallery: Gallery, spec: str) -> None:
+        """`expect` the pictures before and after `spec`."""
+        with suppress(ConfigError):
+            near = [gallery.neighbour(spec, step) for step in (1, -1)]
+            self.expect([file.spec for file in near if file.kind == "image" and file.spec != spec])
+
+    def _make(self, specs: list[str]) -> None:
+        """Make what is still expected. The body of a thread."""
+        lower_priority()
+        for spec in specs:
+            if not self._is_expected(spec):
+                continue
+            changed_ns = _changed_ns(spec)
+            try:
+                made = make_backdrop(spec, self._size)
+            except CamdaemonError:
+                continue  # the command that asks for it gets the error
+            with self._lock:
+                if spec in self._expected:
+                    self._kept[spec] = (changed_ns, made)
+
+    def _is_expected(self, spec: str) -> bool:
+        with self._lock:
+            return spec in self._expected
 
 
 def _is_text(path: Path) -> bool:
@@ -134,46 +166,11 @@ def _kind(path: Path) -> str:
     return "image" if suffix in IMAGES else "video" if suffix in VIDEOS else ""
 
 
-def _safe(name: str) -> tuple[str, str]:
-    """A name from anywhere → (stem, suffix) of one plain file name: letters, digits, space, dot, dash, underscore.
-
-    The stem has at most 200 bytes, so that a number and the suffix fit into a file system's 255.
-    """
-    last = re.split(r"[/\\]", name)[-1]
-    stem, dot, suffix = last.rpartition(".")
-    stem = re.sub(r"[^\w .-]", "_", stem if dot else last).strip(" .")[:80]
-    stem = stem.encode()[:200].decode("utf-8", "ignore").strip(" .")
-    return stem or "backdrop", f".{suffix.lower()}" if dot else ""
-
-
-def _check_image(name: str, data: bytes) -> None:
-    """Refuse what is none of our picture formats, or would unpack to very many pixels. Only its head is read first."""
+def _changed_ns(spec: str) -> int:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large pictures; the limit here is ours
-            with Image.open(io.BytesIO(data), formats=sorted(set(IMAGES.values()))) as head:
-                width, height = head.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise ConfigError(f"{name!r} is not a JPEG, PNG or WebP picture that can be read; try another file") from None
-    if width * height > _MOST_PIXELS:
-        raise ConfigError(
-            f"{name!r} has {width}x{height} pixels, more than {_MOST_PIXELS // 10**6} million; make it smaller"
-        )
-    if cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8) is None:
-        raise ConfigError(f"{name!r} is broken: its head is right, its picture cannot be read; try another file")
-
-
-def _check_video(name: str, data: bytes, fmt: str) -> None:
-    try:
-        with av.open(io.BytesIO(data), "r", fmt, options={"max_pixels": str(_MOST_VIDEO_PIXELS)}) as container:
-            codec = container.streams.video[0].codec_context
-            if codec is None:
-                raise ValueError("an unknown codec")
-            if not 0 < codec.width * codec.height <= _MOST_VIDEO_PIXELS:  # 0x0 where max_pixels stopped the reader
-                raise ConfigError(f"{name!r} has too many pixels, or says not how many; make it 3840x2160 or smaller")
-            next(container.decode(video=0))
-    except (av.FFmpegError, StopIteration, IndexError, ValueError):
-        raise ConfigError(f"{name!r} is not a video that can be played; try another file") from None
+        return Path(spec).stat().st_mtime_ns
+    except OSError:
+        return -1
 
 
 def _first_frame(path: Path) -> Picture:

@@ -1,158 +1,146 @@
-"""The verbs, spoken to a daemon that runs in another process.
+"""The commands, sent to a daemon that runs in another process. Standard library only: a key press waits for it.
 
-Light to import, and httpx only comes with the first call: `camdaemon status` must answer at once.
+HTTP/1.0 over the Unix socket, one connection for each call: the answer ends where the connection does. That takes a few
+lines; `http.client` takes 20 ms to import, which is half of what a key press costs.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, Any, NamedTuple, get_origin
 
+from camdaemon.control import table
 from camdaemon.control.instance import socket_path
-from camdaemon.control.verbs import BackdropFile, Turn
+from camdaemon.control.table import BackdropFile, Command
 from camdaemon.errors import ConfigError, ControlError
 
-if TYPE_CHECKING:
-    import httpx
-
-T = TypeVar("T")
-
-# Seconds until an answer. A plate: beyond its countdown, and the daemon gives up first (plate_taking.timeout_s <= 300).
-# Events: one comes every second.
-_PATIENCE = {"status": 2.0, "stop": 5.0, "plate": 310.0, "events": 10.0}
-_OTHERWISE = 60.0
+_CONNECT_S = 2.0
+_EVENTS_S = 10.0  # one comes every second
 _LOG = "its log says why: journalctl --user -u camdaemon"
 
 
-class Client:
-    """The daemon at `path` (default: see `socket_path`), as a `Verbs`. Holds nothing between calls; any thread.
+class _Head(NamedTuple):
+    status: int
+    length: int | None  # bytes of the body, where the daemon announces it
 
-    Each verb raises ControlError when no daemon answers in time or it refuses, in the daemon's words; ConfigError for a
-    value it does not accept.
+
+class Client:
+    """The daemon at `path` (default: see `socket_path`), with the methods of `Commands` that the socket offers.
+
+    Any thread; holds nothing between calls.
+
+    Raises:
+        ControlError: no daemon answers in time, or it refuses, in the daemon's words.
+        ConfigError: a value that it does not accept.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
         self._path = socket_path(path)
 
-    def plate(self, countdown: float) -> str:
-        if not 0 <= countdown < math.inf:  # JSON has no word for nan
-            raise ConfigError(f"a countdown of {countdown:g} seconds cannot be; try: camdaemon plate --countdown 5")
-        return self._say("plate", {"countdown": countdown}, wait=countdown)
+    def __getattr__(self, function: str) -> Callable[..., Any]:
+        try:
+            command = table.find(function)
+        except KeyError:
+            raise AttributeError(f"no command has the function {function!r}") from None
+        names = [parameter.name for parameter in command.sent]
+        return lambda *given, **named: self.ask(command, dict(zip(names[: len(given)], given, strict=True)) | named)
 
-    def backdrop(self, spec: str) -> str:
-        return self._say("backdrop", {"spec": spec})
+    def ask(self, command: Command, values: Mapping[str, Any]) -> Any:
+        """Send `command` and return its answer, of the type `command.answer`.
 
-    def next_backdrop(self) -> str:
-        return self._say("backdrop/next")
-
-    def previous_backdrop(self) -> str:
-        return self._say("backdrop/previous")
-
-    def scene(self, name: str) -> str:
-        return self._say("scene", {"name": name})
-
-    def mode(self, mode: str) -> str:
-        return self._say("mode", {"mode": mode})
-
-    def card(self, turn: Turn) -> str:
-        return self._say("card", {"turn": turn})
-
-    def pause(self, turn: Turn) -> str:
-        return self._say("pause", {"turn": turn})
-
-    def mirror(self, turn: Turn) -> str:
-        return self._say("mirror", {"turn": turn})
-
-    def adjust(self, edge: float | None, blur: float | None) -> str:
-        return self._say("adjust", {"edge": edge, "blur": blur})
-
-    def reload(self) -> str:
-        return self._say("reload")
-
-    def panel(self) -> str:
-        return self._say("panel")
-
-    def backdrops(self) -> list[BackdropFile]:
-        return [BackdropFile(**file) for file in self._ask("backdrops", list)]
-
-    def scenes(self) -> list[str]:
-        return list(self._ask("scenes", list))
-
-    def stop(self) -> str:
-        return self._say("stop")
-
-    def status(self) -> dict[str, object]:
-        return dict(self._ask("status", dict))
+        Args:
+            command: The row of the table.
+            values: One for each parameter that is sent; those with a default may be left out.
+        """
+        if mistakes := table.find_mistakes(command, values):
+            raise ConfigError(mistakes)
+        seconds = command.timeout_s + sum(values.get(each.name, 0) for each in command.sent if each.delays)
+        body = json.dumps(values).encode() if command.sent else b""
+        with self._connected(command.word, seconds) as wire:
+            wire.sendall(_request(command.method, command.path, body))
+            with wire.makefile("rb") as answer:
+                head = _read_head(answer)
+                found = _parse(head, _read_body(answer, head), command.answer)
+        return str(found["message"]) if command.answer is str else found
 
     def events(self) -> Iterator[dict[str, object]]:
-        """The status once a second; ends when the daemon stops."""
-        with self._connection("events") as http, http.stream("GET", "/events") as response:
-            if response.status_code != 200:
-                response.read()
-                _body(response, dict)
-            kind = ""
-            for line in response.iter_lines():
-                field, _, value = line.partition(": ")
-                if field == "event":
-                    kind = value
-                elif field == "data" and kind == "error":
-                    raise ControlError(str(json.loads(value)["error"]))
-                elif field == "data":
-                    yield json.loads(value)
-
-    def _ask(self, what: str, kind: type[T]) -> T:
-        with self._connection(what) as http:
-            return _body(http.get(f"/{what}"), kind)
-
-    def _say(self, verb: str, asked: dict[str, object] | None = None, wait: float = 0.0) -> str:
-        with self._connection(verb, wait) as http:
-            return str(_body(http.post(f"/{verb}", json=asked), dict)["message"])
+        """Yield the status once a second; ends when the daemon stops."""
+        with self._connected("events", _EVENTS_S) as wire:
+            wire.sendall(_request("GET", "/events", b""))
+            with wire.makefile("rb") as answer:
+                head = _read_head(answer)
+                if head.status != 200:
+                    _parse(head, _read_body(answer, head), dict)
+                kind = ""
+                for line in answer:
+                    field, _, value = line.decode().rstrip("\r\n").partition(": ")
+                    if field == "event":
+                        kind = value
+                    elif field == "data" and kind == "error":
+                        raise ControlError(str(json.loads(value)["error"]))
+                    elif field == "data":
+                        yield json.loads(value)
 
     @contextmanager
-    def _connection(self, verb: str, wait: float = 0.0) -> Iterator[httpx.Client]:
-        """A connection for one call; what goes wrong with it becomes a ControlError. `wait`: seconds more to allow."""
-        self._knock()
-        import httpx
-
-        seconds = wait + _PATIENCE.get(verb, _OTHERWISE)
-        # Nothing here is TLS, and verify=False saves loading the certificates; trust_env=False, because $HTTP_PROXY
-        # would lead the command out of this machine.
-        wire = httpx.HTTPTransport(uds=str(self._path), verify=False, trust_env=False)
-        try:
-            with httpx.Client(transport=wire, base_url="http://camdaemon", timeout=seconds, trust_env=False) as http:
-                yield http
-        except httpx.TimeoutException:
-            raise ControlError(f"camdaemon did not answer '{verb}' in {seconds:g} s; {_LOG}") from None
-        except httpx.TransportError:
-            raise ControlError(f"camdaemon went away before it had answered '{verb}'; {_LOG}") from None
-
-    def _knock(self) -> None:
-        """Is anybody there? Without httpx: "no" comes at once, and httpcore 1.0 leaks the socket of a refusal."""
-        try:
-            with socket.socket(socket.AF_UNIX) as door:
-                door.settimeout(_PATIENCE["status"])
-                door.connect(str(self._path))
-        except OSError as exc:
-            why = exc.strerror or "it accepts no connection"
-            raise ControlError(
-                f"no camdaemon is running at {self._path} ({why}); start it with: camdaemon run"
-            ) from None
+    def _connected(self, what: str, seconds: float) -> Iterator[socket.socket]:
+        """A connection for one call; what goes wrong with it becomes a ControlError."""
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.settimeout(_CONNECT_S)
+            try:
+                wire.connect(str(self._path))
+            except OSError as exc:
+                why = exc.strerror or "it accepts no connection"
+                raise ControlError(
+                    f"no camdaemon is running at {self._path} ({why}); start it with: camdaemon run"
+                ) from None
+            wire.settimeout(seconds)
+            try:
+                yield wire
+            except TimeoutError:
+                raise ControlError(f"camdaemon did not answer '{what}' in {seconds:g} s; {_LOG}") from None
+            except (OSError, EOFError):
+                raise ControlError(f"camdaemon closed the connection before it answered '{what}'; {_LOG}") from None
 
 
-def _body(response: httpx.Response, kind: type[T]) -> T:
-    """The JSON value of an answer, which must be a `kind`; the daemon's error message as an exception."""
+def _request(method: str, path: str, body: bytes) -> bytes:
+    kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+    return f"{method} {path} HTTP/1.0\r\nHost: camdaemon\r\n{kind}\r\n".encode() + body
+
+
+def _read_head(answer: IO[bytes]) -> _Head:
+    first = answer.readline()
+    if not first:
+        raise EOFError
+    _, _, status = first.partition(b" ")
+    length = None
+    while line := answer.readline().strip():
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length" and value.strip().isdigit():
+            length = int(value)
+    return _Head(int(status[:3]) if status[:3].isdigit() else 0, length)
+
+
+def _read_body(answer: IO[bytes], head: _Head) -> bytes:
+    body = answer.read(-1 if head.length is None else head.length)
+    if head.length is not None and len(body) < head.length:
+        raise EOFError
+    return body
+
+
+def _parse(head: _Head, text: bytes, kind: Any) -> Any:
+    """Return the JSON value of an answer, made a `kind`; raise the daemon's error message."""
     try:
-        body = response.json()
+        body = json.loads(text)
     except ValueError:
         body = None
-    if response.is_success and isinstance(body, kind):
-        return body
-    if not isinstance(body, dict) or response.is_success:
-        raise ControlError(f"what answered is no camdaemon (HTTP {response.status_code}, not JSON); {_LOG}")
-    message = str(body.get("error", f"camdaemon refused (HTTP {response.status_code}); {_LOG}"))
-    raise ConfigError(message) if response.status_code == 422 else ControlError(message)
+    fine = 200 <= head.status < 300
+    if fine and isinstance(body, dict if kind is str else get_origin(kind) or kind):
+        return [BackdropFile(**file) for file in body] if kind == list[BackdropFile] else body
+    if fine or not isinstance(body, dict):
+        raise ControlError(f"what answered is no camdaemon (HTTP {head.status}, not JSON); {_LOG}")
+    message = str(body.get("error", f"camdaemon refused (HTTP {head.status}); {_LOG}"))
+    raise ConfigError(message) if head.status == 422 else ControlError(message)

@@ -15,12 +15,12 @@ LIVE = {"backdrop", "backdrops", "blur", "edge", "mirror", "crop", "fade_s", "ho
 
 
 def appearance_of(config: Config) -> Appearance:
-    """The style that the configuration begins with."""
+    """Return the appearance that the configuration begins with."""
     return Appearance(config.edge, config.blur, config.mirror, _crop(config.crop))
 
 
 def find_scene(config: Config, name: str) -> SceneConfig:
-    """The scene called `name`; ConfigError that says which there are."""
+    """Return the scene called `name`. Raises ConfigError, which says which there are."""
     if name in config.scenes:
         return config.scenes[name]
     if guess := did_you_mean(name, config.scenes):
@@ -29,8 +29,8 @@ def find_scene(config: Config, name: str) -> SceneConfig:
     raise ConfigError(f"there is no scene {name!r} in the configuration; {there}; write one below a line [scenes.NAME]")
 
 
-def restyled(appearance: Appearance, wanted: SceneConfig) -> Appearance:
-    """`style` with what the scene names."""
+def restyle(appearance: Appearance, wanted: SceneConfig) -> Appearance:
+    """Return `appearance` with what the scene names."""
     given = {name: getattr(wanted, name) for name in ("edge", "blur", "mirror") if getattr(wanted, name) is not None}
     crop = appearance.crop if wanted.crop is None else _crop(wanted.crop)
     return replace(appearance, crop=crop, **given)
@@ -42,13 +42,13 @@ def _crop(crop: CropConfig | None) -> Crop | None:
 
 
 def check_scenes(config: Config) -> None:
-    """Raise one ConfigError that names every scene whose backdrop is not there, and every key bound to nothing."""
-    wrong = [mistake for action in config.hotkeys if (mistake := actions.check(action, list(config.scenes)))]
+    """Raise one ConfigError that names every scene whose backdrop is missing and every key bound to no action."""
+    mistakes = [mistake for action in config.hotkeys if (mistake := actions.check(action, list(config.scenes)))]
     for name, scene in config.scenes.items():
         try:
             if scene.backdrop is not None:
                 check_backdrop(scene.backdrop)
         except ConfigError as exc:
-            wrong.append(f"scene {name}: {exc}")
-    if wrong:
-        raise ConfigError("\n  ".join([f"{len(wrong)} mistakes" if len(wrong) > 1 else "1 mistake", *wrong]))
+            mistakes.append(f"scene {name}: {exc}")
+    if mistakes:
+        raise ConfigError("\n  ".join([f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "1 mistake", *mistakes]))

@@ -15,15 +15,14 @@ from fastapi import FastAPI
 
 from camdaemon.control.api import make_app
 from camdaemon.control.instance import private_directory
-from camdaemon.control.verbs import Verbs
 from camdaemon.errors import ControlError
 from camdaemon.linux.threads import join_or_warn
 
 log = logging.getLogger(__name__)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, which first lets open requests know that it ends: it would wait for an events client forever."""
+class Server(uvicorn.Server):
+    """uvicorn that first tells open requests that it ends: it would wait for an events client forever."""
 
     def __init__(self, app: FastAPI) -> None:
         config = uvicorn.Config(
@@ -34,31 +33,38 @@ class _Server(uvicorn.Server):
         self._ending: asyncio.Event = app.state.ending
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End every request, also of clients that do not read their answer."""
         self._ending.set()
         await super().shutdown(sockets)
-        # uvicorn leaves these open: whoever does not read its answer, or came at the last moment, would wait for ever.
+        # uvicorn leaves these open: a client that does not read, or came at the last moment, would wait forever.
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await asyncio.sleep(0)  # in which their sockets close
 
 
 class ApiServer:
-    """Serves `verbs` at `path` from a thread named 'api'. `start` and `stop` are for one thread, the daemon's main one.
+    """Serves the commands at `path` from a thread named 'api'.
 
-    Hold the `DaemonLock` of `path` meanwhile. The verbs are called from pool threads.
+    `start` and `stop` are for one thread, the daemon's main one. Hold the `DaemonLock` of `path` meanwhile.
     """
 
-    def __init__(self, verbs: Verbs, path: Path) -> None:
-        self._verbs, self._path = verbs, path
-        self._server: _Server | None = None
+    def __init__(self, commands: object, path: Path) -> None:
+        """Prepare.
+
+        Args:
+            commands: Has the methods that the table names; they are called from pool threads.
+            path: Of the socket.
+        """
+        self._commands, self._path = commands, path
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Returns when requests are answered; ControlError when the socket cannot be made."""
-        self._server = _Server(make_app(self._verbs))
+        """Return once requests are answered. Raises ControlError if the socket cannot be made."""
+        self._server = Server(make_app(self._commands))
         listener = _bind(self._path)
-        # A daemon thread, and so are the pool's, which inherit it: a verb that hangs must not keep the process alive.
-        self._thread = threading.Thread(target=_serve, args=(self._server, listener), name="api", daemon=True)
+        # A daemon thread, and so are the pool's, which inherit it: a command that hangs must not keep the process.
+        self._thread = threading.Thread(target=serve, args=(self._server, listener), name="api", daemon=True)
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
@@ -76,18 +82,18 @@ class ApiServer:
         self._server = self._thread = None
 
 
-def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
-    """Body of the thread 'api'. Without it camdaemon goes on: keys and signals still work."""
+def serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Run `server` on `listener` until it ends; the body of a thread. camdaemon survives it: keys and signals work."""
     try:
         server.run(sockets=[listener])
     except Exception:
-        log.exception("the control server died; the picture goes on")
+        log.exception("control server died; the picture goes on")
     finally:
         listener.close()
 
 
 def _bind(path: Path) -> socket.socket:
-    """A socket at `path` that is 0600 from its first moment: uvicorn would make it 0666, and chmod comes too late."""
+    """Make a socket at `path` that is 0600 from its first moment: uvicorn makes it 0666, and chmod comes too late."""
     private_directory(path.parent)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     umask = os.umask(0o177)

@@ -19,6 +19,8 @@ from camdaemon.control.instance import DaemonLock, socket_path
 from camdaemon.daemon.build import OpenSink, Playing, build
 from camdaemon.daemon.signals import handle_signals
 from camdaemon.daemon.status_line import show_status_line
+from camdaemon.daemon.surfaces import Surfaces, invite
+from camdaemon.errors import ControlError, PlateRefused
 from camdaemon.frames import picture
 from camdaemon.linux.systemd import ServiceManager
 from camdaemon.pipeline.camera_state import VIEWERS
@@ -71,8 +73,18 @@ def start_daemon(
         undo.callback(_close_backdrop, pipeline)
         source = pipeline.camera.first
         camera = source.name if source.live else None
-        commands = Commands(pipeline, config, pipeline.stage.sink.size, camera, stop.set, reread)
-        commands.holder = holder
+        surfaces = Surfaces(pipeline)
+        commands = Commands(
+            pipeline,
+            config,
+            pipeline.stage.sink.size,
+            camera,
+            stop.set,
+            reread,
+            holder=holder,
+            open_panel=surfaces.open_panel,
+            on_reload=surfaces.apply,
+        )
         lacks_plate = pipeline.state.scene.plate is None
         takes_plate = lacks_plate and (config.plate == "auto" or not source.live)
         if takes_plate and not source.live:
@@ -80,12 +92,10 @@ def start_daemon(
         pipeline.start()
         undo.callback(pipeline.stop)
         undo.enter_context(_follow_viewers(pipeline))
-        from camdaemon.daemon.surfaces import controlled, invite  # loads while the first frame is in work
-
-        performer = undo.enter_context(controlled(pipeline, commands, config, socket))
+        performer = undo.enter_context(surfaces.started(commands, config, socket))
         pipeline.state.first_published.wait()
         if takes_plate and source.live:
-            threading.Thread(target=commands.plate_by_itself, name="plate", daemon=True).start()
+            threading.Thread(target=_take_plate, args=(pipeline, commands), name="plate", daemon=True).start()
         elif lacks_plate and not takes_plate:
             invite(config)
         yield RunningDaemon(pipeline, commands, performer)
@@ -97,12 +107,24 @@ def _submit_plate(pipeline: Pipeline, commands: Commands) -> None:
 
     def take() -> None:
         try:
-            commands.plate_by_itself()
+            _take_plate(pipeline, commands)
         finally:
             submitted.set()  # also when it failed before
 
     threading.Thread(target=take, name="plate", daemon=True).start()
     submitted.wait()
+
+
+def _take_plate(pipeline: Pipeline, commands: Commands) -> None:
+    """Take a plate as soon as the room is still, and try again until there is one. The body of a thread."""
+    while not pipeline.ended.is_set():
+        try:
+            log.info("%s", commands.plate(0.0))
+            return
+        except PlateRefused as exc:
+            log.warning("%s", exc)
+        except ControlError:
+            return
 
 
 def _close_backdrop(pipeline: Pipeline) -> None:

@@ -1,22 +1,23 @@
-"""Everything by which people drive a running pipeline: commands, their API, keys, panel; and what tells them things."""
+"""What people drive a running pipeline by: the commands' API, keys and panel; and what they are told."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from camdaemon.config.keys import KeyCombination
 from camdaemon.config.schema import Config
-from camdaemon.control.actions import Performer
+from camdaemon.control.actions import Performer, Presses
 from camdaemon.control.commands import Commands
 from camdaemon.control.hotkeys import Hotkeys
-from camdaemon.control.panel import PanelServer
 from camdaemon.control.scenes import check_scenes
-from camdaemon.control.server import ApiServer
 from camdaemon.errors import ConfigError
 from camdaemon.frames import card
 from camdaemon.linux import desktop
@@ -24,58 +25,91 @@ from camdaemon.linux.sleep import SleepWatch
 from camdaemon.pipeline.camera_state import PANEL
 from camdaemon.pipeline.threads import Pipeline
 
+if TYPE_CHECKING:
+    from camdaemon.control.panel.server import PanelServer
+
 log = logging.getLogger(__name__)
 
 _CLOSING_S = 3.0  # that the machine's sleep may wait for the camera
 
 
-@contextlib.contextmanager
-def controlled(pipeline: Pipeline, commands: Commands, config: Config, socket: Path) -> Iterator[Performer]:
-    """Start every surface, stop them in reversed order. From the daemon's main thread; gives what performs key actions.
+class Surfaces:
+    """API, keys and panel of one daemon. Made before the `Commands`, which call `open_panel` and `apply`.
 
-    Keys follow the configuration when it is read again.
+    All of it is for the daemon's main thread, but `open_panel` and `apply`, which any thread may call.
     """
-    performer = Performer(commands, _tell)
-    bound = _Keys(performer)
-
-    def apply(new: Config) -> None:
-        if pipeline.stage.sink.live:  # nobody watches a file while it is written
-            bound.bind(new)
-        commands.invite(invitation(new))
-
-    with contextlib.ExitStack() as undo:
-        panel = PanelServer(commands, commands.gallery, _Looking(pipeline))
-        commands.open_panel, commands.on_reload = panel.open, apply
-        performer.start()
-        undo.callback(performer.stop)
-        api = ApiServer(commands, socket)
-        api.start()
-        undo.callback(api.stop)
-        sleep = SleepWatch(partial(_fall_asleep, pipeline))
-        sleep.start()
-        undo.callback(sleep.stop)
-        undo.callback(panel.close)
-        undo.callback(bound.unbind)
-        _warn_of_scenes(config)
-        apply(config)
-        commands.expect_neighbours()
-        yield performer
-
-
-class _Looking:
-    """The viewfinder, and the camera to go with it: whoever looks at the panel wants to see something."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._viewfinder, self._camera = pipeline.stage.preview, pipeline.state.camera
+        """Prepare; nothing listens yet, and the web server is not loaded."""
+        self._pipeline = pipeline
+        self._presses: Presses = queue.SimpleQueue()
+        self._keys = _Keys(self._presses.put)
+        self._opening = threading.Lock()  # guards `_panel`
+        self._panel: PanelServer | None = None
+
+    def open_panel(self, commands: Commands) -> str:
+        """Serve the panel, from the first call on; return its address, good for one visit. Raises ControlError."""
+        with self._opening:
+            if self._panel is None:
+                from camdaemon.control.panel.server import PanelServer
+
+                self._panel = PanelServer(_CameraPreview(self._pipeline))
+        return self._panel.open(commands, commands.gallery)
+
+    def apply(self, commands: Commands, config: Config) -> None:
+        """Bind the keys of `config`, and say on the card for a missing plate what to press."""
+        if self._pipeline.stage.sink.live:  # a file has no viewers while it is written
+            self._keys.bind(config)
+        commands.invite(invitation(config))
+
+    @contextlib.contextmanager
+    def started(self, commands: Commands, config: Config, socket: Path) -> Iterator[Performer]:
+        """Start every surface, and stop them in reversed order. Yields what does key actions.
+
+        Args:
+            commands: What the surfaces ask.
+            config: In force now.
+            socket: Path of the API's socket.
+        """
+        from camdaemon.control.server import ApiServer  # loads while the first frame is in work
+
+        performer = Performer(commands, _tell, self._presses)
+        api = ApiServer(commands, socket)
+        sleep = SleepWatch(partial(_fall_asleep, self._pipeline))
+        with contextlib.ExitStack() as undo:
+            performer.start()
+            undo.callback(performer.stop)
+            api.start()
+            undo.callback(api.stop)
+            sleep.start()
+            undo.callback(sleep.stop)
+            undo.callback(self._close_panel)
+            undo.callback(self._keys.unbind)
+            _warn_of_scenes(config)
+            self.apply(commands, config)
+            commands.expect_neighbours()
+            yield performer
+
+    def _close_panel(self) -> None:
+        with self._opening:
+            if self._panel is not None:
+                self._panel.close()
+
+
+class _CameraPreview:
+    """The pipeline's preview; the camera runs while the panel asks for pictures."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._preview, self._camera = pipeline.stage.preview, pipeline.state.camera
 
     def jpeg(self, view: str, after: int, timeout: float) -> tuple[int, bytes] | None:
-        """See Preview.jpeg."""
+        """See `panel.app.Preview.jpeg`."""
         with self._camera.hold(PANEL):
-            return self._viewfinder.jpeg(view, after, timeout)
+            return self._preview.jpeg(view, after, timeout)
 
 
 def _fall_asleep(pipeline: Pipeline, asleep: bool) -> None:
-    """Before the machine sleeps, close the camera: it may be another one, or none, when the machine wakes up."""
+    """Close the camera before the machine sleeps: it may be another one, or none, when the machine wakes up."""
     if not asleep:
         pipeline.state.camera.wake_up()
         return
@@ -85,10 +119,10 @@ def _fall_asleep(pipeline: Pipeline, asleep: bool) -> None:
 
 
 class _Keys:
-    """The key bindings of now."""
+    """The key bindings that are in force. One thread at a time: `Commands.reload` and start and stop take turns."""
 
-    def __init__(self, performer: Performer) -> None:
-        self._performer = performer
+    def __init__(self, press: Callable[[str], None]) -> None:
+        self._press = press
         self._hotkeys: Hotkeys | None = None
         self._bindings: dict[str, str] = {}
 
@@ -98,7 +132,7 @@ class _Keys:
         self.unbind()
         self._bindings = dict(config.hotkeys)
         if self._bindings:
-            self._hotkeys = Hotkeys(self._bindings, self._performer.press)
+            self._hotkeys = Hotkeys(self._bindings, self._press)
             self._hotkeys.start()
 
     def unbind(self) -> None:
@@ -108,7 +142,7 @@ class _Keys:
 
 
 def invitation(config: Config) -> card.Card:
-    """The card for a camera without a plate: what to do, by key where one is bound and there is a desktop for it."""
+    """Make the card for a camera without a plate: what to press, if a key is bound on this desktop, or what to type."""
     combination = config.hotkeys.get("plate")
     if combination and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return card.no_plate(f"press {KeyCombination.parse(combination)} or type: camdaemon plate")
@@ -126,12 +160,12 @@ def invite(config: Config) -> None:
 def _warn_of_scenes(config: Config) -> None:
     try:
         check_scenes(config)
-    except ConfigError as exc:  # the show begins all the same; whoever switches to such a scene is told again
+    except ConfigError as exc:  # the daemon starts all the same; the command that asks for such a scene says it again
         log.warning("%s", exc)
 
 
 def _tell(sentence: str, failed: bool) -> None:
-    """The answer to a key press, for somebody who looks at a call."""
+    """Log the answer to a key press; show an error on the desktop, where somebody is in a call."""
     if failed:
         log.warning("%s", sentence)
         desktop.notify("camdaemon", sentence)

@@ -57,7 +57,7 @@ class LivePreview:
                 self._keep(view, picture.from_tensor(_shrink(tensor)))
 
     def jpeg(self, view: str, after: int, timeout: float) -> tuple[int, bytes] | None:
-        """See control.verbs.Preview. Raises ConfigError for a view that is not in VIEWS."""
+        """See control.panel.app.Preview. Raises ConfigError for a view that is not in VIEWS."""
         slot = self._slots.get(view)
         if slot is None:
             raise ConfigError(f"there is no view {view!r}; it can be {', '.join(VIEWS)}")

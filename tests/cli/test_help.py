@@ -25,7 +25,7 @@ def test_commands_stand_under_their_headings():
             "Commands: run Start the daemon",
             "devices List cameras",
             "While it runs: plate Photograph the empty room. Viewers see a card",
-            "status What the running daemon does",
+            "status Show scene, frame rates (fps)",
             "Pictures, videos and networks: image Matte a picture",
             "train Train the matting network",
             "First steps: camdaemon demo.",

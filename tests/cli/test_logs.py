@@ -25,7 +25,7 @@ try:
     raise ValueError("first\\nsecond")
 except ValueError:
     log.exception("it broke")
-logging.getLogger("httpx").info("noise")
+logging.getLogger("asyncio").info("noise")
 for _ in range(5):
     log.info("again")
 """

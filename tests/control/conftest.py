@@ -1,4 +1,4 @@
-"""A real server on a real Unix socket, and a `Verbs` behind it that remembers what it was asked."""
+"""A real server on a real Unix socket, and commands behind it that remember what they were asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from camdaemon.control.server import ApiServer
-from camdaemon.control.verbs import BackdropFile
+from camdaemon.control.table import BackdropFile
 
 
 class FakeVerbs:

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from camdaemon.control import table
 from camdaemon.control.server import ApiServer
-from camdaemon.control.verbs import Verbs
 from camdaemon.errors import CamdaemonError, ConfigError, ControlError, DeviceError, MattingError, PlateRefused
 
 
@@ -128,9 +128,11 @@ def test_a_wrong_address_is_explained(http: httpx.Client, method: str, path: str
 
 def test_openapi_lists_the_verbs_and_our_errors(http: httpx.Client) -> None:
     paths = http.get("/openapi.json").json()["paths"]
-    verbs = {name for name in vars(Verbs) if not name.startswith("_")}
-    steps = {"next_backdrop": "backdrop/next", "previous_backdrop": "backdrop/previous"}
-    assert set(paths) == {f"/{steps.get(verb, verb)}" for verb in verbs} | {"/events"}
+    assert set(paths) == {command.path for command in table.TABLE} | {"/events"}
+    body = paths["/adjust"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    edge = http.get("/openapi.json").json()["components"]["schemas"][body]["properties"]["edge"]
+    assert edge["anyOf"][0] == {"type": "number", "minimum": -1.0, "maximum": 1.0}
+    assert edge["description"] == "Matte edge, from -1 (wider) to 1 (tighter)"
     refused = paths["/plate"]["post"]["responses"]["422"]["content"]["application/json"]["schema"]
     assert refused["$ref"].endswith("/Problem")
     assert "text/event-stream" in paths["/events"]["get"]["responses"]["200"]["content"]

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camdaemon.control import backdrops as module
+from camdaemon.control import uploads as module
 from camdaemon.control.backdrops import Gallery
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture

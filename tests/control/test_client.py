@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from camdaemon.control import client as client_module
+from camdaemon.control import table
 from camdaemon.control.client import Client
 from camdaemon.control.instance import private_directory
-from camdaemon.control.verbs import BackdropFile, Verbs
+from camdaemon.control.table import BackdropFile
 from camdaemon.errors import ConfigError, ControlError, DeviceError, PlateRefused
 
 
@@ -28,11 +28,11 @@ def verbs(served: Any) -> Any:
 
 @pytest.fixture
 def _fast_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("camdaemon.control.api._EVENT_PERIOD", 0.05)
+    monkeypatch.setattr("camdaemon.control.http._EVENT_PERIOD", 0.05)
 
 
 def test_every_verb_end_to_end(client: Client, verbs: Any) -> None:
-    remote: Verbs = client  # a surface may be handed either
+    remote = client
     assert remote.plate(1.5) == "done: plate."
     assert remote.backdrop("color:#102030") == "done: backdrop."
     assert remote.mode("passthrough") == "done: mode."
@@ -44,7 +44,7 @@ def test_every_verb_end_to_end(client: Client, verbs: Any) -> None:
 
 
 def test_every_verb_of_a_live_show_end_to_end(client: Client, verbs: Any) -> None:
-    remote: Verbs = client
+    remote = client
     said = [
         remote.next_backdrop(), remote.previous_backdrop(), remote.scene("meeting"), remote.card("toggle"),
         remote.pause("on"), remote.mirror("off"), remote.adjust(0.5, None), remote.reload(), remote.panel(),
@@ -81,8 +81,15 @@ def test_the_daemons_words_are_raised(client: Client, verbs: Any, error: Excepti
 
 
 def test_a_wrong_word_is_a_config_error(client: Client) -> None:
-    with pytest.raises(ConfigError, match="mode: input should be 'matte', 'card' or 'passthrough', not 'raw'"):
+    with pytest.raises(ConfigError, match="'raw' is none of matte, card, passthrough; try: camdaemon mode matte"):
         client.mode("raw")
+
+
+def test_what_has_no_row_is_no_command(client: Client) -> None:
+    with pytest.raises(AttributeError, match="no command has the function 'explode'"):
+        client.explode()
+    with pytest.raises(ValueError, match="argument"):
+        client.stop("now")
 
 
 @pytest.mark.parametrize("countdown", [-1, float("nan"), float("inf")])
@@ -141,7 +148,7 @@ def test_no_daemon(socket_file: Path, stale: bool) -> None:
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (b"", "went away before it had answered 'stop'"),
+        (b"", "closed the connection before it answered 'stop'"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "is no camdaemon"),
         (b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\n[]", "is no camdaemon"),
         (b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\n{}", "refused .HTTP 500."),
@@ -154,7 +161,6 @@ def test_a_strange_answer(socket_file: Path, reply: bytes, words: str) -> None:
         listener.listen()
 
         def answer() -> None:
-            listener.accept()[0].close()  # the client looks first whether anybody is there
             with listener.accept()[0] as connection:
                 connection.recv(4096)
                 connection.sendall(reply)
@@ -167,7 +173,9 @@ def test_a_strange_answer(socket_file: Path, reply: bytes, words: str) -> None:
 
 
 def test_a_silent_daemon_is_not_awaited_forever(socket_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(client_module._PATIENCE, "status", 0.1)
+    status = table.find("status")
+    rows = tuple(row._replace(timeout_s=0.1) if row is status else row for row in table.TABLE)
+    monkeypatch.setattr(table, "TABLE", rows)
     private_directory(socket_file.parent)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(socket_file))
@@ -180,10 +188,9 @@ def test_the_client_is_light(served: Any) -> None:
     code = f"""
 import sys
 from camdaemon.control.client import Client
-from camdaemon.control.verbs import BackdropFile
-assert "httpx" not in sys.modules
 assert Client({str(served.path)!r}).status()["mode"] == "card"
-heavy = {{"torch", "numpy", "cv2", "fastapi", "starlette", "uvicorn", "pydantic"}} & set(sys.modules)
+heavy = {{"torch", "numpy", "cv2", "fastapi", "starlette", "uvicorn", "pydantic", "httpx", "typer", "http"}}
+heavy &= set(sys.modules)
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)

@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -29,7 +29,8 @@ GREEN, BLUE, YELLOW = (0, 255, 0), (0, 0, 255), (255, 255, 0)
 class Live:
     rig: Rig
     commands: Commands
-    config: list[Config] = field(default_factory=list)  # the last one is what a reload finds
+    config: list[Config]  # the last one is what a reload finds
+    told: list[Config]  # what was handed to the surfaces by a reload
 
     @property
     def scene(self):
@@ -78,7 +79,17 @@ def live(tmp_path: Path) -> Iterator[Live]:
     )
     rig = Rig()
     found = [config]
-    live = Live(rig, Commands(rig.pipeline, config, rig.sink.size, None, lambda: None, lambda: found[-1]), found)
+    told: list[Config] = []
+    commands = Commands(
+        rig.pipeline,
+        config,
+        rig.sink.size,
+        None,
+        lambda: None,
+        lambda: found[-1],
+        on_reload=lambda _, new: told.append(new),
+    )
+    live = Live(rig, commands, found, told)
     rig.pipeline.start()
     live.wait(rig.published(Content.COMPOSITE))
     yield live
@@ -196,8 +207,6 @@ def test_adjust_is_seen_in_the_status(live: Live) -> None:
 
 
 def test_reload_applies_what_it_can_and_names_the_rest(live: Live) -> None:
-    seen: list[Config] = []
-    live.commands.on_reload = seen.append
     scenes = {"late": SceneConfig(backdrop="blur")}
     changed = {"backdrop": "color:#ffff00", "scenes": scenes, "fps": 60.0, "edge": 0.5, "max_coverage": 0.8}
     live.config.append(live.config[-1].model_copy(update=changed))
@@ -207,7 +216,7 @@ def test_reload_applies_what_it_can_and_names_the_rest(live: Live) -> None:
     assert live.commands.scenes() == ["late"]
     assert live.scene.appearance.edge == 0.5
     assert live.scene.max_coverage == 0.8
-    assert seen == [live.config[-1]]
+    assert live.told == [live.config[-1]]
     live.wait(live.shows(YELLOW))
 
 

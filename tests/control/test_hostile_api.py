@@ -27,9 +27,8 @@ from hypothesis import strategies as st
 
 from camdaemon.control.api import make_app
 from camdaemon.control.commands import Commands
-from camdaemon.control.limits import MOST_BYTES
+from camdaemon.control.http import MOST_BYTES
 from camdaemon.control.server import ApiServer
-from camdaemon.control.verbs import Verbs
 from camdaemon.errors import ConfigError
 from tests.fakes import Rig
 
@@ -46,7 +45,7 @@ TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.sampled_from([10**400, -(10**4000), "\0"])
 ANY = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3))
 
-API = make_app(Mock(Verbs)).openapi()
+API = make_app(Mock(Commands)).openapi()
 POSTS = {path: ways["post"] for path, ways in API["paths"].items() if "post" in ways}
 
 

@@ -96,8 +96,9 @@ class Storm:
         self.rig = Rig(source=self.cameras.first, reopen=self.cameras.open)
         self.rig.state.fault_limit = FaultLimit(NEVER)
         configs = itertools.cycle(CONFIGS)
-        self.commands = Commands(self.rig.pipeline, next(configs), SIZE, "stress", lambda: None, lambda: next(configs))
-        self.commands.holder = holder
+        self.commands = Commands(
+            self.rig.pipeline, next(configs), SIZE, "stress", lambda: None, lambda: next(configs), holder=holder
+        )
         self.outcomes: list[str] = []
         self.unexpected: list[BaseException] = []
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from camdaemon.cli.service import app
+from camdaemon.cli.system import service as app
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.system import service
 

@@ -1,4 +1,4 @@
-"""The panel's addresses: page, pictures, backdrop folder, and those of the API's verbs that a page may ask for."""
+"""The panel's addresses: page, pictures, backdrop folder, and the commands that the table gives to the panel."""
 
 from __future__ import annotations
 
@@ -7,38 +7,69 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
+from typing import Literal, Protocol
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from camdaemon import __version__
-from camdaemon.control import api
-from camdaemon.control.bodies import Answer, ModeAsked, _Asked
+from camdaemon.control import table
+from camdaemon.control.api import Answer, RequestBody, add_route
+from camdaemon.control.http import answer_errors, run_blocking, status_events
 from camdaemon.control.panel.guard import TYPE_AGAIN, UPLOAD, Guard, Refused, Session, Sessions, cookie_name
-from camdaemon.control.verbs import Gallery, Preview, Verbs, View
 
 CAMERA_S = 30.0  # seconds that the camera may be seen after a press
 _PICTURE_S = 1.0  # seconds to wait for a picture before the answer is "none yet"
 
-# Named one by one: a verb that the API learns one day is not the panel's by that. /mode is our own, /stop is not here.
-_VERBS = {
-    *("/plate", "/backdrop", "/backdrop/next", "/backdrop/previous", "/scene"),
-    *("/card", "/pause", "/mirror", "/adjust", "/reload"),
-}
 _PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _STATIC = {path.name: path for path in _PAGE.iterdir() if path.suffix in _TYPES}  # nothing else is ever served
 
+View = Literal["composite", "alpha", "camera"]  # camera: before the matte, for the user's own eyes
 
-class CameraAsked(_Asked):
+
+class Gallery(Protocol):
+    """The backdrop folder, as the panel shows it. Any thread."""
+
+    def thumbnail(self, name: str) -> bytes:
+        """Make a small JPEG of the file `name` in the folder. Raises ConfigError if there is none or it is broken."""
+
+    def add(self, name: str, data: bytes) -> str:
+        """Keep an uploaded picture or video under a safe form of `name`; return the name it got.
+
+        Raises ConfigError if it is too large, no picture or video, or has too many pixels; nothing is written then.
+        """
+
+
+class Preview(Protocol):
+    """What camdaemon sees and shows, small, for the user's own eyes. Any thread."""
+
+    def jpeg(self, view: View, after: int, timeout: float) -> tuple[int, bytes] | None:
+        """Return the newest picture of `view` with a number above `after`, as (number, JPEG), at most 640 pixels wide.
+
+        Waits up to `timeout` seconds for one; None if none came. Pictures are made only while they are asked for.
+        'camera' goes to the user's own eyes only, on an explicit press.
+        """
+
+
+class CameraBody(RequestBody):
+    """Whether the page shows the camera before the matte."""
+
     show: bool = Field(description=f"true for {CAMERA_S:g} s, on this page only")
 
 
+class ModeBody(RequestBody):
+    """A mode that the panel may ask for; 'passthrough' is known only to be refused with a reason."""
+
+    mode: Literal["matte", "card", "passthrough"] = Field(description="what viewers see; never passthrough from here")
+
+
 class Tile(BaseModel):
+    """One file of the backdrop folder."""
+
     name: str
     spec: str
     kind: str
@@ -46,31 +77,39 @@ class Tile(BaseModel):
 
 
 class Added(Answer):
+    """What an upload is answered with."""
+
     name: str = Field(description="what the file is called in the backdrop folder")
 
 
-def make_app(verbs: Verbs, gallery: Gallery, preview: Preview, sessions: Sessions, port: int) -> FastAPI:
-    """The panel as an ASGI application for 127.0.0.1:`port`, behind a `Guard`. `app.state.ending`: see api.make_app."""
-    whole = api.make_app(verbs)
+def make_app(commands: object, gallery: Gallery, preview: Preview, sessions: Sessions, port: int) -> FastAPI:
+    """Make the panel as an ASGI application for 127.0.0.1:`port`, behind a `Guard`.
+
+    `app.state.ending`, once set in its loop, ends every open request.
+    """
     app = FastAPI(title="camdaemon panel", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.ending = ending = whole.state.ending
-    app.router.routes += [each for each in whole.routes if isinstance(each, APIRoute) and each.path in _VERBS]
-    api._answer_errors(app)
+    app.state.ending = ending = asyncio.Event()
+    answer_errors(app)
+    for command in table.TABLE:
+        if command.panel:
+            add_route(app, command, commands, ending)
 
     @app.exception_handler(Refused)
-    async def refused(_: Request, wrong: Refused) -> JSONResponse:
-        return JSONResponse({"error": wrong.detail}, wrong.status_code)
+    async def on_refused(_: Request, exc: Refused) -> JSONResponse:
+        return JSONResponse({"error": exc.detail}, exc.status_code)
 
     @app.post("/mode")
-    async def mode(asked: ModeAsked) -> Answer:
+    async def mode(body: ModeBody) -> Answer:
         """Show the matte or the privacy card."""
-        if asked.mode == "passthrough":  # one wrong press must not show a room
+        if body.mode == "passthrough":  # one wrong press must not show a room
             raise Refused(403, "the panel never shows your room to viewers; if you mean it: camdaemon mode passthrough")
-        return Answer(message=await api._blocking(partial(verbs.mode, asked.mode), ending))
+        return Answer(
+            message=await run_blocking(partial(table.call, commands, table.find("mode"), {"mode": body.mode}), ending)
+        )
 
     _add_page(app, sessions, port)
-    _add_views(app, verbs, preview, sessions)
-    _add_backdrops(app, verbs, gallery)
+    _add_views(app, commands, preview, sessions)
+    _add_backdrops(app, commands, gallery)
     app.add_middleware(Guard, sessions=sessions, port=port)
     return app
 
@@ -101,20 +140,20 @@ def _add_page(app: FastAPI, sessions: Sessions, port: int) -> None:
         return await static("index.html")
 
 
-def _add_views(app: FastAPI, verbs: Verbs, preview: Preview, sessions: Sessions) -> None:
+def _add_views(app: FastAPI, commands: object, preview: Preview, sessions: Sessions) -> None:
     ending: asyncio.Event = app.state.ending
 
     @app.get("/events", response_class=StreamingResponse)
     async def events() -> StreamingResponse:
         """The status once a second as server-sent events. Whoever reads them is an open page."""
-        return StreamingResponse(_seen_events(verbs, ending, sessions), media_type="text/event-stream")
+        return StreamingResponse(_seen_events(commands, ending, sessions), media_type="text/event-stream")
 
     @app.post("/camera")
-    async def camera(asked: CameraAsked, request: Request) -> Answer:
+    async def camera(body: CameraBody, request: Request) -> Answer:
         """Let this session see the camera for a while, or no longer."""
         session: Session = request.state.session
-        session.camera_until = sessions.clock() + (CAMERA_S if asked.show else 0)
-        return Answer(message=f"Only you see this, for {CAMERA_S:g} seconds." if asked.show else "Camera hidden.")
+        session.camera_until = sessions.clock() + (CAMERA_S if body.show else 0)
+        return Answer(message=f"Only you see this, for {CAMERA_S:g} seconds." if body.show else "Camera hidden.")
 
     @app.get("/view/{view}", response_class=Response)
     async def picture(view: View, request: Request, after: int = Query(-1, ge=-1)) -> Response:
@@ -125,33 +164,33 @@ def _add_views(app: FastAPI, verbs: Verbs, preview: Preview, sessions: Sessions)
             wait = min(wait, session.camera_until - sessions.clock())
             if wait <= 0:
                 raise Refused(403, "the camera is shown for half a minute after a press; press “Camera” again")
-        found = await api._blocking(partial(preview.jpeg, view, after, wait), ending)
+        found = await run_blocking(partial(preview.jpeg, view, after, wait), ending)
         if found is None:
             return Response(status_code=204)
         return Response(found[1], media_type="image/jpeg", headers={"X-Picture": str(found[0])})
 
 
-async def _seen_events(verbs: Verbs, ending: asyncio.Event, sessions: Sessions) -> AsyncIterator[str]:
-    async with aclosing(api._events(verbs, ending)) as events:  # type: ignore[type-var]  # it is a generator
+async def _seen_events(commands: object, ending: asyncio.Event, sessions: Sessions) -> AsyncIterator[str]:
+    async with aclosing(status_events(commands, ending)) as events:  # type: ignore[type-var]  # it is a generator
         async for event in events:
             sessions.seen()
             yield event
 
 
-def _add_backdrops(app: FastAPI, verbs: Verbs, gallery: Gallery) -> None:
+def _add_backdrops(app: FastAPI, commands: object, gallery: Gallery) -> None:
     ending: asyncio.Event = app.state.ending
 
     @app.get(UPLOAD)
     async def backdrops() -> list[Tile]:
         """What lies in the backdrop folder."""
-        files = await api._blocking(verbs.backdrops, ending)
+        files = await run_blocking(partial(table.call, commands, table.find("backdrops"), {}), ending)
         small = f"{UPLOAD}/thumb?name="
         return [Tile(name=f.name, spec=f.spec, kind=f.kind, thumbnail=small + quote(f.name, safe="")) for f in files]
 
     @app.get(f"{UPLOAD}/thumb", response_class=Response)
     async def thumbnail(name: str) -> Response:
         """The small picture of one of them."""
-        return Response(await api._blocking(partial(gallery.thumbnail, name), ending), media_type="image/jpeg")
+        return Response(await run_blocking(partial(gallery.thumbnail, name), ending), media_type="image/jpeg")
 
     @app.post(UPLOAD)
     async def add(request: Request, name: str = Query(min_length=1, max_length=255)) -> Added:
@@ -160,5 +199,5 @@ def _add_backdrops(app: FastAPI, verbs: Verbs, gallery: Gallery) -> None:
             data = b"".join([chunk async for chunk in request.stream()])
         except ClientDisconnect:
             raise Refused(400, f"the upload of {name} broke off; send it again") from None
-        kept = await api._blocking(partial(gallery.add, name, data), ending)
+        kept = await run_blocking(partial(gallery.add, name, data), ending)
         return Added(message=f"{kept} is in the backdrop folder now.", name=kept)

@@ -22,12 +22,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from camdaemon.control.limits import limited
+from camdaemon.control.http import MOST_BYTES, limit_body
 
 TYPE_AGAIN = "open the panel anew with: camdaemon panel"
 TOKEN_S = 60.0  # seconds a token may wait for its browser
 UPLOAD = "/backdrops"  # the one address that takes a file
-MAX_UPLOAD, MAX_JSON = 64 << 20, 64 << 10  # bytes of a body; uploads are held in memory
+MAX_UPLOAD, MAX_JSON = 64 << 20, MOST_BYTES  # bytes of a body; uploads are held in memory
 _OUR_SITES = ("same-origin", "none")  # none: typed, or from a bookmark
 _SESSIONS = 16  # the oldest ends when there are more
 
@@ -129,7 +129,7 @@ class Guard:
             no = PlainTextResponse(exc.detail + "\n", exc.status_code)
             await no(scope, receive, _with_headers(send))
         else:
-            await self._app(scope, limited(receive, limit, partial(_too_large, limit)), _with_headers(send))
+            await self._app(scope, limit_body(receive, limit, partial(_too_large, limit)), _with_headers(send))
 
     def _check_sender(self, request: Request) -> None:
         if len(hosts := request.headers.getlist("host")) != 1 or hosts[0] not in self._hosts:
@@ -160,7 +160,7 @@ def cookie_name(port: int) -> str:
 
 
 def _check_body(request: Request) -> int:
-    """The most bytes that the body may have. What is announced is refused early; `limited` counts what comes."""
+    """The most bytes that the body may have. What is announced is refused early; `limit_body` counts what comes."""
     path = scope_path(request)
     upload = path == UPLOAD
     kind, limit = ("application/octet-stream", MAX_UPLOAD) if upload else ("application/json", MAX_JSON)

@@ -45,6 +45,7 @@ def _status() -> Mapping[str, object] | None:
     from camdaemon.control.client import Client
 
     try:
-        return Client().status()
+        status: Mapping[str, object] = Client().status()
+        return status
     except CamdaemonError:
         return None

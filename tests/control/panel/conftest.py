@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from camdaemon.control.panel import PanelServer
+from camdaemon.control.panel.server import PanelServer
 from tests.control.panel.fake_daemon import FakeDaemon
 
 
@@ -28,11 +28,11 @@ class Opened:
     clock: Clock
 
     def token_url(self) -> str:
-        return self.server.open()
+        return self.server.open(self.daemon, self.daemon)
 
     @property
     def address(self) -> str:
-        return self.server.open().partition("/open")[0]
+        return self.token_url().partition("/open")[0]
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
@@ -49,7 +49,7 @@ class Opened:
 @contextmanager
 def _opened() -> Iterator[Opened]:
     daemon, clock = FakeDaemon(), Clock()
-    opened = Opened(daemon, PanelServer(daemon, daemon, daemon, clock=clock), clock)
+    opened = Opened(daemon, PanelServer(daemon, clock=clock), clock)
     yield opened
     daemon.go_on.set()
     opened.server.close()

@@ -1,4 +1,4 @@
-"""A daemon for the panel's tests: `Verbs`, `Gallery` and `Preview` in one, with pictures made of gradients."""
+"""A daemon for the panel's tests: commands, `Gallery` and `Preview` in one, with pictures made of gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import defaultdict
 import cv2
 import numpy as np
 
-from camdaemon.control.verbs import BackdropFile
+from camdaemon.control.table import BackdropFile
 from camdaemon.errors import ConfigError, PlateRefused
 
 FPS = 15.0
@@ -56,7 +56,7 @@ class FakeDaemon:
             **{"size": "1280x720", "source": "/dev/video0", "sink": "/dev/video10", "device": "cpu"},
         }
 
-    # Verbs
+    # Commands
 
     def plate(self, countdown: float) -> str:
         if self.hang:

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from camdaemon.control import api
-from camdaemon.control.panel import PanelServer
+from camdaemon.control import http
+from camdaemon.control.panel.server import PanelServer
 from camdaemon.frames.frame import Size
 from tests.control.panel.fake_daemon import FakeDaemon, gradient, jpeg
 from tests.pattern.scene import Scene
@@ -114,7 +114,13 @@ class Film(FakeDaemon):
 
 
 def take(
-    browser: Browser, panel: PanelServer, path: Path, width: int, height: int, scheme: Literal["light", "dark"]
+    browser: Browser,
+    panel: PanelServer,
+    film: Film,
+    path: Path,
+    width: int,
+    height: int,
+    scheme: Literal["light", "dark"],
 ) -> None:
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -123,7 +129,7 @@ def take(
         reduced_motion="reduce",
     )
     page = context.new_page()
-    page.goto(panel.open())
+    page.goto(panel.open(film, film))
     ready(page)
     page.screenshot(path=path)
     context.close()
@@ -151,15 +157,15 @@ def small(path: Path) -> None:
 
 
 def main(folder: Path, done: Callable[[Path], None] = small) -> None:
-    api._EVENT_PERIOD = 0.02  # two minutes of graphs in a few seconds
+    http._EVENT_PERIOD = 0.02  # two minutes of graphs in a few seconds
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for name, width, height in (("desktop", 1280, 928), ("phone", 390, 844)):
             for scheme in ("light", "dark"):
                 film = Film()
-                panel = PanelServer(film, film, film)
+                panel = PanelServer(film)
                 path = folder / f"panel-{name}-{scheme}.png"
-                take(browser, panel, path, width, height, scheme)
+                take(browser, panel, film, path, width, height, scheme)
                 panel.close()
                 done(path)
                 print(path, path.stat().st_size // 1000, "kB", threading.active_count(), "threads")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from camdaemon.control import api
+from camdaemon.control import http
 from tests.control.panel.fake_daemon import gradient, jpeg
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
@@ -29,7 +29,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def _lively(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_EVENT_PERIOD", 0.15)
+    monkeypatch.setattr(http, "_EVENT_PERIOD", 0.15)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from camdaemon.backdrop import Backdrop, make_backdrop
-from camdaemon.control import prepare
-from camdaemon.control.prepare import Ready
+from camdaemon.control import backdrops
+from camdaemon.control.backdrops import PreparedBackdrops
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
@@ -47,7 +47,7 @@ class Made:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     counted = Made()
-    monkeypatch.setattr(prepare, "make_backdrop", counted)
+    monkeypatch.setattr(backdrops, "make_backdrop", counted)
     return counted
 
 
@@ -79,7 +79,7 @@ def prepared() -> None:
 
 
 def test_what_was_expected_is_not_made_again(made: Made, files: dict[str, str]) -> None:
-    ready = Ready(SIZE)
+    ready = PreparedBackdrops(SIZE)
     ready.expect([files["b"], files["c"]])
     prepared()
     assert made.specs == ["b.png", "c.png"]
@@ -90,7 +90,7 @@ def test_what_was_expected_is_not_made_again(made: Made, files: dict[str, str]) 
 
 
 def test_each_is_given_away_once(made: Made, files: dict[str, str]) -> None:
-    ready = Ready(SIZE)
+    ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"]])
     prepared()
     first, second = ready.take(files["a"]), ready.take(files["a"])
@@ -100,14 +100,14 @@ def test_each_is_given_away_once(made: Made, files: dict[str, str]) -> None:
 
 
 def test_what_was_not_expected_is_made_at_once(made: Made, files: dict[str, str]) -> None:
-    ready = Ready(SIZE)
+    ready = PreparedBackdrops(SIZE)
     assert value(ready.take(files["c"])) == 100
     assert ready.take("color:#ff0000").spec == "color:#ff0000"
     assert made.threads == ["asked"] * 2
 
 
 def test_a_file_that_changed_is_read_again(made: Made, files: dict[str, str]) -> None:
-    ready = Ready(SIZE)
+    ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"]])
     prepared()
     paint(Path(files["a"]), 200)
@@ -118,7 +118,7 @@ def test_a_file_that_changed_is_read_again(made: Made, files: dict[str, str]) ->
 
 def test_a_file_that_changed_while_it_was_made_is_read_again(made: Made, files: dict[str, str]) -> None:
     made.hold["a.png"] = threading.Event()
-    ready = Ready(SIZE)
+    ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"]])
     assert made.read.acquire(timeout=5)
     paint(Path(files["a"]), 200)
@@ -129,7 +129,7 @@ def test_a_file_that_changed_while_it_was_made_is_read_again(made: Made, files: 
 
 
 def test_a_file_that_is_gone_is_an_error_although_it_was_ready(made: Made, files: dict[str, str]) -> None:
-    ready = Ready(SIZE)
+    ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"]])
     prepared()
     Path(files["a"]).unlink()
@@ -138,7 +138,7 @@ def test_a_file_that_is_gone_is_an_error_although_it_was_ready(made: Made, files
 
 
 def test_what_is_expected_no_more_is_forgotten(made: Made, files: dict[str, str]) -> None:
-    ready = Ready(SIZE)
+    ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"], files["b"]])
     prepared()
     ready.expect([files["b"], files["c"]])
@@ -152,7 +152,7 @@ def test_what_is_expected_no_more_is_forgotten(made: Made, files: dict[str, str]
 def test_what_comes_too_late_is_not_kept(made: Made, files: dict[str, str]) -> None:
     """Somebody turns the pages faster than pictures are made: none of those behind may pile up."""
     made.hold["a.png"] = threading.Event()
-    ready = Ready(SIZE)
+    ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"], files["b"]])
     assert made.read.acquire(timeout=5)
     ready.expect([files["c"]])
@@ -164,7 +164,7 @@ def test_what_comes_too_late_is_not_kept(made: Made, files: dict[str, str]) -> N
 
 def test_taking_does_not_wait_for_one_that_is_being_made(made: Made, files: dict[str, str]) -> None:
     hold = made.hold["a.png"] = threading.Event()
-    ready = Ready(SIZE)
+    ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"]])
     assert made.read.acquire(timeout=5)
     made.hold.clear()
@@ -182,7 +182,7 @@ def test_taking_does_not_wait_for_one_that_is_being_made(made: Made, files: dict
 
 def test_one_that_is_being_made_is_not_begun_again(made: Made, files: dict[str, str]) -> None:
     made.hold["a.png"] = threading.Event()
-    ready = Ready(SIZE)
+    ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"]])
     assert made.read.acquire(timeout=5)
     ready.expect([files["a"], files["b"]])
@@ -197,7 +197,7 @@ def test_a_broken_one_is_an_error_only_when_it_is_taken(made: Made, files: dict[
     folder = Path(files["a"]).parent
     (folder / "broken.png").write_bytes(b"no picture")
     spec = str(folder / spec) if spec.endswith(".png") else spec
-    ready = Ready(SIZE)
+    ready = PreparedBackdrops(SIZE)
     ready.expect([spec, files["a"]])
     prepared()
     assert set(ready._kept) == {files["a"]}  # it does not keep the others from being made

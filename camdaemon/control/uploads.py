@@ -1,0 +1,113 @@
+"""Files that somebody uploads for the backdrop folder: a safe name, and a look at the content before it is kept."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+import warnings
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from camdaemon.errors import ConfigError
+from camdaemon.frames.kinds import VIDEOS
+
+IMAGES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}  # suffix → Pillow's format
+MOST_BYTES = 64 << 20
+_MOST_PIXELS = 50_000_000  # of an uploaded picture; 8K is 33 million
+_MOST_VIDEO_PIXELS = 4096 * 2304
+# The format is forced: a playlist that is called .mp4 could make the reader open other files.
+_FORMATS = {".mkv": "matroska", ".webm": "matroska", ".avi": "avi", ".gif": "gif"}
+
+
+def keep_upload(folder: Path, name: str, data: bytes) -> str:
+    """Check an upload and write it into `folder`, whole or not at all; nothing is overwritten.
+
+    Args:
+        folder: Need not exist.
+        name: From anywhere; only a safe form of its last part is used.
+        data: The file.
+
+    Returns:
+        The name that the file got.
+
+    Raises:
+        ConfigError: too large, no picture or video, too many pixels, or the folder cannot be written.
+    """
+    if len(data) > MOST_BYTES:
+        raise ConfigError(
+            f"{name!r} has {len(data) >> 20} MB, at most {MOST_BYTES >> 20} can be sent; copy it to {folder}"
+        )
+    stem, suffix = _make_safe(name)
+    if suffix in IMAGES:
+        _check_image(name, data)
+    elif suffix in VIDEOS:
+        _check_video(name, data, _FORMATS.get(suffix, "mov"))
+    else:
+        raise ConfigError(f"{name!r} is no picture or video by its name; try one of {', '.join((*IMAGES, *VIDEOS))}")
+    return _write(folder, stem, suffix, data)
+
+
+def _write(folder: Path, stem: str, suffix: str, data: bytes) -> str:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".upload-") as draft:
+            draft.write(data)
+            draft.flush()
+            for number in range(1, 1000):
+                final = f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}"
+                try:
+                    os.link(draft.name, folder / final)  # fails where a file is: two uploads cannot collide
+                except FileExistsError:
+                    continue
+                return final
+    except OSError as exc:
+        raise ConfigError(f"cannot write into {folder}: {exc.strerror}; see its rights and free space") from None
+    raise ConfigError(f"there are a thousand files called {stem}{suffix} in {folder}; remove some")
+
+
+def _make_safe(name: str) -> tuple[str, str]:
+    """Turn any name into (stem, suffix) of one plain file name: letters, digits, space, dot, dash, underscore.
+
+    The stem has at most 200 bytes, so that a number and the suffix fit into a file system's 255.
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    stem, dot, suffix = last.rpartition(".")
+    stem = re.sub(r"[^\w .-]", "_", stem if dot else last).strip(" .")[:80]
+    stem = stem.encode()[:200].decode("utf-8", "ignore").strip(" .")
+    return stem or "backdrop", f".{suffix.lower()}" if dot else ""
+
+
+def _check_image(name: str, data: bytes) -> None:
+    """Refuse other formats than ours, and pictures that would unpack to very many pixels. Reads only the head first."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large pictures; the limit here is ours
+            with Image.open(io.BytesIO(data), formats=sorted(set(IMAGES.values()))) as head:
+                width, height = head.size
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise ConfigError(f"{name!r} is not a JPEG, PNG or WebP picture that can be read; try another file") from None
+    if width * height > _MOST_PIXELS:
+        raise ConfigError(
+            f"{name!r} has {width}x{height} pixels, more than {_MOST_PIXELS // 10**6} million; make it smaller"
+        )
+    if cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8) is None:
+        raise ConfigError(f"{name!r} is broken: its head is right, its picture cannot be read; try another file")
+
+
+def _check_video(name: str, data: bytes, fmt: str) -> None:
+    try:
+        with av.open(io.BytesIO(data), "r", fmt, options={"max_pixels": str(_MOST_VIDEO_PIXELS)}) as container:
+            codec = container.streams.video[0].codec_context
+            if codec is None:
+                raise ValueError("an unknown codec")
+            if not 0 < codec.width * codec.height <= _MOST_VIDEO_PIXELS:  # 0x0 where max_pixels stopped the reader
+                raise ConfigError(f"{name!r} has too many pixels, or says not how many; make it 3840x2160 or smaller")
+            next(container.decode(video=0))
+    except (av.FFmpegError, StopIteration, IndexError, ValueError):
+        raise ConfigError(f"{name!r} is not a video that can be played; try another file") from None
