@@ -21,7 +21,7 @@ def setup(
     install: Annotated[bool, typer.Option("--install", help="Install the module's package as well.")] = False,
 ) -> None:
     """Create the virtual camera and keep it across restarts. Shows every step, then asks."""
-    from camdaemon.system.setup.machine import this_machine
+    from camdaemon.system.machine import this_machine
     from camdaemon.system.setup.perform import set_up, take_away
     from camdaemon.system.setup.steps import Wanted
 
@@ -38,11 +38,10 @@ def doctor(
     measure: Annotated[bool, typer.Option("--measure", help="Measure the camera's real frame rate, for 2 s.")] = False,
 ) -> None:
     """Check this machine and print a fix for each problem. Changes nothing."""
-    from camdaemon.system.doctor.examine import examine
-    from camdaemon.system.doctor.report import show
-    from camdaemon.system.setup.machine import this_machine
+    from camdaemon.system.doctor.examine import examine, print_findings
+    from camdaemon.system.machine import this_machine
 
-    if show(examine(this_machine(), camera=camera, measure=measure), as_json=as_json):
+    if print_findings(examine(this_machine(), camera=camera, measure=measure), as_json=as_json):
         raise typer.Exit(1)
 
 

@@ -88,7 +88,7 @@ def directives(text: str) -> dict[str, dict[str, str]]:
 
 
 def test_what_the_unit_promises(executable):
-    text = service.unit_text()
+    text = service.make_unit()
     unit, run, install = (directives(text)[name] for name in ("Unit", "Service", "Install"))
     assert (run["Type"], run["NotifyAccess"]) == ("notify", "main")
     assert run["ExecStart"] == f"{executable} run"
@@ -103,7 +103,7 @@ def test_what_the_unit_promises(executable):
 
 
 def test_the_unit_asks_for_nothing_that_a_user_manager_cannot_give():
-    run = directives(service.unit_text())["Service"]
+    run = directives(service.make_unit())["Service"]
     assert run["NoNewPrivileges"] == "yes"
     assert run["RestrictAddressFamilies"].split() == ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"]
     assert run["UMask"] == "0077"
@@ -132,17 +132,17 @@ def test_systemd_finds_no_fault_with_it(name, tmp_path, monkeypatch, executable)
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, env=environment)
         return [line for line in done.stderr.splitlines() if not re.search("RestartSteps|RestartMaxDelaySec", line)]
 
-    assert verify(service.unit_text()) == []
-    assert verify(service.unit_text().replace("NotifyAccess=", "NotifyAcces=")), "the test of the test"
+    assert verify(service.make_unit()) == []
+    assert verify(service.make_unit().replace("NotifyAccess=", "NotifyAcces=")), "the test of the test"
     called.unlink()
-    assert verify(service.unit_text().replace("python", "pythin")), "it looks whether the executable is there"
+    assert verify(service.make_unit().replace("python", "pythin")), "it looks whether the executable is there"
 
 
 def test_the_sample_is_the_template_and_names_pipx_s_place():
     sample = (ROOT / "systemd" / "camdaemon.service").read_text()
     assert directives(sample)["Service"]["ExecStart"] == "%h/.local/bin/camdaemon run"
-    assert set(service.unit_text().splitlines()) - set(sample.splitlines()) == {
-        service._MARK.strip(),
+    assert set(service.make_unit().splitlines()) - set(sample.splitlines()) == {
+        "# Written by: camdaemon service install",
         f"ExecStart={sys.argv[0]} run",
     }
 
@@ -157,22 +157,22 @@ def test_a_link_stays_a_link_and_a_module_is_called_as_one(executable, tmp_path,
     assert service.own_command() == [str(link)]
     monkeypatch.setattr(sys, "argv", [str(ROOT / "camdaemon" / "__main__.py")])
     assert service.own_command() == [sys.executable, "-m", "camdaemon"]
-    assert f"ExecStart={sys.executable} -m camdaemon run" in service.unit_text()
+    assert f"ExecStart={sys.executable} -m camdaemon run" in service.make_unit()
 
 
 def test_a_path_that_no_unit_can_name_is_explained(monkeypatch, unit):
     monkeypatch.setattr(sys, "executable", "/it's/python")
     monkeypatch.setattr(sys, "argv", ["__main__.py"])
-    with pytest.raises(ConfigError, match=r"quotes or backslashes .* move camdaemon"):
+    with pytest.raises(ConfigError, match=r"quotes or backslashes: .*Move camdaemon"):
         service.install()
     assert not unit.exists()
 
 
 def test_the_whole_life_of_an_installation(systemd, unit, capsys):
     service.install()
-    assert unit.read_text() == service.unit_text()
+    assert unit.read_text() == service.make_unit()
     assert systemd.told() == ["daemon-reload", "enable --now camdaemon.service"]
-    assert f"{unit}:\n\n{service.unit_text()}" in capsys.readouterr().out
+    assert f"{unit}:\n\n{service.make_unit()}" in capsys.readouterr().out
     service.status()
     shown = capsys.readouterr().out
     assert re.search(rf"^installed +{re.escape(str(unit))}$", shown, re.MULTILINE)
@@ -209,7 +209,7 @@ def test_a_dry_run_prints_everything_and_does_nothing(systemd, unit, capsys, com
     assert "systemctl --user daemon-reload" in shown
     expected = "enable --now" if command == "install" else "disable --now"
     assert f"systemctl --user {expected} camdaemon.service" in shown
-    assert command == "remove" or service.unit_text() in shown
+    assert command == "remove" or service.make_unit() in shown
 
 
 def test_an_upgrade_renews_the_unit_and_does_not_interrupt_a_call(systemd, unit, capsys):
@@ -220,7 +220,7 @@ def test_an_upgrade_renews_the_unit_and_does_not_interrupt_a_call(systemd, unit,
     assert "not as this camdaemon would write it" in capsys.readouterr().out
     systemd.told()
     service.install()
-    assert unit.read_text() == service.unit_text()
+    assert unit.read_text() == service.make_unit()
     assert not [command for command in systemd.told() if "restart" in command]
     assert capsys.readouterr().out.endswith("systemctl --user restart camdaemon\n")
     service.status()
@@ -242,7 +242,7 @@ def test_what_others_wrote_is_left_alone(systemd, unit, capsys, kind):
     service.status()
     assert "not written by camdaemon" in capsys.readouterr().out
     service.install(force=True)
-    assert unit.read_text() == service.unit_text()
+    assert unit.read_text() == service.make_unit()
     assert not unit.is_symlink()
     unit.write_text("[Service]\n")
     service.remove(force=True)
@@ -261,7 +261,7 @@ def without_systemd(request, systemd, tmp_path, monkeypatch) -> Iterator[None]:
 
 def test_without_systemd_the_file_is_written_and_the_commands_are_said(without_systemd, unit, capsys):
     service.install()
-    assert unit.read_text() == service.unit_text()
+    assert unit.read_text() == service.make_unit()
     shown = capsys.readouterr().out
     assert "systemctl --user daemon-reload\n  systemctl --user enable --now camdaemon.service" in shown
     service.status()

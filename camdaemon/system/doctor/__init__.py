@@ -1,5 +1,5 @@
-"""`camdaemon doctor`: what is right and what is wrong on this machine, each with its remedy. Nothing is changed.
+"""`camdaemon doctor`: finds what is wrong on this machine, each finding with its remedy. Changes nothing.
 
-One file for each kind of finding; `examine` asks them all, `report` prints. The machine is read through
-`camdaemon.system.setup.machine.Machine`.
+`findings` are its words; one file for each kind of finding; `examine` runs all checks and prints. The machine is read
+through `camdaemon.system.machine.Machine`.
 """

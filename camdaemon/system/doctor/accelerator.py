@@ -1,6 +1,6 @@
-"""torch and the GPU: does torch load, was it built for the GPU that is here, does the driver suffice?
+"""torch and the GPU: does torch load, was it built for the GPU that is here, is the driver new enough?
 
-torch is asked in a process of its own: a library that is missing, or a driver that hangs, must not end the doctor.
+torch is asked in a process of its own: a missing library or a hanging driver must not end the doctor.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from camdaemon.system.doctor.findings import Context, Finding, note, ok, problem
-from camdaemon.system.setup.loopback import version_number
-from camdaemon.system.setup.machine import Machine
+from camdaemon.system.loopback import parse_version
+from camdaemon.system.machine import Machine
 
 PROBE = """
 import importlib.util, json, warnings
@@ -30,8 +30,8 @@ if facts["available"]:
 elif facts["cuda"]:
     try:
         torch.cuda.init()
-    except Exception as wrong:
-        facts["why"] = str(wrong).partition("\\n")[0]
+    except Exception as exc:
+        facts["why"] = str(exc).partition("\\n")[0]
 print(json.dumps(facts))
 """
 
@@ -44,78 +44,72 @@ _FASTER = f"faster with OpenVINO: {sys.executable} -m pip install openvino"
 
 
 def check(context: Context) -> Iterator[Finding]:
-    machine = context.machine
-    facts = _torch(machine)
+    """Yield whether torch loads, and whether it can use the GPU that the configuration asks for."""
+    facts = _probe_torch(context.machine)
     if "error" in facts:
         yield problem("torch", f"torch does not load: {facts['error']}", _REINSTALL)
         return
-    yield ok("torch", f"torch {facts['version']} loads, {_built_for(facts)}")
+    yield ok("torch", f"torch {facts['version']} loads, {_describe_build(facts)}")
     if context.config.matting != "bgmv2" or context.config.device == "cpu":
-        yield ok("gpu", "none is needed: the configuration asks for the CPU")
+        yield ok("gpu", "not needed: the configuration asks for the CPU")
     elif facts["available"]:
-        yield from _usable(facts)
+        yield _check_usable(facts)
     else:
-        yield from _unusable(context, facts)
+        yield _explain_unusable(context, facts)
 
 
-def _torch(machine: Machine) -> dict[str, Any]:
+def _probe_torch(machine: Machine) -> dict[str, Any]:
     """What the probe printed, or {'error': its last line}."""
-    said = machine.ask([sys.executable, "-c", PROBE])
+    answer = machine.ask([sys.executable, "-c", PROBE])
     try:
-        facts = json.loads(said.out.strip().splitlines()[-1])
-        return facts if isinstance(facts, dict) else {"error": said.out.strip()}
+        facts = json.loads(answer.out.strip().splitlines()[-1])
+        return facts if isinstance(facts, dict) else {"error": answer.out.strip()}
     except (ValueError, IndexError):
-        lines = said.err.strip().splitlines()
-        return {"error": lines[-1] if lines else f"it ended with code {said.code}"}
+        lines = answer.err.strip().splitlines()
+        return {"error": lines[-1] if lines else f"exit code {answer.code}"}
 
 
-def _built_for(facts: dict[str, Any]) -> str:
+def _describe_build(facts: dict[str, Any]) -> str:
     if facts["cuda"]:
         return f"built for CUDA {facts['cuda']}"
-    return f"built for ROCm {facts['hip']}" if facts["hip"] else "built for the CPU alone"
+    return f"built for ROCm {facts['hip']}" if facts["hip"] else "built for the CPU only"
 
 
-def _usable(facts: dict[str, Any]) -> Iterator[Finding]:
+def _check_usable(facts: dict[str, Any]) -> Finding:
     names = ", ".join(facts["names"]) or "a GPU"
     major, minor = facts.get("capability") or (0, 0)
     oldest = min((int(name[3:]) for name in facts.get("built_for", []) if re.fullmatch(r"sm_\d+", name)), default=0)
     if facts["cuda"] and major * 10 + minor < oldest:
-        yield problem(
+        return problem(
             "gpu",
             f"{names} (compute capability {major}.{minor}) is too old for this torch, which was built for "
             f"{oldest // 10}.{oldest % 10} and later",
             "camdaemon run --device cpu, or an older torch: https://pytorch.org/get-started/previous-versions",
         )
-    else:
-        yield ok("gpu", f"torch can use {names}")
+    return ok("gpu", f"torch can use {names}")
 
 
-def _unusable(context: Context, facts: dict[str, Any]) -> Iterator[Finding]:
+def _explain_unusable(context: Context, facts: dict[str, Any]) -> Finding:
     machine = context.machine
-    driver = _driver(machine)
+    driver = _driver_version(machine)
     if not driver and not _has_nvidia(machine):
-        asked = context.config.device == "cuda"
-        says = "no NVIDIA GPU is here, so the network runs on the CPU"
-        help_ = _SMALLER if facts.get("openvino") else _FASTER
-        yield problem("gpu", says, "camdaemon run --device auto") if asked else note("gpu", says, help_)
-    elif not driver:
-        yield problem("gpu", "an NVIDIA GPU is here, but its driver is not loaded", _driver_command(machine))
-    elif not facts["cuda"]:
-        yield problem(
-            "gpu", f"an NVIDIA GPU is here (driver {driver}), but this torch was built without CUDA", _REINSTALL
-        )
-    elif version_number(driver) < _DRIVERS.get(int(facts["cuda"].partition(".")[0]), ()):
-        yield problem(
-            "gpu",
-            f"the NVIDIA driver {driver} is too old for this torch, which was built for CUDA {facts['cuda']}",
-            _driver_command(machine),
-        )
-    else:
-        why = facts["why"] or "it does not say why"
-        yield problem("gpu", f"torch cannot use the GPU (driver {driver}): {why}", "nvidia-smi; often a restart helps")
+        says = "there is no NVIDIA GPU, so the network runs on the CPU"
+        if context.config.device == "cuda":
+            return problem("gpu", says, "camdaemon run --device auto")
+        return note("gpu", says, _SMALLER if facts.get("openvino") else _FASTER)
+    if not driver:
+        return problem("gpu", "there is an NVIDIA GPU, but its driver is not loaded", _driver_command(machine))
+    if not facts["cuda"]:
+        says = f"there is an NVIDIA GPU (driver {driver}), but this torch was built without CUDA"
+        return problem("gpu", says, _REINSTALL)
+    if parse_version(driver) < _DRIVERS.get(int(facts["cuda"].partition(".")[0]), ()):
+        says = f"the NVIDIA driver {driver} is too old for this torch, which was built for CUDA {facts['cuda']}"
+        return problem("gpu", says, _driver_command(machine))
+    why = facts["why"] or "no reason given"
+    return problem("gpu", f"torch cannot use the GPU (driver {driver}): {why}", "nvidia-smi; often a restart helps")
 
 
-def _driver(machine: Machine) -> str:
+def _driver_version(machine: Machine) -> str:
     """The version of the loaded NVIDIA driver, '' without one."""
     text = machine.text("/proc/driver/nvidia/version") or ""
     found = re.search(r"(?:Kernel Module|Module for \S+)\s+(\d+(?:\.\d+)+)", text) or re.search(r"\d+(?:\.\d+)+", text)

@@ -1,4 +1,4 @@
-"""The session: hotkeys, PipeWire, and browsers in sandboxes."""
+"""The desktop session: hotkeys, PipeWire, and browsers in sandboxes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator
 
 from camdaemon.system.doctor.findings import Context, Finding, note, ok
-from camdaemon.system.setup.machine import Machine
+from camdaemon.system.machine import Machine
 
 _PORTAL = "org.freedesktop.portal"
-_PORTAL_QUESTION = [
+_ASK_PORTAL = [
     "busctl", "--user", "get-property", f"{_PORTAL}.Desktop", "/org/freedesktop/portal/desktop",
     f"{_PORTAL}.GlobalShortcuts", "version",
 ]  # fmt: skip
@@ -27,64 +27,61 @@ _SNAPS = {"firefox": "Firefox", "chromium": "Chromium", "brave": "Brave", "zoom-
 
 
 def check(context: Context) -> Iterator[Finding]:
-    yield from hotkeys(context)
-    yield from pipewire(context)
-    yield from sandboxes(context.machine)
+    """Yield what there is to say of the session."""
+    yield check_hotkeys(context)
+    yield from check_pipewire(context)
+    yield from check_sandboxes(context.machine)
 
 
-def hotkeys(context: Context) -> Iterator[Finding]:
-    """By which way keys would come, in the order in which the daemon chooses."""
+def check_hotkeys(context: Context) -> Finding:
+    """Return how hotkeys arrive, in the order in which the daemon chooses."""
     machine = context.machine
-    of_session = machine.environ
+    session = machine.environ
     if not context.config.hotkeys:
-        yield ok("hotkeys", "hotkeys are switched off in the configuration")
-    elif of_session.get("WAYLAND_DISPLAY") or of_session.get("XDG_SESSION_TYPE") == "wayland":
-        said = machine.ask(_PORTAL_QUESTION)
-        if said.code == 0:
-            yield ok("hotkeys", "Wayland, and the desktop's portal offers global shortcuts")
-        elif said.code == 127:
-            yield note("hotkeys", "Wayland; busctl is not here to ask whether the portal offers shortcuts", _BIND)
-        else:
-            yield note("hotkeys", "Wayland, and the desktop's portal offers no global shortcuts", _BIND)
-    elif of_session.get("DISPLAY"):
+        return ok("hotkeys", "hotkeys are switched off in the configuration")
+    if session.get("WAYLAND_DISPLAY") or session.get("XDG_SESSION_TYPE") == "wayland":
+        return _check_portal(machine)
+    if session.get("DISPLAY"):
         if importlib.util.find_spec("pynput"):
-            yield ok("hotkeys", f"X11 ({of_session['DISPLAY']}), by pynput")
-        else:
-            yield note(
-                "hotkeys", "X11, but pynput is not installed", f"pipx inject camdaemon 'pynput>=1.7.7', or: {_BIND}"
-            )
-    else:
-        yield note(
-            "hotkeys",
-            "neither WAYLAND_DISPLAY nor DISPLAY is set, so there is no desktop here to take keys from",
-            _BIND,
-        )
+            return ok("hotkeys", f"X11 ({session['DISPLAY']}), through pynput")
+        fix = f"pipx inject camdaemon 'pynput>=1.7.7', or: {_BIND}"
+        return note("hotkeys", "X11, but pynput is not installed", fix)
+    return note("hotkeys", "no desktop: neither WAYLAND_DISPLAY nor DISPLAY is set", _BIND)
 
 
-def pipewire(context: Context) -> Iterator[Finding]:
-    """Browsers that ask the desktop's portal see what PipeWire knows, not /dev."""
+def _check_portal(machine: Machine) -> Finding:
+    answer = machine.ask(_ASK_PORTAL)
+    if answer.code == 0:
+        return ok("hotkeys", "Wayland: the desktop's portal offers global shortcuts")
+    if answer.code == 127:
+        return note("hotkeys", "Wayland: without busctl the portal cannot be asked for global shortcuts", _BIND)
+    return note("hotkeys", "Wayland: the desktop's portal offers no global shortcuts", _BIND)
+
+
+def check_pipewire(context: Context) -> Iterator[Finding]:
+    """Yield whether PipeWire knows the virtual camera: browsers that ask the portal see its cameras, not /dev."""
     machine, sink = context.machine, context.config.sink
     folder = machine.environ.get("XDG_RUNTIME_DIR", "")
     if not folder or not machine.exists(f"{folder}/pipewire-0"):
         yield ok("pipewire", "PipeWire does not run for this user; browsers look into /dev themselves")
         return
-    said = machine.ask(["pw-dump"])
-    paths = _camera_paths(said.out) if said.code == 0 else None
+    answer = machine.ask(["pw-dump"])
+    paths = _parse_cameras(answer.out) if answer.code == 0 else None
     if paths is None:
-        yield note("pipewire", "PipeWire runs; what cameras it knows cannot be seen without pw-dump (pipewire-bin)")
+        yield note("pipewire", "PipeWire runs; listing its cameras needs pw-dump (package pipewire-bin)")
     elif sink in paths:
         yield ok("pipewire", f"PipeWire knows {sink}, for browsers that ask the desktop's portal")
     elif sink.startswith("/dev/"):
         yield note(
             "pipewire",
-            f"PipeWire does not know {sink} as a camera: it looked before anything fed it. It matters only to browsers "
-            "that ask the portal for cameras (Firefox on Fedora and in Flatpak)",
+            f"PipeWire does not list {sink} as a camera, because it looked before the device was fed. This affects "
+            "only browsers that ask the portal for cameras (Firefox on Fedora and in Flatpak)",
             "while camdaemon runs: systemctl --user restart wireplumber",
         )
 
 
-def _camera_paths(dump: str) -> set[str] | None:
-    """The nodes in /dev behind PipeWire's video sources; None for what is no dump."""
+def _parse_cameras(dump: str) -> set[str] | None:
+    """The nodes in /dev behind PipeWire's video sources; None when `dump` is malformed."""
     try:
         objects = json.loads(dump)
         properties = [(each.get("info") or {}).get("props") or {} for each in objects]
@@ -93,21 +90,21 @@ def _camera_paths(dump: str) -> set[str] | None:
     return {str(each.get("api.v4l2.path", "")) for each in properties if str(each.get("media.class")) == "Video/Source"}
 
 
-def sandboxes(machine: Machine) -> Iterator[Finding]:
-    """Programs in sandboxes see only what these let through."""
+def check_sandboxes(machine: Machine) -> Iterator[Finding]:
+    """Yield the programs in sandboxes, which see only what these let through."""
     home = machine.environ.get("HOME", "")
-    for name, people_say in _FLATPAKS.items():
+    for package, name in _FLATPAKS.items():
         folders = ("/var/lib/flatpak/app", f"{home}/.local/share/flatpak/app")
-        if any(machine.exists(f"{folder}/{name}") for folder in folders):
+        if any(machine.exists(f"{folder}/{package}") for folder in folders):
             yield note(
                 "sandbox",
-                f"{people_say} is a Flatpak; if it lists no camera, it may not see /dev",
-                f"flatpak override --user --device=all {name}",
+                f"{name} is a Flatpak; if it lists no camera, it may not see /dev",
+                f"flatpak override --user --device=all {package}",
             )
-    for name, people_say in _SNAPS.items():
-        if machine.exists(f"/snap/{name}/current"):
+    for package, name in _SNAPS.items():
+        if machine.exists(f"/snap/{package}/current"):
             yield note(
                 "sandbox",
-                f"{people_say} is a Snap; if it lists no camera, the interface is not connected",
-                f"sudo snap connect {name}:camera",
+                f"{name} is a Snap; if it lists no camera, its camera interface is not connected",
+                f"sudo snap connect {package}:camera",
             )

@@ -1,17 +1,22 @@
-"""All checks in the order in which things depend on each other: kernel, devices, torch, desktop, ourselves."""
+"""All checks in the order of dependence (kernel, devices, torch, desktop, camdaemon itself), and their output."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping
+
+from rich.console import Console
+from rich.text import Text
 
 from camdaemon.errors import CamdaemonError
-from camdaemon.system.doctor import accelerator, cameras, desktop, module, own, rights, secure_boot, virtual
-from camdaemon.system.doctor.findings import Check, Context, Finding, note
-from camdaemon.system.setup.machine import Machine
+from camdaemon.system.doctor import accelerator, cameras, desktop, module, own, rights, virtual
+from camdaemon.system.doctor.findings import Check, Context, Finding, Level, note
+from camdaemon.system.machine import Machine
 
 CHECKS: Mapping[str, Check] = {
     "module": module.check,
-    "secureboot": secure_boot.check,
+    "secureboot": module.check_secure_boot,
     "virtual": virtual.check,
     "rights": rights.check,
     "camera": cameras.check,
@@ -20,28 +25,36 @@ CHECKS: Mapping[str, Check] = {
     "camdaemon": own.check,
 }
 
+_COLOURS = {Level.OK: "green", Level.NOTE: "yellow", Level.PROBLEM: "bold red"}
+_LEVEL_WIDTH, _ABOUT_WIDTH = 8, 11  # columns
+
 
 def examine(machine: Machine, *, camera: str | None, measure: bool) -> Iterator[Finding]:
-    """Everything there is to find, one by one. camera: in place of the configured one.   measure: its real rate too."""
-    from camdaemon.system.doctor.measure import measure as measured
+    """Yield every finding, one by one.
 
-    config, of_the_file = own.configuration()
-    yield of_the_file
-    context = Context(machine, config, camera or config.source, _status(), measured if measure else None)
-    yield from findings(context, CHECKS)
+    Args:
+        machine: the system to examine.
+        camera: path of the camera to examine; None: the configured one.
+        measure: also measure the camera's real frame rate.
+    """
+    config, finding = own.load_configuration()
+    yield finding
+    yield from run_checks(
+        Context(machine, config, camera or config.source, _get_status(), cameras.measure if measure else None), CHECKS
+    )
 
 
-def findings(context: Context, checks: Mapping[str, Check]) -> Iterator[Finding]:
-    """What `checks` find. One that fails becomes a note: a doctor who faints helps nobody."""
+def run_checks(context: Context, checks: Mapping[str, Check]) -> Iterator[Finding]:
+    """Yield what `checks` find. A check that fails becomes a note, so that the others still run."""
     for name, check in checks.items():
         try:
             yield from check(context)
         except Exception as exc:
-            yield note(name, f"this could not be looked at ({type(exc).__name__}: {exc})")
+            yield note(name, f"this could not be checked ({type(exc).__name__}: {exc})")
 
 
-def _status() -> Mapping[str, object] | None:
-    """The running daemon's; None when none answers."""
+def _get_status() -> Mapping[str, object] | None:
+    """The status of the running daemon; None when none answers."""
     from camdaemon.control.client import Client
 
     try:
@@ -49,3 +62,38 @@ def _status() -> Mapping[str, object] | None:
         return status
     except CamdaemonError:
         return None
+
+
+def print_findings(found: Iterable[Finding], *, as_json: bool) -> bool:
+    """Print each finding as it comes (JSON: one list, at the end), and return whether there is a problem."""
+    if as_json:
+        findings = list(found)
+        print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
+    else:
+        findings = []
+        console = Console(highlight=False, soft_wrap=True)
+        for finding in found:
+            findings.append(finding)
+            _print_finding(finding, console)
+        console.print(_summarize(findings))
+    return any(finding.level is Level.PROBLEM for finding in findings)
+
+
+def _print_finding(finding: Finding, console: Console) -> None:
+    first, *more = finding.says.splitlines()
+    level, about = f"{finding.level:<{_LEVEL_WIDTH}}", f"{finding.about:<{_ABOUT_WIDTH}}"
+    console.print(Text.assemble((level, _COLOURS[finding.level]), (about, "dim"), first))
+    indent = " " * (_LEVEL_WIDTH + _ABOUT_WIDTH)
+    for text in more:
+        console.print(Text(indent + text))
+    if finding.fix:
+        console.print(Text.assemble(indent, ("→ ", "dim"), (finding.fix, "cyan")))
+
+
+def _summarize(findings: list[Finding]) -> Text:
+    counts = {level: sum(finding.level is level for finding in findings) for level in Level}
+    notes = f"{counts[Level.NOTE]} note{'s' * (counts[Level.NOTE] != 1)}"
+    if not counts[Level.PROBLEM]:
+        return Text(f"\nNo problems, {notes}.", style="green")
+    problems = f"{counts[Level.PROBLEM]} problem{'s' * (counts[Level.PROBLEM] != 1)}"
+    return Text(f"\n{problems}, {notes}. An arrow shows what to type or to do.", style="bold red")

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from camdaemon.config.schema import Config
+from camdaemon.errors import CamdaemonError
 from camdaemon.frames.frame import Size
-from camdaemon.system.setup.machine import Machine
+from camdaemon.system.machine import Machine
 
 
 class Level(StrEnum):
-    """ok: as it should be.   note: worth knowing, or it cannot be known.   problem: something will not work."""
+    """How serious a finding is."""
 
-    OK = "ok"
-    NOTE = "note"
-    PROBLEM = "problem"
+    OK = "ok"  # as it should be
+    NOTE = "note"  # worth knowing, or it cannot be known
+    PROBLEM = "problem"  # something will not work
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`about`: one word.   `says`: a sentence for people.   `fix`: what to type or to do; '' where nothing is to do."""
+    """One result of a check.
+
+    Attributes:
+        level: how serious it is.
+        about: one word.
+        says: a sentence for users, without a period.
+        fix: what to type or to do; '' where nothing is to be done.
+    """
 
     level: Level
     about: str
@@ -30,23 +39,30 @@ class Finding:
 
 
 def ok(about: str, says: str) -> Finding:
+    """Return a finding of level ok."""
     return Finding(Level.OK, about, says)
 
 
 def note(about: str, says: str, fix: str = "") -> Finding:
+    """Return a finding of level note."""
     return Finding(Level.NOTE, about, says, fix)
 
 
 def problem(about: str, says: str, fix: str) -> Finding:
+    """Return a finding of level problem."""
     return Finding(Level.PROBLEM, about, says, fix)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a check looks at. `config`: the defaults where the file is wrong.
+    """What a check looks at.
 
-    camera: path of the camera, or the clip, that the daemon would read.   status: the running daemon's, None without
-    one.   measure: (path, size, wanted fps) → (frames per second, seconds of the longest gap); None: do not measure.
+    Attributes:
+        machine: the system.
+        config: the configuration; the defaults where its file is wrong.
+        camera: path of the camera, or the clip, that the daemon would read.
+        status: of the running daemon; None without one.
+        measure: (path, size, wanted fps) → (fps, longest gap in seconds); None: do not measure.
     """
 
     machine: Machine
@@ -57,6 +73,7 @@ class Context:
 
     @property
     def size(self) -> Size:
+        """The size that the camera is asked for."""
         return self.config.size or Size(1280, 720)
 
     @property
@@ -66,8 +83,25 @@ class Context:
 
     @property
     def daemon_pid(self) -> str:
-        """'(pid 12)' as `holders` writes it; '' without a daemon."""
+        """'(pid 12)' as the holders of a device are written; '' without a daemon."""
         return f"(pid {self.status['pid']})" if self.status and "pid" in self.status else ""
+
+    def without_daemon(self, users: list[str]) -> list[str]:
+        """Return `users` ('name (pid 12)') but for the running daemon."""
+        return [user for user in users if not (self.daemon_pid and user.endswith(self.daemon_pid))]
 
 
 Check = Callable[[Context], Iterator[Finding]]
+
+ONLY_LOOKING = ("wireplumber", "pipewire")  # they hold cameras open without using them
+
+
+def first_sentence(error: CamdaemonError) -> str:
+    """Return what failed and why, without what to type."""
+    return split_error(error)[0]
+
+
+def split_error(error: CamdaemonError) -> tuple[str, str]:
+    """Return what failed and why, and what to type or to do, '' when the error does not say."""
+    says, *rest = re.split(r"; |\. |\n", str(error), maxsplit=1)
+    return says, "".join(rest).removeprefix("Run: ")

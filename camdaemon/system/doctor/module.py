@@ -1,131 +1,190 @@
-"""Is v4l2loopback there, for this kernel and the next, loaded, kept, and of a version without known faults?"""
+"""Is v4l2loopback there, for this kernel and the next, loaded, permanent, signed, and free of known faults?"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from camdaemon.system.doctor.findings import Context, Finding, note, ok, problem
+from camdaemon.system.loopback import NAME, Module, Version, find_module, parse_version
+from camdaemon.system.machine import Machine
 from camdaemon.system.setup import packages
-from camdaemon.system.setup.loopback import NAME, Module, Version, module, version_number
-from camdaemon.system.setup.machine import Machine
 
 _LOAD_FOLDERS = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d", "/lib/modules-load.d")
-_BUILDS_UNTIL = (6, 8)  # the kernel where 0.12.7 as it was released stops to build
-
-# From version, to below, from kernel, problem or note, what is wrong, what to do.
+_BUILDS_BELOW = (6, 8)  # from this kernel on 0.12.7 as released does not build
 _NEWER = f"install a newer {NAME}"
-_FAULTS: list[tuple[Version, Version, Version, bool, str, str]] = [
-    ((0, 14), (0, 14, 1), (), False, "breaks OBS's own virtual camera (not ours)", f"{_NEWER}, 0.15 or later"),
-    ((0, 15), (0, 15, 2), (), False, "can use memory that is freed already", f"{_NEWER}, 0.15.2 or later"),
-    ((0, 15), (0, 15, 3), (6, 18), True, "can crash kernels from 6.18 on", f"{_NEWER}, 0.15.3 or later"),
-]
+
+_SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+# Where distributions keep the key that they sign this machine's own modules with.
+_KEYS = ("/var/lib/shim-signed/mok/MOK.der", "/etc/pki/akmods/certs/public_key.der", "/var/lib/dkms/mok.pub")
+_ENROLL = "restart, choose 'Enroll MOK' and type that password, then: camdaemon setup"
+
+
+class _Fault(NamedTuple):
+    since: Version
+    fixed_in: Version
+    from_kernel: Version
+    is_grave: bool
+    says: str
+    fix: str
+
+
+_FAULTS = (
+    _Fault((0, 14), (0, 14, 1), (), False, "breaks OBS's own virtual camera (not ours)", f"{_NEWER}, 0.15 or later"),
+    _Fault((0, 15), (0, 15, 2), (), False, "can use memory after it is freed", f"{_NEWER}, 0.15.2 or later"),
+    _Fault((0, 15), (0, 15, 3), (6, 18), True, "can crash kernels from 6.18 on", f"{_NEWER}, 0.15.3 or later"),
+)
 
 
 def check(context: Context) -> Iterator[Finding]:
+    """Yield whether the module is loaded, at every start too, and its known faults."""
     machine = context.machine
-    known = module(machine)
-    if known.loaded:
-        yield ok("module", f"{_named(known)} is loaded")
-        yield from _faults(machine, known)
-        yield from _after_a_restart(machine, known)
-    elif known.installed:
-        yield problem("module", f"{_named(known)} is installed and not loaded", "camdaemon setup")
-        yield from _faults(machine, known)
+    module = find_module(machine)
+    if module.is_loaded:
+        yield ok("module", f"{_name(module)} is loaded")
+        yield from _check_faults(machine, module)
+        yield from _check_restart(machine, module)
+    elif module.is_installed:
+        yield problem("module", f"{_name(module)} is installed but not loaded", "camdaemon setup")
+        yield from _check_faults(machine, module)
     else:
-        yield _not_built(machine, known)
+        yield _explain_missing(machine, module)
 
 
-def _named(known: Module) -> str:
-    if known.version:
-        return f"{NAME} {known.version}"
-    return f"{NAME} 0.12 or older" if known.loaded else NAME  # what tells no version is that old
+def _name(module: Module) -> str:
+    if module.version:
+        return f"{NAME} {module.version}"
+    return f"{NAME} 0.12 or older" if module.is_loaded else NAME  # newer ones tell their version
 
 
-def _not_built(machine: Machine, known: Module) -> Finding:
+def _explain_missing(machine: Machine, module: Module) -> Finding:
     kernel = machine.kernel
-    if (0, 12) <= known.number < (0, 13) and version_number(kernel) >= _BUILDS_UNTIL:
-        return problem(
-            "module",
-            f"{NAME} {known.version} is there, but not for the kernel that runs ({kernel}); as it was released, it "
-            "does not build on 6.8 and later",
-            _newer_package(machine),
+    rebuild = packages.to_shell(packages.rebuild_commands(machine))
+    if (0, 12) <= module.number < (0, 13) and parse_version(kernel) >= _BUILDS_BELOW:
+        says = (
+            f"{NAME} {module.version} is installed, but not for the running kernel ({kernel}); as released, it does "
+            "not build on 6.8 and later"
         )
-    if known.built_for:
+        return problem("module", says, _newer_package(machine))
+    if module.built_for:
         headers = "" if machine.exists(f"/lib/modules/{kernel}/build") else ", whose headers are missing"
+        built_for = ", ".join(module.built_for)
         return problem(
-            "module",
-            f"{NAME} is built for {', '.join(known.built_for)}, not for the kernel that runs ({kernel}){headers}",
-            packages.by_hand(packages.rebuild_commands(machine)),
+            "module", f"{NAME} is built for {built_for}, not for the running kernel ({kernel}){headers}", rebuild
         )
-    state = _dkms_state(machine)
-    if state:
-        return problem(
-            "module",
-            f"{NAME} is not built for this kernel ({kernel}); DKMS says: {state}",
-            packages.by_hand(packages.rebuild_commands(machine)),
-        )
-    by_hand = packages.by_hand(packages.install_commands(machine))
-    return problem("module", f"{NAME} is not installed", f"{by_hand}, then: camdaemon setup")
+    if state := _dkms_state(machine):
+        return problem("module", f"{NAME} is not built for this kernel ({kernel}); DKMS says: {state}", rebuild)
+    install = packages.to_shell(packages.install_commands(machine))
+    return problem("module", f"{NAME} is not installed", f"{install}, then: camdaemon setup")
 
 
 def _newer_package(machine: Machine) -> str:
-    system = packages.os_release(machine)
+    system = packages.read_os_release(machine)
     if system.get("ID") == "debian" and system.get("VERSION_CODENAME"):
         return f"sudo apt install -t {system['VERSION_CODENAME']}-backports v4l2loopback-dkms (needs that source)"
     return f"{_NEWER}, 0.13 or later, from https://github.com/v4l2loopback/v4l2loopback"
 
 
 def _dkms_state(machine: Machine) -> str:
-    """The last line that DKMS has about the module, '' without."""
+    """The last line that DKMS prints about the module, or ''."""
     if not machine.has("dkms"):
         return ""
     lines = [line.strip() for line in machine.ask(["dkms", "status", "-m", NAME]).out.splitlines() if NAME in line]
     return lines[-1] if lines else ""
 
 
-def _faults(machine: Machine, known: Module) -> Iterator[Finding]:
-    kernel = version_number(machine.kernel)
-    for since, until, on_kernel, grave, says, fix in _FAULTS:
-        if known.number and since <= known.number < until and kernel >= on_kernel:
-            yield (problem if grave else note)("module", f"{_named(known)} {says}", fix)
-    if known.loaded and known.number < (0, 13):
+def _check_faults(machine: Machine, module: Module) -> Iterator[Finding]:
+    kernel = parse_version(machine.kernel)
+    for fault in _FAULTS:
+        if module.number and fault.since <= module.number < fault.fixed_in and kernel >= fault.from_kernel:
+            yield (problem if fault.is_grave else note)("module", f"{_name(module)} {fault.says}", fault.fix)
+    if module.is_loaded and module.number < (0, 13):
         yield note(
-            "module", "this version adds no device while it is loaded; who watches is inferred from who has it open"
+            "module", "this version cannot add devices while loaded; viewers are inferred from who has the device open"
         )
 
 
-def _after_a_restart(machine: Machine, known: Module) -> Iterator[Finding]:
-    if not known.installed:
+def _check_restart(machine: Machine, module: Module) -> Iterator[Finding]:
+    if not module.is_installed:
         yield note(
             "restart",
             f"{NAME} is loaded, but modprobe does not find it for this kernel; after a restart it may be gone",
             "sudo depmod",
         )
-    running = _parts(machine.kernel)
+    running = _release_key(machine.kernel)
     newer = [
         release
         for release in machine.names("/lib/modules")
-        if _parts(release) > running
-        and release not in known.built_for
+        if _release_key(release) > running
+        and release not in module.built_for
         and machine.exists(f"/lib/modules/{release}/modules.dep")
     ]
-    if newer and known.installed:
+    if newer and module.is_installed:
         yield note(
             "restart",
             f"the kernel {newer[-1]} is installed too and has no {NAME} yet",
             f"sudo dkms autoinstall -k {newer[-1]}",
         )
-    if _is_kept(machine):
+    if _is_loaded_at_start(machine):
         yield ok("restart", "the module is loaded at every start of the machine")
     else:
         yield note("restart", "the module is not loaded at the start of the machine", "camdaemon setup")
 
 
-def _is_kept(machine: Machine) -> bool:
+def _is_loaded_at_start(machine: Machine) -> bool:
     files = ["/etc/modules", *(f"{folder}/{name}" for folder in _LOAD_FOLDERS for name in machine.names(folder))]
     return any(re.search(rf"^\s*{NAME}\s*$", machine.text(path) or "", re.MULTILINE) for path in files)
 
 
-def _parts(release: str) -> list[int]:
+def _release_key(release: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", release.partition("+")[0])]
+
+
+def check_secure_boot(context: Context) -> Iterator[Finding]:
+    """Yield whether this kernel refuses unsigned modules, and whether ours is signed with a key it knows."""
+    machine = context.machine
+    enforced = is_secure_boot_on(machine)
+    module = find_module(machine)
+    if enforced is None:
+        yield note("secureboot", "whether Secure Boot is on cannot be determined", "mokutil --sb-state")
+    elif not enforced:
+        yield ok("secureboot", "Secure Boot is off; modules need no signature")
+    elif module.is_loaded:
+        yield ok("secureboot", f"Secure Boot is on, and the kernel has accepted {NAME}")
+    elif module.is_installed:
+        yield _explain_refusal(machine)
+    else:
+        yield note(
+            "secureboot", f"Secure Boot is on: once {NAME} is installed, its key has to be enrolled at a restart"
+        )
+
+
+def is_secure_boot_on(machine: Machine) -> bool | None:
+    """Whether Secure Boot is on; None where it cannot be known. The variable has 4 bytes of attributes, then 0 or 1."""
+    if not machine.exists("/sys/firmware/efi"):
+        return False  # started by a BIOS, or a container
+    value = machine.text(_SECURE_BOOT)
+    if value:
+        return value[-1] == "\x01"
+    state = machine.ask(["mokutil", "--sb-state"]).out.lower()
+    return "enabled" in state if "secureboot" in state.replace(" ", "") else None
+
+
+def _explain_refusal(machine: Machine) -> Finding:
+    key = next((key for key in _KEYS if machine.exists(key)), _KEYS[-1])
+    enroll = f"sudo mokutil --import {key}, {_ENROLL}"
+    if not machine.ask(["modinfo", "-F", "signer", NAME]).out.strip():
+        return problem(
+            "secureboot",
+            f"Secure Boot is on and {NAME} is not signed, so the kernel will refuse it",
+            f"sign it (DKMS and akmods do when they build it), then: {enroll}",
+        )
+    answer = machine.ask(["mokutil", "--test-key", key])
+    if "is not enrolled" in answer.out + answer.err:
+        return problem("secureboot", f"Secure Boot is on and does not know the key that signed {NAME}", enroll)
+    return note(
+        "secureboot",
+        f"Secure Boot is on and {NAME} is signed; if modprobe reports that the key was rejected, it is not enrolled",
+        enroll,
+    )

@@ -1,4 +1,4 @@
-"""Our own things: configuration, weights, the daemon, its socket's folder, and room for plates."""
+"""camdaemon's own things: configuration, scenes, weights, the daemon, its socket's folder, and room for plates."""
 
 from __future__ import annotations
 
@@ -12,106 +12,110 @@ import platformdirs
 from camdaemon.config.schema import Config, default_path, load
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.card import LOST, STANDBY
-from camdaemon.system.doctor.findings import Context, Finding, note, ok, problem
+from camdaemon.system.doctor.findings import Context, Finding, first_sentence, note, ok, problem, split_error
 
-_PLATES = 100 * 2**20  # bytes; a plate of 4K is a tenth of that
+_LEAST_FREE = 100 * 2**20  # bytes; a plate of 4K is a tenth of that
+_FIX_CONFIG = "fix it, then: camdaemon config --check"
 
 
-def configuration() -> tuple[Config, Finding]:
-    """The effective configuration (the defaults where the file is wrong), and what is to say of the file."""
-    where = default_path()
+def load_configuration() -> tuple[Config, Finding]:
+    """Return the effective configuration (the defaults where its file is wrong), and a finding about the file."""
+    path = default_path()
     try:
         config = load(None, {})
     except ConfigError as exc:
-        message = str(exc).rpartition("\n")[0] or str(exc)
-        return Config(), problem("config", message, "mend it, then: camdaemon config --check")
-    says = f"{where} is valid" if where.is_file() else f"there is no {where}; the defaults hold"
+        mistakes, _, last = str(exc).rpartition("\n")  # the last of several lines is what to type
+        return Config(), problem("config", mistakes or last, _FIX_CONFIG)
+    says = f"{path} is valid" if path.is_file() else f"{path} does not exist; the defaults apply"
     return config, ok("config", says)
 
 
 def check(context: Context) -> Iterator[Finding]:
-    yield from scenes(context.config)
-    yield from weights(context.config)
-    yield from daemon(context)
-    yield from folders()
+    """Yield what there is to say of camdaemon itself."""
+    yield from check_scenes(context.config)
+    yield from check_weights(context.config)
+    yield check_daemon(context)
+    yield check_socket()
+    yield check_space()
 
 
-def scenes(config: Config) -> Iterator[Finding]:
-    from camdaemon.control.scenes import check_scenes
+def check_scenes(config: Config) -> Iterator[Finding]:
+    """Yield whether the scenes can be shown; nothing without scenes."""
+    from camdaemon.control import scenes
 
     try:
-        check_scenes(config)
+        scenes.check_scenes(config)
     except ConfigError as exc:
-        yield problem("scenes", str(exc), "mend the configuration, then: camdaemon config --check")
+        yield problem("scenes", str(exc), _FIX_CONFIG)
         return
     if config.scenes:
         yield ok("scenes", f"all are ready: {', '.join(config.scenes)}")
 
 
-def weights(config: Config) -> Iterator[Finding]:
+def check_weights(config: Config) -> Iterator[Finding]:
+    """Yield whether the weights are readable, and ours intact; nothing for a matting without weights."""
     if config.matting != "bgmv2":
         return
     if config.weights != "default":
         path = Path(config.weights).expanduser()
         if os.access(path, os.R_OK):
-            yield ok("weights", f"{path} is there (not from us, so it has no checksum)")
+            yield ok("weights", f"{path} is readable (not ours, so there is no checksum)")
         else:
             yield problem("weights", f"{path} cannot be read", "camdaemon run --weights default")
         return
     from camdaemon.matting.bgmv2.matting import default_weights
 
     try:
-        yield ok("weights", f"{default_weights().name} is whole")
+        yield ok("weights", f"{default_weights().name} is intact")
     except ConfigError as exc:
-        says, _, _ = str(exc).partition("; ")
-        yield problem("weights", says, "pipx reinstall camdaemon")
+        yield problem("weights", first_sentence(exc), "pipx reinstall camdaemon")
 
 
-def daemon(context: Context) -> Iterator[Finding]:
-    now = context.status
-    if now is None:
-        yield ok("daemon", "no camdaemon is running; start it with: camdaemon run")
-        return
-    running, camera = f"camdaemon is running (pid {now.get('pid')})", str(now.get("camera"))
+def check_daemon(context: Context) -> Finding:
+    """Return whether a daemon is running, and in what state."""
+    status = context.status
+    if status is None:
+        return ok("daemon", "camdaemon is not running; start it with: camdaemon run")
+    running, camera = f"camdaemon is running (pid {status.get('pid')})", str(status.get("camera"))
     if camera == LOST.title.lower():
-        yield problem("daemon", f"{running} and has lost its camera", "plug it in again; then: camdaemon status")
-    elif now.get("plate") == "missing":
-        yield note("daemon", f"{running} and has no plate yet", "camdaemon plate")
-    elif camera == STANDBY.title.lower():
-        yield ok("daemon", f"{running} and stands by until somebody watches")
-    elif camera != "ok":
-        yield note("daemon", f"{running} and has no picture: {camera}", "camdaemon status")
-    else:
-        rates = f"{now.get('fps_in')} frames a second in, {now.get('fps_out')} out"
-        yield ok("daemon", f"{running}: {now.get('mode')}, {rates}")
+        return problem("daemon", f"{running} and has lost its camera", "plug it in again, then: camdaemon status")
+    if status.get("plate") == "missing":
+        return note("daemon", f"{running} and has no plate yet", "camdaemon plate")
+    if camera == STANDBY.title.lower():
+        return ok("daemon", f"{running} and is idle until there are viewers")
+    if camera != "ok":
+        return note("daemon", f"{running} and has no picture: {camera}", "camdaemon status")
+    rates = f"{status.get('fps_in')} fps in, {status.get('fps_out')} fps out"
+    return ok("daemon", f"{running}: {status.get('mode')}, {rates}")
 
 
-def folders() -> Iterator[Finding]:
+def check_socket() -> Finding:
+    """Return whether there is a safe place for the control socket."""
     from camdaemon.control.instance import socket_path
 
     try:
-        folder = _existing(socket_path().parent)
-        if os.access(folder, os.W_OK | os.X_OK):
-            yield ok("folders", f"the control socket has a place: {socket_path()}")
-        else:
-            yield problem(
-                "folders",
-                f"the control socket's folder {folder} is not yours",
-                "export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock",
-            )
+        folder = _nearest_folder(socket_path().parent)
     except CamdaemonError as exc:
-        says, _, fix = str(exc).rpartition("; ")
-        yield problem("folders", says or fix, fix)
+        return problem("folders", *split_error(exc))
+    if os.access(folder, os.W_OK | os.X_OK):
+        return ok("folders", f"control socket: {socket_path()}")
+    return problem(
+        "folders",
+        f"the control socket's folder {folder} is not yours",
+        "export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock",
+    )
+
+
+def check_space() -> Finding:
+    """Return whether there is room for plates."""
     state = platformdirs.user_state_path("camdaemon")
-    free = shutil.disk_usage(_existing(state)).free
-    if free < _PLATES:
-        yield problem(
-            "folders", f"{free // 2**20} MB are free where plates are kept ({state})", f"df -h {_existing(state)}"
-        )
-    else:
-        yield ok("folders", f"plates are kept in {state}, {free / 2**30:.0f} GB are free there")
+    folder = _nearest_folder(state)
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE:
+        return problem("folders", f"plates: {state}, only {free // 2**20} MB free", f"df -h {folder}")
+    return ok("folders", f"plates: {state}, {free / 2**30:.0f} GB free")
 
 
-def _existing(path: Path) -> Path:
-    """`path`, or the nearest folder above it that is there."""
+def _nearest_folder(path: Path) -> Path:
+    """`path`, or the nearest folder above it that exists."""
     return next((folder for folder in (path, *path.parents) if os.path.isdir(folder)), Path("/"))

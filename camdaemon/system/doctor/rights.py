@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from camdaemon.system import accounts
 from camdaemon.system.doctor.findings import Context, Finding, note, ok, problem
-from camdaemon.system.setup import accounts
 
 
 def check(context: Context) -> Iterator[Finding]:
+    """Yield whether this user may use the configured nodes, and why."""
     machine = context.machine
     paths = [path for path in (*context.sinks, context.camera) if path.startswith("/dev/") and machine.exists(path)]
     forbidden = [path for path in dict.fromkeys(paths) if not machine.may_use(path)]
@@ -21,9 +22,8 @@ def check(context: Context) -> Iterator[Finding]:
                 "log out and in again",
             )
         elif accounts.is_member(machine):
-            yield problem(
-                "rights", f"{path} is not open to the group video", f"sudo chgrp video {path} && {_open(path)}"
-            )
+            fix = f"sudo chgrp video {path} && sudo chmod 660 {os.path.normpath(path)}"
+            yield problem("rights", f"{path} is not open to the group video", fix)
         else:
             fix = f"sudo usermod -aG {accounts.GROUP} {machine.user}, then log out and in again"
             yield problem("rights", f"{machine.user} may not use {path}", fix)
@@ -36,10 +36,6 @@ def check(context: Context) -> Iterator[Finding]:
     else:
         yield note(
             "rights",
-            f"{machine.user} may use the cameras while sitting at this screen, but not over ssh or before the login",
-            f"only if you want that: sudo usermod -aG {accounts.GROUP} {machine.user}",
+            f"{machine.user} may use the cameras at this screen, but not over ssh or before login",
+            f"only if you need that: sudo usermod -aG {accounts.GROUP} {machine.user}",
         )
-
-
-def _open(path: str) -> str:
-    return f"sudo chmod 660 {os.path.normpath(path)}"

@@ -1,5 +1,5 @@
-"""`camdaemon setup`: a virtual camera that is there now and after every start of the machine.
+"""`camdaemon setup`: makes a virtual camera that is there now and after every start of the machine.
 
-`machine` is how the system is read and changed; `loopback`, `accounts` and `packages` are what it says; `plan` (with
-`files` and `devices`) and `removal` decide the steps; `perform` shows them, asks and does them.
+`steps` are its words, `plan` (with `files`, `devices` and `packages`) decides what is missing, and `perform` shows the
+plan, asks, and carries it out. The machine is read and changed through `camdaemon.system.machine.Machine`.
 """

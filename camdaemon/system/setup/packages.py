@@ -1,10 +1,10 @@
-"""How v4l2loopback is installed, by distribution: commands for root, in order."""
+"""How each distribution installs v4l2loopback: commands for root, in order."""
 
 from __future__ import annotations
 
 import shlex
 
-from camdaemon.system.setup.machine import Machine
+from camdaemon.system.machine import Machine
 
 Command = tuple[str, ...]
 
@@ -12,17 +12,17 @@ _FUSION = "https://mirrors.rpmfusion.org/free/fedora/rpmfusion-free-release-{ver
 
 
 def install_commands(machine: Machine) -> list[Command]:
-    """Empty for a distribution that we do not know."""
-    system = os_release(machine)
+    """Return the commands that install the module; none for an unknown distribution."""
+    system = read_os_release(machine)
     family = {system.get("ID", ""), *system.get("ID_LIKE", "").split()}
     kernel = machine.kernel
     if family & {"debian", "ubuntu"}:
         return [("apt", "install", "v4l2loopback-dkms", "v4l2loopback-utils", f"linux-headers-{kernel}")]
     if "fedora" in family:
         fusion = [("dnf", "install", _FUSION.format(version=system.get("VERSION_ID", "")))]
-        known = machine.exists("/etc/yum.repos.d/rpmfusion-free.repo")
+        has_fusion = machine.exists("/etc/yum.repos.d/rpmfusion-free.repo")
         return [
-            *([] if known else fusion),
+            *([] if has_fusion else fusion),
             ("dnf", "install", "akmod-v4l2loopback", "v4l2loopback", f"kernel-devel-{kernel}"),
             ("akmods", "--force", "--kernels", kernel),
         ]
@@ -34,20 +34,20 @@ def install_commands(machine: Machine) -> list[Command]:
 
 
 def rebuild_commands(machine: Machine) -> list[Command]:
-    """For a module that is there, but not for the kernel that runs."""
+    """Return the commands for a module that is installed, but not built for the running kernel."""
     commands = install_commands(machine)
     return [*commands, ("dkms", "autoinstall")] if machine.has("dkms") else commands
 
 
-def by_hand(commands: list[Command]) -> str:
-    """What a person types."""
+def to_shell(commands: list[Command]) -> str:
+    """Return the commands as the user types them, on one line; advice in words when there are none."""
     return " && ".join(f"sudo {shlex.join(command)}" for command in commands) or (
         "install the package v4l2loopback with your package manager"
     )
 
 
-def os_release(machine: Machine) -> dict[str, str]:
-    """What /etc/os-release says, see os-release(5)."""
+def read_os_release(machine: Machine) -> dict[str, str]:
+    """Return the fields of /etc/os-release, see os-release(5)."""
     text = machine.text("/etc/os-release") or machine.text("/usr/lib/os-release") or ""
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
     return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from camdaemon.config.schema import Config
-from camdaemon.system.doctor.examine import CHECKS, findings
+from camdaemon.system.doctor.examine import CHECKS, run_checks
 from camdaemon.system.doctor.findings import Context, Finding
-from camdaemon.system.setup.machine import Answer
-from tests.system.setup.fake_machine import FakeMachine
+from camdaemon.system.machine import Answer
+from tests.system.fake_machine import FakeMachine
 
 
 @pytest.fixture
@@ -55,6 +55,6 @@ def look(fake: FakeMachine) -> Callable[..., list[Finding]]:
         settings = {name: more.pop(name) for name in list(more) if name in Config.model_fields}
         context = Context(fake.machine, Config(**settings), camera, **more)
         wanted = names or tuple(name for name in CHECKS if name != "camdaemon")
-        return list(findings(context, {name: CHECKS[name] for name in wanted}))
+        return list(run_checks(context, {name: CHECKS[name] for name in wanted}))
 
     return looked

@@ -8,13 +8,14 @@ from importlib.util import find_spec
 
 import pytest
 
+from camdaemon.capture import lock
 from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.linux.devices import Mode, Rates, Sizes
 from camdaemon.system.doctor import accelerator
+from camdaemon.system.doctor.cameras import measure
 from camdaemon.system.doctor.findings import Level
-from camdaemon.system.doctor.measure import measure
-from camdaemon.system.setup.machine import Answer, ask
+from camdaemon.system.machine import Answer, ask
 
 DIM = 0x009A0903
 
@@ -26,12 +27,12 @@ def says(found, *levels):
 def test_what_a_camera_promises(well, look):
     assert says(look("camera")) == [
         "/dev/video0 is HD Webcam: MJPG, YUYV",
-        "at 1280x720 it promises, in frames a second: MJPG 30, YUYV 10",
+        "1280x720: MJPG 30 fps, YUYV 10 fps",
     ]
     slow = look("camera", fps=60)
-    assert "at 1280x720 it promises 30 frames a second (MJPG 30, YUYV 10), not the 60 asked for" in says(slow)
+    assert "1280x720: MJPG 30 fps, YUYV 10 fps; 60 fps are configured" in says(slow)
     assert (
-        "does not offer 1920x1080; its largest are 640x480 and 1280x720"
+        "does not offer 1920x1080; its largest sizes: 640x480 and 1280x720"
         in says(look("camera", size="1920x1080"), Level.NOTE)[0]
     )
 
@@ -39,7 +40,7 @@ def test_what_a_camera_promises(well, look):
 def test_raw_video_over_usb(well, look):
     hd = Sizes((1280, 720), (1280, 720))
     well.camera(modes=(Mode("YUYV", hd, (Rates(30, 30),)),))
-    assert "has no MJPG; uncompressed video of that size is slow" in says(look("camera"), Level.NOTE)[0]
+    assert "no MJPG; uncompressed video of that size is slow" in says(look("camera"), Level.NOTE)[0]
     well.camera(modes=(Mode("YUYV", hd, (Rates(30, 30),)),), bus_info="platform:ipu6")
     assert says(look("camera"), Level.NOTE) == []
 
@@ -57,7 +58,7 @@ def test_another_camera_is_proposed(well, look, wrong):
         well.camera(path, can_capture=False, modes=())
     (found,) = look("camera", camera=path)
     assert found.level is Level.PROBLEM
-    assert found.fix == "take HD Webcam: camdaemon run --source /dev/video0"
+    assert found.fix == "use HD Webcam: camdaemon run --source /dev/video0"
 
 
 def test_a_camera_that_may_not_be_asked(well, look):
@@ -83,24 +84,34 @@ def test_a_camera_that_may_slow_down(well, look):
     assert found.fix == "camdaemon camera set exposure_dynamic_framerate=0 --device /dev/video0"
 
 
+def test_a_camera_that_was_left_locked(well, look, monkeypatch):
+    left = lock.Leftover("HD Webcam (usb-1)", "/dev/video0", {"auto_exposure": 3, "focus_automatic_continuous": 1})
+    monkeypatch.setattr(lock, "leftovers", lambda: [left])
+    (found,) = [f for f in look("camera") if f.level is Level.NOTE]
+    assert found.says.startswith("HD Webcam (usb-1) is locked (auto_exposure, focus_automatic_continuous)")
+    assert found.fix.endswith("camdaemon camera unlock --device /dev/video0")
+    assert look("camera", camera="clip.mp4")[0].says == found.says, "also where another source is configured"
+    assert says(look("camera", status={"pid": 50}), Level.NOTE) == [], "a running daemon holds its camera"
+
+
 @pytest.mark.parametrize(("rate", "level"), [(29.5, Level.OK), (15.0, Level.NOTE)])
 def test_the_measured_rate(well, look, rate, level):
     asked = []
     found = look("camera", measure=lambda *what: asked.append(what) or (rate, 0.05), fps=30)[-1]
     assert asked == [("/dev/video0", Size(1280, 720), 30.0)]
     assert found.level is level
-    assert f"{rate} frames a second, the longest gap 50 ms" in found.says
+    assert f"{rate} fps, longest gap 50 ms" in found.says
 
 
 def test_no_measuring_while_the_daemon_has_it_or_the_camera_fails(well, look):
     def fails(*_: object) -> tuple[float, float]:
         raise DeviceError("cam would not open: zoom has it; close that")
 
-    assert "not measured: the daemon has it, at 29.9 frames" in look(
+    assert "not measured: the daemon has it, at 29.9 fps" in look(
         "camera", measure=fails, status={"pid": 1, "camera": "ok", "fps_in": 29.9}
     )[-1].says  # fmt: skip
     standing_by = {"pid": 1, "camera": "camdaemon"}
-    assert "30.0 frames" in look("camera", measure=lambda *_: (30.0, 0.04), status=standing_by)[-1].says
+    assert "30.0 fps" in look("camera", measure=lambda *_: (30.0, 0.04), status=standing_by)[-1].says
     assert look("camera", measure=fails)[-1].says == "not measured: cam would not open: zoom has it"
 
 
@@ -121,8 +132,8 @@ def test_measuring_counts_the_camera_s_own_stamps(monkeypatch):
             Camera.closed = True
 
     monkeypatch.setattr("camdaemon.capture.v4l2.V4l2Source", Camera)
-    monkeypatch.setattr("camdaemon.system.doctor.measure._SECONDS", 0.0)
-    monkeypatch.setattr("camdaemon.system.doctor.measure._LEAST", 4)
+    monkeypatch.setattr("camdaemon.system.doctor.cameras._MEASURE_S", 0.0)
+    monkeypatch.setattr("camdaemon.system.doctor.cameras._LEAST_FRAMES", 4)
     Camera.t = 0.8
     rate, gap = measure("/dev/video0", Size(64, 64), 10)  # 0.9, 1.0, 1.5, 1.6: three frames' time in 0.7 s
     assert (round(rate, 3), round(gap, 3)) == (round(3 / 0.7, 3), 0.5)
@@ -145,7 +156,7 @@ def test_a_torch_that_does_not_load(well, look):
     assert "OSError: libcudart.so.12" in found.says
     assert "pip install --force-reinstall" in found.fix
     well.answers[sys.executable] = Answer(-11)
-    assert "ended with code -11" in look("torch")[0].says
+    assert "exit code -11" in look("torch")[0].says
 
 
 @pytest.mark.parametrize(
@@ -188,7 +199,7 @@ def test_without_a_gpu_the_cpu_does_it(fake, look):
 )
 def test_the_driver_s_version(fake, kernel_line, version):
     fake.put("/proc/driver/nvidia/version", kernel_line)
-    assert accelerator._driver(fake.machine) == version
+    assert accelerator._driver_version(fake.machine) == version
 
 
 @pytest.mark.parametrize(
@@ -196,7 +207,7 @@ def test_the_driver_s_version(fake, kernel_line, version):
     [
         ({"WAYLAND_DISPLAY": "w", "DISPLAY": ":0"}, Answer(0, "u 2"), "portal offers global shortcuts", Level.OK),
         ({"XDG_SESSION_TYPE": "wayland"}, Answer(1), "offers no global shortcuts", Level.NOTE),
-        ({"WAYLAND_DISPLAY": "w"}, Answer(127), "busctl is not here", Level.NOTE),
+        ({"WAYLAND_DISPLAY": "w"}, Answer(127), "without busctl", Level.NOTE),
         ({}, None, "neither WAYLAND_DISPLAY nor DISPLAY", Level.NOTE),
     ],
 )
@@ -223,7 +234,7 @@ def test_x11_needs_pynput(fake, look, monkeypatch, there):
 def test_a_pipewire_that_does_not_know_the_camera(well, look, dump):
     well.answers["pw-dump"] = Answer(0, dump)
     (found,) = [f for f in look("desktop") if f.about == "pipewire"]
-    assert "does not know /dev/video10" in found.says
+    assert "does not list /dev/video10" in found.says
     assert found.fix.endswith("systemctl --user restart wireplumber")
 
 
@@ -232,7 +243,7 @@ def test_a_pipewire_that_cannot_be_asked(well, look, answer):
     well.answers["pw-dump"] = answer
     (found,) = [f for f in look("desktop") if f.about == "pipewire"]
     assert found.level is Level.NOTE
-    assert "cannot be seen" in found.says
+    assert "needs pw-dump" in found.says
 
 
 def test_browsers_in_sandboxes(well, look):

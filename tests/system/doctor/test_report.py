@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from camdaemon.cli import system
 from camdaemon.errors import CamdaemonError
 from camdaemon.system.doctor import examine
+from camdaemon.system.doctor.examine import print_findings
 from camdaemon.system.doctor.findings import note, ok, problem
-from camdaemon.system.doctor.report import show
 
 FOUND = [ok("module", "[bold] is loaded"), note("gpu", "none\nat all", "buy one"), problem("sink", "gone", "x " * 90)]
 
@@ -26,7 +26,7 @@ def app() -> typer.Typer:
 
 
 def test_a_line_for_each_and_the_fix_on_one_line_to_copy(capsys):
-    assert show(iter(FOUND), as_json=False)
+    assert print_findings(iter(FOUND), as_json=False)
     assert capsys.readouterr().out.splitlines() == [
         "ok      module     [bold] is loaded",
         "note    gpu        none",
@@ -35,17 +35,17 @@ def test_a_line_for_each_and_the_fix_on_one_line_to_copy(capsys):
         "problem sink       gone",
         f"                   → {'x ' * 90}",
         "",
-        "1 problem, 1 note. An arrow is what to type or to do.",
+        "1 problem, 1 note. An arrow shows what to type or to do.",
     ]
 
 
 def test_without_a_problem_it_says_so(capsys):
-    assert not show(iter(FOUND[:2]), as_json=False)
-    assert capsys.readouterr().out.endswith("\nNo problem, 1 note.\n")
+    assert not print_findings(iter(FOUND[:2]), as_json=False)
+    assert capsys.readouterr().out.endswith("\nNo problems, 1 note.\n")
 
 
 def test_json_says_the_same(capsys):
-    assert show(iter(FOUND), as_json=True)
+    assert print_findings(iter(FOUND), as_json=True)
     assert json.loads(capsys.readouterr().out)[1] == {
         "level": "note", "about": "gpu", "says": "none\nat all", "fix": "buy one"
     }  # fmt: skip
@@ -62,7 +62,7 @@ def test_the_exit_code_is_for_scripts(app, monkeypatch, found, code):
 
 
 def test_the_options_of_setup_arrive(app, fake, monkeypatch):
-    monkeypatch.setattr("camdaemon.system.setup.machine.this_machine", lambda: fake.machine)
+    monkeypatch.setattr("camdaemon.system.machine.this_machine", lambda: fake.machine)
     fake.build()
     runner = CliRunner()
     arguments = ["setup", "--video-nr", "12", "--label", "studio", "--devices", "2"]
@@ -70,7 +70,7 @@ def test_the_options_of_setup_arrive(app, fake, monkeypatch):
     assert done.exit_code == 0
     assert "video_nr=12,13" in done.stdout
     assert "studio 2" in done.stdout
-    assert runner.invoke(app, arguments, input="n\n").stdout.endswith("Nothing was done.\n")
+    assert runner.invoke(app, arguments, input="n\n").stdout.endswith("Nothing was changed.\n")
     assert runner.invoke(app, arguments).exit_code == 0, "no answer is a no"
     assert fake.done == []
     assert runner.invoke(app, arguments, input="y\n").exit_code == 0
@@ -80,7 +80,7 @@ def test_the_options_of_setup_arrive(app, fake, monkeypatch):
 
 
 def test_install_is_asked_for(app, fake, monkeypatch):
-    monkeypatch.setattr("camdaemon.system.setup.machine.this_machine", lambda: fake.machine)
+    monkeypatch.setattr("camdaemon.system.machine.this_machine", lambda: fake.machine)
     assert isinstance(CliRunner().invoke(app, ["setup", "--yes"]).exception, CamdaemonError)
     assert CliRunner().invoke(app, ["setup", "--yes", "--install"]).exit_code == 0
     assert fake.done[0].startswith("apt install")
@@ -92,5 +92,5 @@ def test_the_whole_examination_of_this_machine_ends_well(app, fake):
     found = json.loads(done.stdout)
     assert done.exit_code == any(finding["level"] == "problem" for finding in found)
     assert {"config", "module", "torch", "weights", "daemon"} <= {finding["about"] for finding in found}
-    assert not [finding for finding in found if "could not be looked at" in finding["says"]]
+    assert not [finding for finding in found if "could not be checked" in finding["says"]]
     assert all(finding["fix"] for finding in found if finding["level"] == "problem")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from camdaemon.system.setup.perform import set_up
-from camdaemon.system.setup.plan import make_plan
+from camdaemon.system.setup.plan import plan_setup
 from camdaemon.system.setup.steps import Wanted
-from tests.system.setup.fake_machine import FakeMachine
+from tests.system.fake_machine import FakeMachine
 
 OPTIONS = "options v4l2loopback devices=1 video_nr=10 card_label=camdaemon exclusive_caps=1 max_buffers=4"
 
@@ -26,7 +26,7 @@ def run(fake: FakeMachine, wanted: Wanted | None = None, **more: Any) -> None:
 
 
 def commands(fake: FakeMachine, wanted: Wanted | None = None) -> list[str]:
-    return [shlex.join(step.command) for step in make_plan(fake.machine, wanted or Wanted()).steps]
+    return [shlex.join(step.command) for step in plan_setup(fake.machine, wanted or Wanted()).steps]
 
 
 def again_is_nothing(fake: FakeMachine, wanted: Wanted | None = None) -> None:

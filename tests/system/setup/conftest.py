@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.setup.fake_machine import FakeMachine
+from tests.system.fake_machine import FakeMachine
 
 
 @pytest.fixture

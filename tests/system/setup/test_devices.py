@@ -7,8 +7,8 @@ import pytest
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.system.setup import files
 from camdaemon.system.setup.steps import Wanted
+from tests.system.fake_machine import FEDORA, UBUNTU
 from tests.system.setup.acting import OPTIONS, again_is_nothing, commands, run
-from tests.system.setup.fake_machine import FEDORA, UBUNTU
 
 
 def test_ubuntu_with_0_12_reloads_and_brings_the_others_back(fake):
@@ -73,7 +73,7 @@ def test_an_old_module_forgets_a_camera_when_nobody_uses_it(fake, capsys):
     fake.done.clear()
     fake.put("/sys/module/v4l2loopback/refcnt", "1\n")
     run(fake)
-    assert "/dev/video11 is in use and stays until the module is loaded anew" in capsys.readouterr().out
+    assert "/dev/video11 is in use and stays until the module is reloaded" in capsys.readouterr().out
     assert not [line for line in fake.done if line.startswith("modprobe")]
     run(fake, Wanted(devices=2))
     fake.put("/sys/module/v4l2loopback/refcnt", "0\n")
@@ -134,7 +134,7 @@ def test_the_number_of_another_device_is_left_alone(fake, who):
         fake.camera("/dev/video10")
     else:
         fake.add(10, "Droid")
-    with pytest.raises(ConfigError, match=r"^/dev/video10 is .*take another number: camdaemon setup --video-nr 12$"):
+    with pytest.raises(ConfigError, match=r"^/dev/video10 is taken by .*Run: camdaemon setup --video-nr 12$"):
         run(fake)
     assert fake.done == []
 

@@ -8,7 +8,7 @@ from camdaemon.errors import CamdaemonError
 from camdaemon.system.setup import files
 from camdaemon.system.setup.perform import set_up, take_away
 from camdaemon.system.setup.steps import Wanted
-from tests.system.setup.fake_machine import MODULE, FakeMachine
+from tests.system.fake_machine import MODULE, FakeMachine
 
 
 def never(_: str) -> bool:
@@ -58,7 +58,7 @@ def test_foreign_files_and_cameras_are_left_and_named(done, capsys):
     shown = capsys.readouterr().out
     assert done.text(files.LOAD) == "v4l2loopback\n"
     assert f"{files.LOAD} was not written by camdaemon setup and stays" in shown
-    assert "/dev/video10, /dev/video11 stays until the machine starts anew" in shown
+    assert "/dev/video10, /dev/video11 stays until the next start of the machine" in shown
     assert done.has(MODULE)
     assert not done.has(files.OPTIONS)
 

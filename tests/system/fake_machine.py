@@ -14,7 +14,7 @@ from typing import Any
 
 from camdaemon.errors import DeviceError
 from camdaemon.linux.devices import Device, Mode, Rates, Sizes
-from camdaemon.system.setup.machine import Answer, Machine
+from camdaemon.system.machine import Answer, Machine
 
 MODULE = "/sys/module/v4l2loopback"
 NODES = "/sys/devices/virtual/video4linux"
@@ -39,6 +39,7 @@ class FakeMachine:
         self.controls: dict[tuple[str, int], int] = {}
         self.devices: dict[str, Device] = {}
         self.forbidden: set[str] = set()
+        self.holders: dict[str, list[str]] = {}
         self.acl: dict[str, bytes] = {}
         self.environ = {"PATH": "/usr/bin", "HOME": "/home/alice"}
         self.put("/proc/sys/kernel/osrelease", "6.1.0-18-amd64\n")
@@ -60,9 +61,10 @@ class FakeMachine:
             ask=self._ask,
             act=self._act,
             describe=self._describe,
-            control=lambda path, number: self.controls.get((path, number)),
+            read_control=lambda path, number: self.controls.get((path, number)),
+            list_holders=lambda path: self.holders.get(path, []),
             may_use=lambda path: path not in self.forbidden,
-            access_list=lambda path: self.acl.get(path, b""),
+            read_access_list=lambda path: self.acl.get(path, b""),
             environ=self.environ,
             uid=uid,
             user=user,
@@ -137,10 +139,7 @@ class FakeMachine:
 
     def hold(self, pid: int, name: str, path: str) -> None:
         """A process has a node open."""
-        self.put(f"/proc/{pid}/comm", f"{name}\n")
-        link = self.root / f"proc/{pid}/fd/7"
-        link.parent.mkdir(exist_ok=True)
-        link.symlink_to(path)
+        self.holders.setdefault(path, []).append(f"{name} (pid {pid})")
         if self.has(MODULE):
             self.put(f"{MODULE}/refcnt", "1\n")
 

@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from camdaemon.system.setup import accounts, machine
-from camdaemon.system.setup.machine import Answer, Machine, this_machine
+from camdaemon.system import accounts, machine
+from camdaemon.system.machine import Answer, Machine, this_machine
 
 
 def test_a_question_has_an_answer_whatever_happens(monkeypatch):
     assert machine.ask([sys.executable, "-c", "print('yes'); raise SystemExit(3)"]) == Answer(3, "yes\n", "")
     assert machine.ask(["/no/such/program"]).code == 127
-    monkeypatch.setattr(machine, "_LONGEST_S", 0.05)
+    monkeypatch.setattr(machine, "_TIMEOUT_S", 0.05)
     assert machine.ask(["tail", "-f", "/dev/null"]) == Answer(124, "", "tail has not ended in 0.05 s")
 
 
@@ -36,9 +36,9 @@ def test_what_is_not_there_is_none(tmp_path):
     assert (there.text("/nowhere"), there.names("/nowhere"), there.kernel) == (None, [], "")
     assert there.has("modprobe")
     assert not there.has("rmmod")
-    assert machine.control(str(tmp_path / "none"), 1) is None
-    assert machine.control("/dev/null", 1) is None, "no V4L2 device"
-    assert machine.access_list(str(tmp_path / "none")) == b""
+    assert machine.read_control(str(tmp_path / "none"), 1) is None
+    assert machine.read_control("/dev/null", 1) is None, "no V4L2 device"
+    assert machine.read_access_list(str(tmp_path / "none")) == b""
 
 
 def test_this_machine_knows_its_kernel_and_its_user(monkeypatch):
@@ -60,9 +60,9 @@ def test_an_acl_of_the_kernel_is_read(tmp_path):
         os.setxattr(node, "system.posix_acl_access", written)
     except OSError as exc:
         pytest.skip(f"this file system keeps no ACLs: {exc}")
-    assert accounts.listed_users(machine.access_list(str(node))) == {4711}
+    assert accounts.parse_access_list(machine.read_access_list(str(node))) == {4711}
 
 
 def test_a_torn_acl_names_nobody():
-    assert accounts.listed_users(b"") == set()
-    assert accounts.listed_users(b"\2\0\0\0\2\0\6") == set()
+    assert accounts.parse_access_list(b"") == set()
+    assert accounts.parse_access_list(b"\2\0\0\0\2\0\6") == set()

@@ -1,17 +1,19 @@
-"""Who may use a video node: the group video, or whoever sits at the screen (udev's uaccess)."""
+"""Who may use a video node: members of the group video, and the user at the screen (udev's uaccess)."""
 
 from __future__ import annotations
 
 import struct
 
-from camdaemon.system.setup.machine import Machine
+from camdaemon.system.machine import Machine
 
 GROUP = "video"
 _ENTRY = struct.Struct("<HHI")  # of a POSIX ACL: tag, permissions, uid or gid; after 4 bytes of version
 _NAMED_USER, _READ_WRITE = 0x02, 0x06
+_RULE_FOLDERS = ("/usr/lib/udev/rules.d", "/lib/udev/rules.d")
 
 
 def group_exists(machine: Machine) -> bool:
+    """Whether the machine has a group video."""
     return _members(machine) is not None
 
 
@@ -28,20 +30,18 @@ def must_log_in_again(machine: Machine) -> bool:
 def has_seat_access(machine: Machine) -> bool:
     """Whether udev lets the user at the screen use video nodes here, and this user is that one.
 
-    A node with such an entry proves it. Where there is no node yet: systemd's rule and a desktop.
+    The ACL of a node proves it. Where there is no node yet, systemd's rule and a desktop are taken as a sign.
     """
     nodes = [f"/dev/{name}" for name in machine.names("/dev", "video[0-9]*")]
     uid = _uid(machine)
     if nodes:
-        return any(uid in listed_users(machine.access_list(node)) for node in nodes)
-    rules = any(
-        machine.exists(f"{folder}/70-uaccess.rules") for folder in ("/usr/lib/udev/rules.d", "/lib/udev/rules.d")
-    )
-    return rules and any(machine.environ.get(name) for name in ("XDG_SEAT", "WAYLAND_DISPLAY", "DISPLAY"))
+        return any(uid in parse_access_list(machine.read_access_list(node)) for node in nodes)
+    has_rule = any(machine.exists(f"{folder}/70-uaccess.rules") for folder in _RULE_FOLDERS)
+    return has_rule and any(machine.environ.get(name) for name in ("XDG_SEAT", "WAYLAND_DISPLAY", "DISPLAY"))
 
 
-def listed_users(access_list: bytes) -> set[int]:
-    """The uids that an ACL names with the right to read and write."""
+def parse_access_list(access_list: bytes) -> set[int]:
+    """Return the uids that a POSIX ACL gives the right to read and write; see acl(5)."""
     entries = access_list[4:]
     whole = len(entries) // _ENTRY.size * _ENTRY.size
     return {
@@ -60,7 +60,7 @@ def _uid(machine: Machine) -> int:
 
 
 def _members(machine: Machine) -> set[str] | None:
-    """Of the group video; None where the machine has none."""
+    """The members of the group video; None where the machine has no such group."""
     for line in (machine.text("/etc/group") or "").splitlines():
         name, *fields = line.split(":")
         if name == GROUP and len(fields) == 3:
