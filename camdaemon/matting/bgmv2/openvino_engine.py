@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import torch
 from openvino.preprocess import PrePostProcessor  # type: ignore[import-untyped, import-not-found, unused-ignore]
 from torch import Tensor
 
+from camdaemon.linux.files import prepare_replacement
 from camdaemon.matting.bgmv2.hidden import BaseMaps, DenseBase, has_even_sides
 from camdaemon.model import BackgroundMattingV2
 
@@ -56,12 +56,10 @@ class OpenVinoEngineFactory:
                 log.info("cached network unreadable, converting again: %s: %s", path, exc)
         model = convert(network)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-                draft = Path(folder) / path.name
+            # The weights' draft is the one that OpenVINO writes beside the .xml's; it takes its name first, so that an
+            # .xml says that both are there.
+            with prepare_replacement(path) as draft, prepare_replacement(path.with_suffix(".bin")):
                 ov.save_model(model, draft, compress_to_fp16=False)
-                for suffix in (".bin", ".xml"):  # the .xml last: its presence says that both are there
-                    draft.with_suffix(suffix).replace(path.with_suffix(suffix))
         except (OSError, RuntimeError) as exc:
             log.info("converted network not cached: %s", exc)
         return model
