@@ -98,7 +98,7 @@ def run(command: Command, values: Mapping[str, Any]) -> None:
         ConfigError: a wrong value.
     """
     sent = {
-        parameter.name: _resolve(values[parameter.name]) if parameter.kind == "file" else values[parameter.name]
+        parameter.name: _resolve(values[parameter.name]) if parameter.kind == "backdrop" else values[parameter.name]
         for parameter in command.sent
     }
     answer = Client().ask(command, sent)

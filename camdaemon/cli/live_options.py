@@ -11,6 +11,7 @@ import typer
 from camdaemon.cli import live
 from camdaemon.control import table
 from camdaemon.control.table import REQUIRED, Command, Parameter
+from camdaemon.frames.kinds import BACKDROPS, syntax_of
 
 
 def add_commands(app: typer.Typer, heading: str) -> None:
@@ -41,7 +42,8 @@ def _describe(command: Command, parameter: Parameter) -> inspect.Parameter:
     if default is REQUIRED and command.instead:
         default = None
     limits: dict[str, Any] = {"min": parameter.low, "max": parameter.high} if parameter.kind == "number" else {}
-    help_text = f"{parameter.help}."
+    syntax = f": {syntax_of(BACKDROPS)}" if parameter.kind == "backdrop" else ""
+    help_text = f"{parameter.help}{syntax}."
     if parameter.kind == "flag":
         how: Any = typer.Option("/".join(live.flag_names(parameter)), help=help_text)
     elif parameter.option:

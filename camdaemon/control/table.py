@@ -32,7 +32,7 @@ class Parameter(NamedTuple):
     """One value that a command takes."""
 
     name: str  # keyword of the method, field of the JSON body
-    kind: str  # 'number', 'text', 'choice', 'flag', or 'file': text that is made absolute where it names a file
+    kind: str  # 'number', 'text', 'choice', 'flag', or 'backdrop': see `frames.kinds`; a file's path is made absolute
     help: str  # a noun phrase, with the unit
     default: Any = REQUIRED  # where a request leaves it out
     typed_default: Any = REQUIRED  # where it is not typed, and for keys; REQUIRED: as `default`
@@ -91,7 +91,7 @@ _COUNTDOWN = Parameter(
     option=True,
     delays=True,
 )
-_SPEC = Parameter("spec", "file", "Image or video file, color:#rrggbb, blur[:sigma in pixels], or plate")
+_SPEC = Parameter("spec", "backdrop", "What viewers see instead of the room")
 _SCENE = Parameter("name", "text", "Scene of the configuration; omit it to list the scenes")
 _MODE = Parameter(
     "mode", "choice", "matte, card, or passthrough (shows the room!)", choices=("matte", "card", "passthrough")

@@ -11,8 +11,6 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from camdaemon.errors import ConfigError
-
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")  # suffixes of videos that can be a backdrop
 
 
@@ -110,4 +108,6 @@ def find_class(kinds: tuple[Kind, ...], spec: str, what: str, command: str) -> A
     for kind in kinds:
         if kind.is_named_by(spec):
             return kind.load()
+    from camdaemon.errors import ConfigError
+
     raise ConfigError(f"no such {what} {spec!r}: expected {syntax_of(kinds)}. Run: {command}")

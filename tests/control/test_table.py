@@ -107,7 +107,7 @@ def test_the_rows_make_sense() -> None:
         assert not command.key or len(needed) <= 1, f"{command.name}: a key action names one thing at most"
         assert not command.instead or table.find(command.instead)
         for parameter in command.parameters:
-            assert parameter.kind in ("number", "text", "choice", "flag", "file")
+            assert parameter.kind in ("number", "text", "choice", "flag", "backdrop")
             assert parameter.kind != "number" or parameter.low < parameter.high < float("inf"), "a range is to be named"
 
 
