@@ -1,6 +1,6 @@
-"""Reading and setting a camera's controls by name, and what is known of those by which it changes its picture itself.
+"""Reading and setting a camera's controls by name, and what is known of its automatic modes.
 
-Safe beside a running stream; every `fd` is borrowed; any thread. Standard library only.
+Safe while the camera streams. Every `fd` is borrowed. Any thread. Standard library only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from camdaemon.linux.v4l2_controls import Control, Flag, Kind, Known
 Values = dict[str, int]  # by name
 
 _SEE = "see them with: camdaemon camera show"
-_TODAY = {  # what older kernels call them → newer ones
+_NEW_NAMES = {  # names in older kernels → in newer ones
     "exposure_auto": "auto_exposure",
     "exposure_absolute": "exposure_time_absolute",
     "exposure_auto_priority": "exposure_dynamic_framerate",
@@ -27,20 +27,17 @@ _TODAY = {  # what older kernels call them → newer ones
     "focus_auto": "focus_automatic_continuous",
     "hue_auto": "hue_automatic",
 }
-_ALSO = _TODAY | {today: before for before, today in _TODAY.items()}
+_OTHER_NAMES = _NEW_NAMES | {new: old for old, new in _NEW_NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Automatic:
-    """A control by which the camera changes its picture by itself. off, on: values, best first.   steers: what it sets.
+    """A mode in which the camera changes its picture by itself."""
 
-    Without `on` it is an extra of another mode: of no use while that is off, and off in most cameras.
-    """
-
-    switch: Known
-    off: tuple[int, ...] = (0,)
-    on: tuple[int, ...] = (1,)
-    steers: tuple[Known, ...] = ()
+    switch: Known  # the control that turns it on and off
+    off: tuple[int, ...] = (0,)  # values of the switch, best first
+    on: tuple[int, ...] = (1,)  # values of the switch, best first; none: an extra of another mode, useless without it
+    steers: tuple[Known, ...] = ()  # the controls that it sets
 
 
 AUTOMATICS = (
@@ -64,31 +61,35 @@ AUTOMATICS = (
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[int]:
-    """An fd for the controls of the camera at `path`. DeviceError when it does not open, or is unplugged inside."""
+def open_controls(path: str) -> Iterator[int]:
+    """Open the camera at `path` for its controls. Raises DeviceError when that fails, or it is unplugged inside."""
     fd = v4l2.open_node(path, os.O_RDWR | os.O_NONBLOCK, if_missing="see your cameras with: camdaemon devices")
     try:
         yield fd
     except OSError as exc:
-        raise refusal(path, "the camera", exc) from None
+        raise explain_refusal(path, "the camera", exc) from None
     finally:
         os.close(fd)
 
 
 def list_controls(path: str) -> list[Control]:
-    """Every control of the camera at `path`; none of one that has none. DeviceError."""
-    with opened(path) as fd:
+    """Return every control of the camera at `path`. Raises DeviceError."""
+    with open_controls(path) as fd:
         return v4l2_controls.read_all(fd)
 
 
 def set_controls(path: str, wanted: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """Set them all, automatic modes first; returns name → (what was asked, what the driver made of it), no buttons.
+    """Set controls by name, automatic modes first.
 
-    ConfigError, before anything is set, for what cannot be. DeviceError when the driver refuses one: those before it
-    are put back.
+    Returns:
+        Name → (value asked for, value that the driver made of it), without buttons.
+
+    Raises:
+        ConfigError: One of them cannot be set so; nothing was set.
+        DeviceError: The driver refused one; those before it are restored.
     """
     done: list[Control] = []
-    with opened(path) as fd:
+    with open_controls(path) as fd:
         asked = check(v4l2_controls.read_all(fd), wanted)
         for control, value in asked:
             try:
@@ -96,7 +97,7 @@ def set_controls(path: str, wanted: Mapping[str, int]) -> dict[str, tuple[int, i
                 done.append(control)
             except OSError as exc:
                 _put_back(fd, done)
-                raise refusal(path, control.name, exc) from None
+                raise explain_refusal(path, control.name, exc) from None
         now = {control.id: control for control in v4l2_controls.read_all(fd)}
     made = [(control.name, value, now[control.id].value) for control, value in asked if control.id in now]
     return {name: (value, result) for name, value, result in made if result is not None}
@@ -110,9 +111,9 @@ def _put_back(fd: int, done: list[Control]) -> None:
 
 
 def check(found: list[Control], wanted: Mapping[str, int]) -> list[tuple[Control, int]]:
-    """The controls to set, automatic modes first. ConfigError for the first that cannot be, and what would do."""
-    asked = [(_there(found, name), value) for name, value in wanted.items()]
-    freed = {control.id for control, value in asked if (mode := automatic(control)) and value in mode.off}
+    """Return the controls to set, automatic modes first. Raises ConfigError for the first that cannot be set so."""
+    asked = [(_require(found, name), value) for name, value in wanted.items()]
+    freed = {control.id for control, value in asked if (mode := find_mode(control)) and value in mode.off}
     for control, value in asked:
         if control.flags & (Flag.READ_ONLY | Flag.DISABLED):
             raise ConfigError(f"{control.name} can only be looked at; {_SEE}")
@@ -122,68 +123,68 @@ def check(found: list[Control], wanted: Mapping[str, int]) -> list[tuple[Control
             allowed = f"none of {control.range}" if control.menu else f"not {control.range}"
             usual = f"camdaemon camera set {control.name}={control.default}"
             raise ConfigError(f"{control.name} cannot be {value}, which is {allowed}; try: {usual}")
-        switch = steered_by(found, control)
+        switch = find_switch(found, control)
         if control.flags & Flag.INACTIVE and (switch is None or switch.id not in freed):
-            raise ConfigError(_in_charge(control, value, switch))
-    return sorted(asked, key=lambda pair: automatic(pair[0]) is None)
+            raise ConfigError(_explain_switch(control, value, switch))
+    return sorted(asked, key=lambda pair: find_mode(pair[0]) is None)
 
 
-def _there(found: list[Control], name: str) -> Control:
-    control = named(found, name)
+def _require(found: list[Control], name: str) -> Control:
+    control = find(found, name)
     if control is None:
         guess = did_you_mean(name, [control.name for control in found])
         raise ConfigError(f"this camera has no control {name!r}; {guess or _SEE}")
     return control
 
 
-def _in_charge(control: Control, value: int, switch: Control | None) -> str:
+def _explain_switch(control: Control, value: int, switch: Control | None) -> str:
     if switch is None:
         return f"{control.name} cannot be set now, because another control is in charge of it; {_SEE}"
     both = f"{switch.name}={off_value(switch)} {control.name}={value}"
     return f"{control.name} is set by the camera itself while {switch.name} is on; try: camdaemon camera set {both}"
 
 
-def named(found: Iterable[Control], name: str) -> Control | None:
-    """The control of that name, or of the name that an older or newer kernel gives to the same one."""
+def find(found: Iterable[Control], name: str) -> Control | None:
+    """Return the control of that name, or of the name that an older or newer kernel gives to the same one."""
     by_name = {control.name: control for control in found}
-    return by_name.get(name) or by_name.get(_ALSO.get(name, ""))
+    return by_name.get(name) or by_name.get(_OTHER_NAMES.get(name, ""))
 
 
-def automatic(control: Control) -> Automatic | None:
-    """What is known of `control` as an automatic mode; None where it is none."""
+def find_mode(control: Control) -> Automatic | None:
+    """Return the automatic mode that `control` switches; None if it switches none."""
     return next((mode for mode in AUTOMATICS if mode.switch == control.id), None)
 
 
 def is_on(switch: Control) -> bool:
-    """Whether it is an automatic mode that is on."""
-    mode = automatic(switch)
+    """Whether `switch` is that of an automatic mode, and on."""
+    mode = find_mode(switch)
     return mode is not None and switch.value is not None and switch.value not in mode.off
 
 
-def steered_by(found: Iterable[Control], control: Control) -> Control | None:
-    """The automatic mode that is on and sets `control`."""
-    switches = (switch for switch in found if (mode := automatic(switch)) and control.id in mode.steers)
+def find_switch(found: Iterable[Control], control: Control) -> Control | None:
+    """Return the switch of the automatic mode that is on and sets `control`; None if there is none."""
+    switches = (switch for switch in found if (mode := find_mode(switch)) and control.id in mode.steers)
     return next(filter(is_on, switches), None)
 
 
 def off_value(switch: Control) -> int | None:
-    """What turns the automatic mode `switch` off on this camera; None where nothing does."""
-    mode = automatic(switch)
+    """Return the value of `switch` that turns its mode off on this camera; None if none does."""
+    mode = find_mode(switch)
     return next(filter(switch.accepts, mode.off), None) if mode else None
 
 
 def on_value(switch: Control) -> int | None:
-    """What turns it on, the driver's own choice where it has one; None where it is no such mode, or an extra."""
-    mode = automatic(switch)
+    """Return the value that turns the mode on, by preference the driver's default; None for no mode, or an extra."""
+    mode = find_mode(switch)
     if mode and switch.default in mode.on:
         return switch.default
     return next(filter(switch.accepts, mode.on), None) if mode else None
 
 
-def refusal(path: str, what: str, wrong: OSError) -> DeviceError:
-    """A refused ioctl about the control `what`, for people."""
-    if v4l2_controls.gone(wrong):
+def explain_refusal(path: str, what: str, exc: OSError) -> DeviceError:
+    """Make the error for a refused ioctl about the control `what`."""
+    if v4l2_controls.gone(exc):
         return DeviceError(f"{path} was unplugged; plug it in and check: camdaemon devices")
-    if wrong.errno == errno.EBUSY:
+    if exc.errno == errno.EBUSY:
         return DeviceError(f"{what} is held by {name_holders(path)}; close that, see it with: fuser -v {path}")
-    return DeviceError(f"{what} was refused by the camera's driver ({wrong.strerror}); {_SEE}")
+    return DeviceError(f"{what} was refused by the camera's driver ({exc.strerror}); {_SEE}")

@@ -1,7 +1,7 @@
 """Locking a camera: exposure, white balance and focus stay as they are, so that the room keeps looking like its plate.
 
-What a camera was before is written to a file before anything is changed, so that it can be put back even after a crash.
-Locked values are kept beside the plate that was taken with them. Any thread, also while the camera streams.
+The previous values are on disk before anything is changed, so that they can be restored even after a crash. Locked
+values are stored next to the plate that was taken with them. Any thread, also while the camera streams.
 """
 
 from __future__ import annotations
@@ -24,87 +24,88 @@ from camdaemon.linux.v4l2_controls import Control, Known
 
 log = logging.getLogger(__name__)
 
-Step = tuple[Control, int]  # what to set it to
+Step = tuple[Control, int]  # a control, and the value to set
 
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """before: what was changed, as it was.   now: everything that holds the picture, as it is; to be kept with a plate.
+    """What came of locking or restoring a camera."""
 
-    refused: sentences about what the camera would not do; the rest is done all the same.
-    """
-
-    before: Values
-    now: Values
-    refused: tuple[str, ...] = ()
+    before: Values  # previous values of the controls that were changed
+    now: Values  # values of all controls that hold the picture; to be stored with a plate
+    refused: tuple[str, ...] = ()  # a sentence for each thing that the camera would not do; the rest is done
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A camera that is locked, or was when camdaemon was killed. camera: its name.   device: where it was."""
+    """A camera that is locked, or was when camdaemon was killed."""
 
-    camera: str
-    device: str
-    before: Values
+    camera: str  # its name
+    device: str  # the path it was at
+    before: Values  # previous values of what was changed
 
 
 def lock(path: str) -> Locked:
-    """Switch everything automatic off at the values of this moment. Nothing changes where there is nothing to lock.
+    """Switch everything automatic off, at the values of this moment. Nothing changes where there is nothing to lock.
 
-    Raises DeviceError when the camera does not open or is unplugged meanwhile, and ConfigError, before anything is
-    changed, when its present state cannot be kept.
+    Raises:
+        DeviceError: The camera does not open, or is unplugged meanwhile.
+        ConfigError: The previous values cannot be stored; nothing was changed.
     """
-    with controls.opened(path) as fd:
+    with controls.open_controls(path) as fd:
         found = v4l2_controls.read_all(fd)
         return _change(path, fd, found, planned(found))
 
 
 def planned(found: list[Control]) -> Values:
-    """What `lock` sets: automatic modes off, then what they steer as it is now.
+    """Return what `lock` sets: automatic modes off, then what they control at its present value.
 
-    A value that makes no sense is left out: some drivers tell nonsense while it is automatic, and what they settle on
+    A value that makes no sense is omitted: some drivers report nonsense while it is automatic, and what they settle on
     is read after the switch.
     """
     switches = {control.name: off for control in found if (off := controls.off_value(control)) is not None}
-    steered = {number for control in found if (mode := controls.automatic(control)) for number in mode.steers}
-    return switches | _present(control for control in found if control.id in steered and _sensible(control))
+    steered = {number for control in found if (mode := controls.find_mode(control)) for number in mode.steers}
+    return switches | _present(control for control in found if control.id in steered and _is_sensible(control))
 
 
 def apply(path: str, stored: Values) -> Locked:
-    """Put values back that `lock` gave as `now`, for a plate of that time. Controls that are gone are left out.
+    """Set the values that `lock` returned as `now` with an earlier plate. Controls that are gone are skipped.
 
     Raises as `lock` does.
     """
-    with controls.opened(path) as fd:
+    with controls.open_controls(path) as fd:
         return _change(path, fd, v4l2_controls.read_all(fd), stored)
 
 
 def restore(path: str) -> Locked | None:
-    """Put back what `lock` and `apply` changed, automatic modes last; None when they changed nothing.
+    """Restore what `lock` and `apply` changed, automatic modes last; None when they changed nothing.
 
-    What has vanished is left out, and so is a value that the camera sets by itself again. DeviceError when the camera
-    does not open or is unplugged; what it was is then kept for another time, as it is when the driver refuses.
+    Controls that are gone are skipped, and so are values that the camera sets by itself again. The stored values are
+    kept for another time when the driver refuses one, or the camera fails.
+
+    Raises:
+        DeviceError: The camera does not open, or is unplugged meanwhile.
     """
     camera = devices.describe(path).name
     before = _remembered(camera)
     if not before:
         return None
-    with controls.opened(path) as fd:
+    with controls.open_controls(path) as fd:
         found = v4l2_controls.read_all(fd)
-        steps = [step for step in _steps(found, before) if not controls.steered_by(found, step[0])]
+        steps = [step for step in _steps(found, before) if not controls.find_switch(found, step[0])]
         refused = _write(path, fd, reversed(steps))
         now = _holding(v4l2_controls.read_all(fd))
     if not refused:
-        with suppress(OSError):  # it would be put back once more at the next start
+        with suppress(OSError):  # if it stays, the same values are restored again at the next start
             _state(camera).unlink()
     return Locked(_present(control for control, _ in steps), now, tuple(refused.values()))
 
 
 def unlock(path: str) -> Locked:
-    """`restore`, or where nothing is known of before: everything automatic on. DeviceError."""
+    """Restore the camera; without stored values, switch everything automatic on. Raises DeviceError."""
     if restored := restore(path):
         return restored
-    with controls.opened(path) as fd:
+    with controls.open_controls(path) as fd:
         found = v4l2_controls.read_all(fd)
         on = {control.name: value for control in found if (value := controls.on_value(control)) is not None}
         steps = [(control, value) for control, value in _steps(found, on) if value != control.value]
@@ -115,18 +116,19 @@ def unlock(path: str) -> Locked:
 
 
 def _change(path: str, fd: int, found: list[Control], wanted: Values) -> Locked:
+    """Set `wanted`, automatic modes first, after the previous values are stored."""
     steps = [
         (control, value)
         for control, value in _steps(found, wanted)
-        if value != control.value or controls.steered_by(found, control)
+        if value != control.value or controls.find_switch(found, control)
     ]
     before = _present(control for control, value in steps if control.value != value)
     if before:
         _remember(devices.describe(path).name, path, before)
-    switches = [step for step in steps if controls.automatic(step[0])]
+    switches = [step for step in steps if controls.find_mode(step[0])]
     refused = _write(path, fd, switches)
-    switched = v4l2_controls.read_all(fd)  # a value is refused or ignored while the camera sets it by itself
-    free = [step for step in steps if step not in switches and not controls.steered_by(switched, step[0])]
+    switched = v4l2_controls.read_all(fd)  # a value is refused, or ignored, while the camera sets it by itself
+    free = [step for step in steps if step not in switches and not controls.find_switch(switched, step[0])]
     refused |= _write(path, fd, free)
     after = v4l2_controls.read_all(fd)
     for control in filter(_stays_on, after):
@@ -135,24 +137,24 @@ def _change(path: str, fd: int, found: list[Control], wanted: Values) -> Locked:
 
 
 def _steps(found: list[Control], wanted: Values) -> list[Step]:
-    """What of `wanted` this camera can take, automatic modes first."""
-    pairs = [(control, value) for name, value in wanted.items() if (control := controls.named(found, name))]
+    """Return what of `wanted` this camera accepts, automatic modes first."""
+    pairs = [(control, value) for name, value in wanted.items() if (control := controls.find(found, name))]
     usable = [(control, value) for control, value in pairs if control.settable and control.accepts(value)]
-    return sorted(usable, key=lambda step: controls.automatic(step[0]) is None)
+    return sorted(usable, key=lambda step: controls.find_mode(step[0]) is None)
 
 
 def _write(path: str, fd: int, steps: Iterable[Step]) -> dict[str, str]:
-    """Set them all; returns what was refused: name → sentence. That a camera is gone shows when it is read again."""
+    """Set them all; return what was refused: name → sentence. A camera that is gone shows when it is read again."""
     refused = {}
     for control, value in steps:
         try:
             v4l2_controls.set_value(fd, control, value)
         except OSError as exc:
-            refused[control.name] = str(controls.refusal(path, control.name, exc))
+            refused[control.name] = str(controls.explain_refusal(path, control.name, exc))
     return refused
 
 
-def _sensible(control: Control) -> bool:
+def _is_sensible(control: Control) -> bool:
     return control.value is not None and control.accepts(control.value)
 
 
@@ -161,39 +163,40 @@ def _present(found: Iterable[Control]) -> Values:
 
 
 def _holding(found: list[Control]) -> Values:
-    """The values that hold the picture as it is, without those that the camera still sets by itself."""
+    """Return the values that hold the picture as it is, without those that the camera still sets by itself."""
     holding = {*planned(found), *(control.name for control in found if control.id == Known.POWER_LINE_FREQUENCY)}
-    held = [control for control in found if control.name in holding and control.settable and _sensible(control)]
-    return _present(each for each in held if not _stays_on(each) and not controls.steered_by(found, each))
+    held = [control for control in found if control.name in holding and control.settable and _is_sensible(control)]
+    return _present(each for each in held if not _stays_on(each) and not controls.find_switch(found, each))
 
 
 def _stays_on(control: Control) -> bool:
-    mode = controls.automatic(control)
+    mode = controls.find_mode(control)
     return mode is not None and mode.on != () and controls.is_on(control)
 
 
 def save(plate: Path, values: Values) -> None:
-    """Keep `Locked.now` beside the plate's file, NAME.controls.json beside NAME.png; none removes what is there.
+    """Store `Locked.now` next to the file of a plate: NAME.controls.json for NAME.png. No values remove the file.
 
-    ConfigError when it cannot be written.
+    Raises:
+        ConfigError: It cannot be written.
     """
-    beside = plate.with_suffix(".controls.json")
+    file = plate.with_suffix(".controls.json")
     try:
         if values:
-            _put(beside, values)
+            _put(file, values)
         else:
-            beside.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
     except OSError as exc:
-        raise ConfigError(f"the camera's settings cannot be kept in {plate.parent}: {exc.strerror}") from None
+        raise ConfigError(f"cannot store the camera's settings in {plate.parent}: {exc.strerror}") from None
 
 
 def load(plate: Path) -> Values:
-    """What was kept beside the plate's file; nothing where there is none, or it is broken (which is logged)."""
+    """Return the values stored next to the file of a plate; empty if there are none, or the file is broken (logged)."""
     return _values(_read(plate.with_suffix(".controls.json")))
 
 
 def leftovers() -> list[Leftover]:
-    """The cameras that are locked now, or were when camdaemon was killed."""
+    """List the cameras that are locked now, or were when camdaemon was killed."""
     found = []
     for path in sorted(_folder().glob("[!.]*.json")):
         kept = _read(path)
@@ -215,13 +218,13 @@ def _remembered(camera: str) -> Values:
 
 
 def _remember(camera: str, device: str, before: Values) -> None:
-    """Add to what is known of before; what is known already is older, and stays."""
+    """Store previous values, in addition to those already stored, which are older and stay."""
     path = _state(camera)
     try:
         _put(path, {"camera": camera, "device": device, "before": before | _remembered(camera)})
     except OSError as exc:
         raise ConfigError(
-            f"the camera is not locked, because what it was cannot be kept in {path.parent}: {exc.strerror}; "
+            f"camera not locked: cannot store its previous settings in {path.parent}: {exc.strerror}; "
             f"see: df -h {path.anchor}"
         ) from None
 
@@ -236,7 +239,7 @@ def _read(path: Path) -> dict[str, object]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as exc:
-        log.warning("%s cannot be read and is ignored: %s", path, exc)
+        log.warning("ignored, cannot be read: %s: %s", path, exc)
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -143,13 +143,13 @@ def _table(path: str, found: list[Control]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from camdaemon.capture.controls import steered_by
+    from camdaemon.capture.controls import find_switch
     from camdaemon.capture.lock import planned
 
     plan = planned(found)
     table = Table("setting", "value", "meaning", "lock", "range", box=None, pad_edge=False, header_style="dim")
     for control in found:
-        switch = steered_by(found, control)
+        switch = find_switch(found, control)
         would = plan.get(control.name, control.value)
         meaning = f"set by {switch.name}" if switch else _meaning(control)
         step = f"→ {would}" if would != control.value else "hold" if switch and control.name in plan else ""

@@ -104,7 +104,7 @@ class FrameProcessor:
         counts = out.content is Content.COMPOSITE and self._frozen is None and self.job is None and matting.settled
         if governor is None or not counts:
             return
-        effort = governor.spent(seconds, out.t)
+        effort = governor.record(seconds, out.t)
         if effort != matting.effort:
             log.info("effort: %s (a frame took %.0f ms)", effort, 1e3 * seconds)
             matting.effort = effort

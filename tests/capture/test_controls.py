@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from camdaemon.capture.controls import list_controls, named, set_controls
+from camdaemon.capture.controls import find, list_controls, set_controls
 from camdaemon.errors import ConfigError, DeviceError
 from camdaemon.linux.v4l2_controls import Control, Flag, Kind
 from tests.fake_camera import (
@@ -117,7 +117,7 @@ def test_a_value_that_cannot_be_read_is_none(camera: Knobs, refused: int) -> Non
     [("exposure_auto", "auto_exposure"), ("gain", "gain"), ("focus_auto", "focus_automatic_continuous"), ("x", None)],
 )
 def test_the_names_of_old_kernels_are_known(camera: Knobs, asked: str, name: str | None) -> None:
-    control = named(list_controls(camera.path), asked)
+    control = find(list_controls(camera.path), asked)
     assert (control and control.name) == name
 
 

@@ -64,7 +64,7 @@ def play(governor: Governor, machine: Callable[[Effort, float], float], until: f
         start = max(t, captured)
         took = machine(governor.effort, start)
         t = start + took
-        assert governor.spent(took, captured) == governor.effort == LADDER[governor.rung]
+        assert governor.record(took, captured) == governor.effort == LADDER[governor.rung]
         if governor.rung != before:
             changes.append(Change(t, before, governor.rung))
     return changes
@@ -200,11 +200,11 @@ def test_slow_first_frames_on_every_rung_are_not_held_against_it():
 def test_a_gap_forgets_the_frames_before_it_and_keeps_the_rung():
     governor, t = Governor(PERIOD), 0.0
     while governor.rung == 0:
-        governor.spent(0.06, t := t + 0.06)
+        governor.record(0.06, t := t + 0.06)
     rung = governor.rung
     for visit in range(200):  # too short, each of them, to be judged
         for _ in range(10):
-            governor.spent(0.06 if visit % 2 else 0.001, t := t + 0.06)
+            governor.record(0.06 if visit % 2 else 0.001, t := t + 0.06)
         t += 3.0
     assert governor.rung == rung
 
@@ -212,14 +212,14 @@ def test_a_gap_forgets_the_frames_before_it_and_keeps_the_rung():
 def test_after_a_gap_it_waits_for_a_quiet_stretch_before_it_steps_up():
     governor, t = Governor(PERIOD), 0.0
     while governor.rung == 0:
-        governor.spent(0.06, t := t + 0.06)
+        governor.record(0.06, t := t + 0.06)
     rung, begin = governor.rung, t + 60.0
     t = begin
     while t < begin + 4.5:
-        governor.spent(0.005, t := t + PERIOD)
+        governor.record(0.005, t := t + PERIOD)
         assert governor.rung == rung
     while t < begin + 6.0:
-        governor.spent(0.005, t := t + PERIOD)
+        governor.record(0.005, t := t + PERIOD)
     assert governor.rung == 0
 
 
@@ -237,7 +237,7 @@ def test_two_hiccups_in_a_row_are_still_hiccups():
 def test_slow_work_is_no_gap():
     governor, t = Governor(PERIOD), 0.0
     for _ in range(12):
-        governor.spent(4.0, t)
+        governor.record(4.0, t)
         t += 4.0
     assert governor.rung == len(LADDER) - 1
 
@@ -247,7 +247,7 @@ def test_a_clip_that_starts_again_is_judged_like_any_other(slowness, holds):
     governor, machine, t = Governor(PERIOD), Machine(slowness, 0.05), 0.0
     for _ in range(900):
         took = machine(governor.effort, t)
-        governor.spent(took, t)
+        governor.record(took, t)
         t = (t + max(took, PERIOD * governor.effort.every)) % 0.7  # shorter than what a decision needs
     assert (governor.rung == 0) == holds
     assert machine.holds(governor.effort)
@@ -264,7 +264,7 @@ def test_a_camera_that_turns_out_slower_leaves_more_time():
 
 def test_a_ladder_of_one_rung_is_allowed():
     governor = Governor(PERIOD, (Effort(112, 0.006),))
-    assert not [t for t in range(60) if governor.spent(1.0, float(t)) != Effort(112, 0.006)]
+    assert not [t for t in range(60) if governor.record(1.0, float(t)) != Effort(112, 0.006)]
     assert governor.rung == 0
 
 
@@ -278,7 +278,7 @@ def test_whatever_the_times_the_rung_is_on_the_ladder_and_changes_are_apart(phas
     took = [seconds * wobble for seconds, factor in phases for wobble in (factor, 1.0) for _ in range(repeats)]
     for t, seconds in zip(accumulate(took, initial=hours), took, strict=False):
         before = governor.rung
-        governor.spent(seconds, t)
+        governor.record(seconds, t)
         assert 0 <= governor.rung < len(LADDER)
         if governor.rung != before:
             assert last is None or t - last >= COOLDOWN_S - 1e-6
@@ -290,7 +290,7 @@ def test_whatever_the_times_the_rung_is_on_the_ladder_and_changes_are_apart(phas
 def test_whatever_the_clock_says_nothing_breaks(frames):
     governor = Governor(PERIOD)
     for seconds, t in frames:
-        assert governor.spent(seconds, t) in LADDER
+        assert governor.record(seconds, t) in LADDER
 
 
 def test_a_slow_machine_does_about_as_much_as_it_can():
