@@ -390,7 +390,11 @@ def test_stop_while_the_bus_is_silent(start, monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_stop_without_start(told: Told) -> None:
-    SleepWatch(told).stop()
+    watch = SleepWatch(told)
+    watch.stop()
+    watch.stop()
+    assert not threads()
+    assert told.nothing()
 
 
 def test_no_descriptor_is_left(logind: Logind, told: Told, start) -> None:

@@ -126,14 +126,24 @@ def test_without_a_manager_nothing_happens(environment, monkeypatch):
     everything(service)
 
 
-def test_a_vanished_socket_never_raises(tmp_path):
+def test_a_vanished_socket_never_raises_and_one_that_is_back_is_used_again(tmp_path, caplog):
+    caplog.set_level("DEBUG", "camdaemon")
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(path))
-    everything(ServiceManager(str(path), watchdog_s=1e-9))  # nobody reads it any more
+    service = ServiceManager(str(path), watchdog_s=1e-9)
+    everything(service)  # no process reads it any more
     path.unlink()
     everything(ServiceManager(str(path), watchdog_s=1e-9))
     everything(ServiceManager("/" + "x" * 200, watchdog_s=1e-9))
+    lost = [record.message for record in caplog.records]
+    assert len(lost) == 12
+    for word in ("READY=1", "STATUS=b", "WATCHDOG=1", "STOPPING=1"):
+        assert sum(word in message for message in lost) == 3, word
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(path))
+        service.ready("c")
+        assert heard(listener) == ["READY=1\nSTATUS=c"]
 
 
 def test_a_manager_that_does_not_read_holds_nothing_up_for_long(tmp_path, monkeypatch):

@@ -193,6 +193,7 @@ def test_other_events_do_not_end_it(window):
     for kind in (pygame.KEYDOWN, pygame.MOUSEMOTION, pygame.VIDEORESIZE):
         pygame.event.post(pygame.event.Event(kind))
     window.write(frame((255, 0, 0)))
+    assert np.abs(pixels()[:, 2:60] - (255, 0, 0)).max() <= 4, "it shows the next frame"
 
 
 @NO_RENDERER
@@ -203,10 +204,15 @@ def test_the_window_is_gone_after_close_and_close_may_be_called_twice(window):
     window.close()
     assert not pygame.display.get_init()
     window.close()
+    assert not pygame.display.get_init()
 
 
-def test_a_preview_that_never_showed_anything_can_be_closed(window):
+def test_a_preview_that_never_showed_anything_opens_no_window_to_close(window):
+    import pygame
+
+    assert not pygame.display.get_init()
     window.close()
+    assert not pygame.display.get_init()
 
 
 @pytest.fixture

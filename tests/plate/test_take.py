@@ -143,7 +143,9 @@ def test_a_leaf_may_tremble():
         picture[:, :, 20:22, 20:24] *= 0.6 if n % 2 else 1.0
         return noisy(picture, n)
 
-    run(PlateJob(RULES, 0.0), trembling)
+    plate, t = run(PlateJob(RULES, 0.0), trembling)
+    assert t < 1.0, "it need not wait for the leaf"
+    assert error(plate.rgb, room()) < 3
 
 
 @pytest.mark.parametrize(
@@ -163,12 +165,11 @@ def test_a_room_in_bad_light_is_refused_with_the_reason(frame_at, why):
 
 
 def test_a_bright_window_is_no_reason_to_refuse():
-    def window(t, n):
-        picture = room()
-        picture[:, :, 10:60, 20:70] = 1.0
-        return noisy(picture, n, 1 / 255)
-
-    run(PlateJob(RULES, 0.0), window)
+    truth = room()
+    truth[:, :, 10:60, 20:70] = 1.0
+    plate, _ = run(PlateJob(RULES, 0.0), lambda t, n: noisy(truth, n, 1 / 255))
+    assert error(plate.rgb, truth) < 1
+    assert plate.rgb[12:58, 22:68].min() >= 253, "the window is in it, white"
 
 
 def test_nothing_is_photographed_during_the_countdown():
