@@ -54,10 +54,10 @@ def lock(path: str) -> Locked:
     """
     with controls.open_controls(path) as fd:
         found = v4l2_controls.read_all(fd)
-        return _change(path, fd, found, planned(found))
+        return _change(path, fd, found, plan_lock(found))
 
 
-def planned(found: list[Control]) -> Values:
+def plan_lock(found: list[Control]) -> Values:
     """Return what `lock` sets: automatic modes off, then what they control at its present value.
 
     A value that makes no sense is omitted: some drivers report nonsense while it is automatic, and what they settle on
@@ -164,7 +164,7 @@ def _present(found: Iterable[Control]) -> Values:
 
 def _holding(found: list[Control]) -> Values:
     """Return the values that hold the picture as it is, without those that the camera still sets by itself."""
-    holding = {*planned(found), *(control.name for control in found if control.id == Known.POWER_LINE_FREQUENCY)}
+    holding = {*plan_lock(found), *(control.name for control in found if control.id == Known.POWER_LINE_FREQUENCY)}
     held = [control for control in found if control.name in holding and control.settable and _is_sensible(control)]
     return _present(each for each in held if not _stays_on(each) and not controls.find_switch(found, each))
 
@@ -195,7 +195,7 @@ def load(plate: Path) -> Values:
     return _values(_read(plate.with_suffix(".controls.json")))
 
 
-def leftovers() -> list[Leftover]:
+def list_leftovers() -> list[Leftover]:
     """List the cameras that are locked now, or were when camdaemon was killed."""
     found = []
     for path in sorted(_folder().glob("[!.]*.json")):

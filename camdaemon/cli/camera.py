@@ -144,9 +144,9 @@ def _table(path: str, found: list[Control]) -> None:
     from rich.text import Text
 
     from camdaemon.capture.controls import find_switch
-    from camdaemon.capture.lock import planned
+    from camdaemon.capture.lock import plan_lock
 
-    plan = planned(found)
+    plan = plan_lock(found)
     table = Table("setting", "value", "meaning", "lock", "range", box=None, pad_edge=False, header_style="dim")
     for control in found:
         switch = find_switch(found, control)

@@ -2,14 +2,17 @@
 
 Locks, outermost first. A thread that holds one may take those below it, never one above:
 
-    1. `Commands`: one for each slow command (plate, reload, neighbour), held while it waits; then the one for swaps
-    2. the caches of prepared backdrops, and `ControlsHolder`, which is held while the camera's driver answers
-    3. `CameraState`
-    4. `Mailbox`, `Pool`, `FaultLimit`, `Metrics`, `CardCache`, `LivePreview`: inside of them nothing else is locked
+    1. `Surfaces._opening`, then the panel's own, while the panel starts or ends; no command runs inside of them
+    2. `Commands._preparing`: next, previous and reload, one at a time, while they prepare what they show
+    3. `Commands._lock`: the configuration in force and the replacement of the scene, for assignments alone
+    4. the cache of prepared backdrops; and `ControlsHolder`, which is held while the camera's driver answers
+    5. `CameraState`
+    6. `Mailbox`, `Pool`, `FaultLimit`, `Metrics`, `CardCache`, `LivePreview`: inside of them nothing else is locked
 
-No thread holds a lock of 2 to 4 while it waits for frames, a job or a viewer; `Mailbox`, `Pool`, `LivePreview` and
-`CameraState` wait on their own condition, which releases it. The three threads of the pipeline never take a lock of
-`Commands`: they read `SharedState.scene` and `FrameProcessor.snapshot`, references that are replaced whole.
+No thread holds a lock of 3 to 6 while it waits for frames, a job or a viewer; `Mailbox`, `Pool`, `LivePreview` and
+`CameraState` wait on their own condition, which releases it. A plate that is being taken holds none at all. The three
+threads of the pipeline take no lock of `Commands`: they read `SharedState.scene`, and publish
+`FrameProcessor.snapshot`, references that are replaced whole.
 """
 
 from __future__ import annotations

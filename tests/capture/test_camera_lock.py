@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from camdaemon.capture import lock as locking
-from camdaemon.capture.lock import apply, leftovers, load, lock, restore, save, unlock
+from camdaemon.capture.lock import apply, list_leftovers, load, lock, restore, save, unlock
 from camdaemon.errors import ConfigError, DeviceError
 from camdaemon.linux import devices
 from tests.fake_camera import BOOL, G_CTRL, MENU, S_CTRL, Knob, Knobs, old_webcam, webcam
@@ -88,7 +88,7 @@ def test_restore_puts_back_what_was_automatic_and_forgets_it(camera: Knobs) -> N
         assert camera[title] == back[title]
     assert camera["Focus, Automatic Continuous"] == 1
     assert restore(camera.path) is None
-    assert leftovers() == []
+    assert list_leftovers() == []
 
 
 def test_a_camera_that_was_set_by_hand_gets_its_own_values_back(camera: Knobs) -> None:
@@ -116,7 +116,7 @@ def test_values_go_back_before_the_automatic_modes(camera: Knobs) -> None:
 def test_locking_twice_still_remembers_the_first_state(camera: Knobs) -> None:
     first, again = lock(camera.path), lock(camera.path)
     assert (again.before, again.now) == ({}, first.now)
-    assert [left.before for left in leftovers()] == [first.before]
+    assert [left.before for left in list_leftovers()] == [first.before]
     restore(camera.path)
     assert camera["Auto Exposure"] == 3
 
@@ -247,7 +247,7 @@ def test_where_there_is_nothing_to_lock_nothing_happens(
     camera = Knobs(node, monkeypatch, *knobs)
     locked = lock(camera.path)
     assert (locked.before, locked.refused, camera.written) == ({}, (), [])
-    assert leftovers() == []
+    assert list_leftovers() == []
     assert restore(camera.path) is None
     assert unlock(camera.path).before == {}
     assert camera.written == []
@@ -257,10 +257,10 @@ def test_unplugged_while_it_is_locked(camera: Knobs) -> None:
     camera.unplugged_at = 2
     with pytest.raises(DeviceError, match="was unplugged"):
         lock(camera.path)
-    assert len(leftovers()) == 1, "plugged in again it may still be locked"
+    assert len(list_leftovers()) == 1, "plugged in again it may still be locked"
     camera.unplugged_at = None
     restore(camera.path)
-    assert [camera["Auto Exposure"], camera["White Balance, Automatic"], leftovers()] == [3, 1, []]
+    assert [camera["Auto Exposure"], camera["White Balance, Automatic"], list_leftovers()] == [3, 1, []]
 
 
 def test_unplugged_while_it_is_restored_keeps_what_was(camera: Knobs) -> None:
@@ -268,7 +268,7 @@ def test_unplugged_while_it_is_restored_keeps_what_was(camera: Knobs) -> None:
     camera.unplugged_at = len(camera.written) + 1
     with pytest.raises(DeviceError, match="was unplugged"):
         restore(camera.path)
-    assert [left.before for left in leftovers()] == [before]
+    assert [left.before for left in list_leftovers()] == [before]
 
 
 def test_what_was_is_written_before_anything_is_changed(camera: Knobs) -> None:
@@ -276,7 +276,7 @@ def test_what_was_is_written_before_anything_is_changed(camera: Knobs) -> None:
     really = camera._set
 
     def killed(knob: Knob, buffer: bytearray) -> None:
-        seen.extend(left.before for left in leftovers())
+        seen.extend(left.before for left in list_leftovers())
         really(knob, buffer)
         raise KeyboardInterrupt
 
@@ -285,7 +285,7 @@ def test_what_was_is_written_before_anything_is_changed(camera: Knobs) -> None:
         lock(camera.path)
     assert seen == [AUTOMATIC]
     camera._set = really  # type: ignore[method-assign]
-    left = leftovers()[0]
+    left = list_leftovers()[0]
     assert (left.camera, left.device, left.before) == ("Cam (usb-1)", camera.path, AUTOMATIC)
     restore(left.device)
     assert camera["Auto Exposure"] == 3
@@ -306,7 +306,7 @@ def test_a_broken_state_file_is_no_state(camera: Knobs) -> None:
     file = next(locking._folder().glob("*.json"))
     for content in ("", "[1]", '{"before": [1]}', '{"before": {"gain": "x"}}'):
         file.write_text(content)
-        assert leftovers() == []
+        assert list_leftovers() == []
         assert restore(camera.path) is None
 
 
@@ -329,7 +329,7 @@ def test_restore_leaves_out_what_has_vanished_and_what_is_automatic_again(camera
     restored = restore(camera.path)
     assert restored is not None
     assert restored.refused == ()
-    assert leftovers() == []
+    assert list_leftovers() == []
 
 
 def test_unlock_without_a_memory_switches_everything_automatic_on(camera: Knobs) -> None:
@@ -350,9 +350,9 @@ def test_two_cameras_are_remembered_apart(camera: Knobs, tmp_path: Path, monkeyp
     other = Knobs(tmp_path / "video8", monkeypatch, Knob(FOCUS_AUTO, "Focus, Auto", 1, kind=BOOL))
     monkeypatch.setattr(devices, "describe", lambda path: devices.Device(path, card="Other"))
     lock(other.path)
-    assert sorted(left.camera for left in leftovers()) == ["Cam (usb-1)", "Other ()"]
+    assert sorted(left.camera for left in list_leftovers()) == ["Cam (usb-1)", "Other ()"]
     restore(other.path)
-    assert [left.camera for left in leftovers()] == ["Cam (usb-1)"]
+    assert [left.camera for left in list_leftovers()] == ["Cam (usb-1)"]
 
 
 def test_values_are_kept_beside_the_plate(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

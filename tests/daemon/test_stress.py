@@ -13,7 +13,7 @@ import pytest
 
 from camdaemon.capture import holding
 from camdaemon.capture.holding import ControlsHolder
-from camdaemon.capture.lock import leftovers
+from camdaemon.capture.lock import list_leftovers
 from camdaemon.config.schema import Config, SceneConfig
 from camdaemon.control.commands import Commands
 from camdaemon.errors import ControlError, DeviceError, PlateRefused
@@ -165,4 +165,4 @@ def test_plates_a_camera_that_comes_and_goes_and_reloads_at_once(knobs: Knobs, m
     holder.release()
     assert not any(thread.is_alive() for thread in rig.pipeline._threads)
     rig.assert_no_room()
-    assert (values(knobs), leftovers()) == (found, []), "the camera is given back as it was found"
+    assert (values(knobs), list_leftovers()) == (found, []), "the camera is given back as it was found"

@@ -49,7 +49,7 @@ def _check_locks(context: Context) -> Iterator[Finding]:
     """A running daemon holds its camera; without one, a lock was left by a crash or by `camdaemon camera lock`."""
     if context.status is not None:
         return
-    for left in lock.leftovers():
+    for left in lock.list_leftovers():
         controls = ", ".join(left.before)
         says = f"{left.camera} is locked ({controls}): by `camdaemon camera lock`, or a daemon that crashed"
         yield note("camera", says, f"to put it back: camdaemon camera unlock --device {left.device}")

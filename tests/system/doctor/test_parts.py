@@ -86,7 +86,7 @@ def test_a_camera_that_may_slow_down(well, look):
 
 def test_a_camera_that_was_left_locked(well, look, monkeypatch):
     left = lock.Leftover("HD Webcam (usb-1)", "/dev/video0", {"auto_exposure": 3, "focus_automatic_continuous": 1})
-    monkeypatch.setattr(lock, "leftovers", lambda: [left])
+    monkeypatch.setattr(lock, "list_leftovers", lambda: [left])
     (found,) = [f for f in look("camera") if f.level is Level.NOTE]
     assert found.says.startswith("HD Webcam (usb-1) is locked (auto_exposure, focus_automatic_continuous)")
     assert found.fix.endswith("camdaemon camera unlock --device /dev/video0")
