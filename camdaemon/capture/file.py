@@ -1,4 +1,4 @@
-"""Video files as sources: anything FFmpeg can decode, at its own speed, in its own colours."""
+"""Video files as sources: whatever FFmpeg decodes, at the file's own rate and in its own colours."""
 
 from __future__ import annotations
 
@@ -22,21 +22,28 @@ from camdaemon.linux.threads import run_low_priority
 
 log = logging.getLogger(__name__)
 
-_BROKEN_IN_A_ROW = 15  # packets that cannot be decoded before the file counts as broken
-_CATCH_UP_S = 5.0  # later than this, after a suspend for one, the clip goes on from where it was
+_BROKEN_IN_A_ROW = 15  # undecodable packets after which the file counts as broken
+_CATCH_UP_S = 5.0  # behind by more than this (after a suspend), the clip goes on from where it was
 _BT601 = (2, 5, 6)  # FFmpeg's AVCOL_SPC_UNSPECIFIED, _BT470BG and _SMPTE170M
 # Without these flags swscale is 1 to 2 levels too dark (measured against the formula of BT.601).
 _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class FileSource:
-    """A clip (see the protocol `Source`): RGB by the matrix and range that the file declares, else limited BT.601.
+    """A clip; see the protocol `Source`. RGB by the matrix and range that the file declares, else limited BT.601.
 
-    path: the file.   loop: it begins anew at its end, else StreamEnded.   paced: frames come at their own times and a
-    late reader gets the newest that is due, else every frame as fast as it is read.   raw: I420 where the file's own
-    frames are just that, for whoever converts them faster; what subsampling took is then not interpolated.
-    size: the picture's, cropped about its middle to multiples of 4.   Rotation tags are ignored.
-    Raises ConfigError when `path` holds no video that can be played.
+    `size` is the picture's, cropped around its middle to multiples of 4. Rotation tags are ignored.
+
+    Args:
+        path: The file.
+        loop: Whether the clip starts again at its end; else `read` raises StreamEnded there.
+        paced: Whether frames come at their own times, and a late reader gets the newest one that is due; else every
+            frame is delivered, as fast as it is read.
+        raw: Whether `read` delivers I420 if the file's frames are exactly that, for a faster conversion elsewhere,
+            which does not interpolate the subsampled colours.
+
+    Raises:
+        ConfigError: The file has no video that can be played.
     """
 
     live = False
@@ -50,11 +57,11 @@ class FileSource:
     def __init__(self, path: Path, *, loop: bool, paced: bool, raw: bool = False) -> None:
         self.name = str(path)
         self._loop, self._paced = loop, paced
-        self._container, self._stream = _opened(path)
+        self._container, self._stream = _open(path)
         self.fps = float(self._stream.average_rate or 30)
         self._frames = self._play()
         try:
-            # The decoder's own threads are started with the first frame, and give way as who starts them does.
+            # The decoder starts its threads with the first frame, and they inherit the priority of the thread it is in.
             self._ahead: tuple[float, av.VideoFrame] | None = run_low_priority(lambda: next(self._frames), "decoder")
             self._full = self._ahead[1].width, self._ahead[1].height
             self.size = Size.within(*self._full)
@@ -62,15 +69,17 @@ class FileSource:
             self.fmt = PixelFormat.I420 if plain else PixelFormat.RGB
         except (StopIteration, DeviceError):
             self.close()
-            raise ConfigError(f"source {path} is cut short or broken: it has no whole frame; {_try(path)}") from None
+            raise ConfigError(f"cannot play source {path}: it has no whole frame. {_advise(path)}") from None
         except ConfigError as exc:
             self.close()
-            raise ConfigError(f"source {path} is too small ({exc}); enlarge it, or try another file") from None
+            raise ConfigError(
+                f"cannot play source {path}: it is too small: {exc}. Run: camdaemon run --source FILE"
+            ) from None
         self._start: float | None = None  # when the first frame was due
         self._reformatter = VideoReformatter()
 
     def read(self, into: HostFrame) -> None:
-        """Wait for the newest frame that is due and write it into `into.data`, uint8."""
+        """See Source.read."""
         due, frame = self._newest() if self._paced else self._next()
         if self.fmt is PixelFormat.I420:
             self._copy_planes(frame, into)
@@ -80,38 +89,38 @@ class FileSource:
 
     def _copy_planes(self, frame: av.VideoFrame, into: HostFrame) -> None:
         width, height = self._full
-        if not (_is_i420(frame) and (frame.width, frame.height) == self._full):  # a file may change on its way
-            frame = self._reformatted(frame, "yuv420p")
+        if not (_is_i420(frame) and (frame.width, frame.height) == self._full):  # the format may change within a file
+            frame = self._reformat(frame, "yuv420p")
         luma, *chroma = (_rows(plane)[:, : plane.width] for plane in frame.planes)
         into.data[:height] = luma
         into.data[height:].reshape(2, height // 2, width // 2)[:] = chroma
 
     def _convert(self, frame: av.VideoFrame, into: HostFrame) -> None:
         width, height = self._full
-        rows = _rows(self._reformatted(frame, "rgb24").planes[0])
+        rows = _rows(self._reformat(frame, "rgb24").planes[0])
         left, top = (width - self.size.width) // 2, (height - self.size.height) // 2
         cropped = rows[top : top + self.size.height, 3 * left : 3 * (left + self.size.width)]
         into.data.reshape(cropped.shape)[:] = cropped
 
-    def _reformatted(self, frame: av.VideoFrame, name: str) -> av.VideoFrame:
+    def _reformat(self, frame: av.VideoFrame, name: str) -> av.VideoFrame:
         try:
             return self._reformatter.reformat(frame, *self._full, name, interpolation=_EXACT)
         except (av.FFmpegError, ValueError) as exc:
-            raise DeviceError(f"cannot convert a frame of {self.name}: {exc}; {_try(self.name)}") from None
+            raise DeviceError(f"cannot convert a frame of {self.name}: {exc}. {_advise(self.name)}") from None
 
     def close(self) -> None:
-        """Close the file."""
+        """See Source.close."""
         self._container.close()
 
     def _next(self) -> tuple[float, av.VideoFrame]:
-        """The next decoded frame and when it is due, in seconds after the first one."""
+        """Return the next decoded frame and when it is due, seconds after the first one."""
         frame, self._ahead = self._ahead or next(self._frames, None), None
         if frame is None:
-            raise StreamEnded(f"{self.name} is over (it plays once)")
+            raise StreamEnded(f"{self.name} is over: it plays once")
         return frame
 
     def _newest(self) -> tuple[float, av.VideoFrame]:
-        """The newest frame that is due, the ones before it dropped; sleeps until there is one."""
+        """Wait until a frame is due; return the newest one that is, and drop those before it."""
         due, frame = self._next()
         now = time.monotonic()
         if self._start is None or now - self._start - due > _CATCH_UP_S:
@@ -127,20 +136,20 @@ class FileSource:
         return due, frame
 
     def _play(self) -> Iterator[tuple[float, av.VideoFrame]]:
-        """Decoded frames and when they are due; when looping, the clip's next turn follows at its frame rate."""
+        """Yield decoded frames and when they are due; a loop's next turn follows at the clip's frame rate."""
         base = end = 0.0
         while True:
             first: float | None = None
             for frame in self._decoded():
                 at = end if frame.time is None else frame.time
                 first = at - base if first is None else first
-                due = max(at - first, end - 1 / self.fps)  # a file whose clock jumps back plays on
+                due = max(at - first, end - 1 / self.fps)  # a clip whose clock jumps back plays on
                 end = due + 1 / self.fps
                 yield due, frame
             if not self._loop:
                 return
             if first is None:
-                raise DeviceError(f"nothing of {self.name} can be decoded any more; {_try(self.name)}")
+                raise DeviceError(f"cannot decode anything of {self.name} any more. {_advise(self.name)}")
             base = end
             self._rewind()
 
@@ -156,9 +165,9 @@ class FileSource:
             except av.FFmpegError as exc:
                 broken += 1
                 if broken == 1:
-                    log.warning("%s: a frame cannot be decoded (%s); skipped", self.name, exc.strerror)
+                    log.warning("frame skipped: %s cannot be decoded: %s", self.name, exc.strerror)
                 if broken > _BROKEN_IN_A_ROW:
-                    raise DeviceError(f"{self.name} is broken: {exc.strerror}; {_try(self.name)}") from None
+                    raise DeviceError(f"{self.name} is broken: {exc.strerror}. {_advise(self.name)}") from None
                 continue
             yield from frames
 
@@ -166,28 +175,30 @@ class FileSource:
         try:
             self._container.seek(0)
         except av.FFmpegError as exc:
-            raise DeviceError(f"{self.name} cannot be played again: {exc.strerror}; {_try(self.name)}") from None
+            raise DeviceError(f"cannot play {self.name} again: {exc.strerror}. {_advise(self.name)}") from None
 
 
-def _opened(path: Path) -> tuple[InputContainer, VideoStream]:
+def _open(path: Path) -> tuple[InputContainer, VideoStream]:
     try:
         container = av.open(str(path))
     except (av.FFmpegError, OSError) as exc:
         raise ConfigError(
-            f"source {path} is not a video that can be played, or it is cut short ({exc.strerror}); {_try(path)}"
+            f"cannot play source {path}: not a video, or truncated: {exc.strerror}. {_advise(path)}"
         ) from None
     if not container.streams.video:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         container.close()
-        raise ConfigError(f"source {path} has no picture, only {kinds}; try another file, or: --source pattern")
+        raise ConfigError(
+            f"cannot play source {path}: it has no video, only {kinds}. Run: camdaemon run --source pattern"
+        )
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
-    stream.codec_context.thread_count = 2  # decoding shares the processor with the network
+    stream.codec_context.thread_count = 2  # the network needs the other cores
     return container, stream
 
 
 def _is_i420(frame: av.VideoFrame) -> bool:
-    """Whether its planes are what `PixelFormat.I420` means: 8 bits, BT.601, limited range, or nothing else declared."""
+    """Tell whether a frame is `PixelFormat.I420`: 8 bits, and BT.601 in limited range unless declared otherwise."""
     return (
         frame.format.name == "yuv420p"
         and frame.colorspace in _BT601
@@ -199,5 +210,5 @@ def _rows(plane: VideoPlane) -> NDArray[np.uint8]:
     return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
 
 
-def _try(path: Path | str) -> str:
-    return f"see what is wrong with: ffprobe {path}, or try: --source pattern"
+def _advise(path: Path | str) -> str:
+    return f"Run: ffprobe {path}, or: camdaemon run --source pattern"
