@@ -35,7 +35,7 @@ SURFACES = {
     f"control.{name}"
     for name in ("actions", "api", "client", "hotkeys", "http", "instance", "panel", "server", "table")
 }
-SURFACES_MAY_SEE = {"config", "linux", "errors"}
+SURFACES_MAY_SEE = {"config", "frames.kinds", "linux", "errors"}
 
 TORCH = {"frames", "plate", "pipeline", "matting", "backdrop", "model", "tools"}
 
@@ -108,7 +108,7 @@ def allowed(module: str, other: str) -> bool:
         return is_surface(other) or other == "control"  # the package itself is empty
     if mine == theirs:
         return True
-    if is_surface(module) and theirs not in SURFACES_MAY_SEE:
+    if is_surface(module) and not {theirs, other} & SURFACES_MAY_SEE:
         return False
     if theirs == APART:
         return mine in USERS_OF_MODEL

@@ -53,7 +53,7 @@ def show(
 
 @app.command()
 def lock(device: _Device = None) -> None:
-    """Hold exposure, white balance and focus as they are now. Undone by: camdaemon camera unlock"""
+    """Hold exposure, white balance and focus as they are now. To undo it: camdaemon camera unlock."""
     from camdaemon.capture import lock as locking
 
     path = _path(device)

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from camdaemon.control import table
-from camdaemon.control.client import Client
-from camdaemon.control.instance import socket_path, wait_until_free
 from camdaemon.control.table import REQUIRED, Command, Parameter
 from camdaemon.errors import ControlError
 
@@ -101,6 +99,8 @@ def run(command: Command, values: Mapping[str, Any]) -> None:
         parameter.name: _resolve(values[parameter.name]) if parameter.kind == "backdrop" else values[parameter.name]
         for parameter in command.sent
     }
+    from camdaemon.control.client import Client  # of no use to the lines that typer gets
+
     answer = Client().ask(command, sent)
     _SHOW.get(command.function, _show)(command, answer, values)
 
@@ -137,6 +137,8 @@ def _show_panel(_: Command, address: Any, values: Mapping[str, Any]) -> None:
 
 def _write_page(address: str) -> Path:
     """Write a private file that leads to `address`: on a browser's command line every user could read its token."""
+    from camdaemon.control.instance import socket_path
+
     page = socket_path().with_name("panel.html")
     page.unlink(missing_ok=True)
     with os.fdopen(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -145,6 +147,8 @@ def _write_page(address: str) -> Path:
 
 
 def _show_stop(_: Command, answer: Any, __: Mapping[str, Any]) -> None:
+    from camdaemon.control.instance import socket_path, wait_until_free
+
     print(answer)
     if not wait_until_free(socket_path(), _STOPPING_S):
         raise ControlError(

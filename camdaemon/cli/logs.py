@@ -1,4 +1,4 @@
-"""Where the log goes and how it looks there: a terminal, the journal, or a file or pipe."""
+"""The log's destination and format: a terminal, the journal, or a file or pipe."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ _NOISY = ("asyncio", "libav")
 
 
 def set_up(verbose: bool, console: Console | None = None) -> None:
-    """Send the log of the whole process to stderr; for the command line, before it starts a thread.
+    """Send the log of the whole process to stderr. To be called before the first thread starts.
 
-    console: on a terminal the one that the status line is drawn on, so that neither overwrites the other.
+    Args:
+        verbose: Log debug messages as well.
+        console: On a terminal the one that the status line is drawn on, so that neither overwrites the other.
     """
     console = console or Console(stderr=True)
     inner: logging.Handler = logging.StreamHandler()
@@ -37,7 +39,7 @@ def set_up(verbose: bool, console: Console | None = None) -> None:
 
 
 def stderr_is_journal() -> bool:
-    """Whether systemd connected stderr to its journal and nobody has redirected it since ($JOURNAL_STREAM)."""
+    """Say whether stderr still is what systemd connected to its journal ($JOURNAL_STREAM)."""
     try:
         there = os.fstat(sys.stderr.fileno())
     except (AttributeError, OSError, ValueError):  # no stderr, a closed one, or one that is no file
@@ -46,24 +48,26 @@ def stderr_is_journal() -> bool:
 
 
 class LineFormatter(logging.Formatter):
-    """An event is one line; its traceback has more. Each of them begins with `prefix(record)`."""
+    """Makes an event one line, and its traceback more. Each of them begins with `prefix(record)`."""
 
     def __init__(self, prefix: Callable[[logging.LogRecord], str]) -> None:
         super().__init__("%(message)s")
         self._prefix = prefix
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """Return the message in one line."""
         return " ".join(line.strip() for line in super().formatMessage(record).splitlines())
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the message and its traceback, each line with the prefix."""
         prefix = self._prefix(record)
         return "\n".join(prefix + line for line in super().format(record).splitlines() or [""])
 
 
 class Folding(logging.Handler):
-    """Hands records on to `inner`, but a message that comes again within `seconds` is counted and not shown.
+    """Hands records on to `inner`, but counts a message that comes again within `seconds` instead of showing it.
 
-    How often is said before the next message: another one, or the same one later. clock: seconds.
+    The count is shown before the next message: another one, or the same one later. `clock` gives seconds.
     """
 
     def __init__(
@@ -76,26 +80,27 @@ class Folding(logging.Handler):
         self._who = logging.makeLogRecord({})  # not the record itself, whose traceback would keep frames alive
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Hand `record` on, or count it; see logging."""
         error = record.exc_info[1] if record.exc_info else None
         what, now = (record.name, record.levelno, str(record.msg), repr(record.args), repr(error)), self._clock()
         if what == self._what and now - self._at < self._seconds:
             self._more += 1
             return
-        self._say_how_often()
+        self._show_count()
         self._what, self._at = what, now
         self._who = logging.makeLogRecord({key: getattr(record, key) for key in ("name", "levelno", "levelname")})
         self._inner.handle(record)
 
     def close(self) -> None:
-        """At the end of the process too, by logging's own `shutdown`."""
+        """Show the last count; logging's own `shutdown` calls this at the end of the process."""
         self.acquire()
         try:
-            self._say_how_often()
+            self._show_count()
         finally:
             self.release()
         super().close()
 
-    def _say_how_often(self) -> None:
+    def _show_count(self) -> None:
         if self._more:
             self._who.msg = f"… and {'once' if self._more == 1 else f'{self._more} times'} more"
             self._who.created, self._more = time.time(), 0
@@ -107,6 +112,6 @@ def _time_and_level(record: logging.LogRecord) -> str:
 
 
 def _priority(level: int) -> int:
-    """syslog's number of a level of logging: from 3 for errors to 7 for the chatter of --verbose."""
+    """Return the syslog priority of a logging level: from 3 for errors to 7 for --verbose."""
     steps = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
     return next((priority for lowest, priority in steps if level >= lowest), 7)

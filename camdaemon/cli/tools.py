@@ -1,4 +1,4 @@
-"""The commands `image`, `video` and `weights import`, to be registered by cli.py; nothing heavy is imported here."""
+"""`camdaemon image`, `video` and `weights import`: their options. What they do is in the package `tools`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from camdaemon.frames.kinds import BACKDROPS, MATTINGS, syntax_of
 if TYPE_CHECKING:
     from camdaemon.config.schema import Config
 
-_PICTURE = "File; for a folder as --src, a folder."
-_VIDEO = ".mkv, .mp4 or .mov; or a folder, for one PNG for each frame."
-Backdrop = Annotated[str, typer.Option(help=f"For --composite: {syntax_of(BACKDROPS)}.")]
-Weights = Annotated[str | None, typer.Option(help="'default', or a .safetensors or .pth checkpoint.")]
-Matting = Annotated[str | None, typer.Option(help=f"{syntax_of(MATTINGS)}.", show_default="bgmv2")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, or cuda.", show_default="auto")]
+_PICTURE = "A file; a folder where --src is one."
+_VIDEO = "A .mkv, .mp4 or .mov file, or a folder for a PNG of each frame."
+Backdrop = Annotated[str, typer.Option(help=f"Backdrop of --composite: {syntax_of(BACKDROPS)}.")]
+Weights = Annotated[str | None, typer.Option(help="Weights: 'default', or a .safetensors or .pth checkpoint.")]
+Matting = Annotated[str | None, typer.Option(help=f"Matting: {syntax_of(MATTINGS)}.", show_default="bgmv2")]
+Device = Annotated[str | None, typer.Option(help="Device of the network: auto, cpu, or cuda.", show_default="auto")]
 Match = Annotated[
     bool | None,
     typer.Option(
         "--match-exposure/--no-match-exposure",
-        help="Match the plate to the picture's exposure and white balance.",
+        help="Plate matched to the picture's exposure and white balance.",
         show_default="yes",
     ),
 ]
@@ -30,13 +30,13 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration
 
 
 def image(
-    src: Annotated[Path, typer.Option(help="Picture of the person; or a folder of NAME_img.png, NAME_back.png.")],
+    src: Annotated[Path, typer.Option(help="Picture of the person, or a folder of NAME_img.png and NAME_back.png.")],
     plate: Annotated[Path | None, typer.Option(help="Picture of the empty room. Not for a folder.")] = None,
-    alpha: Annotated[Path | None, typer.Option(help=f"8-bit gray PNG of the picture's size. {_PICTURE}")] = None,
-    foreground: Annotated[Path | None, typer.Option(help=f"The person cut out, RGBA PNG. {_PICTURE}")] = None,
-    composite: Annotated[Path | None, typer.Option(help=f"The person over the backdrop, PNG. {_PICTURE}")] = None,
+    alpha: Annotated[Path | None, typer.Option(help=f"Alpha, 8-bit gray PNG of the picture's size. {_PICTURE}")] = None,
+    foreground: Annotated[Path | None, typer.Option(help=f"Foreground, cut out, RGBA PNG. {_PICTURE}")] = None,
+    composite: Annotated[Path | None, typer.Option(help=f"Composite over the backdrop, PNG. {_PICTURE}")] = None,
     error: Annotated[Path | None, typer.Option(help=f"Predicted error, gray PNG. {_PICTURE}")] = None,
-    refined: Annotated[Path | None, typer.Option(help=f"White where it was refined, PNG. {_PICTURE}")] = None,
+    refined: Annotated[Path | None, typer.Option(help=f"Refined pixels in white, PNG. {_PICTURE}")] = None,
     backdrop: Backdrop = "color:#2f4f5f",
     weights: Weights = None,
     matting: Matting = None,
@@ -44,7 +44,7 @@ def image(
     match_exposure: Match = None,
     config: ConfigFile = None,
 ) -> None:
-    """Matte a picture whose empty room is known, or a folder of such pairs."""
+    """Matte a picture with a picture of its empty room, or a folder of such pairs."""
     from camdaemon.tools.files.image import matte_pairs, pairs
     from camdaemon.tools.files.results import Wanted
     from camdaemon.tools.files.studio import Studio
@@ -59,14 +59,17 @@ def video(
     plate: Annotated[
         str, typer.Option(help="Picture of the empty room, or 'auto': taken from the first still, empty seconds.")
     ] = "auto",
-    alpha: Annotated[Path | None, typer.Option(help=f"Lossless in .mkv and folders, else H.264. {_VIDEO}")] = None,
-    foreground: Annotated[Path | None, typer.Option(help=f"The person's colours; as PNG cut out. {_VIDEO}")] = None,
-    composite: Annotated[Path | None, typer.Option(help=f"The person over the backdrop. {_VIDEO}")] = None,
+    alpha: Annotated[
+        Path | None, typer.Option(help=f"Alpha, lossless in .mkv and folders, else H.264. {_VIDEO}")
+    ] = None,
+    foreground: Annotated[Path | None, typer.Option(help=f"Foreground; cut out in PNG. {_VIDEO}")] = None,
+    composite: Annotated[Path | None, typer.Option(help=f"Composite over the backdrop. {_VIDEO}")] = None,
     error: Annotated[Path | None, typer.Option(help=f"Predicted error, gray. {_VIDEO}")] = None,
-    refined: Annotated[Path | None, typer.Option(help=f"White where it was refined. {_VIDEO}")] = None,
+    refined: Annotated[Path | None, typer.Option(help=f"Refined pixels in white. {_VIDEO}")] = None,
     backdrop: Backdrop = "color:#2f4f5f",
     fps: Annotated[
-        float | None, typer.Option(min=1, max=240, help="Frames per second.", show_default="the video's; folder: 30")
+        float | None,
+        typer.Option(min=1, max=240, help="Frame rate of the output, in fps.", show_default="the video's; folder: 30"),
     ] = None,
     weights: Weights = None,
     matting: Matting = None,
@@ -74,7 +77,7 @@ def video(
     match_exposure: Match = None,
     config: ConfigFile = None,
 ) -> None:
-    """Matte every frame of a video, as slowly as it takes. Sound is not copied."""
+    """Matte every frame of a video, however long that takes. Sound is not copied."""
     from camdaemon.plate.take import PlateRules
     from camdaemon.tools.files.results import Wanted
     from camdaemon.tools.files.studio import Studio
@@ -92,10 +95,10 @@ def video(
 def weights_import(
     file: Annotated[Path, typer.Argument(help="Checkpoint in the published layout: .pth or .safetensors.")],
     output: Annotated[
-        Path | None, typer.Option(help="What to write.", show_default="the same name with .safetensors")
+        Path | None, typer.Option(help="File to write.", show_default="the same name with .safetensors")
     ] = None,
-    float32: Annotated[bool, typer.Option("--float32", help="Keep full precision; twice the size.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    float32: Annotated[bool, typer.Option("--float32", help="Full precision, twice the size.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Check a Background Matting V2 checkpoint and convert it to .safetensors."""
     from camdaemon.tools.weights_import import import_weights

@@ -15,6 +15,7 @@ from camdaemon import __version__
 from camdaemon.control import table
 from camdaemon.control.http import BodyLimit, answer_errors, run_blocking, status_events
 from camdaemon.control.table import REQUIRED, BackdropFile, Command, Parameter
+from camdaemon.frames.kinds import BACKDROPS, syntax_of
 
 
 class RequestBody(BaseModel):
@@ -124,8 +125,11 @@ def _field(parameter: Parameter) -> tuple[Any, Any]:
             limits["min_length"] = 1
     if parameter.default is None:
         kind = kind | None
+    syntax = f": {syntax_of(BACKDROPS)}" if parameter.kind == "backdrop" else ""
     return kind, Field(
-        ... if parameter.default is REQUIRED else parameter.default, description=parameter.help, **limits
+        ... if parameter.default is REQUIRED else parameter.default,
+        description=parameter.help + syntax,
+        **limits,
     )
 
 
