@@ -1,4 +1,4 @@
-"""Tests import helpers by their full names (`tests.fakes`); nothing touches the user's own files."""
+"""Fixtures of all tests. Helpers are imported by their full names (`tests.fakes`); the user's files stay untouched."""
 
 import gc
 import sys
@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path_factory, monkeypatch):
-    """Configuration, state and runtime directories of the test's own."""
+    """Give each test its own directories for configuration, state, data and cache."""
     home = tmp_path_factory.mktemp("home")
     for name in ("CONFIG", "STATE", "DATA", "CACHE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
@@ -20,7 +20,7 @@ def own_folders(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def one_thread():
-    """For pictures too small to share out, where several threads would only wait for each other."""
+    """Let torch use one thread: for small pictures several only wait for each other."""
     import torch
 
     before = torch.get_num_threads()
@@ -31,7 +31,7 @@ def one_thread():
 
 @pytest.fixture(autouse=True)
 def garbage_is_collected():
-    """As before, after tests that run what `camdaemon run` runs in this very process."""
+    """Restore the garbage collector after tests that call what `camdaemon run` calls."""
     yield
     gc.unfreeze()
     gc.enable()

@@ -1,7 +1,4 @@
-"""A simulated camera behind OpenCV's calls: a driver queue, a clock of its own, and what its node says.
-
-And its controls, at the level of the driver's ioctls.
-"""
+"""A fake camera: OpenCV's calls on a driver queue with its own clock, and its controls at the level of ioctls."""
 
 from __future__ import annotations
 
@@ -27,12 +24,12 @@ from camdaemon.linux.devices import Device, Mode, Rates, Sizes
 VGA = Size(640, 480)
 
 Stamp = Callable[[int, float], float]
-# the driver's timestamp of a frame made at `at`: on our clock, none, on the clock of the calendar
+# The driver's timestamp of a frame made at `at`: monotonic, none, wall clock.
 STAMPS: list[Stamp] = [lambda number, at: at, lambda number, at: 0.0, lambda number, at: at + 1.7e9]
 
 
 class Clock:
-    """Stands for the module `time`; only the camera and the tests let it go on."""
+    """Replaces the module `time`; only the camera and the tests advance it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -45,9 +42,9 @@ class Clock:
 
 
 class FakeCapture:
-    """cv2.VideoCapture on a camera that films at `fps` since it was opened, and drops what it has no buffer for.
+    """Replaces cv2.VideoCapture; films at `fps` from its opening on and drops frames when its buffers are full.
 
-    Settings after the first grab, in another order than the driver needs, or after release are a caller's bug.
+    Settings after the first grab, in another order than the driver needs, or after release, fail the test.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -175,7 +172,10 @@ INT, BOOL, MENU, BUTTON, INT64, CLASS, STRING, INT_MENU = 1, 2, 3, 4, 5, 6, 7, 9
 
 @dataclass
 class Knob:
-    """A control. auto: (id of a switch, its values with which the camera sets this one by itself), and then `live`."""
+    """A control of the camera.
+
+    auto: (id of a switch, values of it with which the camera sets this control itself), then to `live`.
+    """
 
     id: int
     title: str
@@ -192,7 +192,7 @@ class Knob:
 
 
 class Knobs:
-    """The driver of a camera with controls. `path` stands for its node. No other ioctl is answered: nothing streams.
+    """The driver of a camera with controls. `path` replaces its node. Other ioctls fail the test: nothing streams.
 
     ignores: takes what is set while it is automatic and does nothing, as older drivers; else refuses it (EACCES).
     """
@@ -203,7 +203,7 @@ class Knobs:
         self.knobs = {knob.id: knob for knob in knobs}
         self.written: list[tuple[str, int]] = []
         self.refuses: dict[tuple[int, int], int] = {}  # (ioctl, id) → errno
-        self.unplugged_at: int | None = None  # so many writes, and it is gone
+        self.unplugged_at: int | None = None  # the number of writes after which it is gone
         monkeypatch.setattr(v4l2, "ioctl", self.ioctl)
         monkeypatch.setattr(holders, "list_holders", lambda path: ["zoom (pid 7)"])
 
@@ -260,7 +260,7 @@ EXPOSURES: dict[int, str | int] = {1: "Manual Mode", 3: "Aperture Priority Mode"
 
 
 def webcam(drift: Callable[[], int] = lambda: 333) -> list[Knob]:
-    """As a UVC webcam has them today, everything automatic. drift: the exposure time that it has chosen."""
+    """Return the controls of a current UVC webcam, all automatic. drift: the exposure time it has chosen."""
     exposure, white, focus = (0x009A0901, (0, 3)), (0x0098090C, (1,)), (0x009A090C, (1,))
     return [
         Knob(0x00980001, "User Controls", kind=CLASS),
@@ -281,7 +281,7 @@ def webcam(drift: Callable[[], int] = lambda: 333) -> list[Knob]:
 
 
 def old_webcam() -> list[Knob]:
-    """The same kind of camera as older kernels name it."""
+    """Return the same controls under the names of older kernels."""
     return [
         Knob(0x0098090C, "White Balance Temperature, Auto", 1, default=1, kind=BOOL),
         Knob(

@@ -1,4 +1,4 @@
-"""A fake v4l2loopback: a file that stands for the node, and a kernel that answers its ioctls."""
+"""A fake v4l2loopback: a file as its node, and a kernel that answers its ioctls."""
 
 from __future__ import annotations
 

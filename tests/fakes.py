@@ -1,7 +1,7 @@
-"""Stand-ins for the seams that check the contracts they stand in for.
+"""Fakes of a source, a sink and a matting that assert the contracts of what they replace, and a pipeline of them.
 
-The room is painted with a marker colour that nothing else contains: where it turns up in a published frame, the room
-has leaked. The person is a grey square that moves.
+The room has a marker color that nothing else contains: a published frame with the marker is a leak. The person is a
+gray square that moves.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ def room(size: Size = SIZE) -> np.ndarray:
 
 
 class FakeSource:
-    """A camera at `fps`: the marked room, and from frame `enters` on a person. `script[n]` is raised or called at n."""
+    """A camera at `fps` that films the marked room, and from frame `enters` on a person.
+
+    `script[n]` is raised, or called, at frame n.
+    """
 
     fmt = PixelFormat.RGB
     has_controls = False
@@ -83,7 +86,7 @@ class FakeSource:
 
 
 class RecordingSink:
-    """Keeps a copy of every frame, as RGB, with what it claims to be. `fail_at`: the write that fails."""
+    """Keeps an RGB copy of every frame with its declared content; write number `fail_at` raises DeviceError."""
 
     name, fmt, live = "recording", PixelFormat.I420, True
     can_reopen, viewers = False, ()
@@ -110,13 +113,13 @@ class RecordingSink:
 
 
 def marked(rgb: np.ndarray) -> float:
-    """Share of pixels in (about) the marker colour, also where it is mixed half and half with something else."""
+    """Return the share (0..1) of pixels in about the marker color, also where it is mixed half with another color."""
     red, green, blue = (rgb[..., i].astype(int) for i in range(3))
     return float(((np.minimum(red, blue) - green) > 90).mean())
 
 
 class PerfectMatting:
-    """Knows the person by its colour. `sabotage(n, matte)` may return another matte, or raise."""
+    """Detects the person by its color. `sabotage(n, matte)` may return another matte, or raise."""
 
     name = "perfect"
     effort = Effort()
@@ -140,13 +143,13 @@ class PerfectMatting:
         assert 0 <= float(unit.amin()) <= float(unit.amax()) <= 1
         alpha = (unit[:, 1:2] > 0.2).to(unit.dtype)
         n, self.calls = self.calls, self.calls + 1
-        if self._sabotage:  # in floats, which hold more that is wrong
+        if self._sabotage:  # in floats: these also hold NaN and infinity
             return self._sabotage(n, Matte(alpha, unit * alpha, seq))
         return Matte(pixels.like(alpha, src), pixels.like(unit * alpha, src), seq)
 
 
 def assert_keeps_the_contract(matting: Matting, src: torch.Tensor, plate: torch.Tensor) -> None:
-    """What every `Matting` promises, on one frame of 128x96 pixels, in floats or bytes."""
+    """Assert what every `Matting` promises, on one frame of 128x96 pixels, in floats or bytes."""
     copies = src.clone(), plate.clone()
     matting.warm_up(Size(128, 96))
     matte = matting(src, plate, 41)
@@ -162,7 +165,7 @@ def assert_keeps_the_contract(matting: Matting, src: torch.Tensor, plate: torch.
 
 @dataclass
 class Rig:
-    """A whole pipeline on fakes. `start`, do things, then `finish`, which returns the sink's frames."""
+    """A whole pipeline on fakes: `rig.pipeline.start()`, act, `rig.run_until(condition)`, `rig.pipeline.stop()`."""
 
     source: FakeSource = field(default_factory=FakeSource)
     sink: RecordingSink = field(default_factory=RecordingSink)
@@ -201,21 +204,21 @@ class Rig:
         raise DeviceError("the fake camera is still gone; type: true")
 
     def run_until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Wait for `condition`; a pipeline that ended without it, or the time-out, fails the test."""
+        """Wait until `condition()` is true; fail the test after `seconds`."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "the condition was never met"
             time.sleep(0.005)
 
     def counts(self) -> dict[str, int]:
-        """What the pipeline has counted so far, by name."""
+        """Return the counters of the pipeline, by name."""
         return cast("dict[str, int]", self.metrics.snapshot()["counts"])
 
     def published(self, content: Content, count: int = 1, since: int = 0) -> Callable[[], bool]:
         return lambda: self.sink.contents()[since:].count(content) >= count
 
     def assert_no_room(self) -> None:
-        """Law 4: the marker is in no published frame."""
+        """Assert that no published frame shows the marker."""
         leaks = [(i, c, seq) for i, (c, seq, rgb) in enumerate(self.sink.frames) if marked(rgb) > 0]
         assert self.sink.frames, "nothing was published at all"
         assert not leaks, f"the room leaked in {leaks[:5]} of {len(self.sink.frames)} frames"

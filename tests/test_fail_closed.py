@@ -1,4 +1,4 @@
-"""Law 4 as an invariant: whatever goes wrong, the painted room is in no published frame."""
+"""Fail closed, as an invariant: whatever goes wrong, no published frame shows the marked room."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def with_alpha(value):
 
 
 def room_everywhere(n, matte):
-    """A network gone mad: everything is the person, in the camera's own colours."""
+    """Return a matte that takes the whole frame for the person, in the camera's colors."""
     if 5 <= n < 15:
         mad = torch.tensor(MARKER).div(255)[None, :, None, None].expand_as(matte.foreground)
         return Matte(torch.ones_like(matte.alpha), mad, matte.seq)
@@ -105,7 +105,7 @@ class Stale:
     ],
     ids=["matting-error", "out-of-memory", "nan", "inf", "all-foreground", "stale"],
 )
-def test_a_frame_without_a_trustworthy_matte_is_the_card_and_the_show_goes_on(sabotage):
+def test_a_frame_without_a_trustworthy_matte_is_the_card_and_the_pipeline_continues(sabotage):
     rig = Rig(matting=PerfectMatting(sabotage))
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 5))
@@ -119,7 +119,7 @@ def test_a_frame_without_a_trustworthy_matte_is_the_card_and_the_show_goes_on(sa
 
 
 @pytest.mark.parametrize("where", ["matting", "source"])
-def test_an_unforeseen_exception_ends_with_the_card_and_is_raised(where):
+def test_an_unexpected_exception_ends_with_the_card_and_is_raised(where):
     def boom(*_):
         raise ZeroDivisionError("fake bug")
 
@@ -134,7 +134,7 @@ def test_an_unforeseen_exception_ends_with_the_card_and_is_raised(where):
 
 
 @pytest.mark.parametrize("where", ["matting", "source"])
-def test_an_unforeseen_exception_in_a_live_show_shows_the_card_and_the_show_goes_on(where):
+def test_an_unexpected_exception_in_a_live_run_shows_the_card_and_the_pipeline_continues(where):
     def boom(*_):
         raise ZeroDivisionError("fake bug")
 
@@ -174,7 +174,7 @@ def test_an_accelerator_that_fails_is_given_up_for_another():
 
 
 def test_a_matte_that_is_refused_for_what_it_shows_costs_no_engine():
-    """A bumped camera covers everything for as long as it lasts; the accelerator is not to blame."""
+    """The matte of a bumped camera covers everything; that is no fault of the accelerator."""
     rig = Rig(matting=PerfectMatting(lambda n, matte: replace(matte, alpha=torch.ones_like(matte.alpha))))
     asked: list[None] = []
     rig.pipeline.processor.make_engine = lambda: asked.append(None)
@@ -185,7 +185,7 @@ def test_a_matte_that_is_refused_for_what_it_shows_costs_no_engine():
     rig.assert_no_room()
 
 
-def test_too_many_unforeseen_exceptions_end_the_show():
+def test_too_many_unexpected_exceptions_end_the_run():
     def boom(*_):
         raise ZeroDivisionError("fake bug")
 
@@ -392,7 +392,7 @@ def test_the_last_gate(content, seq, matte_seq, raw, may):
 
 
 def test_a_plate_of_the_room_alone_is_not_published_while_it_is_the_plate():
-    """The plate is the room too: with a colour backdrop none of it may show."""
+    """The plate shows the room, too: with a color as backdrop none of it may be published."""
     rig = Rig(plate=Plate(room()))
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 5))
@@ -400,7 +400,7 @@ def test_a_plate_of_the_room_alone_is_not_published_while_it_is_the_plate():
 
 
 def test_when_the_camera_is_closed_its_last_moment_is_not_shown_again():
-    """Whoever begins to watch after that sees the card, however young the last composite is."""
+    """A viewer that connects afterwards gets the card, however recent the last composite is."""
     rig = Rig(stale_after_s=30.0)
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 3))
