@@ -63,7 +63,7 @@ AUTOMATICS = (
 @contextlib.contextmanager
 def open_controls(path: str) -> Iterator[int]:
     """Open the camera at `path` for its controls. Raises DeviceError when that fails, or it is unplugged inside."""
-    fd = v4l2.open_node(path, os.O_RDWR | os.O_NONBLOCK, if_missing="see your cameras with: camdaemon devices")
+    fd = v4l2.open_node(path, os.O_RDWR | os.O_NONBLOCK, if_missing="camdaemon devices")
     try:
         yield fd
     except OSError as exc:
@@ -117,9 +117,9 @@ def check(found: list[Control], wanted: Mapping[str, int]) -> list[tuple[Control
     for control, value in asked:
         if control.flags & (Flag.READ_ONLY | Flag.DISABLED):
             raise ConfigError(f"{control.name} can only be looked at; {_SEE}")
-        if not control.settable and control.kind is not Kind.BUTTON:
+        if not control.is_settable and control.kind is not Kind.BUTTON:
             raise ConfigError(f"{control.name} is not a number, so it cannot be set here; {_SEE}")
-        if control.kind is not Kind.BUTTON and not control.accepts(value):
+        if control.kind is not Kind.BUTTON and not control.can_take(value):
             allowed = f"none of {control.range}" if control.menu else f"not {control.range}"
             usual = f"camdaemon camera set {control.name}={control.default}"
             raise ConfigError(f"{control.name} cannot be {value}, which is {allowed}; try: {usual}")
@@ -170,7 +170,7 @@ def find_switch(found: Iterable[Control], control: Control) -> Control | None:
 def off_value(switch: Control) -> int | None:
     """Return the value of `switch` that turns its mode off on this camera; None if none does."""
     mode = find_mode(switch)
-    return next(filter(switch.accepts, mode.off), None) if mode else None
+    return next(filter(switch.can_take, mode.off), None) if mode else None
 
 
 def on_value(switch: Control) -> int | None:
@@ -178,12 +178,12 @@ def on_value(switch: Control) -> int | None:
     mode = find_mode(switch)
     if mode and switch.default in mode.on:
         return switch.default
-    return next(filter(switch.accepts, mode.on), None) if mode else None
+    return next(filter(switch.can_take, mode.on), None) if mode else None
 
 
 def explain_refusal(path: str, what: str, exc: OSError) -> DeviceError:
     """Make the error for a refused ioctl about the control `what`."""
-    if v4l2_controls.gone(exc):
+    if v4l2_controls.is_gone(exc):
         return DeviceError(f"{path} was unplugged; plug it in and check: camdaemon devices")
     if exc.errno == errno.EBUSY:
         return DeviceError(f"{what} is held by {name_holders(path)}; close that, see it with: fuser -v {path}")

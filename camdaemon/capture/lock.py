@@ -139,7 +139,7 @@ def _change(path: str, fd: int, found: list[Control], wanted: Values) -> Locked:
 def _steps(found: list[Control], wanted: Values) -> list[Step]:
     """Return what of `wanted` this camera accepts, automatic modes first."""
     pairs = [(control, value) for name, value in wanted.items() if (control := controls.find(found, name))]
-    usable = [(control, value) for control, value in pairs if control.settable and control.accepts(value)]
+    usable = [(control, value) for control, value in pairs if control.is_settable and control.can_take(value)]
     return sorted(usable, key=lambda step: controls.find_mode(step[0]) is None)
 
 
@@ -155,7 +155,7 @@ def _write(path: str, fd: int, steps: Iterable[Step]) -> dict[str, str]:
 
 
 def _is_sensible(control: Control) -> bool:
-    return control.value is not None and control.accepts(control.value)
+    return control.value is not None and control.can_take(control.value)
 
 
 def _present(found: Iterable[Control]) -> Values:
@@ -165,7 +165,7 @@ def _present(found: Iterable[Control]) -> Values:
 def _holding(found: list[Control]) -> Values:
     """Return the values that hold the picture as it is, without those that the camera still sets by itself."""
     holding = {*plan_lock(found), *(control.name for control in found if control.id == Known.POWER_LINE_FREQUENCY)}
-    held = [control for control in found if control.name in holding and control.settable and _is_sensible(control)]
+    held = [control for control in found if control.name in holding and control.is_settable and _is_sensible(control)]
     return _present(each for each in held if not _stays_on(each) and not controls.find_switch(found, each))
 
 

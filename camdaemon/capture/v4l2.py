@@ -196,7 +196,7 @@ def _choose_format(device: Device, size: Size, fps: float) -> str:
     def drawbacks(mode: Mode) -> tuple[bool, bool, bool, int]:
         needs_conversion = liked.index(mode.fourcc) > 1
         slow = bool(mode.rates) and max(rates.highest for rates in mode.rates) < 0.9 * fps
-        return not mode.sizes.hold(size.width, size.height), needs_conversion, slow, liked.index(mode.fourcc)
+        return not mode.sizes.has(size.width, size.height), needs_conversion, slow, liked.index(mode.fourcc)
 
     return min(usable, key=drawbacks).fourcc
 

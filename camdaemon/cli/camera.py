@@ -154,7 +154,7 @@ def _table(path: str, found: list[Control]) -> None:
         meaning = f"set by {switch.name}" if switch else _meaning(control)
         step = f"→ {would}" if would != control.value else "hold" if switch and control.name in plan else ""
         value = "" if control.value is None else str(control.value)
-        cells = control.name, value, meaning, step, control.range if control.settable else ""
+        cells = control.name, value, meaning, step, control.range if control.is_settable else ""
         table.add_row(*map(Text, cells))  # as text: a driver's words are not markup
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(Text(path, "bold"))

@@ -1,4 +1,4 @@
-"""The V4L2 devices of this machine and what each offers, asked of the kernel: no cv2, no torch, no subprocess."""
+"""The V4L2 devices of this machine and what each offers, as the kernel tells. Standard library only, no subprocess."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ _ENUM_FMT = request(READ | WRITE, 2, _FMTDESC)  # the n-th pixel format
 _ENUM_FRAMESIZES = request(READ | WRITE, 74, _FRMSIZE)  # the n-th size of a pixel format
 _ENUM_FRAMEINTERVALS = request(READ | WRITE, 75, _FRMIVAL)  # the n-th frame interval of a pixel format and size
 
+_LIST = "camdaemon devices"
+
 _DISCRETE = 1  # V4L2_FRMSIZE_TYPE_DISCRETE, V4L2_FRMIVAL_TYPE_DISCRETE; 2 is continuous, 3 stepwise
-_MOST = 256  # entries read of any list: there are drivers that never say theirs is at its end
+_MOST = 256  # entries read of any list: some drivers never end theirs
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Sizes in pixels, from `smallest` to `largest` (width, height) in steps; both the same where there is only one."""
+    """Frame sizes (width, height) in pixels, from `smallest` to `largest` in steps; equal where there is only one."""
 
     smallest: tuple[int, int]
     largest: tuple[int, int]
     step: tuple[int, int] = (1, 1)
 
-    def hold(self, width: int, height: int) -> bool:
+    def has(self, width: int, height: int) -> bool:
         """Whether that size is one of them."""
         return all(
             low <= side <= high and (side - low) % max(step, 1) == 0
@@ -47,12 +49,12 @@ class Sizes:
         return ends[0] if ends[0] == ends[1] else "..".join(ends)
 
 
-_ANY = Sizes((1, 1), (1 << 15, 1 << 15))  # a driver that keeps no list of sizes: ask it for what you like
+_ANY = Sizes((1, 1), (1 << 15, 1 << 15))  # of a driver without a list of sizes: any size may be asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Frames per second from `lowest` to `highest`; both the same where there is only one."""
+    """Frames per second, from `lowest` to `highest`; equal where there is only one."""
 
     lowest: float
     highest: float
@@ -63,7 +65,13 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One pixel format (four characters) with sizes it comes in; `rates` are those of the largest of these sizes."""
+    """One pixel format with sizes it comes in.
+
+    Attributes:
+        fourcc: its four characters.
+        sizes: the frame sizes.
+        rates: the frame rates of the largest of these sizes.
+    """
 
     fourcc: str
     sizes: Sizes
@@ -72,10 +80,23 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One /dev/videoN. With a `problem` (a sentence for people) nothing but `path` and `by_id` is known."""
+    """One /dev/videoN.
+
+    Attributes:
+        path: as it was asked for.
+        by_id: the path of its stable link, /dev/v4l/by-id/…
+        card: name of the device.
+        driver: name of the driver.
+        bus_info: where the device is plugged in.
+        can_capture: frames can be read from it.
+        can_output: frames can be written to it.
+        is_loopback: it is a device of v4l2loopback.
+        modes: what it can capture.
+        problem: why nothing but `path` and `by_id` is known, for users.
+    """
 
     path: str
-    by_id: str | None = None  # the stable link's path, /dev/v4l/by-id/…
+    by_id: str | None = None
     card: str = ""
     driver: str = ""
     bus_info: str = ""
@@ -87,7 +108,7 @@ class Device:
 
     @property
     def name(self) -> str:
-        """What people call it, the same after a restart: the by-id link's name, else the card and where it sits."""
+        """A name for users that survives a restart: the by-id link's name, else the card and its place on the bus."""
         return Path(self.by_id).name if self.by_id else f"{self.card} ({self.bus_info})"
 
 
@@ -102,7 +123,7 @@ def is_device_path(spec: str) -> bool:
 
 
 def list_devices(dev: Path = Path("/dev")) -> list[Device]:
-    """All video nodes by number, the unreadable ones with their reason. Starts no camera. Never raises."""
+    """Return all video nodes by number, the unreadable ones with a `problem`. Starts no camera. Never raises."""
     nodes = [node for node in dev.glob("video*") if node.name.removeprefix("video").isdigit()]
     found = []
     for node in sorted(nodes, key=lambda node: int(node.name.removeprefix("video"))):
@@ -114,26 +135,29 @@ def list_devices(dev: Path = Path("/dev")) -> list[Device]:
 
 
 def describe(path: str, dev: Path = Path("/dev")) -> Device:
-    """What the node at `path` (or the by-id link) is and offers; DeviceError when it cannot be opened or asked."""
-    others = "see your cameras with: camdaemon devices"
-    fd = v4l2.open_node(path, os.O_RDWR | os.O_NONBLOCK, if_missing=others)
+    """Return what the node at `path`, which may be a link, is and offers.
+
+    Raises:
+        DeviceError: it cannot be opened or asked.
+    """
+    fd = v4l2.open_node(path, os.O_RDWR | os.O_NONBLOCK, if_missing=_LIST)
     try:
-        is_a = v4l2.query_capability(fd)
+        capability = v4l2.query_capability(fd)
         return Device(
             path=path,
             by_id=_by_id(Path(path), dev),
-            card=is_a.card,
-            driver=is_a.driver,
-            bus_info=is_a.bus_info,
-            can_capture=is_a.can_capture,
-            can_output=is_a.can_output,
-            is_loopback=is_a.is_loopback,
-            modes=tuple(_modes(fd, is_a)),
+            card=capability.card,
+            driver=capability.driver,
+            bus_info=capability.bus_info,
+            can_capture=capability.can_capture,
+            can_output=capability.can_output,
+            is_loopback=capability.is_loopback,
+            modes=tuple(_modes(fd, capability)),
         )
     except OSError as exc:
         if exc.errno in (errno.ENOTTY, errno.EINVAL):
-            raise DeviceError(f"{path} is not a video device; {others}") from None
-        raise DeviceError(f"{path} does not answer ({exc.strerror}); {others}") from None
+            raise DeviceError(f"{path} is not a video device. Run: {_LIST}") from None
+        raise DeviceError(f"{path} does not answer ({exc.strerror}). Run: {_LIST}") from None
     finally:
         os.close(fd)
 
@@ -143,10 +167,10 @@ def _by_id(node: Path, dev: Path) -> str | None:
     return next((str(link) for link in links if link.resolve() == node.resolve()), None)
 
 
-def _modes(fd: int, is_a: v4l2.Capability) -> Iterator[Mode]:
-    if not is_a.can_capture:
+def _modes(fd: int, capability: v4l2.Capability) -> Iterator[Mode]:
+    if not capability.can_capture:
         return
-    stream = Stream.CAPTURE if is_a.flags & 1 else Stream.CAPTURE_MPLANE
+    stream = Stream.CAPTURE if capability.flags & 1 else Stream.CAPTURE_MPLANE
     for answer in _entries(lambda index: v4l2.call(fd, _ENUM_FMT, _FMTDESC, index, stream, 0)):
         pixels = answer[2]
         for sizes in list(_sizes(fd, pixels)) or [_ANY]:
@@ -171,7 +195,7 @@ def _rates(fd: int, pixels: int, width: int, height: int) -> Iterator[Rates]:
 
 
 def _entries(ask: Callable[[int], tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """The driver's answers for index 0, 1, … until it says EINVAL, or ENOTTY where it keeps no such list."""
+    """The driver's answers for index 0, 1, … until EINVAL, or ENOTTY where it has no such list."""
     for index in range(_MOST):
         try:
             yield ask(index)

@@ -1,4 +1,7 @@
-"""Which thread computes, and which gives way: what is made for later must not delay the frame of now."""
+"""Threads for work beside the frame loop: their priority, and their end.
+
+Work for later frames must not delay the current one.
+"""
 
 from __future__ import annotations
 
@@ -14,34 +17,35 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-JOIN_S = 1.8  # seconds for a thread to end: all together must end before the service manager's patience does
+JOIN_S = 1.8  # for one thread to end, so that callers can promise 2 s
 
-_NICE = 5  # a third of a frame's share of a processor, when all of them are busy
+_NICE = 5  # a third of the share of a thread of normal priority, when all processors are busy
 
 
 def lower_priority() -> None:
-    """Lower the calling thread's priority for good: Linux has one for each thread, and only root may raise it again."""
+    """Lower the calling thread's priority, which Linux keeps per thread. Only root may raise it again."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def start_low_priority(make: Callable[[], T], name: str) -> Future[T]:
-    """What `make` will return or raise, done in a thread that gives way; nobody waits but the interpreter's end."""
-    return _begun(_giving_way(make), name, daemon=False)[0]
+    """Start `make` in a low-priority thread, which is joined at interpreter exit, and return its future."""
+    return _start(_with_low_priority(make), name, daemon=False)[0]
 
 
 def run_low_priority(make: Callable[[], T], name: str) -> T:
-    """What `make` returns or raises, done in a thread that gives way; the caller waits."""
-    return run_in_thread(_giving_way(make), name)
+    """Run `make` in a low-priority thread, wait, and return or raise what it does."""
+    return run_in_thread(_with_low_priority(make), name)
 
 
 def run_in_thread(make: Callable[[], T], name: str) -> T:
-    """What `make` returns or raises, done in a thread that ends with it; the caller waits.
+    """Run `make` in a thread that ends with it, wait, and return or raise what it does.
 
-    For all that computes with torch outside of the worker: each thread that once did keeps a team of torch's own, and
-    when all teams together are more than the processors, the worker's no longer spins for its next piece of work.
+    Use it for all computation with torch outside the worker. A thread that has computed with torch keeps a team of
+    OpenMP threads until it ends, and when all teams together exceed the processors, the worker's team sleeps between
+    two steps instead of spinning.
     """
-    future, thread = _begun(make, name, daemon=True)
+    future, thread = _start(make, name, daemon=True)
     try:
         return future.result()
     finally:
@@ -55,7 +59,7 @@ def join_or_warn(thread: threading.Thread) -> None:
         log.warning("thread %s did not end in %g s", thread.name, JOIN_S)
 
 
-def _giving_way(make: Callable[[], T]) -> Callable[[], T]:
+def _with_low_priority(make: Callable[[], T]) -> Callable[[], T]:
     def work() -> T:
         lower_priority()
         return make()
@@ -63,7 +67,7 @@ def _giving_way(make: Callable[[], T]) -> Callable[[], T]:
     return work
 
 
-def _begun(make: Callable[[], T], name: str, *, daemon: bool) -> tuple[Future[T], threading.Thread]:
+def _start(make: Callable[[], T], name: str, *, daemon: bool) -> tuple[Future[T], threading.Thread]:
     future: Future[T] = Future()
 
     def work() -> None:

@@ -1,6 +1,7 @@
-"""Controls of a V4L2 node (exposure, focus, …) as the kernel tells them: what there is and what it stands at.
+"""Controls of a V4L2 node (exposure, focus, …) as the kernel describes them: kind, range, value.
 
-Starts no stream and works while another program streams. Every `fd` is borrowed; any thread. Standard library only.
+Starts no stream, and works while another program streams. Safe from any thread; every `fd` stays the caller's. Standard
+library only.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ _ASK_CONTROL = request(READ | WRITE, 36, _QUERYCTRL)  # describe a control
 _ASK_ITEM = request(READ | WRITE, 37, _QUERYMENU)  # an item of a menu
 
 _NEXT = 0x8000_0000  # V4L2_CTRL_FLAG_NEXT_CTRL: the first control after this id
-_MOST = 256  # controls, and items of a menu: there are drivers that never say that theirs are at an end
+_MOST = 256  # controls, and items of a menu: some drivers never end their list
 
 
 class Known(IntEnum):
-    """V4L2_CID_* of the controls whose meaning we know. Their numbers stay; names have changed between kernels."""
+    """V4L2_CID_* of the controls whose meaning we know. Names have changed between kernels, numbers have not."""
 
     BRIGHTNESS = 0x00980900
     HUE = 0x00980903
@@ -49,7 +50,7 @@ class Known(IntEnum):
 
 
 class Kind(IntEnum):
-    """enum v4l2_ctrl_type, as far as a camera has it."""
+    """The kinds of enum v4l2_ctrl_type that cameras have."""
 
     INTEGER = 1
     BOOLEAN = 2
@@ -65,22 +66,31 @@ _NUMBERS = (Kind.INTEGER, Kind.BOOLEAN, Kind.MENU, Kind.INTEGER_MENU)
 
 
 class Flag(IntFlag):
-    """V4L2_CTRL_FLAG_*. INACTIVE: another control is in charge. GRABBED: a stream is. VOLATILE: changes by itself."""
+    """V4L2_CTRL_FLAG_*."""
 
     DISABLED = 0x1
-    GRABBED = 0x2
+    GRABBED = 0x2  # while the camera streams, it cannot be set
     READ_ONLY = 0x4
-    INACTIVE = 0x10
+    INACTIVE = 0x10  # another control, an automatic mode, sets it
     WRITE_ONLY = 0x40
-    VOLATILE = 0x80
+    VOLATILE = 0x80  # changes by itself
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A control as its driver described it just now.
+    """A control as its driver described it at one moment.
 
-    name: as v4l2-ctl writes it.   low, high, step, default: of a number; of a menu indices, not all of which need
-    exist.   menu: index → words.   value: None where it has none of 32 bits, or would not be read.
+    Attributes:
+        id: V4L2_CID_*.
+        name: as v4l2-ctl writes it.
+        kind: of its value.
+        low: smallest value; of a menu the first index. Not every index needs to exist.
+        high: largest value; of a menu the last index.
+        step: between values.
+        default: the driver's.
+        flags: what can be done with it now.
+        menu: index → text.
+        value: None if the value is not 32-bit or cannot be read.
     """
 
     id: int
@@ -95,16 +105,17 @@ class Control:
     value: int | None
 
     @property
-    def settable(self) -> bool:
+    def is_settable(self) -> bool:
+        """Whether it is a number that can be set at all."""
         return self.kind in _NUMBERS and not self.flags & (Flag.DISABLED | Flag.READ_ONLY)
 
-    def accepts(self, value: int) -> bool:
-        """Whether the driver says that it knows such a value; a step is rounded to, not insisted on."""
+    def can_take(self, value: int) -> bool:
+        """Whether `value` is in range. The driver rounds to its steps, so they are not checked."""
         return value in self.menu if self.menu else self.low <= value <= self.high
 
     @property
     def range(self) -> str:
-        """'3 to 2047', '0 or 1', or '1 (Manual Mode), 3 (Aperture Priority Mode)'."""
+        """For users: '3 to 2047', '0 or 1', or '1 (Manual Mode), 3 (Aperture Priority Mode)'."""
         if self.menu:
             return ", ".join(f"{index} ({words})" for index, words in self.menu.items())
         if self.high - self.low == 1:
@@ -113,22 +124,22 @@ class Control:
 
 
 def read_all(fd: int) -> list[Control]:
-    """Every control, in the driver's order; none of a node that has none. OSError only when the camera is gone."""
+    """Return every control, in the driver's order. Raises OSError only when the camera is gone."""
     return [_control(fd, *described) for described in _descriptions(fd) if described[1] in {*Kind}]
 
 
 def set_value(fd: int, control: Control, value: int) -> None:
-    """Ask for `value`. OSError when the driver refuses; it may also round it, or take it and change nothing."""
+    """Ask for `value`. The driver may round it, or accept it and change nothing. Raises OSError when it refuses."""
     v4l2.set_control(fd, control.id, value)
 
 
-def gone(wrong: OSError) -> bool:
+def is_gone(exc: OSError) -> bool:
     """Whether a refused ioctl means that the camera is no longer there."""
-    return wrong.errno in (errno.ENODEV, errno.ENXIO)
+    return exc.errno in (errno.ENODEV, errno.ENXIO)
 
 
 def _descriptions(fd: int) -> Iterator[tuple[Any, ...]]:
-    """The driver's list, which ends early where the camera cannot describe one of them: then those we know by id."""
+    """The driver's list, which ends early when the camera cannot describe one control; then those we know by id."""
     last = 0
     for _ in range(_MOST):
         described = _describe(fd, last | _NEXT)
@@ -145,7 +156,7 @@ def _describe(fd: int, control: int) -> tuple[Any, ...] | None:
     try:
         return v4l2.call(fd, _ASK_CONTROL, _QUERYCTRL, control, 0, b"", 0, 0, 0, 0, 0)
     except OSError as exc:
-        if gone(exc):
+        if is_gone(exc):
             raise
         return None
 
@@ -174,7 +185,7 @@ def _items(fd: int, control: int, kind: Kind, low: int, high: int) -> Iterator[t
         try:
             raw: bytes = v4l2.call(fd, _ASK_ITEM, _QUERYMENU, control, index, b"")[2]
         except OSError as exc:
-            if gone(exc):
+            if is_gone(exc):
                 raise
             continue  # menus have holes
         yield index, v4l2.text(raw) if kind is Kind.MENU else str(int.from_bytes(raw[:8], "little", signed=True))
@@ -186,6 +197,6 @@ def _value(fd: int, control: int, kind: Kind) -> int | None:
     try:
         return v4l2.get_control(fd, control)
     except OSError as exc:
-        if gone(exc):
+        if is_gone(exc):
             raise
         return None

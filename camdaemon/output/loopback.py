@@ -60,7 +60,7 @@ class LoopbackSink:
 
     def __init__(self, path: str, size: Size, fps: float) -> None:
         self.name, self.size, self._placed = path, size, False
-        fd = v4l2.open_node(path, os.O_WRONLY, if_missing=f"load the module: {_load(path)}")
+        fd = v4l2.open_node(path, os.O_WRONLY, if_missing=_load(path))
         try:
             _check(fd, path)
             _negotiate(fd, path, size, fps)

@@ -82,7 +82,7 @@ def test_kinds_and_flags_that_a_webcam_rarely_has(node: Path, monkeypatch: pytes
     assert [control.value for control in found.values()] == [None, 1, None, None, -3]
     assert found["link_frequency"].menu == {0: "-5", 1: str(1 << 40)}
     assert found["temperature"].flags == Flag.READ_ONLY | Flag.VOLATILE
-    assert not found["temperature"].settable
+    assert not found["temperature"].is_settable
 
 
 @pytest.mark.parametrize("knobs", [[], [Knob(0x00980001, "User Controls", kind=6)]])
@@ -210,7 +210,7 @@ def test_an_unplugged_camera_is_an_error_for_people(camera: Knobs) -> None:
 
 
 def test_a_missing_camera_and_a_file_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match=r"does not exist; see your cameras with: camdaemon devices$"):
+    with pytest.raises(DeviceError, match=r"does not exist\. Run: camdaemon devices$"):
         list_controls(str(tmp_path / "video9"))
     (tmp_path / "file").touch()
     assert list_controls(str(tmp_path / "file")) == []

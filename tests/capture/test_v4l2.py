@@ -248,13 +248,13 @@ def test_no_usable_camera(rig: Rig, device: Device, message: str) -> None:
 
 
 def test_a_missing_camera(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match=r"video7 does not exist; see your cameras with: camdaemon devices$"):
+    with pytest.raises(DeviceError, match=r"video7 does not exist\. Run: camdaemon devices$"):
         V4l2Source(str(tmp_path / "video7"), VGA, 30)
 
 
 def test_a_file_is_no_camera(tmp_path: Path) -> None:
     (tmp_path / "video7").touch()
-    with pytest.raises(DeviceError, match=r"is not a video device; see your cameras with: camdaemon devices$"):
+    with pytest.raises(DeviceError, match=r"is not a video device\. Run: camdaemon devices$"):
         V4l2Source(str(tmp_path / "video7"), VGA, 30)
 
 

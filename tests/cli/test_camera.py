@@ -110,7 +110,7 @@ def test_a_title_is_not_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_configured_camera_is_meant_unless_another_is_named() -> None:
-    with pytest.raises(DeviceError, match=r"^/dev/video-none does not exist; see your cameras with"):
+    with pytest.raises(DeviceError, match=r"^/dev/video-none does not exist\. Run: camdaemon devices"):
         typed("show", "--device", "/dev/video-none")
     file = platformdirs.user_config_path("camdaemon") / "config.toml"
     file.parent.mkdir(parents=True)

@@ -117,7 +117,7 @@ def test_formats_sizes_and_rates_of_every_kind(tree: Tree) -> None:
     ("size", "held"), [((640, 480), True), ((192, 128), True), ((200, 128), False), ((672, 480), False)]
 )
 def test_stepwise_sizes_hold_their_steps_only(size: tuple[int, int], held: bool) -> None:
-    assert Sizes((160, 120), (640, 480), (32, 8)).hold(*size) is held
+    assert Sizes((160, 120), (640, 480), (32, 8)).has(*size) is held
 
 
 def test_devices_come_by_number_and_only_video_nodes(tree: Tree) -> None:
@@ -167,7 +167,7 @@ def test_an_unreadable_node_is_listed_with_the_reason(tree: Tree, monkeypatch: p
     good, no_device, secret = devices.list_devices(tree.dev)
     assert good.problem is None
     assert no_device.problem is not None
-    assert no_device.problem.endswith("is not a video device; see your cameras with: camdaemon devices")
+    assert no_device.problem.endswith("is not a video device. Run: camdaemon devices")
     assert secret.problem is not None
     assert secret.problem.startswith(f"{forbidden}: permission denied")
 
@@ -178,14 +178,14 @@ def test_a_device_that_fails_while_it_is_asked(tree: Tree, monkeypatch: pytest.M
 
     tree.put("video0", webcam())
     monkeypatch.setattr(v4l2, "ioctl", gone)
-    with pytest.raises(DeviceError, match=r"does not answer \(No such device\); see your cameras with: camdaemon dev"):
+    with pytest.raises(DeviceError, match=r"does not answer \(No such device\)\. Run: camdaemon dev"):
         devices.describe(str(tree.dev / "video0"), tree.dev)
 
 
 def test_a_driver_without_a_list_of_sizes_may_be_asked_for_any(tree: Tree) -> None:
     tree.put("video0", Node(sizes={b"YUYV": []}, silent=(ENUM_FRAMESIZES, ENUM_FRAMEINTERVALS)))
     (mode,) = devices.describe(str(tree.dev / "video0"), tree.dev).modes
-    assert (mode.fourcc, mode.sizes.hold(1280, 720), mode.rates) == ("YUYV", True, ())
+    assert (mode.fourcc, mode.sizes.has(1280, 720), mode.rates) == ("YUYV", True, ())
 
 
 def test_a_list_that_never_ends_is_left(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ def test_a_frame_of_another_size_never_reaches_the_device(device: FakeLoopback) 
 
 
 def test_a_missing_device_says_how_to_load_the_module(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match=r"does not exist; load the module: sudo modprobe v4l2loopback .*=4$"):
+    with pytest.raises(DeviceError, match=r"does not exist\. Run: sudo modprobe v4l2loopback .*=4$"):
         LoopbackSink(str(tmp_path / "video10"), SIZE, 30)
     with pytest.raises(DeviceError, match=r"video_nr=4242 card_label=camdaemon exclusive_caps=1 max_buffers=4$"):
         LoopbackSink("/dev/video4242", SIZE, 30)
@@ -163,7 +163,7 @@ def test_no_permission(device: FakeLoopback, monkeypatch: pytest.MonkeyPatch) ->
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(DeviceError, match=rf"^{device.path}: permission denied; .*(chmod 660|usermod -aG) .*"):
+    with pytest.raises(DeviceError, match=rf"^{device.path}: permission denied: .*(chmod 660|usermod -aG) .*"):
         LoopbackSink(device.path, SIZE, 30)
 
 
@@ -241,5 +241,5 @@ def test_too_many_programs_have_it_open(device: FakeLoopback, monkeypatch: pytes
         raise OSError(errno.EBUSY, "Device or resource busy")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(DeviceError, match=r"in use by zoom \(pid 7\); close that, see it with: fuser -v \S+video10$"):
+    with pytest.raises(DeviceError, match=r"in use by zoom \(pid 7\)\. Close that; .*: fuser -v \S+video10$"):
         LoopbackSink(device.path, SIZE, 30)

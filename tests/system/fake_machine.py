@@ -175,9 +175,9 @@ class FakeMachine:
 
     def _describe(self, path: str) -> Device:
         if path in self.forbidden:
-            raise DeviceError(f"{path}: permission denied; it is for the group video; join it")
+            raise DeviceError(f"{path}: permission denied: only the group video may use it. Run: sudo usermod")
         if path not in self.devices:
-            raise DeviceError(f"{path} does not exist; see your cameras with: camdaemon devices")
+            raise DeviceError(f"{path} does not exist. Run: camdaemon devices")
         return self.devices[path]
 
     def _act(self, command: Sequence[str], text: str | None) -> int:

@@ -83,7 +83,7 @@ def _suggest_other(path: str, found: list[Device]) -> str:
 def _check_offers(context: Context, device: Device) -> Iterator[Finding]:
     size = context.size
     formats = _shorten(list(dict.fromkeys(mode.fourcc for mode in device.modes)))
-    fitting = [mode for mode in device.modes if mode.sizes.hold(size.width, size.height)]
+    fitting = [mode for mode in device.modes if mode.sizes.has(size.width, size.height)]
     yield ok("camera", f"{device.path} is {device.card}: {formats or 'no formats'}")
     if fitting:
         yield from _check_rates(context, device, {mode.fourcc: _highest_rate(mode) for mode in fitting})

@@ -64,7 +64,7 @@ def test_another_camera_is_proposed(well, look, wrong):
 def test_a_camera_that_may_not_be_asked(well, look):
     well.forbidden.add("/dev/video0")
     (found,) = look("camera")
-    assert found.says == "/dev/video0: permission denied"
+    assert found.says == "/dev/video0: permission denied: only the group video may use it"
 
 
 def test_a_clip_is_no_camera_to_look_at(well, look):
