@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 _LAYER = "/mnt"  # a folder that every system has; hidden while the guest runs
 _ROOT = f"{_LAYER}/root"
@@ -33,7 +34,7 @@ def main(job_file: str) -> None:
         _libc.reboot(_POWER_OFF)
 
 
-def _mount_all(job: dict) -> None:
+def _mount_all(job: dict[str, Any]) -> None:
     _mount("tmpfs", _LAYER, "tmpfs", "size=4g")
     for name in ("upper", "work", "root"):
         os.mkdir(f"{_LAYER}/{name}")
@@ -59,7 +60,7 @@ def _mount(source: str, target: str, kind: str, options: str = "") -> None:
         raise OSError(number, f"mounting {kind}: {os.strerror(number)}", target)
 
 
-def _play(job: dict) -> int:
+def _play(job: dict[str, Any]) -> int:
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **job["environment"]}
     for name in ("HOME", "XDG_RUNTIME_DIR"):
         os.makedirs(environment[name], mode=0o700, exist_ok=True)
@@ -78,7 +79,7 @@ def _raise_loopback() -> None:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
 
 
-def _write_status(job: dict, status: int) -> None:
+def _write_status(job: dict[str, Any], status: int) -> None:
     Path(job["share"], "rc").write_text(str(status))
 
 

@@ -42,7 +42,7 @@ def ffmpeg(bench: Bench, path: str, count: int) -> list[str]:
 def opencv(bench: Bench, path: str, count: int) -> list[str]:
     """As `ffmpeg`, with OpenCV."""
     capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
-    pictures = []
+    pictures: list[np.ndarray] = []
     try:
         for _ in range(count):
             ok, bgr = capture.read()

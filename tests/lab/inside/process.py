@@ -48,7 +48,8 @@ class Daemon:
 
     def status(self) -> Status:
         """ControlError while it does not answer."""
-        return Client().status()
+        found: Status = Client().status()
+        return found
 
     def counts(self) -> dict[str, int]:
         return dict(self.status()["counts"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from itertools import pairwise
 
 from inside.bench import Bench
@@ -16,7 +17,7 @@ def play(bench: Bench) -> None:
     again(bench, end=_stopped, card="card:off")
 
 
-def again(bench: Bench, end, card: str | None) -> None:
+def again(bench: Bench, end: Callable[[Daemon], object], card: str | None) -> None:
     """Five rounds of: picture, `end(daemon)`, a new daemon. card: what viewers must see in between (None: anything)."""
     daemon = bench.started()
     viewer = bench.view()

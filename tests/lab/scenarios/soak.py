@@ -27,7 +27,8 @@ def play(bench: Bench) -> None:
         ages += _watch(bench, turns.uniform(0.3, 8.0))
         time.sleep(turns.uniform(0.0, 5.0))  # sometimes the camera closes, sometimes the next one is there before
         visits += 1
-        most = tuple(max(pair) for pair in zip(most, _holds(daemon), strict=True))
+        now = _holds(daemon)
+        most = max(most[0], now[0]), max(most[1], now[1]), max(most[2], now[2])
     now = _holds(daemon)
     bench.note(minutes=_MINUTES, visits=visits, wakes=daemon.counts().get("wakes", 0))
     bench.note(age_ms=1000 * median(ages), age_most_ms=1000 * max(ages), over_250_ms=sum(age > 0.25 for age in ages))
