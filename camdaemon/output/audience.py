@@ -1,9 +1,8 @@
-"""Whether anybody streams from a virtual camera, as the kernel knows it.
+"""Whether a virtual camera has viewers, as the kernel knows it.
 
-v4l2loopback from 0.13 on says so itself: an event when a reader begins and when the last one ends (CLIENT_USAGE, its
-own private event). Programs that only look which cameras there are cause none. 0.12 has no such event; there a reader
-is a process that has mapped the node's buffers, or has held it open for a while; /proc tells, and inotify says when to
-look.
+v4l2loopback reports it from 0.13 on: a private event, CLIENT_USAGE, when a reader starts to stream and when the last
+one stops. Programs that only enumerate cameras cause no event. 0.12 has no such event. There a viewer is a process that
+has mapped the node's buffers or has held the node open for a while: /proc tells, and inotify says when to look.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ from camdaemon.linux.holders import find_holders
 
 log = logging.getLogger(__name__)
 
-_HELD_S = 4.0  # without buffers of its own a program counts as a viewer after so long (Discord probes for 3 s)
-_GLANCE_S = 0.05
-_LOOK_S = 0.5  # between two looks at the stop flag
+_HELD_S = 4.0  # a program without mapped buffers counts as a viewer after this time (Discord probes for 3 s)
+_GLANCE_S = 0.05  # between two looks at a program that has the node open and has mapped nothing yet
+_LOOK_S = 0.5  # between two checks of the stop flag
 
 _CLIENT_USAGE = 0x08000000 + 0x08E00000 + 1  # V4L2_EVENT_PRIVATE_START + …, v4l2loopback.h
 _SUBSCRIPTION = struct.Struct("=III20x")  # v4l2_event_subscription: type id flags
@@ -43,31 +42,31 @@ _IN_CLOSE, _IN_OPEN = 0x8 | 0x10, 0x20  # inotify(7)
 
 
 class _Watch(Protocol):
-    def streaming(self, timeout: float) -> bool:
-        """Whether anybody streams, after waiting up to `timeout` seconds for a change. OSError: the node is gone."""
+    def wait(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for a change and return whether there are viewers. OSError: the node is gone."""
 
     def close(self) -> None: ...
 
 
-def follow(path: str, told: Callable[[bool], None], stop: threading.Event) -> None:
-    """Body of the thread 'audience': calls `told` with whether anybody watches `path`, at each change, until `stop`.
+def follow_viewers(path: str, report: Callable[[bool], None], stop: threading.Event) -> None:
+    """Report at each change whether the node at `path` has viewers, until `stop` is set. Body of a thread.
 
-    Nobody watches a node that is gone; it is looked for until it is back.
+    A node that is gone has no viewers; it is looked for until it is back.
     """
     watching = False
     watch: _Watch | None = None
     while not stop.is_set():
         try:
-            watch = watch or _watch(path)
-            streams = watch.streaming(_LOOK_S)
+            watch = watch or _open_watch(path)
+            streams = watch.wait(_LOOK_S)
         except OSError as exc:
-            log.debug("cannot tell who watches %s: %s", path, exc)
+            log.debug("viewers unknown: %s: %s", path, exc)
             _close(watch)
             watch, streams = None, False
             stop.wait(_LOOK_S)
         if streams != watching:
             watching = streams
-            told(streams)
+            report(streams)
     _close(watch)
 
 
@@ -76,7 +75,7 @@ def _close(watch: _Watch | None) -> None:
         watch.close()
 
 
-def _watch(path: str) -> _Watch:
+def _open_watch(path: str) -> _Watch:
     try:
         return _Events(path)
     except OSError as exc:
@@ -86,7 +85,7 @@ def _watch(path: str) -> _Watch:
 
 
 class _Events:
-    """CLIENT_USAGE events of `path`, through a descriptor of our own, which takes no part in streaming."""
+    """The node's CLIENT_USAGE events, through a descriptor that does not take part in streaming."""
 
     def __init__(self, path: str) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
@@ -99,11 +98,11 @@ class _Events:
         self._poll.register(self._fd, select.POLLPRI)
         self._count = 0
 
-    def streaming(self, timeout: float) -> bool:
-        """See _Watch. Several events may lie there; the newest counts."""
+    def wait(self, timeout: float) -> bool:
+        """See _Watch.wait. Of several queued events the newest counts."""
         for _, what in self._poll.poll(timeout * 1000):
             if what & (select.POLLERR | select.POLLHUP | select.POLLNVAL) and not what & select.POLLPRI:
-                raise OSError(errno.ENODEV, "the node says no more who watches")
+                raise OSError(errno.ENODEV, "the node reports no more events")
             with suppress(BlockingIOError):
                 while True:
                     event = bytearray(_EVENT.size)
@@ -121,7 +120,7 @@ class _Events:
 
 
 class _Openers:
-    """Who has `path` open, by /proc; looked at anew when inotify says that somebody opened or closed it."""
+    """The processes that have the node open, by /proc; looked up again when inotify reports an open or a close."""
 
     def __init__(self, path: str) -> None:
         self._path, self._node = path, os.stat(path).st_rdev
@@ -133,17 +132,17 @@ class _Openers:
         self._since: dict[int, float] = {}
         self._look, self._mapped = True, False
 
-    def streaming(self, timeout: float) -> bool:
-        """See _Watch."""
-        # mmap says nothing to inotify: whoever has it open and has mapped nothing yet is looked at often.
+    def wait(self, timeout: float) -> bool:
+        """See _Watch.wait."""
+        # inotify does not report mmap, so a program that has the node open and has mapped nothing yet is checked often.
         wait = 0.0 if self._look else _GLANCE_S if self._since and not self._mapped else timeout
         if select.select([self._fd], [], [], wait)[0]:
             os.read(self._fd, 1 << 16)
             self._look = True
         if os.stat(self._path).st_rdev != self._node:
-            raise OSError(errno.ENODEV, "another node took its place", self._path)
-        if self._look or self._since:  # while somebody holds it open, what it does with it may change without a word
-            now, holders = time.monotonic(), _holders(self._path, self._node)
+            raise OSError(errno.ENODEV, "another node has taken its place", self._path)
+        if self._look or self._since:  # what a program does with an open node changes without an event
+            now, holders = time.monotonic(), _find_mappings(self._path, self._node)
             self._since = {pid: self._since.get(pid, now) for pid in holders}
             self._look, self._mapped = False, any(holders.values())
             return any(mapped or now - self._since[pid] > _HELD_S for pid, mapped in holders.items())
@@ -153,8 +152,8 @@ class _Openers:
         os.close(self._fd)
 
 
-def _holders(path: str, node: int) -> dict[int, bool]:
-    """Other processes that have `node` open, by number, and whether they have mapped buffers of it."""
+def _find_mappings(path: str, node: int) -> dict[int, bool]:
+    """Return the other processes that have `node` open, by number, and whether each has mapped its buffers."""
     found = {}
     for pid in find_holders(node):
         with suppress(OSError):  # it has just ended
@@ -162,10 +161,10 @@ def _holders(path: str, node: int) -> dict[int, bool]:
     return found
 
 
-def can_tell(path: str) -> bool:
-    """Whether `path` is a node whose audience can be known at all."""
+def can_follow(path: str) -> bool:
+    """Tell whether `path` is a node whose viewers can be followed at all."""
     try:
-        _close(_watch(path))
+        _close(_open_watch(path))
     except (OSError, DeviceError):
         return False
     return True

@@ -15,10 +15,17 @@ _TICKS = 90_000  # per second, MPEG's clock
 
 
 class FileSink:
-    """Writes `path` anew. Raises ConfigError when it cannot be created.
+    """Writes a video file, replacing what was there; see the protocol `Sink`.
 
-    paced=True: every frame is shown at its own time `t`, a repeated one is not written again. paced=False: one frame
-    each 1/fps s, whenever it came.
+    Args:
+        path: The file; its suffix names the container.
+        size: Size of the frames.
+        fps: Frames per second, if not paced.
+        paced: Whether every frame is shown at its own time `t`, and a repeated one is not written again; else one
+            frame each 1/fps s, whenever it came.
+
+    Raises:
+        ConfigError: The file cannot be created.
     """
 
     live = False
@@ -40,12 +47,12 @@ class FileSink:
         self._stream.width, self._stream.height, self._stream.pix_fmt = size.width, size.height, "yuv420p"
         self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, _TICKS)
         self._stream.codec_context.options = {"preset": "veryfast", "crf": "20"}
-        self._stream.codec_context.colorspace = Colorspace.ITU601  # what colour.py makes
+        self._stream.codec_context.colorspace = Colorspace.ITU601  # as frames/color.py converts
         self._stream.codec_context.color_range = ColorRange.MPEG
         try:
             self._container.start_encoding()  # creates the file
         except OSError as exc:
-            raise ConfigError(f"cannot write {path}: {exc.strerror}; try --sink out.mp4") from None
+            raise ConfigError(f"cannot write {path}: {exc.strerror}. Run: camdaemon run --sink out.mp4") from None
         self._open = True
 
     def write(self, frame: HostFrame) -> None:
@@ -64,8 +71,8 @@ class FileSink:
             if picture is None:
                 self._container.close()
         except OSError as exc:
-            self._open = False  # FFmpeg crashes when a file that failed is written to or finished
-            raise DeviceError(f"cannot write to {self.name}: {exc.strerror}; is the disk full? see: df -h") from None
+            self._open = False  # FFmpeg crashes on any further call
+            raise DeviceError(f"cannot write to {self.name}: {exc.strerror}; is the disk full? Run: df -h") from None
 
     def _ticks(self, t: float) -> int:
         if not self._paced:
@@ -74,7 +81,7 @@ class FileSink:
         return round((t - self._start) * _TICKS)
 
     def close(self) -> None:
-        """Finish the file."""
+        """See Sink.close."""
         if self._open:
             self._open = False
             self._mux(None)

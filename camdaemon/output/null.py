@@ -1,4 +1,4 @@
-"""Nowhere: for measuring."""
+"""No output at all, for measurements."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 
 
 class NullSink:
-    """Takes every frame and forgets it."""
+    """Drops every frame; see the protocol `Sink`."""
 
     name = "null"
     live = False
@@ -26,4 +26,4 @@ class NullSink:
         """See Sink.write."""
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """See Sink.close."""

@@ -1,9 +1,9 @@
-"""What viewers of a virtual camera see when nobody feeds it any more: v4l2loopback's own time-out picture.
+"""What viewers of a virtual camera see after its producer is gone: v4l2loopback's own time-out picture.
 
-The module keeps a picture and shows it, again and again, once no frame has come for a while. It does so even when the
-producer was killed, so no second process has to stand by. What the lab showed (0.12.7, 0.13.2, 0.15.0): the picture has
-to be put in by mmap through a descriptor of its own, opened after the control 'timeout_image_io' was set, and after the
-producer's first frame (before it, 0.12.7 shows garbage).
+The module shows the picture once no frame has come for a while, even after the producer was killed, so that no second
+process is needed. Measured with 0.12.7, 0.13.2 and 0.15.0: the picture has to be written by mmap through a descriptor
+of its own. That is opened after the control 'timeout_image_io' is set, and after the producer's first frame: before it,
+0.12.7 shows garbage.
 """
 
 from __future__ import annotations
@@ -26,23 +26,32 @@ _REQBUFS = v4l2.request(v4l2.READ | v4l2.WRITE, 8, _REQUEST)
 _QUERYBUF = v4l2.request(v4l2.READ | v4l2.WRITE, 9, _BUFFER)
 
 
-def put(path: str, picture: NDArray[np.uint8], after_s: float) -> None:
-    """Let viewers of `path` see `picture` once no frame has come for `after_s` seconds (whole milliseconds, > 0).
+def install(path: str, picture: NDArray[np.uint8], after_s: float) -> None:
+    """Have viewers of `path` see a picture once no frame has come for a while. For the producer, after its first frame.
 
-    picture: I420, uint8 (H·3/2,W), contiguous, of the size in force. For the producer, after its first frame. OSError
-    when the module refuses: viewers then keep its last frame.
+    Args:
+        path: The virtual camera.
+        picture: I420, uint8 (H·3/2,W), contiguous, of the size in force.
+        after_s: Seconds without a frame, above 0, rounded to milliseconds.
+
+    Raises:
+        OSError: The module refuses; viewers then keep the last frame.
     """
     fd = os.open(path, os.O_RDWR)
     try:
-        v4l2.set_control(fd, _TIMEOUT_IMAGE_IO, 1)  # the next one that opens the node brings the picture
+        v4l2.set_control(fd, _TIMEOUT_IMAGE_IO, 1)  # the next descriptor of the node takes the picture
         _fill(path, picture)
         v4l2.set_control(fd, _TIMEOUT, round(after_s * 1000))
     finally:
         os.close(fd)
 
 
-def take_away(path: str) -> None:
-    """Show it no more: an orderly end shows its own last picture. OSError when the module refuses."""
+def remove(path: str) -> None:
+    """Stop showing the picture: an orderly end shows the last frame instead.
+
+    Raises:
+        OSError: The module refuses.
+    """
     fd = os.open(path, os.O_RDWR)
     try:
         v4l2.set_control(fd, _TIMEOUT, 0)

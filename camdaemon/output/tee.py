@@ -1,4 +1,4 @@
-"""Several sinks at once: the first is the one that matters, the others look on."""
+"""Several sinks at once. The run ends if the first one fails, and goes on without another one that fails."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ log = logging.getLogger(__name__)
 
 
 class TeeSink:
-    """Writes every frame to each of `sinks`, in order. All must take the same format and size.
+    """Writes every frame to each of `sinks`, in order; see the protocol `Sink`.
 
-    When the first one fails, so does the tee; an onlooker that fails is left out from then on.
+    All must take the same format and size. If the first one fails, so does the tee; another one that fails is closed
+    and no longer written to.
     """
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._first, *self._onlookers = sinks
+        self._first, *self._others = sinks
         self.name = " + ".join(sink.name for sink in sinks)
         self.live = any(sink.live for sink in sinks)
         self.can_reopen = False
@@ -34,20 +35,20 @@ class TeeSink:
         return tuple(follow for each in found for follow in each) if all(found) else ()
 
     def write(self, frame: HostFrame) -> None:
-        """See Sink.write. StreamEnded of any sink (a closed window) is an end for all."""
+        """See Sink.write. StreamEnded of any sink (a closed window) ends all of them."""
         self._first.write(frame)
-        for sink in list(self._onlookers):
+        for sink in list(self._others):
             try:
                 sink.write(frame)
             except StreamEnded:
                 raise
             except DeviceError as exc:
-                log.warning("%s is left out: %s", sink.name, exc)
-                self._onlookers.remove(sink)
+                log.warning("sink dropped: %s: %s", sink.name, exc)
+                self._others.remove(sink)
                 sink.close()
 
     def close(self) -> None:
-        """Close them all, also those after one that cannot be finished."""
+        """See Sink.close. All are closed, even if one cannot be finished."""
         with contextlib.ExitStack() as closing:
-            for sink in reversed([self._first, *self._onlookers]):
+            for sink in reversed([self._first, *self._others]):
                 closing.callback(sink.close)

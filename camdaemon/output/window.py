@@ -1,4 +1,4 @@
-"""A window on this desktop."""
+"""A window on this desktop: the sink that users call preview."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ if TYPE_CHECKING:
 
 
 def has_display() -> bool:
-    """Whether this session has a screen to open a window on."""
+    """Tell whether this session has a display to open a window on."""
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 class PreviewSink:
-    """A window of `size` pixels. Closing it ends the run (StreamEnded). Raises DeviceError without a display.
+    """A window; see the protocol `Sink`. Closing it ends the run: `write` raises StreamEnded.
 
-    The window is opened by the first `write`, since SDL wants one thread to do everything.
+    The first `write` opens the window, because SDL has to be used from one thread.
+
+    Args:
+        size: Size of the frames, and of the window at first.
+
+    Raises:
+        DeviceError: There is no display.
     """
 
     name = "preview"
@@ -40,7 +46,7 @@ class PreviewSink:
         self._window: pygame.Surface | None = None
         if not has_display():
             raise DeviceError(
-                "preview: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); try --sink out.mp4"
+                "preview: no display: neither DISPLAY nor WAYLAND_DISPLAY is set. Run: camdaemon run --sink out.mp4"
             )
 
     def write(self, frame: HostFrame) -> None:
@@ -52,11 +58,11 @@ class PreviewSink:
             try:
                 pygame.display.init()
                 flags = pygame.RESIZABLE | pygame.SCALED
-                if pygame.display.get_driver() == "offscreen":  # SDL's last resort: a window that nobody sees
+                if pygame.display.get_driver() == "offscreen":  # SDL's last fallback, an invisible window
                     raise pygame.error("the display does not answer")
                 self._window = pygame.display.set_mode((self.size.width, self.size.height), flags)
             except pygame.error as exc:
-                raise DeviceError(f"preview: no window could be opened ({exc}); try --sink out.mp4") from None
+                raise DeviceError(f"preview: cannot open a window: {exc}. Run: camdaemon run --sink out.mp4") from None
             pygame.display.set_caption("camdaemon preview")
         if any(event.type == pygame.QUIT for event in pygame.event.get()):
             raise StreamEnded("the preview window was closed")
@@ -66,7 +72,7 @@ class PreviewSink:
         pygame.display.flip()
 
     def close(self) -> None:
-        """Close the window."""
+        """See Sink.close."""
         if self._window is not None:
             import pygame
 

@@ -134,7 +134,7 @@ def test_a_path_that_cannot_be_written_is_told_before_anything_runs(tmp_path, wh
         "a folder": tmp_path / "folder.mp4",
         "below a file": tmp_path / "file" / "out.mp4",
     }[where]
-    with pytest.raises(ConfigError, match=r"cannot write .*; try --sink out\.mp4$"):
+    with pytest.raises(ConfigError, match=r"cannot write .*--sink out\.mp4$"):
         FileSink(path, SIZE, 30.0, paced=True)
 
 

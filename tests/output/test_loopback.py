@@ -25,8 +25,8 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLoopback:
 def placed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was put in for viewers of a daemon that was killed: (path, shape, seconds), or 'away'."""
     said: list[object] = []
-    monkeypatch.setattr(placeholder, "put", lambda path, picture, after: said.append((path, picture.shape, after)))
-    monkeypatch.setattr(placeholder, "take_away", lambda path: said.append("away"))
+    monkeypatch.setattr(placeholder, "install", lambda path, picture, after: said.append((path, picture.shape, after)))
+    monkeypatch.setattr(placeholder, "remove", lambda path: said.append("away"))
     return said
 
 
@@ -46,8 +46,8 @@ def test_a_module_that_takes_no_card_is_no_error(device: FakeLoopback, monkeypat
     def refused(*_: object) -> None:
         raise OSError(errno.ENOTTY, "no such control")
 
-    monkeypatch.setattr(placeholder, "put", refused)
-    monkeypatch.setattr(placeholder, "take_away", refused)
+    monkeypatch.setattr(placeholder, "install", refused)
+    monkeypatch.setattr(placeholder, "remove", refused)
     sink = LoopbackSink(device.path, SIZE, 30)
     sink.write(frame())
     sink.close()
@@ -114,9 +114,9 @@ def test_a_driver_may_refuse_streamon_and_the_rate(device: FakeLoopback, refused
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        (errno.EINVAL, r"not sent: another program sends to it, open by zoom \(pid 7\); .*: fuser -v \S+video10$"),
-        (errno.EBUSY, r"frame not sent: another program sends to it, .*: fuser -v \S+video10$"),
-        (errno.ENODEV, "frame not sent: No such device; .*: sudo modprobe v4l2loopback .* max_buffers=4$"),
+        (errno.EINVAL, r"not sent: another program sends to it: zoom \(pid 7\) has it open\. .*: fuser -v \S+video10$"),
+        (errno.EBUSY, r"frame not sent: another program sends to it: .*: fuser -v \S+video10$"),
+        (errno.ENODEV, "frame not sent: No such device\. .*: sudo modprobe v4l2loopback .* max_buffers=4$"),
     ],
 )
 def test_a_failed_write_is_an_error(device: FakeLoopback, code: int, message: str) -> None:
@@ -169,13 +169,13 @@ def test_no_permission(device: FakeLoopback, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_file_is_no_virtual_camera(device: FakeLoopback) -> None:
     device.refuses[QUERYCAP] = errno.ENOTTY
-    assert refusal(device).endswith("is not a video device; see your virtual cameras with: camdaemon devices")
+    assert refusal(device).endswith("is not a video device. Run: camdaemon devices")
 
 
 def test_a_real_camera_is_no_virtual_camera(device: FakeLoopback) -> None:
     device.driver, device.flags = b"uvcvideo", CAPTURE
     said = refusal(device)
-    assert said.startswith(f"{device.path} is A card (uvcvideo), not a virtual camera; ")
+    assert said.startswith(f"{device.path} is A card (uvcvideo), not a virtual camera. ")
     assert said.endswith(
         "sudo modprobe v4l2loopback devices=1 video_nr=10 card_label=camdaemon exclusive_caps=1 max_buffers=4"
     )
@@ -184,15 +184,15 @@ def test_a_real_camera_is_no_virtual_camera(device: FakeLoopback) -> None:
 def test_another_producer(device: FakeLoopback) -> None:
     device.flags = CAPTURE
     assert refusal(device) == (
-        f"another program already sends to {device.path}; it is open by zoom (pid 7); close that, see it with: "
-        f"fuser -v {device.path}"
+        f"another program already sends to {device.path}: zoom (pid 7) has it open. Close that. "
+        f"Run: fuser -v {device.path}"
     )
 
 
 def test_another_producer_that_has_sent_nothing_yet(device: FakeLoopback) -> None:
     device.refuses[S_FMT] = errno.EBUSY  # 0.15
     said = refusal(device)
-    assert said.startswith(f"{device.path} takes no producer now (Device or resource busy); it is open by zoom (pid 7)")
+    assert said.startswith(f"{device.path} takes no producer now (Device or resource busy): zoom (pid 7) has it open")
     assert said.endswith(f"fuser -v {device.path}")
 
 
@@ -204,7 +204,7 @@ def test_a_device_that_hides_its_format(device: FakeLoopback) -> None:
 
 def test_pinned_as_a_camera(device: FakeLoopback) -> None:
     device.flags, device.keep_format = CAPTURE, 1
-    assert refusal(device).endswith(f"keep_format, as v4l2loopback-ctl set-caps does); free it with: "
+    assert refusal(device).endswith(f"keep_format, as v4l2loopback-ctl set-caps does). Run: "
                                     f"sudo v4l2loopback-ctl set-caps {device.path} any")  # fmt: skip
 
 
@@ -216,13 +216,14 @@ def test_pinned_at_another_size(device: FakeLoopback) -> None:
 def test_left_stuck_by_another_producer(device: FakeLoopback) -> None:
     device.flags = 0  # 0.12 after a producer that never said STREAMON
     said = refusal(device)
-    assert "is stuck: its last producer left it as neither camera nor output; reload it: sudo modprobe -r" in said
+    assert "is stuck: its last producer left it as neither camera nor output. Run: sudo modprobe -r" in said
     assert said.endswith("exclusive_caps=1 max_buffers=4")
 
 
 @pytest.mark.parametrize("refused", [False, True])
 @pytest.mark.parametrize(
-    ("held", "way_out"), [((b"YU12", 640, 480), "or run with: --size 640x480"), ((b"YUYV", 128, 96), "see it with: ")]
+    ("held", "way_out"),
+    [((b"YU12", 640, 480), "Run: camdaemon run --size 640x480"), ((b"YUYV", 128, 96), "Run: fuser -v ")],
 )
 def test_a_reader_holds_another_format(
     device: FakeLoopback, held: tuple[bytes, int, int], way_out: str, refused: bool
@@ -232,7 +233,7 @@ def test_a_reader_holds_another_format(
         device.refuses[S_FMT] = errno.EBUSY  # 0.13; 0.15 keeps the old format without a word
     said = refusal(device)
     now = f"{held[1]}x{held[2]} {held[0].decode()}"
-    assert said.startswith(f"{device.path} stays at {now} instead of 128x96 YU12: it is held by zoom (pid 7); close")
+    assert said.startswith(f"{device.path} stays at {now} instead of 128x96 YU12: zoom (pid 7) holds it. Close")
     assert way_out in said
 
 

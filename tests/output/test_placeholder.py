@@ -57,13 +57,13 @@ def picture() -> np.ndarray:
 
 
 def test_the_picture_is_put_in_and_then_the_time_out_runs(node: Node, picture: np.ndarray) -> None:
-    placeholder.put(str(node.path), picture, 1.5)
+    placeholder.install(str(node.path), picture, 1.5)
     assert node.path.read_bytes()[: picture.nbytes] == picture.tobytes()
     assert node.controls == [(IMAGE_IO, 1), (TIMEOUT, 1500)]
 
 
 def test_taking_it_away_stops_the_time_out(node: Node) -> None:
-    placeholder.take_away(str(node.path))
+    placeholder.remove(str(node.path))
     assert node.controls == [(TIMEOUT, 0)]
 
 
@@ -71,12 +71,12 @@ def test_taking_it_away_stops_the_time_out(node: Node) -> None:
 def test_a_module_may_refuse(node: Node, picture: np.ndarray, refused: int) -> None:
     node.refuses = refused
     with pytest.raises(OSError, match="Invalid argument"):
-        placeholder.put(str(node.path), picture, 1.5)
+        placeholder.install(str(node.path), picture, 1.5)
     assert (TIMEOUT, 1500) not in node.controls, "a time-out without a picture shows garbage"
 
 
 def test_a_buffer_that_is_too_small_is_refused(node: Node, picture: np.ndarray) -> None:
     node.length = 4096
     with pytest.raises(OSError, match="4096 bytes for a picture of 6144"):
-        placeholder.put(str(node.path), picture, 1.5)
+        placeholder.install(str(node.path), picture, 1.5)
     assert (TIMEOUT, 1500) not in node.controls
