@@ -1,4 +1,4 @@
-"""Where the daemon is reached, and that there is only one of it there."""
+"""The daemon's socket, and the lock that makes it the only daemon there."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LONGEST = 107  # bytes: sun_path of struct sockaddr_un is 108 with its final ze
 
 
 def socket_path(asked: str | Path | None = None) -> Path:
-    """The daemon's socket: `asked`, else $CAMDAEMON_SOCKET, else $XDG_RUNTIME_DIR/camdaemon/control.sock.
+    """Return the daemon's socket: `asked`, else $CAMDAEMON_SOCKET, else $XDG_RUNTIME_DIR/camdaemon/control.sock.
 
-    Creates nothing. ControlError when the path is longer than a Unix socket's may be, or there is no safe place.
+    Creates nothing. Raises ControlError if the path is too long for a Unix socket, or there is no safe place.
     """
     named = asked or os.environ.get("CAMDAEMON_SOCKET")
     path = Path(named).absolute() if named else _runtime_directory() / "control.sock"
@@ -35,7 +35,7 @@ def _runtime_directory() -> Path:
     import platformdirs  # 15 ms that a named socket saves
 
     try:
-        with warnings.catch_warnings():  # it warns of its fallback; our errors name the path that was taken
+        with warnings.catch_warnings():  # of its fallback; our errors name the path
             warnings.simplefilter("ignore")
             return platformdirs.user_runtime_path("camdaemon", appauthor=False)
     except OSError as exc:
@@ -46,12 +46,12 @@ def _runtime_directory() -> Path:
 
 
 def private_directory(path: Path) -> None:
-    """Make `path` (and missing parents) with mode 0700; ControlError when it is there but not ours alone."""
+    """Make `path` and missing parents with mode 0700. Raises ControlError if it is there and open to others."""
     try:
         if not path.parent.exists():
             private_directory(path.parent)
         path.mkdir(0o700, exist_ok=True)
-        found = path.lstat()  # not stat: a link that somebody else planted would be followed
+        found = path.lstat()  # not stat, which would follow a planted link
     except OSError as exc:
         raise ControlError(
             f"cannot make the directory {path} for the control socket: {exc.strerror}; "
@@ -70,7 +70,7 @@ def private_directory(path: Path) -> None:
 
 
 def wait_until_free(socket: Path, seconds: float) -> bool:
-    """Whether the daemon at `socket` has ended, waiting for it up to `seconds`."""
+    """Wait up to `seconds` for the daemon at `socket` to end; return whether it has."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -83,10 +83,11 @@ def wait_until_free(socket: Path, seconds: float) -> bool:
 
 
 class DaemonLock:
-    """`with DaemonLock(socket):` this process is the only daemon at `socket`, and nothing lies at that path.
+    """Makes this process the only daemon at `socket`, while entered, with nothing at that path.
 
-    Held by flock on a file beside the socket: the kernel releases it however the daemon dies. The file itself stays,
-    because removing it would let two daemons lock two files of the same name. ControlError when another one runs.
+    Held by flock on a file next to the socket: the kernel releases it however the daemon dies. The file itself stays,
+    because removing it would let two daemons lock two files of the same name. Entering it raises ControlError if
+    another daemon runs.
     """
 
     def __init__(self, socket: Path) -> None:
@@ -97,7 +98,7 @@ class DaemonLock:
     def __enter__(self) -> DaemonLock:
         private_directory(self._path.parent)
         try:
-            file = self._path.open("a+", encoding="ascii")  # not "w": it would wipe the other daemon's number
+            file = self._path.open("a+", encoding="ascii")  # not "w", which would erase the other daemon's pid
         except OSError as exc:
             raise ControlError(f"cannot open {self._path}: {exc.strerror}; if in doubt: rm {self._path}") from None
         try:
@@ -129,7 +130,7 @@ def _lock(file: IO[str]) -> None:
 
 
 def _remove_stale(socket: Path) -> None:
-    """A killed daemon leaves its socket behind; whoever holds the lock may remove it."""
+    """Remove the socket that a killed daemon left. The holder of the lock may."""
     if socket.is_socket():
         socket.unlink()
     elif os.path.lexists(socket):

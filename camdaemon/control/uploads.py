@@ -1,4 +1,4 @@
-"""Files that somebody uploads for the backdrop folder: a safe name, and a look at the content before it is kept."""
+"""Uploads for the backdrop folder: a safe name, and a check of the content before the file is kept."""
 
 from __future__ import annotations
 

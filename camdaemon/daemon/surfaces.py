@@ -165,7 +165,7 @@ def _warn_of_scenes(config: Config) -> None:
 
 
 def _tell(sentence: str, failed: bool) -> None:
-    """Log the answer to a key press; show an error on the desktop, where somebody is in a call."""
+    """Log the answer to a key press; show an error on the desktop as well."""
     if failed:
         log.warning("%s", sentence)
         desktop.notify("camdaemon", sentence)

@@ -257,7 +257,7 @@ def test_a_bus_that_goes_is_one_line(
 def test_a_portal_that_hangs_is_one_line(
     start: Callable[[], Started], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("camdaemon.control.hotkeys.portal._PATIENCE", 0.3)
+    monkeypatch.setattr("camdaemon.control.hotkeys.portal._TIMEOUT_S", 0.3)
     assert start().over()
     assert logged(caplog) == [f"WARNING hotkeys are off: the desktop's portal did not answer in 0.3 s{TAIL}"]
 

@@ -210,7 +210,7 @@ def test_a_lock_makes_no_difference(program: Program, lock: str) -> None:
 @needs_x11
 def test_a_press_that_fails_is_logged_and_the_keys_go_on(program: Program) -> None:
     lines = program.pressed("ctrl+alt+x", "ctrl+alt+p")
-    assert lines[:2] == ["broken", "log ERROR the hotkey for broken failed; the hotkeys go on"]
+    assert lines[:2] == ["broken", "log ERROR hotkey failed: broken; the others go on"]
     assert lines[-2:] == ["RuntimeError: a bug", "plate"]
 
 

@@ -1,6 +1,6 @@
 """Global hotkeys: through the desktop's portal under Wayland, through pynput under X11.
 
-Nothing here ever stops the daemon. Whatever is missing or refused costs one line in the log, which says what to do.
+Nothing here ever stops the daemon. What is missing or refused costs one line in the log, which says what to do.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class _Surface(Protocol):
-    """Where the keys come from."""
+    """Where the key presses come from."""
 
     def run(self) -> None:
-        """In the thread 'hotkeys': calls `press` until `stop`; ControlError when that cannot be, or can no longer."""
+        """Call `press` until `stop`, in the thread 'hotkeys'. Raises ControlError if no keys come, or none any more."""
 
     def stop(self) -> None:
         """Make `run` return, now or as soon as it is called. Any thread; returns at once."""
@@ -31,23 +31,28 @@ class _Surface(Protocol):
 class Hotkeys:
     """Calls `press(action)` when an action's combination is pressed anywhere on the desktop.
 
-    bindings: action → combination, see camdaemon.config.keys.   press: called in the thread 'hotkeys'; returns at once.
-    `start` and `stop` are for one thread, the daemon's main one, and raise nothing.
+    `start` and `stop` are for one thread at a time, and raise nothing.
     """
 
     def __init__(self, bindings: Mapping[str, str], press: Callable[[str], None]) -> None:
+        """Prepare.
+
+        Args:
+            bindings: Action → combination, see `config.keys`.
+            press: Gets an action; called in the thread 'hotkeys', returns at once.
+        """
         self._bindings, self._press = dict(bindings), press
         self._surface: _Surface | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Returns at once; the desktop may ask its user for minutes. Without bindings nothing is done."""
+        """Start listening and return at once; the desktop may ask its user for minutes. Without bindings do nothing."""
         if not self._bindings:
             return
         try:
-            self._surface = _surface(self._bindings, self._pressed)
+            self._surface = _choose_surface(self._bindings, self._press_safely)
         except Exception as exc:
-            self._off(exc)
+            self._warn(exc)
             return
         self._thread = threading.Thread(target=self._run, args=(self._surface,), name="hotkeys", daemon=True)
         self._thread.start()
@@ -61,27 +66,27 @@ class Hotkeys:
         self._surface = self._thread = None
 
     def _run(self, surface: _Surface) -> None:
-        """Body of the thread 'hotkeys'."""
+        """Run `surface`; the body of the thread 'hotkeys'."""
         try:
             surface.run()
         except Exception as exc:
-            self._off(exc)
+            self._warn(exc)
 
-    def _pressed(self, action: str) -> None:
+    def _press_safely(self, action: str) -> None:
         try:
             self._press(action)
         except Exception:
-            log.exception("the hotkey for %s failed; the hotkeys go on", action)
+            log.exception("hotkey failed: %s; the others go on", action)
 
-    def _off(self, wrong: Exception) -> None:
-        """The one line, for whatever went wrong: the desktop's own settings can always do what we could not."""
-        reason = wrong if isinstance(wrong, ControlError) else f"{type(wrong).__name__}: {wrong}"
+    def _warn(self, error: Exception) -> None:
+        """Log the one line. The desktop's own settings can always bind the commands."""
+        reason = error if isinstance(error, ControlError) else f"{type(error).__name__}: {error}"
         commands = ", ".join(f"camdaemon {action} ({text})" for action, text in self._bindings.items())
         log.warning("hotkeys are off: %s; or bind these in your desktop's keyboard settings: %s", reason, commands)
 
 
-def _surface(bindings: Mapping[str, str], press: Callable[[str], None]) -> _Surface:
-    """The right one for this desktop, not yet running; ControlError when there is none or a binding is wrong."""
+def _choose_surface(bindings: Mapping[str, str], press: Callable[[str], None]) -> _Surface:
+    """Make the surface for this desktop. Raises ControlError if there is none, or a binding is wrong."""
     mistakes = find_mistakes(bindings)
     if mistakes:
         raise ControlError("; ".join(mistakes))

@@ -27,11 +27,11 @@ _NAME = "org.freedesktop.portal.Desktop"
 _PATH = "/org/freedesktop/portal/desktop"
 _SHORTCUTS = "org.freedesktop.portal.GlobalShortcuts"
 _REGISTRY = "org.freedesktop.host.portal.Registry"
-_PATIENCE = 30.0  # seconds for an answer, with which the bus may have to start the portal; people may take longer
+_TIMEOUT_S = 30.0  # for an answer; the bus may have to start the portal first. Users may take longer
 
 
 class PortalKeys:
-    """Asks the desktop for shortcuts and waits for them; which keys they are on is the user's choice in the end."""
+    """Asks the desktop for shortcuts and waits for presses. The user may choose other keys than we ask for."""
 
     def __init__(self, bindings: Mapping[str, KeyCombination], press: Callable[[str], None]) -> None:
         self._bindings, self._press = bindings, press
@@ -39,16 +39,16 @@ class PortalKeys:
         self._socket: socket.socket | None = None
 
     def run(self) -> None:
-        """Calls `press` in this thread until `stop`; ControlError when the portal is not there, says no, or goes."""
+        """Call `press` in this thread until `stop`. Raises ControlError if the portal is missing, refuses, or ends."""
         try:
             with _connect() as connection:
                 self._socket = connection.sock
                 if not self._ending.is_set():
                     self._serve(_Portal(connection))
         except DBusErrorResponse as exc:
-            raise ControlError(_reason(exc)) from None
+            raise ControlError(_explain(exc)) from None
         except TimeoutError:
-            raise ControlError(f"the desktop's portal did not answer in {_PATIENCE:g} s") from None
+            raise ControlError(f"the desktop's portal did not answer in {_TIMEOUT_S:g} s") from None
         except OSError as exc:
             if not self._ending.is_set():
                 raise ControlError(f"the session's D-Bus has gone ({exc}); start camdaemon again") from None
@@ -61,29 +61,29 @@ class PortalKeys:
     def _serve(self, portal: _Portal) -> None:
         portal.open()
         bound = portal.bind(self._bindings)
-        log.info("hotkeys: %s", _sentence(self._bindings, bound))
+        log.info("hotkeys: %s", _describe(self._bindings, bound))
         while True:
-            self._press(portal.activated(self._bindings))
+            self._press(portal.wait_for_press(self._bindings))
 
 
 class _Portal:
-    """The portal, as seen from here. Everything raises DBusErrorResponse, ControlError when it ends, and OSError."""
+    """Calls the portal. Every method raises DBusErrorResponse, OSError, and ControlError when the portal ends."""
 
     def __init__(self, connection: DBusConnection) -> None:
         self._session = ""  # its object path, once there is one
-        self._service = dbus.Service(connection, _NAME, _PATH, _PATIENCE)
+        self._service = dbus.Service(connection, _NAME, _PATH, _TIMEOUT_S)
         self._service.subscribe(MatchRule(type="signal", sender=_NAME, path_namespace=_PATH))
 
     def open(self) -> None:
         """Begin a session."""
         with suppress(DBusErrorResponse):  # older portals do not know this, and newer ones may not either
-            # Of a program outside of a sandbox the portal cannot know who it is.
+            # The portal cannot know which program this is, outside of a sandbox.
             self._service.call(_REGISTRY, "Register", "sa{sv}", (APP_ID, {}))
         options = {"session_handle_token": ("s", _token())}
         self._session = self._request("CreateSession", "a{sv}", (), options)["session_handle"][1]
 
     def bind(self, bindings: Mapping[str, KeyCombination]) -> dict[str, str]:
-        """Action → what the desktop calls the keys it is on. Waits for the user as long as it takes."""
+        """Ask for shortcuts; return action → what the desktop calls its keys. Waits for the user, however long."""
         wanted = [
             (action, {"description": ("s", f"camdaemon {action}"), "preferred_trigger": ("s", keys.xdg)})
             for action, keys in bindings.items()
@@ -92,18 +92,18 @@ class _Portal:
         _, shortcuts = given.get("shortcuts", ("", []))
         return {action: said.get("trigger_description", ("s", ""))[1] for action, said in shortcuts}
 
-    def activated(self, actions: Container[str]) -> str:
-        """Waits for the next of `actions`."""
+    def wait_for_press(self, actions: Container[str]) -> str:
+        """Wait for the next of `actions` and return it."""
         while True:
             member, _, body = self._next_signal()
             if member == "Activated" and body[0] == self._session and body[1] in actions:
                 return str(body[1])
 
     def _next_signal(self) -> tuple[str, str, tuple[Any, ...]]:
-        """Waits for the portal's next signal: (member, object path, body); ControlError when it was its last."""
+        """Wait for the portal's next signal: (member, object path, body). Raises ControlError if it was the last."""
         message = self._service.wait_for_signal()
         member, path, body = dbus.get_member(message), message.header.fields[HeaderFields.path], message.body
-        if member == "NameOwnerChanged" and body[1]:  # not when it only begins
+        if member == "NameOwnerChanged" and body[1]:  # not at its start
             raise ControlError("the desktop's portal has ended; stop camdaemon and start it again")
         if (member, path) == ("Closed", self._session):
             raise ControlError("the desktop ended the session; stop camdaemon and start it again")
@@ -118,7 +118,7 @@ class _Portal:
         while True:
             member, path, body = self._next_signal()
             if (member, path) == ("Response", handle):
-                return _accepted(*body)
+                return _check_response(*body)
 
 
 def _connect() -> DBusConnection:
@@ -134,7 +134,7 @@ def _token() -> str:
     return f"camdaemon_{secrets.token_hex(8)}"
 
 
-def _accepted(code: int, results: dict[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
+def _check_response(code: int, results: dict[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
     match code:
         case 0:
             return results
@@ -144,22 +144,22 @@ def _accepted(code: int, results: dict[str, tuple[str, Any]]) -> dict[str, tuple
             raise ControlError("the desktop's portal could not provide them; its log says why")
 
 
-def _reason(wrong: DBusErrorResponse) -> str:
-    match str(wrong.name).rpartition(".")[2]:
+def _explain(error: DBusErrorResponse) -> str:
+    match str(error.name).rpartition(".")[2]:
         case "ServiceUnknown" | "NameHasNoOwner":
             return "no desktop portal is running; install xdg-desktop-portal and the part for your desktop"
         case "UnknownInterface" | "UnknownMethod" | "UnknownObject":
             return "this desktop's portal has no global shortcuts"
         case _:
-            said = " ".join(str(part) for part in wrong.data or ())
+            said = " ".join(str(part) for part in error.data or ())
             return (
-                f"the desktop's portal refused ({said or wrong.name}); if it asks for {APP_ID}.desktop: "
+                f"the desktop's portal refused ({said or error.name}); if it asks for {APP_ID}.desktop: "
                 "camdaemon service install --no-start"
             )
 
 
-def _sentence(bindings: Mapping[str, KeyCombination], bound: Mapping[str, str]) -> str:
-    """What is on which keys; the user may have chosen others, or none."""
+def _describe(bindings: Mapping[str, KeyCombination], bound: Mapping[str, str]) -> str:
+    """Say what is on which keys; the user may have chosen others, or none."""
     known = [f"{bound[action]} for {action}" for action in bindings if bound.get(action)]
     missing = [action for action in bindings if not bound.get(action)]
     if missing:

@@ -1,4 +1,4 @@
-"""Hotkeys under X11, with pynput. It is an extra, so it is imported only when it is about to be used."""
+"""Hotkeys under X11, with pynput. It is an optional dependency, imported only when it is used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from camdaemon.errors import ControlError
 
 log = logging.getLogger(__name__)
 
-# Keysym → modifier. Alt is called Meta while shift is held. AltGr is none of ours: it chooses characters.
+# Keysym → modifier. Alt is called Meta while shift is held. AltGr is no modifier here: it chooses characters.
 _MODIFIERS = {
     0xFFE1: "shift", 0xFFE2: "shift", 0xFFE3: "ctrl", 0xFFE4: "ctrl", 0xFFE7: "alt", 0xFFE8: "alt",
     0xFFE9: "alt", 0xFFEA: "alt", 0xFFEB: "super", 0xFFEC: "super",
@@ -22,7 +22,7 @@ _NONE = 0  # no keysym
 
 
 class X11Keys:
-    """Presses, once each however long they are held, with exactly the modifiers that were asked for.
+    """Reports each press once, however long the key is held, and only with exactly the modifiers of its combination.
 
     So ctrl+alt+shift+p is not ctrl+alt+p: it may belong to another program. NumLock and CapsLock make no difference.
     """
@@ -32,7 +32,7 @@ class X11Keys:
         self._events: SimpleQueue[str | Exception | None] = SimpleQueue()
 
     def run(self) -> None:
-        """Calls `press` in this thread until `stop`; ControlError without pynput or the X server."""
+        """Call `press` in this thread until `stop`. Raises ControlError without pynput or the X server."""
         keyboard = _keyboard()
         matcher = _Matcher(keyboard, self._bindings)
         listener = self._listener(keyboard, matcher)
@@ -51,7 +51,7 @@ class X11Keys:
         self._events.put(None)
 
     def _listener(self, keyboard: Any, matcher: _Matcher) -> Any:
-        """pynput's own thread, which only queues: it must be back for the next key at once."""
+        """Make the thread of pynput, which only queues: it must be back for the next key at once."""
         events = self._events
 
         class Listener(keyboard.Listener):  # type: ignore[misc]
@@ -61,7 +61,7 @@ class X11Keys:
                     super().run()
                 except Exception as exc:
                     gone = exc
-                events.put(gone)  # nobody reads it when it was we who stopped it
+                events.put(gone)  # never read after `stop`
 
         def pressed(key: Any) -> None:
             if action := matcher.pressed(_keysym(key)):
@@ -71,10 +71,10 @@ class X11Keys:
 
 
 class _Matcher:
-    """From keysyms that go down and up to actions.
+    """Turns keysyms that go down and up into actions.
 
-    Why not pynput's own GlobalHotKeys: it takes shift+1 for the sign that shift makes of it, alt after shift for
-    another key, and any further modifier for none.
+    pynput's own GlobalHotKeys takes shift+1 for the character that shift makes of it, alt after shift for another key,
+    and ignores further modifiers.
     """
 
     def __init__(self, keyboard: Any, bindings: Mapping[str, KeyCombination]) -> None:
@@ -87,7 +87,7 @@ class _Matcher:
         self._down: set[int] = set()
 
     def pressed(self, symbol: int) -> str | None:
-        """The action of the key that went down, if it completes a combination. Auto-repeat is one long press."""
+        """Return the action of the key that went down, if it completes a combination. Auto-repeat is one long press."""
         if symbol in _MODIFIERS:
             self._held.add(_MODIFIERS[symbol])
         key = self._keys.get(symbol)
@@ -103,7 +103,7 @@ class _Matcher:
 
 
 def _same_keys(wanted: set[int]) -> dict[int, int]:
-    """Every keysym that the keys of `wanted` give in the first layout, with and without shift → the wanted one."""
+    """Map each keysym that the keys of `wanted` give in the first layout, with and without shift, to the wanted one."""
     from Xlib.display import Display  # type: ignore[import-untyped, unused-ignore]
 
     same: dict[int, int] = {}
@@ -121,12 +121,12 @@ def _same_keys(wanted: set[int]) -> dict[int, int]:
 
 
 def _keysym(key: Any) -> int:
-    """Of pynput's Key or KeyCode; the keypad's, and None, have none."""
+    """Return the keysym of pynput's Key or KeyCode; keys of the keypad, and None, have none."""
     return getattr(getattr(key, "value", key), "vk", None) or _NONE
 
 
 def _keyboard() -> Any:
-    """pynput.keyboard. Importing it connects to the X server, so anything may go wrong."""
+    """Import pynput.keyboard. That connects to the X server, so anything may go wrong."""
     try:
         from pynput import keyboard
     except Exception as exc:
@@ -139,5 +139,5 @@ def _keyboard() -> Any:
     return keyboard
 
 
-def _first_line(wrong: Exception) -> str:
-    return f"{type(wrong).__name__}: {wrong}".splitlines()[0]
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

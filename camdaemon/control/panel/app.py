@@ -26,7 +26,7 @@ _PICTURE_S = 1.0  # seconds to wait for a picture before the answer is "none yet
 
 _PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_STATIC = {path.name: path for path in _PAGE.iterdir() if path.suffix in _TYPES}  # nothing else is ever served
+_STATIC = {path.name: path for path in _PAGE.iterdir() if path.suffix in _TYPES}  # nothing else is served
 
 View = Literal["composite", "alpha", "camera"]  # camera: before the matte, for the user's own eyes
 
@@ -73,7 +73,7 @@ class Tile(BaseModel):
     name: str
     spec: str
     kind: str
-    thumbnail: str = Field(description="the address of its small picture")
+    thumbnail: str = Field(description="the address of its thumbnail")
 
 
 class Added(Answer):
@@ -120,7 +120,7 @@ def _add_page(app: FastAPI, sessions: Sessions, port: int) -> None:
         """Trade a token for a session."""
         session = sessions.redeem(token)
         if session is None:
-            return PlainTextResponse(f"This address works once, and for a minute; {TYPE_AGAIN}\n", 403)
+            return PlainTextResponse(f"This address works once, within a minute; {TYPE_AGAIN}\n", 403)
         # Not a redirect: the file that sent the browser here is another site to it, and until the browser stands on a
         # page of ours it would keep a strict cookie to itself.
         answer = HTMLResponse('<!doctype html><title>camdaemon</title><meta http-equiv="refresh" content="0;url=/">')
@@ -129,7 +129,7 @@ def _add_page(app: FastAPI, sessions: Sessions, port: int) -> None:
 
     @app.get("/static/{name}")
     async def static(name: str) -> Response:
-        """What the page is made of."""
+        """A file of the page."""
         if name not in _STATIC:
             raise Refused(404, "the panel has no such file; reload the page")
         return Response(_STATIC[name].read_bytes(), media_type=_TYPES[_STATIC[name].suffix])
@@ -145,7 +145,7 @@ def _add_views(app: FastAPI, commands: object, preview: Preview, sessions: Sessi
 
     @app.get("/events", response_class=StreamingResponse)
     async def events() -> StreamingResponse:
-        """The status once a second as server-sent events. Whoever reads them is an open page."""
+        """The status once a second as server-sent events. An open page reads them."""
         return StreamingResponse(_seen_events(commands, ending, sessions), media_type="text/event-stream")
 
     @app.post("/camera")
@@ -157,7 +157,7 @@ def _add_views(app: FastAPI, commands: object, preview: Preview, sessions: Sessi
 
     @app.get("/view/{view}", response_class=Response)
     async def picture(view: View, request: Request, after: int = Query(-1, ge=-1)) -> Response:
-        """One JPEG, newer than number `after`; its own number is in X-Picture. 204: there is none yet."""
+        """One JPEG, newer than number `after`; its own number is in X-Picture. 204: none yet."""
         wait = _PICTURE_S
         if view == "camera":
             session: Session = request.state.session
@@ -173,7 +173,7 @@ def _add_views(app: FastAPI, commands: object, preview: Preview, sessions: Sessi
 async def _seen_events(commands: object, ending: asyncio.Event, sessions: Sessions) -> AsyncIterator[str]:
     async with aclosing(status_events(commands, ending)) as events:  # type: ignore[type-var]  # it is a generator
         async for event in events:
-            sessions.seen()
+            sessions.record_page()
             yield event
 
 
@@ -182,19 +182,19 @@ def _add_backdrops(app: FastAPI, commands: object, gallery: Gallery) -> None:
 
     @app.get(UPLOAD)
     async def backdrops() -> list[Tile]:
-        """What lies in the backdrop folder."""
+        """The files of the backdrop folder."""
         files = await run_blocking(partial(table.call, commands, table.find("backdrops"), {}), ending)
         small = f"{UPLOAD}/thumb?name="
         return [Tile(name=f.name, spec=f.spec, kind=f.kind, thumbnail=small + quote(f.name, safe="")) for f in files]
 
     @app.get(f"{UPLOAD}/thumb", response_class=Response)
     async def thumbnail(name: str) -> Response:
-        """The small picture of one of them."""
+        """The thumbnail of one of them."""
         return Response(await run_blocking(partial(gallery.thumbnail, name), ending), media_type="image/jpeg")
 
     @app.post(UPLOAD)
     async def add(request: Request, name: str = Query(min_length=1, max_length=255)) -> Added:
-        """Keep the file that the body is. It is not shown yet."""
+        """Keep the file in the body. It is not shown yet."""
         try:
             data = b"".join([chunk async for chunk in request.stream()])
         except ClientDisconnect:

@@ -1,8 +1,8 @@
-"""Who may talk to the panel: one user's own browser on this machine, sent here by `camdaemon panel`.
+"""Decides which requests the panel answers: those of the browser that `camdaemon panel` sent here.
 
 A page on the web can make that browser send requests to 127.0.0.1, and another user of the machine can connect to any
-port. So a request needs the cookie that only a one-time token buys, our own Host (against DNS rebinding), and for
-anything that changes something our own Origin.
+port. So a request needs the cookie that only a one-time token is traded for and our own Host (against DNS rebinding). A
+request that changes something needs our own Origin as well.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camdaemon.control.http import MOST_BYTES, limit_body
 
-TYPE_AGAIN = "open the panel anew with: camdaemon panel"
+TYPE_AGAIN = "open the panel again with: camdaemon panel"
 TOKEN_S = 60.0  # seconds a token may wait for its browser
 UPLOAD = "/backdrops"  # the one address that takes a file
 MAX_UPLOAD, MAX_JSON = 64 << 20, MOST_BYTES  # bytes of a body; uploads are held in memory
@@ -45,29 +45,29 @@ _HEADERS = {
 
 
 class Refused(HTTPException):
-    """A request that is not answered. `detail` is one sentence for people."""
+    """A refused request. `detail` is one sentence for people."""
 
 
 @dataclass
 class Session:
-    """One browser. camera_until: the clock's second until which it may see the camera before the matte."""
+    """One browser that was let in."""
 
     cookie: str
-    camera_until: float = -math.inf
+    camera_until: float = -math.inf  # the clock's second until which it may see the camera before the matte
 
 
 class Sessions:
-    """One-time tokens, and the sessions that they buy. Any thread. `clock` gives seconds: time.monotonic."""
+    """One-time tokens, and the sessions that they are traded for. Any thread. `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self._lock = threading.Lock()
-        self._tokens: dict[str, float] = {}  # and the second it ends at
+        self._tokens: dict[str, float] = {}  # token → the second at which it expires
         self._sessions: deque[Session] = deque(maxlen=_SESSIONS)
         self._seen = clock()
 
     def issue(self) -> str:
-        """A token that buys one session within `TOKEN_S`."""
+        """Make a token that is good for one session within `TOKEN_S`."""
         now, token = self.clock(), secrets.token_urlsafe(32)
         with self._lock:
             self._tokens = {old: end for old, end in self._tokens.items() if end > now} | {token: now + TOKEN_S}
@@ -75,7 +75,7 @@ class Sessions:
         return token
 
     def redeem(self, token: str) -> Session | None:
-        """A new session for `token`, which is used up by that; None when it is wrong, used or too old."""
+        """Trade `token` for a new session; None if it is wrong, used or too old."""
         with self._lock:
             known = next((known for known in self._tokens if _same(known, token)), None)
             if known is None or self._tokens.pop(known) <= self.clock():
@@ -85,16 +85,16 @@ class Sessions:
             return session
 
     def find(self, cookie: str) -> Session | None:
-        """The session of `cookie`; None when there is none."""
+        """Return the session of `cookie`; None if there is none."""
         with self._lock:
             return next((session for session in self._sessions if _same(session.cookie, cookie)), None)
 
-    def seen(self) -> None:
-        """A page is open."""
+    def record_page(self) -> None:
+        """Record that a page is open now."""
         self._seen = self.clock()
 
-    def lonely_s(self) -> float:
-        """Seconds since a page was open or asked for."""
+    def idle_s(self) -> float:
+        """Return the seconds since a page was open or asked for."""
         return self.clock() - self._seen
 
 
@@ -116,13 +116,13 @@ class Guard:
         self._cookie = cookie_name(port)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI 3. Nothing but HTTP is answered."""
+        """Serve one request, see ASGI 3. Only HTTP is answered."""
         if scope["type"] != "http":
             return
         request = Request(scope)
         try:
             self._check_sender(request)
-            if scope_path(request) != "/open":
+            if get_path(request) != "/open":
                 request.state.session = self._session(request)
             limit = _check_body(request)
         except Refused as exc:
@@ -135,7 +135,7 @@ class Guard:
         if len(hosts := request.headers.getlist("host")) != 1 or hosts[0] not in self._hosts:
             raise Refused(403, f"this host name is not the panel's; {TYPE_AGAIN}")
         # /open is reached from a file of the user's own, and from nowhere without its token.
-        if scope_path(request) != "/open" and request.headers.get("sec-fetch-site", "none") not in _OUR_SITES:
+        if get_path(request) != "/open" and request.headers.get("sec-fetch-site", "none") not in _OUR_SITES:
             raise Refused(403, f"another site may not use the panel; {TYPE_AGAIN}")
         origins = request.headers.getlist("origin")
         reading = request.method in ("GET", "HEAD")
@@ -149,19 +149,19 @@ class Guard:
         return session
 
 
-def scope_path(request: Request) -> str:
-    """What the router goes by; request.url parses it once more."""
+def get_path(request: Request) -> str:
+    """Return the path as the router takes it; request.url parses it once more."""
     return str(request.scope["path"])
 
 
 def cookie_name(port: int) -> str:
-    """Cookies know hosts but no ports, so that two panels would overwrite each other's."""
+    """Name the cookie by the port: cookies know hosts only, and two panels would overwrite each other's."""
     return f"camdaemon_panel_{port}"
 
 
 def _check_body(request: Request) -> int:
-    """The most bytes that the body may have. What is announced is refused early; `limit_body` counts what comes."""
-    path = scope_path(request)
+    """Return the most bytes that the body may have. Refuses early what is announced; `limit_body` counts what comes."""
+    path = get_path(request)
     upload = path == UPLOAD
     kind, limit = ("application/octet-stream", MAX_UPLOAD) if upload else ("application/json", MAX_JSON)
     if request.method == "POST":

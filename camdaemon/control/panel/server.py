@@ -28,9 +28,9 @@ class _PanelServer(Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Look ten times a second, as uvicorn calls it, whether to end."""
-        if self._sessions.lonely_s() > self._idle_s and self._opening.acquire(blocking=False):
+        if self._sessions.idle_s() > self._idle_s and self._opening.acquire(blocking=False):
             try:  # asked again: a browser may have been sent here before the lock was ours
-                self.should_exit |= self._sessions.lonely_s() > self._idle_s
+                self.should_exit |= self._sessions.idle_s() > self._idle_s
             finally:
                 self._opening.release()
         return await super().on_tick(counter)

@@ -247,7 +247,7 @@ def test_it_ends_by_itself_when_no_page_is_open(fresh: Any) -> None:
             lines = stream.iter_lines()
             next(lines)
             fresh.clock.now += 299
-            while fresh.server._running.sessions.lonely_s() > 0:  # until the next event
+            while fresh.server._running.sessions.idle_s() > 0:  # until the next event
                 next(lines)
             fresh.clock.now += 299
             assert thread.is_alive()

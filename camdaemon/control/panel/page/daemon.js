@@ -2,7 +2,7 @@
 
 const GONE = "camdaemon does not answer; if it was stopped: camdaemon run, then camdaemon panel";
 
-/** POST `body` to a verb; resolves to its answer, {message}. */
+/** POST `body` to a command; resolves to its answer, {message}. */
 export async function ask(path, body = {}) {
   const answer = await reach(path, {
     method: "POST",
@@ -12,13 +12,13 @@ export async function ask(path, body = {}) {
   return answer.json();
 }
 
-/** fetch, but an answer that is an error is thrown. */
+/** fetch, but throws for an answer that is an error. */
 export async function reach(path, options = {}) {
   let answer;
   try {
     answer = await fetch(path, options);
-  } catch (wrong) {
-    throw wrong.name === "AbortError" ? wrong : new Error(GONE);
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new Error(GONE);
   }
   if (!answer.ok) throw new Error(sentence(await answer.text()));
   return answer;
@@ -26,7 +26,7 @@ export async function reach(path, options = {}) {
 
 /** Send a file; `progress` is called with 0..1. Resolves to {message, name}. */
 export function upload(file, progress) {
-  const request = new XMLHttpRequest(); // fetch tells nothing of what was sent
+  const request = new XMLHttpRequest(); // fetch has no progress of what was sent
   return new Promise((resolve, reject) => {
     request.upload.onprogress = (event) => progress(event.loaded / (event.total || 1));
     request.onerror = () => reject(new Error(`${file.name} could not be sent; ${GONE}`));
@@ -40,20 +40,20 @@ export function upload(file, progress) {
   });
 }
 
-/** Calls `status` once a second, `trouble` with a sentence, `gone` with whether the daemon is away. */
+/** Call `status` once a second, `trouble` with a sentence, `gone` with whether the daemon does not answer. */
 export function listen({ status, trouble, gone }) {
   let source, silence;
   const away = () => {
     gone(true);
     clearTimeout(silence);
-    silence = setTimeout(connect, 3000); // not every browser tries again by itself
+    silence = setTimeout(connect, 3000); // not every browser reconnects
   };
   const connect = () => {
     source?.close();
     source = new EventSource("/events");
     source.onmessage = (event) => {
       clearTimeout(silence);
-      silence = setTimeout(away, 5000); // a daemon that was frozen hangs up on nobody
+      silence = setTimeout(away, 5000); // a frozen daemon does not close the connection
       gone(false);
       status(JSON.parse(event.data));
     };

@@ -1,10 +1,10 @@
-// The backdrops: what lies in the folder, what is always there, and adding more.
+// The backdrops: those of the folder, those that are always there, and uploads.
 
 import { ask, reach, upload } from "./daemon.js";
 
 const MOST = 64 * 2 ** 20; // bytes; the daemon refuses more
 
-/** Fill `tiles` and keep it right. `act` runs an action and shows how it ended. Returns {refresh, mark}. */
+/** Fill `tiles` and keep them up to date. `act` runs an action and shows its outcome. Returns {refresh, mark}. */
 export function startGallery(tiles, act, { say, trouble }) {
   const colour = document.getElementById("colour"), shade = document.getElementById("shade");
   let shown = null, known = "";
@@ -33,8 +33,8 @@ export function startGallery(tiles, act, { say, trouble }) {
     let files;
     try {
       files = await (await reach("/backdrops")).json();
-    } catch (wrong) {
-      return trouble(wrong.message);
+    } catch (error) {
+      return trouble(error.message);
     }
     if (known === JSON.stringify(files)) return;
     known = JSON.stringify(files);
@@ -43,7 +43,7 @@ export function startGallery(tiles, act, { say, trouble }) {
     mark(shown);
   }
 
-  /** Press the tile of the backdrop that shows. */
+  /** Mark the tile of the current backdrop as pressed. */
   function mark(spec) {
     if (spec === null) return;
     shown = spec;
@@ -60,15 +60,15 @@ export function startGallery(tiles, act, { say, trouble }) {
     const progress = document.getElementById("progress");
     if (file.size > MOST) {
       const size = Math.ceil(file.size / 2 ** 20);
-      return trouble(`${file.name} has ${size} MB, and this page sends at most 64; copy it into the backdrop folder`);
+      return trouble(`${file.name} has ${size} MB, more than the 64 that this page sends; copy it to the backdrop folder`);
     }
     progress.value = 0;
     progress.hidden = false;
     try {
       say((await upload(file, (share) => (progress.value = share))).message);
       await refresh();
-    } catch (wrong) {
-      trouble(wrong.message);
+    } catch (error) {
+      trouble(error.message);
     } finally {
       progress.hidden = true;
     }

@@ -1,11 +1,11 @@
-// The last two minutes, one point for each status event.
+// The last two minutes, one point per status event.
 
 const SECONDS = 120;
 const byId = (id) => document.getElementById(id);
 
 /** Returns a function that takes each status. */
 export function startGraphs() {
-  const history = []; // [fps, p50, p99, drops a second], the newest last; null where nothing is known
+  const history = []; // [fps, p50, p99, drops per second], the newest last; null if unknown
   let dropped = null;
 
   function redraw() {
@@ -26,7 +26,7 @@ export function startGraphs() {
     if (history.length > SECONDS) history.shift();
     tell("fps", "g-fps", "Frame rate", `${(status.fps_out ?? 0).toFixed(1)} fps`);
     tell("latency", "g-latency", "Latency", p50 === null ? "–" : `${p50.toFixed(0)}, ${p99.toFixed(0)} ms`);
-    tell("drops", "g-drops", "Drops a second", drops === null ? "–" : String(drops));
+    tell("drops", "g-drops", "Drops per second", drops === null ? "–" : String(drops));
     if (!document.hidden) redraw();
   };
 }
@@ -36,7 +36,7 @@ function tell(output, canvas, name, value) {
   byId(canvas).setAttribute("aria-label", `${name} over two minutes, now ${value}`);
 }
 
-/** Lines over a common scale from 0 to a round number that is at least `least`; the first one is filled. */
+/** Draw lines over a common scale from 0 to a round number of at least `least`; the first one is filled. */
 function graph(canvas, lines, least) {
   const { clientWidth: width, clientHeight: height } = canvas;
   const scale = devicePixelRatio || 1, style = getComputedStyle(canvas);

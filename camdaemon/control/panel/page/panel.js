@@ -1,4 +1,4 @@
-// The page: what the controls do, and what the status changes on them.
+// The page: what the controls do, and how they follow the status.
 
 import { ask, listen } from "./daemon.js";
 import { startGallery } from "./gallery.js";
@@ -22,16 +22,16 @@ function trouble(message) {
   byId("dismiss").hidden = message === "";
 }
 
-/** Run an action; its message is said, its error stays until the next one succeeds. Resolves to whether it did. */
+/** Run an action and show its message; an error stays until the next one succeeds. Resolves to whether it succeeded. */
 async function act(action) {
   try {
     const { message } = await action();
     trouble("");
     say(message);
     return true;
-  } catch (wrong) {
+  } catch (error) {
     say("");
-    trouble(wrong.message);
+    trouble(error.message);
     return false;
   }
 }
@@ -40,7 +40,7 @@ function startSwitches() {
   for (const name of ["pause", "mirror"]) {
     const button = byId(name);
     button.addEventListener("click", async () => {
-      const on = button.getAttribute("aria-pressed") !== "true"; // not "toggle": two presses by mistake undo each other
+      const on = button.getAttribute("aria-pressed") !== "true"; // not "toggle": a double press would undo itself
       if (await act(() => ask(`/${name}`, { turn: on ? "on" : "off" }))) press(button, on);
     });
   }
@@ -72,7 +72,7 @@ function startPlate() {
   });
 }
 
-/** A slider that is followed as fast as the daemon answers. Returns a function that shows the daemon's own value. */
+/** A slider whose value is sent as fast as the daemon answers. Returns a function that shows the daemon's value. */
 function startSlider(name, text) {
   const slider = byId(name), output = byId(`${name}-value`);
   let sending = false, again = false, touched = -Infinity;
@@ -85,8 +85,8 @@ function startSlider(name, text) {
     try {
       await ask("/adjust", { [name]: slider.valueAsNumber });
       trouble("");
-    } catch (wrong) {
-      trouble(wrong.message);
+    } catch (error) {
+      trouble(error.message);
     }
     sending = false;
     if (again) send();
@@ -123,7 +123,7 @@ function sceneButton(name) {
   return button;
 }
 
-/** What viewers see, as [state, badge, sentence]. */
+/** Return what viewers see, as [state, badge, sentence]. */
 function seen({ mode, paused, plate, camera, backdrop }) {
   if (mode === "passthrough") {
     return ["passthrough", "Passthrough", "Viewers see your room. Press Live or Card to end that."];
@@ -181,7 +181,7 @@ function start() {
     trouble,
     gone(away) {
       byId("gone").hidden = !away;
-      if (away) showSeen("unknown", "No answer", "What viewers see is not known.");
+      if (away) showSeen("unknown", "No answer", "What viewers see is unknown.");
     },
     status(status) {
       showStatus(status);

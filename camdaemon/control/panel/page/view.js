@@ -1,10 +1,10 @@
-// The live picture: one JPEG after the other, each asked for when the last one was drawn, none while nobody looks.
+// The live picture: JPEGs, each requested once the previous one is drawn, none while the page is hidden.
 
 import { ask, reach } from "./daemon.js";
 
 const PERIOD = 70; // ms between two pictures, at least
-const AGAIN = 1000; // ms after a failure
-const CAMERA_S = 30; // as the daemon has it
+const RETRY = 1000; // ms after a failure
+const CAMERA_S = 30; // the same as CAMERA_S of the daemon
 
 const LABELS = {
   composite: "What viewers see now",
@@ -48,13 +48,13 @@ export function startView(canvas, buttons, mine, { say, trouble }) {
       try {
         await one();
         await pause(PERIOD - (performance.now() - began));
-      } catch (wrong) {
-        if (wrong.name === "AbortError") continue; // another view was chosen, or the page is hidden
+      } catch (error) {
+        if (error.name === "AbortError") continue; // another view was chosen, or the page is hidden
         if (view === "camera") {
-          trouble(wrong.message);
+          trouble(error.message);
           show("composite");
         }
-        await pause(AGAIN);
+        await pause(RETRY);
       }
     }
     running = false;
@@ -76,8 +76,8 @@ export function startView(canvas, buttons, mine, { say, trouble }) {
   async function showCamera(button) {
     try {
       say((await ask("/camera", { show: true })).message);
-    } catch (wrong) {
-      return trouble(wrong.message);
+    } catch (error) {
+      return trouble(error.message);
     }
     show("camera");
     left = CAMERA_S;
