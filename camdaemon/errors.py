@@ -1,15 +1,15 @@
-"""Every error a person can meet, and the exit code it ends the command with.
+"""Every error that users can meet, and the exit code of the command that it ends.
 
-    CamdaemonError            1   anything that stops a command; the message is for people
+    CamdaemonError            1   anything that stops a command; the message is for users
     ├── ConfigError           2   a wrong option, file or value; nothing was changed
     ├── DeviceError           3   a camera or a virtual camera failed (at start; while running: card and back-off)
     │   └── StreamEnded       3   the source has no more frames (a clip that plays once)
     ├── MattingError          1   no trustworthy matte for one frame: that frame becomes the card
-    │   └── EngineError       1   because the accelerator failed, not because of what is in the frame
-    ├── PlateRefused          1   the room could not be photographed; the old plate stays
-    └── ControlError          1   no daemon answered, or it said no
+    │   └── EngineError       1   the accelerator failed; the frame's content is not the reason
+    ├── PlateRefused          1   the plate could not be taken; the previous plate stays
+    └── ControlError          1   no daemon answered, or it refused
 
-A message says what failed, why, and ends with what to type.
+A message says what failed and why, and ends with what to type: "what failed: why. Run: command".
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from collections.abc import Iterable
 
 
 class CamdaemonError(Exception):
-    """Base of all errors meant for people. `exit_code` is what the command line exits with."""
+    """Base of all errors whose message is for users."""
 
-    exit_code = 1
+    exit_code = 1  # of the command line
 
 
 class ConfigError(CamdaemonError):
-    """A wrong option, file or value. Raised before anything that runs is changed."""
+    """A wrong option, file or value. It is raised before anything that runs is changed."""
 
     exit_code = 2
 
@@ -44,11 +44,11 @@ class MattingError(CamdaemonError):
 
 
 class EngineError(MattingError):
-    """The accelerator or the network on it failed: too little memory, a driver's error, numbers that are none."""
+    """The accelerator or the network on it failed: out of memory, a driver error, NaN or infinite output."""
 
 
 class PlateRefused(CamdaemonError):
-    """The plate could not be taken; the message says what moved or was too dark or too bright."""
+    """The plate could not be taken; the message says what moved, or was too dark or too bright."""
 
 
 class ControlError(CamdaemonError):
@@ -56,13 +56,13 @@ class ControlError(CamdaemonError):
 
 
 def find_closest(word: str, choices: Iterable[str]) -> str | None:
-    """Return the one of `choices` that `word` is probably a slip of; None when none is near."""
+    """Return the one of `choices` that `word` is probably a misspelling of; None when none is close."""
     import difflib  # only a mistake needs it
 
     return next(iter(difflib.get_close_matches(word, choices, 1)), None)
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return 'did you mean X?' with the closest of `choices`, or '' when none is near."""
+    """Return 'did you mean X?' with the closest of `choices`, or '' when none is close."""
     closest = find_closest(word, choices)
     return f"did you mean {closest}?" if closest else ""

@@ -1,7 +1,4 @@
-"""Threads for work beside the frame loop: their priority, and their end.
-
-Work for later frames must not delay the current one.
-"""
+"""Threads other than the frame loop's: their priority, and their end. Their work must not delay the current frame."""
 
 from __future__ import annotations
 

@@ -135,32 +135,32 @@ class Machine:
     groups: frozenset[str] = frozenset()
     terminal: bool = False
 
-    def locate(self, path: str) -> Path:
+    def _locate(self, path: str) -> Path:
         """Return where `path` of that machine is on this one."""
         return self.root / path.lstrip("/")
 
     def text(self, path: str) -> str | None:
         """Return the text in the file at `path`; None when it is missing or unreadable."""
         try:
-            return self.locate(path).read_text("utf-8", "replace")
+            return self._locate(path).read_text("utf-8", "replace")
         except OSError:
             return None
 
     def exists(self, path: str) -> bool:
         """Whether there is a file, a folder, a node or a link at `path`."""
-        return os.path.lexists(self.locate(path))
+        return os.path.lexists(self._locate(path))
 
     def names(self, folder: str, pattern: str = "*") -> list[str]:
         """Return the names in `folder` that match `pattern`, sorted; none where it is missing or unreadable."""
         try:
-            return sorted(entry.name for entry in self.locate(folder).glob(pattern))
+            return sorted(entry.name for entry in self._locate(folder).glob(pattern))
         except OSError:
             return []
 
     def has(self, program: str) -> bool:
         """Whether `program` is on $PATH or among root's tools."""
         folders = [*self.environ.get("PATH", "").split(":"), *_PROGRAMS]
-        return any(os.path.isfile(self.locate(f"{folder}/{program}")) for folder in folders if folder)
+        return any(os.path.isfile(self._locate(f"{folder}/{program}")) for folder in folders if folder)
 
     @property
     def kernel(self) -> str:

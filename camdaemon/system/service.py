@@ -14,8 +14,8 @@ from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.linux.files import replace_atomically
 from camdaemon.system.machine import MARK, Answer, ask, is_ours
 
-UNIT = "camdaemon.service"
-LOG = "journalctl --user -u camdaemon"
+_UNIT = "camdaemon.service"
+_LOG = "journalctl --user -u camdaemon"
 _PLACEHOLDER = "%h/.local/bin/camdaemon"
 _TIMEOUT_S = 200.0  # more than TimeoutStartSec
 _NO_SYSTEMD = "Your user's systemd does not answer here."
@@ -37,7 +37,7 @@ def install(*, start: bool = True, force: bool = False, dry_run: bool = False) -
     """
     path, text, commands = unit_path(), make_unit(), [["daemon-reload"]]
     if start:
-        commands.append(["enable", "--now", UNIT])
+        commands.append(["enable", "--now", _UNIT])
     _refuse_foreign(path, force, "install")
     print(f"{path}:\n\n{text}")
     if dry_run:
@@ -56,7 +56,7 @@ def install(*, start: bool = True, force: bool = False, dry_run: bool = False) -
     if was_active and is_changed:
         print("It still runs with the previous unit. To use the new one: systemctl --user restart camdaemon")
     elif start:
-        print(f"It runs, now and after each login. Its log: {LOG} -e")
+        print(f"It runs, now and after each login. Its log: {_LOG} -e")
     else:
         print("It is installed. To start it, now and at each login: systemctl --user enable --now camdaemon")
 
@@ -65,13 +65,13 @@ def remove(*, force: bool = False, dry_run: bool = False) -> None:
     """Stop the service and remove its unit; do nothing when there is none. Arguments and errors as for `install`."""
     path, entry = unit_path(), entry_path()
     has_unit = os.path.lexists(path)
-    links = [link for link in path.parent.glob(f"*.wants/{UNIT}") if link.is_symlink()]
+    links = [link for link in path.parent.glob(f"*.wants/{_UNIT}") if link.is_symlink()]
     files = [path] * has_unit + [entry] * entry.is_file() + links
     if not files:
         print(f"No service is installed at {path}; nothing to remove.")
         return
     _refuse_foreign(path, force, "remove")
-    before, after = [["disable", "--now", UNIT]], [["daemon-reload"]]
+    before, after = [["disable", "--now", _UNIT]], [["daemon-reload"]]
     answers = dry_run or has_systemd()
     if dry_run:
         _print_commands(before)
@@ -85,10 +85,10 @@ def remove(*, force: bool = False, dry_run: bool = False) -> None:
         _print_commands(after)
     elif answers:
         _run_systemctl(after)
-        _systemctl("reset-failed", UNIT)  # else a failed unit stays listed; this itself fails where there is none
+        _systemctl("reset-failed", _UNIT)  # else a failed unit stays listed; this itself fails where there is none
     else:
         print(f"{_NO_SYSTEMD} If the service runs elsewhere, type there:")
-        _print_commands([["stop", UNIT], *after])
+        _print_commands([["stop", _UNIT], *after])
 
 
 def status() -> None:
@@ -107,23 +107,23 @@ def status() -> None:
         print(f"status     {now['StatusText']}")
     if now.get("NRestarts", "0") != "0":
         print(f"restarts   {now['NRestarts']} after failures")
-    print(f"log        {LOG} -e")
+    print(f"log        {_LOG} -e")
 
 
 def unit_path() -> Path:
     """Return where the user's systemd looks for our unit."""
-    return platformdirs.user_config_path() / "systemd" / "user" / UNIT
+    return platformdirs.user_config_path() / "systemd" / "user" / _UNIT
 
 
 def make_unit() -> str:
     """Return the unit for the camdaemon that is running; ConfigError: no template, or a path that no unit can name."""
     package = Path(__file__).resolve().parents[1]
     folders = [package / "_systemd", package.parent / "systemd"]  # installed; in a checkout
-    folder = next((folder for folder in folders if (folder / UNIT).is_file()), folders[0])
+    folder = next((folder for folder in folders if (folder / _UNIT).is_file()), folders[0])
     try:
-        template = (folder / UNIT).read_text("utf-8")
+        template = (folder / _UNIT).read_text("utf-8")
     except OSError as exc:
-        raise ConfigError(f"cannot read {folder / UNIT}: {exc.strerror}. Run: pipx reinstall camdaemon") from None
+        raise ConfigError(f"cannot read {folder / _UNIT}: {exc.strerror}. Run: pipx reinstall camdaemon") from None
     words = " ".join(_quote_for_unit(word) for word in own_command())
     return f"{MARK}service install\n" + template.replace(f"ExecStart={_PLACEHOLDER} ", f"ExecStart={words} ")
 
@@ -145,13 +145,13 @@ def _systemctl(*arguments: str) -> Answer:
     command = ["systemctl", "--user", *arguments]
     answer = ask(command, _TIMEOUT_S)
     if answer.code == 124:
-        raise CamdaemonError(f"{shlex.join(command)} has not ended in {_TIMEOUT_S:.0f} s. Run: {LOG} -e")
+        raise CamdaemonError(f"{shlex.join(command)} has not ended in {_TIMEOUT_S:.0f} s. Run: {_LOG} -e")
     return answer
 
 
 def _show_properties(*names: str) -> dict[str, str]:
     """Properties of our unit, as systemd knows it now."""
-    shown = _systemctl("show", UNIT, f"--property={','.join(names)}").out
+    shown = _systemctl("show", _UNIT, f"--property={','.join(names)}").out
     return {name: value for name, _, value in (line.partition("=") for line in shown.splitlines())}
 
 
@@ -161,7 +161,7 @@ def _run_systemctl(commands: list[list[str]]) -> None:
         answer = _systemctl(*command)
         if answer.code:
             why = answer.err.strip() or "no reason given"
-            raise CamdaemonError(f"systemctl --user {shlex.join(command)} failed: {why}\nRun: {LOG} -e")
+            raise CamdaemonError(f"systemctl --user {shlex.join(command)} failed: {why}\nRun: {_LOG} -e")
 
 
 def _print_commands(commands: list[list[str]]) -> None:

@@ -28,12 +28,12 @@ _SNAPS = {"firefox": "Firefox", "chromium": "Chromium", "brave": "Brave", "zoom-
 
 def check(context: Context) -> Iterator[Finding]:
     """Yield what there is to say of the session."""
-    yield check_hotkeys(context)
-    yield from check_pipewire(context)
-    yield from check_sandboxes(context.machine)
+    yield _check_hotkeys(context)
+    yield from _check_pipewire(context)
+    yield from _check_sandboxes(context.machine)
 
 
-def check_hotkeys(context: Context) -> Finding:
+def _check_hotkeys(context: Context) -> Finding:
     """Return how hotkeys arrive, in the order in which the daemon chooses."""
     machine = context.machine
     session = machine.environ
@@ -58,7 +58,7 @@ def _check_portal(machine: Machine) -> Finding:
     return note("hotkeys", "Wayland: the desktop's portal offers no global shortcuts", _BIND)
 
 
-def check_pipewire(context: Context) -> Iterator[Finding]:
+def _check_pipewire(context: Context) -> Iterator[Finding]:
     """Yield whether PipeWire knows the virtual camera: browsers that ask the portal see its cameras, not /dev."""
     machine, sink = context.machine, context.config.sink
     folder = machine.environ.get("XDG_RUNTIME_DIR", "")
@@ -90,7 +90,7 @@ def _parse_cameras(dump: str) -> set[str] | None:
     return {str(each.get("api.v4l2.path", "")) for each in properties if str(each.get("media.class")) == "Video/Source"}
 
 
-def check_sandboxes(machine: Machine) -> Iterator[Finding]:
+def _check_sandboxes(machine: Machine) -> Iterator[Finding]:
     """Yield the programs in sandboxes, which see only what these let through."""
     home = machine.environ.get("HOME", "")
     for package, name in _FLATPAKS.items():

@@ -144,7 +144,7 @@ def _release_key(release: str) -> list[int]:
 def check_secure_boot(context: Context) -> Iterator[Finding]:
     """Yield whether this kernel refuses unsigned modules, and whether ours is signed with a key it knows."""
     machine = context.machine
-    enforced = is_secure_boot_on(machine)
+    enforced = _is_secure_boot_on(machine)
     module = find_module(machine)
     if enforced is None:
         yield note("secureboot", "whether Secure Boot is on cannot be determined", "mokutil --sb-state")
@@ -160,7 +160,7 @@ def check_secure_boot(context: Context) -> Iterator[Finding]:
         )
 
 
-def is_secure_boot_on(machine: Machine) -> bool | None:
+def _is_secure_boot_on(machine: Machine) -> bool | None:
     """Whether Secure Boot is on; None where it cannot be known. The variable has 4 bytes of attributes, then 0 or 1."""
     if not machine.exists("/sys/firmware/efi"):
         return False  # started by a BIOS, or a container

@@ -30,7 +30,7 @@ def check(context: Context) -> Iterator[Finding]:
         yield _check_sink(context, cameras, sink)
 
 
-def is_pinned(machine: Machine, camera: VirtualCamera) -> bool:
+def _is_pinned(machine: Machine, camera: VirtualCamera) -> bool:
     """Whether the camera's format is fixed. Where its node may not be asked: it looks fed, but no program has it."""
     keep_format = machine.read_control(camera.path, v4l2.KEEP_FORMAT)
     if keep_format is not None:
@@ -68,7 +68,7 @@ def _find_faults(machine: Machine, camera: VirtualCamera, is_sink: bool) -> Iter
     elif is_exclusive(machine, camera) is False:
         fix = _setup_command(camera) if is_sink else "set exclusive_caps=1 where its options are, in /etc/modprobe.d"
         yield "has exclusive_caps=0: Chrome and Chromium do not list it", fix
-    if is_pinned(machine, camera):
+    if _is_pinned(machine, camera):
         form = f" at {camera.format}" if camera.format else ""
         yield f"is pinned{form} (keep_format): no program can feed it", f"sudo v4l2loopback-ctl set-caps {path} any"
 
@@ -110,7 +110,7 @@ def _check_users(context: Context, camera: VirtualCamera, users: list[str]) -> I
             f"{camera.path} is open in {', '.join(others)}; since 0.13 only one program at a time gets its picture",
             "close the others, or give each its own: camdaemon setup --devices 2",
         )
-    if camera.state == "capture" and others and not context.daemon_pid and not is_pinned(context.machine, camera):
+    if camera.state == "capture" and others and not context.daemon_pid and not _is_pinned(context.machine, camera):
         says = f"{camera.path} is fed by a program other than camdaemon, one of {', '.join(others)}"
         yield note("virtual", says, "close that program")
 

@@ -49,7 +49,7 @@ def _taken_error(machine: Machine, number: int, owner: str) -> ConfigError:
     return ConfigError(f"/dev/video{number} is taken by {owner}. Run: camdaemon setup --video-nr {free}")
 
 
-def find_unwanted(machine: Machine, wanted: Wanted, existing: Existing) -> list[VirtualCamera]:
+def _find_unwanted(machine: Machine, wanted: Wanted, existing: Existing) -> list[VirtualCamera]:
     """Return the cameras that an earlier setup made and this one does not name: they go."""
     keep = {camera.number for camera in wanted.cameras}
     ours = {(camera.number, camera.label) for camera in files.our_cameras(machine) if camera.number not in keep}
@@ -69,7 +69,7 @@ def plan_devices(
     Raises:
         CamdaemonError: a device that is in the way is in use.
     """
-    unwanted = find_unwanted(machine, wanted, existing)
+    unwanted = _find_unwanted(machine, wanted, existing)
     if not module.is_loaded:
         return [], [_load(wanted.cameras)] if missing else [], []
     if module.can_add:
