@@ -116,7 +116,7 @@ def test_a_driver_may_refuse_streamon_and_the_rate(device: FakeLoopback, refused
     [
         (errno.EINVAL, r"not sent: another program sends to it: zoom \(pid 7\) has it open\. .*: fuser -v \S+video10$"),
         (errno.EBUSY, r"frame not sent: another program sends to it: .*: fuser -v \S+video10$"),
-        (errno.ENODEV, "frame not sent: No such device\. .*: sudo modprobe v4l2loopback .* max_buffers=4$"),
+        (errno.ENODEV, r"frame not sent: No such device\. .*: sudo modprobe v4l2loopback .* max_buffers=4$"),
     ],
 )
 def test_a_failed_write_is_an_error(device: FakeLoopback, code: int, message: str) -> None:
