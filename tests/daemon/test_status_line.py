@@ -1,0 +1,41 @@
+"""The status line: made of metrics, the scene and the engine's snapshot, never of what the worker owns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from camdaemon.daemon.status_line import render, show_status_line
+from camdaemon.pipeline.worker import EngineSnapshot
+from tests.fakes import Rig
+
+
+def test_it_reads_nothing_that_the_worker_owns() -> None:
+    rig = Rig()
+    processor = rig.pipeline.processor
+    processor.snapshot = EngineSnapshot("cuda:0", "some", "half as much", is_reduced=True)
+    del processor.engine, processor.job  # as if the worker were about to replace them
+    assert "half as much" in render(rig.pipeline).plain
+
+
+def test_a_full_effort_is_not_mentioned() -> None:
+    rig = Rig()
+    assert rig.pipeline.engine.effort not in render(rig.pipeline).plain
+
+
+def test_without_a_plate_it_says_card() -> None:
+    rig = Rig()
+    assert render(rig.pipeline).plain.startswith("matte")
+    rig.state.scene = replace(rig.state.scene, plate=None)
+    assert render(rig.pipeline).plain.startswith("card")
+
+
+def test_where_stderr_is_no_terminal_it_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "camdaemon")
+    with show_status_line(Rig().pipeline) as update:
+        update()
+        update()
+        assert not caplog.records
+    assert len(caplog.records) == 1
+    assert "fps" in caplog.text
