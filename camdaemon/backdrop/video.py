@@ -46,7 +46,7 @@ class VideoBackdrop:
             ) from None
         self._shown: UploadedPicture | None = None
         self._frames: Mailbox[picture.Picture] = Mailbox()
-        self._frames.put(_fitted(first, size))
+        self._frames.put(_fit(first, size))
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=_play, args=(container, size, self._frames, self._stop), name="backdrop", daemon=True
@@ -67,7 +67,7 @@ class VideoBackdrop:
         newest = self._frames.take(0)
         if newest is not None:
             self._shown = UploadedPicture(newest)
-        assert self._shown is not None  # the constructor put the first frame
+        assert self._shown is not None  # the constructor has put the first frame
         return self._shown.on_device_of(plate, upload)
 
     def close(self) -> None:
@@ -76,17 +76,17 @@ class VideoBackdrop:
         self._thread.join(1.0)
 
 
-def _fitted(frame: av.VideoFrame, size: Size) -> picture.Picture:
+def _fit(frame: av.VideoFrame, size: Size) -> picture.Picture:
     return picture.cover(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), size)
 
 
 def _play(container: InputContainer, size: Size, frames: Mailbox[picture.Picture], stop: threading.Event) -> None:
-    """Body of the decoding thread: owns `container`, sleeps between frames, gives pictures away."""
+    """Decode in a loop, and put each picture into `frames` when it is due. Body of a thread; owns `container`."""
     lower_priority()
     try:
         with container:
             rate = container.streams.video[0].average_rate
-            last = min(2.0, 1 / float(rate)) if rate else 0.5  # seconds
+            last = min(2.0, 1 / float(rate)) if rate else 0.5  # seconds that the last picture shows
             while not stop.is_set():
                 container.seek(0)
                 start = shown = None
@@ -98,10 +98,10 @@ def _play(container: InputContainer, size: Size, frames: Mailbox[picture.Picture
                     if stop.wait(max(0.0, due - now)):
                         return
                     if due - now < -0.1 and shown is not None and now - shown < 0.25:
-                        continue  # too late: decode on, and convert only a few
-                    frames.put(_fitted(frame, size))
+                        continue  # late: decode on, and convert only a few
+                    frames.put(_fit(frame, size))
                     shown = time.monotonic()
                 if stop.wait(max(0.02, due + last - time.monotonic())):
-                    return  # the last picture has its time too
+                    return
     except av.FFmpegError as exc:
-        log.warning("the backdrop video stopped (%s); its last picture stays", exc)
+        log.warning("backdrop video stopped: %s; its last picture stays", exc)

@@ -270,14 +270,14 @@ def test_a_video_of_one_picture_does_not_spin(opened, tmp_path):
 
 def test_the_worker_never_waits_for_a_slow_video(opened, clip, monkeypatch):
     """A picture takes 0.3 s to convert here; asking for it takes none of that."""
-    real, slow = video._fitted, threading.Event()
+    real, slow = video._fit, threading.Event()
 
     def fitted(frame, size):
         if slow.is_set():
             time.sleep(0.3)
         return real(frame, size)
 
-    monkeypatch.setattr(video, "_fitted", fitted)
+    monkeypatch.setattr(video, "_fit", fitted)
     backdrop = opened(clip)
     slow.set()
     waits = []
@@ -325,14 +325,14 @@ def test_a_video_that_is_deleted_while_it_plays_goes_on(opened, clip):
 
 
 def test_a_video_that_breaks_stays_on_its_last_good_picture(opened, clip, monkeypatch, caplog):
-    real, broken = video._fitted, threading.Event()
+    real, broken = video._fit, threading.Event()
 
     def fitted(frame, size):
         if broken.is_set():
             raise av.error.InvalidDataError(1094995529, "Invalid data found when processing input")
         return real(frame, size)
 
-    monkeypatch.setattr(video, "_fitted", fitted)
+    monkeypatch.setattr(video, "_fit", fitted)
     backdrop = opened(clip)
     wait_for(lambda: level(backdrop) > 60)
     broken.set()
