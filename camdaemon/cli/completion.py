@@ -80,7 +80,7 @@ def collect_offers(command: Any, path: str = "") -> Offers:
     for parameter in command.params:
         names = [name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--")]
         offers[path] |= dict.fromkeys(names, _first_sentence(getattr(parameter, "help", "")))
-    offers[path]["--help"] = "Show the help."
+    offers[path]["--help"] = "Show the help"
     return offers
 
 

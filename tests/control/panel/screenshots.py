@@ -1,4 +1,4 @@
-"""The pictures in docs/panel.md: `python tests/control/panel/screenshots.py docs` (needs playwright and chromium).
+"""The pictures in docs/panel.md: `python -m tests.control.panel.screenshots docs` (needs playwright and chromium).
 
 Everything in them is drawn here or by tests.pattern, whose true alpha stands in for the matting's.
 """
