@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from camdaemon.errors import CamdaemonError
-from camdaemon.system.doctor import accelerator, cameras, desktop, module, own, rights, virtual
+from camdaemon.system.doctor import accelerator, cameras, module, own, session, virtual
 from camdaemon.system.doctor.findings import Check, Context, Finding, Level, note
 from camdaemon.system.machine import Machine
 
@@ -18,10 +18,10 @@ CHECKS: Mapping[str, Check] = {
     "module": module.check,
     "secureboot": module.check_secure_boot,
     "virtual": virtual.check,
-    "rights": rights.check,
+    "rights": session.check_rights,
     "camera": cameras.check,
     "torch": accelerator.check,
-    "desktop": desktop.check,
+    "desktop": session.check_desktop,
     "camdaemon": own.check,
 }
 
