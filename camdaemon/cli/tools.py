@@ -45,13 +45,13 @@ def image(
     config: ConfigFile = None,
 ) -> None:
     """Matte a picture with a picture of its empty room, or a folder of such pairs."""
-    from camdaemon.tools.files.image import matte_pairs, pairs
-    from camdaemon.tools.files.results import Wanted
-    from camdaemon.tools.files.studio import Studio
+    from camdaemon.tools.files.image import find_pairs, matte_pairs
+    from camdaemon.tools.files.offline import OfflinePipeline
+    from camdaemon.tools.files.results import ResultPaths
 
-    todo = pairs(src, plate, Wanted(alpha, foreground, composite, error, refined))
+    todo = find_pairs(src, plate, ResultPaths(alpha, foreground, composite, error, refined))
     settings = _settings(config, weights, matting, device, match_exposure)
-    matte_pairs(Studio(settings), todo, backdrop, settings.max_coverage)
+    matte_pairs(OfflinePipeline(settings), todo, backdrop, settings.max_coverage)
 
 
 def video(
@@ -79,16 +79,16 @@ def video(
 ) -> None:
     """Matte every frame of a video, however long that takes. Sound is not copied."""
     from camdaemon.plate.take import PlateRules
-    from camdaemon.tools.files.results import Wanted
-    from camdaemon.tools.files.studio import Studio
-    from camdaemon.tools.files.video import Film, matte_film, plate_of
+    from camdaemon.tools.files.offline import OfflinePipeline
+    from camdaemon.tools.files.results import ResultPaths
+    from camdaemon.tools.files.video import FrameSequence, get_plate, matte_video
 
-    wanted = Wanted(alpha, foreground, composite, error, refined)
+    wanted = ResultPaths(alpha, foreground, composite, error, refined)
     settings = _settings(config, weights, matting, device, match_exposure)
-    film = Film.open(src, fps)
-    studio = Studio(settings)
-    room = plate_of(film, studio, plate, PlateRules(**dict(settings.plate_taking)))
-    count = matte_film(film, studio, room, wanted, backdrop, settings.max_coverage)
+    frames = FrameSequence.open(src, fps)
+    pipeline = OfflinePipeline(settings)
+    room = get_plate(frames, pipeline, plate, PlateRules(**dict(settings.plate_taking)))
+    count = matte_video(frames, pipeline, room, wanted, backdrop, settings.max_coverage)
     print(f"{count} frames: " + ", ".join(str(path) for path in wanted.paths().values()))
 
 

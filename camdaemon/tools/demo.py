@@ -1,10 +1,12 @@
-"""`camdaemon demo`: the daemon's real pipeline on a clip of its own making, with pictures to look at afterwards."""
+"""`camdaemon demo`: the daemon's real pipeline on the clip that comes with it, and a contact sheet of what it did."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 
@@ -21,25 +23,32 @@ from camdaemon.daemon.status_line import console
 from camdaemon.errors import CamdaemonError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
+from camdaemon.frames.job import JobFrame
+from camdaemon.frames.picture import Picture, from_tensor
 from camdaemon.output import Sink
 from camdaemon.output.file import FileSink
 from camdaemon.output.tee import TeeSink
 from camdaemon.output.window import PreviewSink, has_display
 from camdaemon.pipeline.threads import Pipeline
-from camdaemon.tools import contact_sheet
-from camdaemon.tools.contact_sheet import Moment, MomentJob
 
 SIZE = Size(960, 540)
-# Seconds of the clip at which something is done; the figure is in the picture from 3 s to the end at 12 s.
+# Seconds of the clip. The person is in the picture from 3 s to the end at 12 s.
 _LOOKS = (4.0, 6.0, 8.5, 10.5)
 _SWAP = 7.5
 
+Moment = tuple[Picture, Picture, Picture]  # camera, alpha (gray as RGB), composite; uint8 (H,W,3) each
+
 
 def demo(folder: Path, *, preview: bool) -> None:
-    """Play the clip once through the pipeline; writes an MP4, a contact sheet and a backdrop into `folder`."""
+    """Play the clip once through the pipeline; write an MP4, a contact sheet and a backdrop into `folder`.
+
+    Args:
+        folder: Where to write; created if needed.
+        preview: Show a window, too, if there is a display.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     video, sheet, studio = folder / "demo.mp4", folder / "contact-sheet.png", folder / "studio.png"
-    picture.write(studio, studio_backdrop(SIZE))
+    picture.write(studio, draw_studio(SIZE))
     config = Config(source="pattern", sink=str(video), size=SIZE, plate="auto", backdrop=str(studio))
 
     def sinks(size: Size, fps: float) -> Sink:
@@ -50,48 +59,48 @@ def demo(folder: Path, *, preview: bool) -> None:
     moments: list[Moment] = []
     socket = socket_path().with_name("demo.sock")
     console.print(
-        "The demo plays a 12 s clip: the room is empty for 3 s, in which the plate is taken; then somebody comes."
+        "The demo plays a clip of 12 s: the room is empty for 3 s, while the plate is taken; then a person appears."
     )
     with (
         handle_signals(stop),
         start_daemon(config, Playing(loop=False), sinks, stop, socket) as daemon,
     ):
         director = threading.Thread(
-            target=_direct, args=(daemon.pipeline, daemon.commands, moments), name="director", daemon=True
+            target=_take_moments, args=(daemon.pipeline, daemon.commands, moments), name="director", daemon=True
         )
         director.start()
         watch(daemon.pipeline, stop)
     if moments:
-        picture.write(sheet, contact_sheet.sheet(moments))
-    _farewell(video, sheet if moments else None)
+        picture.write(sheet, draw_contact_sheet(moments))
+    _print_next_steps(video, sheet if moments else None)
 
 
-def _direct(pipeline: Pipeline, commands: Commands, moments: list[Moment]) -> None:
-    """Body of a thread: look at the clip at its appointed times, and swap the backdrop once on the way."""
+def _take_moments(pipeline: Pipeline, commands: Commands, moments: list[Moment]) -> None:
+    """Copy the moments at `_LOOKS`, and swap the backdrop once in between; body of a thread."""
     swapped = False
     for at in _LOOKS:
         if at > _SWAP and not swapped:
             swapped = True
-            _until(pipeline, _SWAP)
+            _wait_until(pipeline, _SWAP)
             commands.backdrop("blur:14")
-        _until(pipeline, at)
+        _wait_until(pipeline, at)
         job = MomentJob()
         try:
             pipeline.submit(job)
             moments.append(job.future.result(3.0))
         except (CamdaemonError, FutureTimeout):
-            return  # the clip has ended, or there is no plate: the log says so
+            return  # the clip has ended, or there is no plate; the log says which
 
 
-def _until(pipeline: Pipeline, seconds: float) -> None:
+def _wait_until(pipeline: Pipeline, seconds: float) -> None:
     """Wait until the clip has played for `seconds`, or has ended."""
     while not pipeline.ended.wait(0.02):
         if pipeline.metrics.seconds_captured() >= seconds:
             return
 
 
-def studio_backdrop(size: Size) -> picture.Picture:
-    """A calm studio wall with out-of-focus lights, uint8 (H,W,3) RGB."""
+def draw_studio(size: Size) -> Picture:
+    """Draw a studio wall with lights out of focus, uint8 (H,W,3) RGB."""
     rng = np.random.default_rng(11)
     y, x = np.mgrid[0 : size.height, 0 : size.width].astype(np.float32) / size.height
     glow = np.exp(-((x - 1.2) ** 2 + (y - 0.35) ** 2) / 0.5)[..., None]
@@ -105,7 +114,7 @@ def studio_backdrop(size: Size) -> picture.Picture:
     return np.asarray(np.clip(wall, 0, 255), np.uint8)
 
 
-def _farewell(video: Path, sheet: Path | None) -> None:
+def _print_next_steps(video: Path, sheet: Path | None) -> None:
     console.print(f"\nThe video:  {video}")
     if sheet is not None:
         console.print(f"The sheet:  {sheet}  (camera | alpha | composite)")
@@ -121,3 +130,37 @@ def _farewell(video: Path, sheet: Path | None) -> None:
     console.print("\nWith a real camera:", highlight=False)
     for command, why in steps:
         console.print(f"  {command}" + (f"   # {why}" if why else ""), highlight=False, soft_wrap=True, markup=False)
+
+
+class MomentJob:
+    """A `Job` that copies the next frame with a matte to the host. The copy shows the room: never publish it."""
+
+    def __init__(self) -> None:
+        self.future: Future[Moment] = Future()
+
+    def card(self) -> None:
+        """The show goes on."""
+
+    def feed(self, look: JobFrame) -> Moment | None:
+        """Return the moment if the frame has a matte; see `Job`."""
+        if look.alpha is None or look.finished is None:
+            return None
+        gray = look.alpha.expand(-1, 3, -1, -1)
+        return from_tensor(look.src), from_tensor(gray), from_tensor(look.finished)
+
+
+def draw_contact_sheet(moments: Sequence[Moment], width: int = 1440) -> Picture:
+    """Draw the contact sheet: camera | alpha | composite, a row per moment, `width` pixels wide; uint8 (H,W,3)."""
+    gap, head = 12, 44
+    column = (width - 4 * gap) // 3
+    height, across = moments[0][0].shape[:2]
+    row = round(column * height / across)
+    canvas = np.full((head + len(moments) * (row + gap), width, 3), 246, np.uint8)
+    for i, title in enumerate(("camera", "alpha", "composite")):
+        at = (gap + i * (column + gap), head - 14)
+        cv2.putText(canvas, title, at, cv2.FONT_HERSHEY_DUPLEX, 0.75, (50, 60, 70), 1, cv2.LINE_AA)
+    for j, moment in enumerate(moments):
+        for i, part in enumerate(moment):
+            x, y = gap + i * (column + gap), head + j * (row + gap)
+            canvas[y : y + row, x : x + column] = cv2.resize(part, (column, row), interpolation=cv2.INTER_AREA)
+    return canvas

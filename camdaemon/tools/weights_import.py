@@ -1,4 +1,4 @@
-"""`camdaemon weights import`: a published checkpoint, checked and rewritten in a form that can hold no code."""
+"""`camdaemon weights import`: checks a published checkpoint and rewrites it in a format that cannot hold code."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from torch import Tensor
 
 from camdaemon.errors import ConfigError
 from camdaemon.model import Architecture, BackgroundMattingV2, detect_architecture, load_network, read_tensors
-from camdaemon.tools.files.files import whole
+from camdaemon.tools.files.writers import replace_file
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """What was written. parameters: how many numbers are learnt (batch norms' statistics not among them)."""
+class ImportedWeights:
+    """What was written.
+
+    Attributes:
+        path: The file.
+        architecture: Of the network.
+        parameters: Number of learned numbers, without the batch norms' statistics.
+        dtype: Of the tensors.
+    """
 
     path: Path
     architecture: Architecture
@@ -33,41 +40,48 @@ class Imported:
         )
 
 
-def import_weights(source: Path, target: Path | None, *, float32: bool, replace: bool) -> Imported:
-    """Convert `source` (.pth or .safetensors, the published layout) to the .safetensors file `target`.
+def import_weights(source: Path, target: Path | None, *, float32: bool, replace: bool) -> ImportedWeights:
+    """Convert a checkpoint to .safetensors. All tensor names and shapes must be the network's; nothing is renamed.
 
-    target: None is the same name with .safetensors.   float32: keep the precision, else float16, half the size.
-    replace: an existing file may be written over.   Every tensor's name and shape must be those of the network; nothing
-    is renamed or left out. Raises ConfigError, and then nothing was written.
+    Args:
+        source: .pth or .safetensors, in the published layout.
+        target: File to write; None: the same name with .safetensors.
+        float32: Keep the precision; otherwise float16, half the size.
+        replace: Overwrite an existing file.
+
+    Raises:
+        ConfigError: The checkpoint does not fit, or the file cannot be written. Then no file is written.
     """
     target = target or source.with_suffix(".safetensors")
     if target.suffix != ".safetensors":
-        raise ConfigError(f"weights are written as .safetensors; try --output {target.with_suffix('.safetensors')}")
+        raise ConfigError(
+            f"weights are written as .safetensors. Run with: --output {target.with_suffix('.safetensors')}"
+        )
     if target.exists() and not replace:
-        raise ConfigError(f"{target} is there already; name another with --output FILE, or write over it with --force")
-    network, tensors = _loaded(source)
+        raise ConfigError(f"{target} exists already. Run with: --output FILE, or overwrite it with: --force")
+    network, tensors = _load(source)
     architecture = detect_architecture(tensors)
     dtype = torch.float32 if float32 else torch.float16
-    converted = {name: _converted(source, name, tensor, dtype) for name, tensor in tensors.items()}
+    converted = {name: _convert(source, name, tensor, dtype) for name, tensor in tensors.items()}
     refiner = "none" if architecture.kernel_size is None else str(architecture.kernel_size)
     facts = {"format": "pt", "backbone": architecture.backbone, "refiner": refiner, "imported_from": source.name}
-    with whole(target) as partial:
+    with replace_file(target) as partial:
         save_file(converted, partial, facts)
-    return Imported(target, architecture, sum(each.numel() for each in network.parameters()), dtype)
+    return ImportedWeights(target, architecture, sum(each.numel() for each in network.parameters()), dtype)
 
 
-def _loaded(source: Path) -> tuple[BackgroundMattingV2, dict[str, Tensor]]:
+def _load(source: Path) -> tuple[BackgroundMattingV2, dict[str, Tensor]]:
     try:
         return load_network(source), read_tensors(source)
     except OSError as exc:
-        raise ConfigError(f"cannot read {source}: {exc.strerror or exc}; name the checkpoint's file") from None
+        raise ConfigError(f"cannot read {source}: {exc.strerror or exc}. Name the checkpoint's file") from None
     except ValueError as exc:
         hint = (
-            "this is a TorchScript program; take the PyTorch checkpoint of the same release (pytorch_*.pth)"
+            "It is a TorchScript program: use the PyTorch checkpoint of the same release (pytorch_*.pth)"
             if _is_torchscript(source)
-            else "take a checkpoint of Background Matting V2, such as pytorch_mobilenetv2.pth"
+            else "Use a checkpoint of Background Matting V2, such as pytorch_mobilenetv2.pth"
         )
-        raise ConfigError(f"{exc}; {hint}") from None
+        raise ConfigError(f"{str(exc).rstrip('.')}. {hint}") from None
 
 
 def _is_torchscript(source: Path) -> bool:
@@ -77,12 +91,12 @@ def _is_torchscript(source: Path) -> bool:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
-def _converted(source: Path, name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+def _convert(source: Path, name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     if not tensor.is_floating_point():
         return tensor.clone().contiguous()
     if not tensor.isfinite().all():
-        raise ConfigError(f"{source} is damaged: {name} holds values that are not finite; download it again")
+        raise ConfigError(f"{source} is damaged: {name} holds values that are not finite. Download it again")
     converted = tensor.to(dtype, copy=True).contiguous()
     if not converted.isfinite().all():
-        raise ConfigError(f"{name} in {source} is too large for float16; add --float32")
+        raise ConfigError(f"{name} in {source} is too large for float16. Run with: --float32")
     return converted

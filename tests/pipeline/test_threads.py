@@ -17,7 +17,7 @@ from camdaemon.pipeline import loops
 from camdaemon.pipeline.camera_state import CameraState
 from camdaemon.pipeline.state import Mode, Scene
 from camdaemon.pipeline.worker import REFUSED
-from camdaemon.tools.contact_sheet import MomentJob
+from camdaemon.tools.demo import MomentJob
 from tests.fakes import MARKER, PERSON, SIZE, FakeSource, PerfectMatting, RecordingSink, Rig
 
 CARD, COMPOSITE, ROOM = Content.CARD, Content.COMPOSITE, Content.ROOM

@@ -21,11 +21,11 @@ from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
 from camdaemon.matting import Matting
 from camdaemon.plate.take import Plate, PlateRules
-from camdaemon.tools.files.files import ColourFile, GrayFile, whole
-from camdaemon.tools.files.image import matte_pair, pairs
-from camdaemon.tools.files.results import ClipBackdrop, Wanted
-from camdaemon.tools.files.studio import Studio, padded, shown_alpha
-from camdaemon.tools.files.video import Film, matte_film, plate_of
+from camdaemon.tools.files.image import find_pairs, matte_pair
+from camdaemon.tools.files.offline import OfflinePipeline, pad_picture, stretch_alpha
+from camdaemon.tools.files.results import ClipBackdrop, ResultPaths
+from camdaemon.tools.files.video import FrameSequence, get_plate, matte_video
+from camdaemon.tools.files.writers import ColorVideoWriter, GrayVideoWriter, replace_file
 
 PERSON = (20, 30, 120)
 
@@ -63,8 +63,8 @@ def run(command: Callable[..., object], *arguments: object) -> str:
 
 
 @pytest.fixture
-def difference() -> Studio:
-    return Studio(Config(matting="difference", device="cpu"))
+def difference() -> OfflinePipeline:
+    return OfflinePipeline(Config(matting="difference", device="cpu"))
 
 
 @pytest.mark.parametrize(("height", "width"), [(72, 128), (71, 127), (33, 50)])
@@ -79,12 +79,12 @@ def test_the_alpha_has_the_pictures_size(height: int, width: int, tmp_path: Path
     assert len([*(tmp_path / "out").iterdir()]) == 5
 
 
-def test_the_alpha_is_what_the_composite_uses(tmp_path: Path, difference: Studio) -> None:
+def test_the_alpha_is_what_the_composite_uses(tmp_path: Path, difference: OfflinePipeline) -> None:
     plate = room()
-    pair = pairs(
+    pair = find_pairs(
         write(tmp_path / "s.png", somebody(plate)),
         write(tmp_path / "p.png", plate),
-        Wanted(tmp_path / "a.png", tmp_path / "f.png", tmp_path / "c.png"),
+        ResultPaths(tmp_path / "a.png", tmp_path / "f.png", tmp_path / "c.png"),
     )[0]
     assert matte_pair(difference, pair, "color:#ffffff", 0.92) == ""
     alpha, cut, composite = (read(tmp_path / f"{name}.png").astype(float) for name in "afc")
@@ -98,39 +98,39 @@ def test_the_alpha_is_what_the_composite_uses(tmp_path: Path, difference: Studio
 
 def test_shown_alpha_is_stretched() -> None:
     matte = Matte(torch.tensor([0.0, 0.02, 0.5, 0.98, 1]).view(1, 1, 1, 5), torch.rand(1, 3, 1, 5), 0)
-    assert shown_alpha(matte).flatten().tolist() == pytest.approx([0, 0, 0.5, 1, 1])
+    assert stretch_alpha(matte).flatten().tolist() == pytest.approx([0, 0, 0.5, 1, 1])
 
 
-def test_a_darker_picture_is_matched_in_one_shot(difference: Studio) -> None:
+def test_a_darker_picture_is_matched_in_one_shot(difference: OfflinePipeline) -> None:
     plate = room(144, 256)
     frame = plate.copy()
     frame[60:, 40:200] = (200, 210, 220)  # a third of the picture
     darker = (frame * [0.80, 0.75, 0.70]).astype(np.uint8)
-    alpha = shown_alpha(difference.still(darker, Plate(plate)))[0, 0]
+    alpha = stretch_alpha(difference.matte_picture(darker, Plate(plate)))[0, 0]
     assert alpha[:, 220:].mean() < 0.02
     assert alpha[80:, 60:180].mean() > 0.9
 
 
 def test_a_picture_and_its_mirror_image_have_the_same_matte() -> None:
-    studio, plate = Studio(Config(device="cpu", match_exposure=False)), room()
+    pipeline, plate = OfflinePipeline(Config(device="cpu", match_exposure=False)), room()
     rgb = somebody(plate)
     flipped = [np.ascontiguousarray(each[:, ::-1]) for each in (rgb, plate)]
-    one, other = studio.still(rgb, Plate(plate)), studio.still(flipped[0], Plate(flipped[1]))
+    one, other = pipeline.matte_picture(rgb, Plate(plate)), pipeline.matte_picture(flipped[0], Plate(flipped[1]))
     assert one.alpha.std() > 0.1, "nobody was found"
     torch.testing.assert_close(other.alpha.flip(3), one.alpha, atol=1e-4, rtol=0)
     torch.testing.assert_close(other.foreground.flip(3), one.foreground, atol=1e-4, rtol=0)
-    live = Studio(Config(device="cpu", match_exposure=False), live=True).still(rgb, Plate(plate))
+    live = OfflinePipeline(Config(device="cpu", match_exposure=False), live=True).matte_picture(rgb, Plate(plate))
     assert (live.alpha - one.alpha).abs().max() > 1e-3, "live looks but once"
 
 
-def test_a_smaller_plate_is_scaled_and_another_shape_refused(tmp_path: Path, difference: Studio) -> None:
+def test_a_smaller_plate_is_scaled_and_another_shape_refused(tmp_path: Path, difference: OfflinePipeline) -> None:
     src = write(tmp_path / "s.png", somebody(room()))
     half, square = write(tmp_path / "h.png", room(36, 64)), write(tmp_path / "q.png", room(72, 72))
-    out = Wanted(tmp_path / "a.png")
-    matte_pair(difference, pairs(src, half, out)[0], "plate", 0.92)
+    out = ResultPaths(tmp_path / "a.png")
+    matte_pair(difference, find_pairs(src, half, out)[0], "plate", 0.92)
     assert read(tmp_path / "a.png").shape == (72, 128)
     with pytest.raises(ConfigError, match=r"is 72x72 and the picture 128x72.*another shape.*--plate FILE$"):
-        matte_pair(difference, pairs(src, square, out)[0], "plate", 0.92)
+        matte_pair(difference, find_pairs(src, square, out)[0], "plate", 0.92)
 
 
 def test_a_folder_of_pairs(tmp_path: Path) -> None:
@@ -143,22 +143,22 @@ def test_a_folder_of_pairs(tmp_path: Path) -> None:
     assert read(tmp_path / "alpha" / "a.png")[50, 30] == 255
     assert read(tmp_path / "alpha" / "b.png")[50, 30] == 0
     (tmp_path / "in" / "a_back.jpg").unlink()
-    with pytest.raises(ConfigError, match=r"1 of 2 pictures .* first is a_img; add a_back\.png$"):
+    with pytest.raises(ConfigError, match=r"1 of 2 pictures .* first is a_img. Add a_back\.png$"):
         run(image, "--src", tmp_path / "in", *done)
     with pytest.raises(ConfigError, match=r"no pair NAME_img\.png"):
         run(image, "--src", tmp_path, *done)
-    with pytest.raises(ConfigError, match=r"not a\.png; try a$"):
+    with pytest.raises(ConfigError, match=r"not a\.png.* a$"):
         run(image, "--src", tmp_path / "in", "--alpha", "a.png")
-    with pytest.raises(ConfigError, match="leave out --plate"):
+    with pytest.raises(ConfigError, match="without --plate"):
         run(image, "--src", tmp_path / "in", "--plate", "p.png", *done)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--src", "s.png", "--plate", "p.png"], "nothing to write .*--composite composite.png$"),
+        (["--src", "s.png", "--plate", "p.png"], "no result .*--composite composite.png$"),
         (["--src", "s.png", "--alpha", "a.png"], "--plate FILE$"),
-        (["--src", "s.png", "--plate", "p.png", "--alpha", "a.jpg"], "not a.jpg; try a.png$"),
+        (["--src", "s.png", "--plate", "p.png", "--alpha", "a.jpg"], r"not a.jpg.* a\.png$"),
         (["--src", "s.png", "--plate", "p.png", "--alpha", "a.png", "--error", "a.png"], "same name"),
         (["--src", "none.png", "--plate", "p.png", "--alpha", "a.png"], "cannot read the picture none.png"),
         (["--src", "s.png", "--plate", "p.png", "--alpha", "s.png/a.png"], "cannot write s.png/a.png"),
@@ -177,28 +177,30 @@ def test_mistakes_are_told(arguments: list[str], message: str, tmp_path: Path, m
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.png", "s.png"]
 
 
-def test_a_matte_of_nearly_everything_is_a_warning(tmp_path: Path, difference: Studio) -> None:
+def test_a_matte_of_nearly_everything_is_a_warning(tmp_path: Path, difference: OfflinePipeline) -> None:
     src = write(tmp_path / "s.png", np.full((72, 128, 3), 30, np.uint8))
-    pair = pairs(src, write(tmp_path / "p.png", room()), Wanted(tmp_path / "a.png"))[0]
-    warning = matte_pair(Studio(Config(matting="difference", device="cpu", match_exposure=False)), pair, "plate", 0.92)
+    pair = find_pairs(src, write(tmp_path / "p.png", room()), ResultPaths(tmp_path / "a.png"))[0]
+    warning = matte_pair(
+        OfflinePipeline(Config(matting="difference", device="cpu", match_exposure=False)), pair, "plate", 0.92
+    )
     assert "covers 100% of the picture" in warning
     assert read(tmp_path / "a.png").mean() > 250
 
 
 def test_padding_repeats_the_edge() -> None:
     rgb = np.random.default_rng(0).integers(0, 255, (70, 101, 3), np.uint8)
-    larger = padded(rgb)
+    larger = pad_picture(rgb)
     assert larger.shape == (72, 104, 3)
     assert (larger[:70, :101] == rgb).all()
     assert (larger[:70, 103] == rgb[:, 100]).all()
     with pytest.raises(ConfigError, match=r"8193x4.*scale it down$"):
-        padded(np.zeros((4, 8193, 3), np.uint8))
+        pad_picture(np.zeros((4, 8193, 3), np.uint8))
 
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """40 frames of the empty room, then 6 with somebody walking, who is 6 % darker for the camera than the plate."""
-    file = ColourFile(tmp_path / "clip.mp4", Size(128, 72), 30)
+    file = ColorVideoWriter(tmp_path / "clip.mp4", Size(128, 72), 30)
     for number in range(46):
         file.write(room() if number < 40 else (somebody(room(), 4 * number - 140) * 0.94).astype(np.uint8), "")
     file.close()
@@ -224,27 +226,27 @@ def test_a_video_loses_no_frame(clip: Path, tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_a_folder_of_frames_gives_a_folder_of_alphas(tmp_path: Path, difference: Studio) -> None:
+def test_a_folder_of_frames_gives_a_folder_of_alphas(tmp_path: Path, difference: OfflinePipeline) -> None:
     for number in range(3):
         write(tmp_path / "in" / f"x{number}.png", somebody(room(71, 127), 40 + number))
-    film = Film.open(tmp_path / "in", None)
+    film = FrameSequence.open(tmp_path / "in", None)
     assert (film.size, film.fps, film.count) == ((127, 71), 30, 3)
-    plate = plate_of(film, difference, str(write(tmp_path / "p.png", room(71, 127))), PlateRules())
-    assert matte_film(film, difference, plate, Wanted(tmp_path / "out"), "plate", 0.92) == 3
+    plate = get_plate(film, difference, str(write(tmp_path / "p.png", room(71, 127))), PlateRules())
+    assert matte_video(film, difference, plate, ResultPaths(tmp_path / "out"), "plate", 0.92) == 3
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["x0.png", "x1.png", "x2.png"]
     assert read(tmp_path / "out" / "x2.png").shape == (71, 127)
     with pytest.raises(ConfigError, match="do not fit into a video"):
-        matte_film(film, difference, plate, Wanted(tmp_path / "a.mkv"), "plate", 0.92)
+        matte_video(film, difference, plate, ResultPaths(tmp_path / "a.mkv"), "plate", 0.92)
     write(tmp_path / "in" / "x3.png", room(72, 128))
     with pytest.raises(ConfigError, match=r"x3\.png is 128x72, the first frame 127x71"):
-        matte_film(film, difference, plate, Wanted(tmp_path / "out"), "plate", 0.92)
+        matte_video(film, difference, plate, ResultPaths(tmp_path / "out"), "plate", 0.92)
 
 
 def test_the_kinds_of_alpha_file_agree(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     frames = [cv2.resize(rng.integers(0, 256, (9, 16), np.uint8), (128, 72)).astype(np.uint8) for _ in range(4)]
     for name in ("a.mkv", "a.mp4"):
-        file = GrayFile(tmp_path / name, Size(128, 72), 25)
+        file = GrayVideoWriter(tmp_path / name, Size(128, 72), 25)
         for frame in frames:
             file.write(frame, "")
         file.close()
@@ -257,8 +259,8 @@ def test_the_kinds_of_alpha_file_agree(tmp_path: Path) -> None:
 class _Failing:
     name = "failing"
 
-    def __init__(self, studio: Studio) -> None:
-        self._inner = studio.matting
+    def __init__(self, pipeline: OfflinePipeline) -> None:
+        self._inner = pipeline.matting
 
     def warm_up(self, size: Size) -> None:
         pass
@@ -269,13 +271,15 @@ class _Failing:
         return self._inner(src, plate, seq)
 
 
-def test_a_video_that_fails_leaves_nothing_behind(clip: Path, tmp_path: Path, difference: Studio) -> None:
-    film = Film.open(clip, None)
-    plate = plate_of(film, difference, "auto", PlateRules())
+def test_a_video_that_fails_leaves_nothing_behind(clip: Path, tmp_path: Path, difference: OfflinePipeline) -> None:
+    film = FrameSequence.open(clip, None)
+    plate = get_plate(film, difference, "auto", PlateRules())
     difference.matting = cast("Matting", _Failing(difference))
     (tmp_path / "a.mkv").write_bytes(b"the one before")
     with pytest.raises(MattingError):
-        matte_film(film, difference, plate, Wanted(tmp_path / "a.mkv", composite=tmp_path / "c.mp4"), "plate", 0.92)
+        matte_video(
+            film, difference, plate, ResultPaths(tmp_path / "a.mkv", composite=tmp_path / "c.mp4"), "plate", 0.92
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "clip.mp4"]
     assert (tmp_path / "a.mkv").read_bytes() == b"the one before"
 
@@ -285,7 +289,7 @@ def test_a_video_that_fails_leaves_nothing_behind(clip: Path, tmp_path: Path, di
     [
         (["--src", "none.mp4", "--alpha", "a.mkv"], "none.mp4 is not a video"),
         (["--src", ".", "--alpha", "a.mkv"], "has no pictures"),
-        (["--src", "clip.mp4", "--alpha", "a.gif"], "no kind of video .*try a.mkv, or a folder"),
+        (["--src", "clip.mp4", "--alpha", "a.gif"], "no kind of video .* a.mkv, or a folder"),
         (["--src", "clip.mp4", "--plate", "none.png", "--alpha", "a.mkv"], "none.png.*--plate auto$"),
         (["--src", "clip.mp4", "--alpha", "clip.mp4/a.mkv"], "cannot write clip.mp4/a.mkv"),
     ],
@@ -299,13 +303,13 @@ def test_mistakes_with_videos_are_told(
     assert [path.name for path in clip.parent.iterdir()] == ["clip.mp4"]
 
 
-def test_no_plate_in_a_clip_that_never_rests(clip: Path, difference: Studio) -> None:
+def test_no_plate_in_a_clip_that_never_rests(clip: Path, difference: OfflinePipeline) -> None:
     with pytest.raises(CamdaemonError, match=r"ended before the room was empty and still for 5 s.*--plate FILE$"):
-        plate_of(Film.open(clip, None), difference, "auto", PlateRules(still_s=5))
+        get_plate(FrameSequence.open(clip, None), difference, "auto", PlateRules(still_s=5))
 
 
-def test_a_video_backdrop_runs_by_the_time_of_the_frames(tmp_path: Path, difference: Studio) -> None:
-    file = ColourFile(tmp_path / "b.mp4", Size(64, 64), 10)
+def test_a_video_backdrop_runs_by_the_time_of_the_frames(tmp_path: Path, difference: OfflinePipeline) -> None:
+    file = ColorVideoWriter(tmp_path / "b.mp4", Size(64, 64), 10)
     for number in range(4):
         file.write(np.full((64, 64, 3), 50 * number + 20, np.uint8), "")
     file.close()
@@ -317,10 +321,10 @@ def test_a_video_backdrop_runs_by_the_time_of_the_frames(tmp_path: Path, differe
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), whole(tmp_path / "x" / "a.txt") as partial:
+    with pytest.raises(ZeroDivisionError), replace_file(tmp_path / "x" / "a.txt") as partial:
         partial.write_text(f"half {1 / 0}" if partial.write_text("half") else "")
     assert not [*(tmp_path / "x").iterdir()]
-    with whole(tmp_path / "x" / "a.txt") as partial:
+    with replace_file(tmp_path / "x" / "a.txt") as partial:
         partial.write_text("all")
     assert [path.name for path in (tmp_path / "x").iterdir()] == ["a.txt"]
 

@@ -25,7 +25,7 @@ from camdaemon.tools.bench import machine, network
 from camdaemon.tools.bench.sides import PlainMatting
 from camdaemon.tools.bench.subject import Subject, random_weights
 from camdaemon.tools.bench.timing import Comparison, alternate
-from camdaemon.tools.files.progress import progress
+from camdaemon.tools.files.progress import show_progress
 
 HD, UHD = Size(1920, 1080), Size(3840, 2160)
 _SCALE = {HD: 0.25, UHD: 0.125}
@@ -92,7 +92,7 @@ def reproduce(subject: Subject, rows: tuple[Row, ...] = ROWS) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory(prefix="camdaemon-bench-") as folder,
         machine.threads(subject.threads) as threads,
-        progress("the paper's rows", len(settings)) as tick,
+        show_progress("the paper's rows", len(settings)) as tick,
     ):
         found: dict[Setting, dict[str, Any]] = {}
         for setting in settings:

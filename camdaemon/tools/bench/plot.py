@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from camdaemon.frames.picture import Picture
-from camdaemon.tools.files.files import write_png
+from camdaemon.tools.files.writers import write_png
 
 _WIDTH, _LEFT, _RIGHT, _ROW, _BAR, _TOP = 1000, 150, 190, 56, 20, 96
 _REAL, _PLAIN, _INK, _PAPER = (31, 111, 139), (214, 178, 120), (34, 34, 34), (255, 255, 255)

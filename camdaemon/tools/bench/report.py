@@ -11,7 +11,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from camdaemon.tools.files.files import whole
+from camdaemon.tools.files.writers import replace_file
 
 _TITLES = {"network": "Network alone", "stops": "Each stop, one after the other", "end to end": "End to end"}
 _NETWORKS = {"resnet50": "ResNet-50", "resnet101": "ResNet-101", "mobilenetv2": "MobileNetV2"}
@@ -165,5 +165,5 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 def write_json(path: Path, found: dict[str, Any]) -> None:
     """All of it, also what the tables leave out. Raises ConfigError where it cannot be written."""
-    with whole(path) as partial:
+    with replace_file(path) as partial:
         partial.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", "utf-8")

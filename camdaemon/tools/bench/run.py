@@ -26,7 +26,7 @@ from camdaemon.tools.bench.sides import PlainMatting, Side, plain_side, real_sid
 from camdaemon.tools.bench.stops import run_stops
 from camdaemon.tools.bench.subject import Subject
 from camdaemon.tools.bench.timing import Comparison, alternate
-from camdaemon.tools.files.progress import progress
+from camdaemon.tools.files.progress import show_progress
 
 Values = dict[str, Any]
 _WARM = 3  # frames before anything is counted
@@ -42,7 +42,7 @@ def measure(subject: Subject) -> Values:
     with (
         tempfile.TemporaryDirectory(prefix="camdaemon-bench-") as folder,
         machine.threads(subject.threads) as threads,
-        progress("measuring", _PARTS * 2 * subject.rounds) as tick,
+        show_progress("measuring", _PARTS * 2 * subject.rounds) as tick,
     ):
         config = subject.config(subject.weights_file(Path(folder)))
         footage = load(config)

@@ -20,7 +20,7 @@ from camdaemon.tools.bench.pipeline import run_pipeline
 from camdaemon.tools.bench.sides import real_side
 from camdaemon.tools.bench.subject import Subject
 from camdaemon.tools.bench.timing import figures
-from camdaemon.tools.files.progress import progress
+from camdaemon.tools.files.progress import show_progress
 
 _WARM_S = 20.0  # after which memory should not grow any more
 
@@ -52,7 +52,7 @@ def soak(subject: Subject, seconds: float, fps: float | None) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory(prefix="camdaemon-bench-") as folder,
         machine.threads(subject.threads) as threads,
-        progress("seconds played", round(seconds)) as tick,
+        show_progress("seconds played", round(seconds)) as tick,
     ):
         config = subject.config(subject.weights_file(Path(folder)))
         footage = load(config)

@@ -1,4 +1,8 @@
-"""Scores of mattings: on composites with a known truth, on clips, and of alphas already written.
+"""Scores of mattings: on composites with a known truth, on clips, and of alphas in files.
 
-`metrics` the figures, `composites` and `clips` the cases, `contest` the mattings on them, `report` the tables.
+evaluation         what `camdaemon evaluate` does with its options
+composites, clips  the cases
+comparison         mattings on the same cases
+metrics            the figures
+tables             tables and files of scores
 """

@@ -12,33 +12,47 @@ from av.video.reformatter import ColorRange
 
 from camdaemon.errors import ConfigError
 from camdaemon.tools.evaluate.metrics import Alpha
-from camdaemon.tools.files.files import VIDEOS
-from camdaemon.tools.files.video import Film
+from camdaemon.tools.files.video import FrameSequence
+from camdaemon.tools.files.writers import VIDEOS
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """film: what the camera saw.   alpha: video of the truth.   plate: a picture, or 'auto'."""
+    """A clip with a known alpha.
+
+    Attributes:
+        name: Of the clip.
+        video: What the camera saw.
+        alpha: Video of the truth.
+        plate: Path of a picture, or 'auto'.
+    """
 
     name: str
-    film: Film
+    video: FrameSequence
     alpha: Path
     plate: str
 
 
 def find_clips(folder: Path, *, take_plates: bool) -> list[Clip]:
-    """Every clip in `folder`; with `take_plates`, plates come from the clips even where there are pictures.
+    """Find every clip in `folder`.
 
-    Raises ConfigError.
+    Args:
+        folder: The folder.
+        take_plates: Take plates from the clips even if there are pictures of them.
+
+    Raises:
+        ConfigError: There is no clip.
     """
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder; name one that has clips with --clips")
+        raise ConfigError(f"{folder} is no folder. Run with: --clips FOLDER")
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
     alphas = {path.stem.removesuffix("-alpha"): path for path in files if path.stem.endswith("-alpha")}
     clips = [path for path in files if path.stem in alphas]
     if not clips:
-        raise ConfigError(f"{folder} has no clip NAME.mp4 with its truth NAME-alpha.mp4; name another with --clips")
-    return [Clip(path.stem, Film.open(path, None), alphas[path.stem], _plate(path, take_plates)) for path in clips]
+        raise ConfigError(f"{folder} has no clip NAME.mp4 with its truth NAME-alpha.mp4. Run with: --clips FOLDER")
+    return [
+        Clip(path.stem, FrameSequence.open(path, None), alphas[path.stem], _plate(path, take_plates)) for path in clips
+    ]
 
 
 def _plate(clip: Path, take: bool) -> str:
@@ -46,10 +60,13 @@ def _plate(clip: Path, take: bool) -> str:
     return str(path) if path.is_file() and not take else "auto"
 
 
-def truth(path: Path, size: tuple[int, int]) -> Iterator[Alpha]:
-    """The alphas in a video, float (H,W), 0..1, cropped about the centre to `size` = (width, height) as a film is.
+def read_truth(path: Path, size: tuple[int, int]) -> Iterator[Alpha]:
+    """Yield the alphas in a video, float (H,W), 0..1, cropped about the centre to `size` (width, height).
 
-    Its luma is taken as it is, over the range that the file declares; of RGB the first channel. Raises ConfigError.
+    They are its luma, in the range that the file declares, or the first channel of RGB.
+
+    Raises:
+        ConfigError: The video is smaller than `size`.
     """
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
@@ -58,7 +75,7 @@ def truth(path: Path, size: tuple[int, int]) -> Iterator[Alpha]:
             left, top = (width - size[0]) // 2, (height - size[1]) // 2
             cut = values[max(top, 0) : top + size[1], max(left, 0) : left + size[0]]
             if cut.shape != size[::-1]:
-                raise ConfigError(f"{path} is {width}x{height}, smaller than its clip; make it anew from the clip")
+                raise ConfigError(f"{path} is {width}x{height}, smaller than its clip: make it again from the clip")
             yield np.ascontiguousarray(cut)
 
 

@@ -1,11 +1,11 @@
-"""Pictures whose alpha is known: cut-out people set before photographs of rooms, with a plate that is not perfect.
+"""Pictures with a known alpha: cut-out people in front of photographs of rooms, with an imperfect plate.
 
-What is done, all drawn from the seed and the picture's number, so that picture 7 is the same however many are made:
+All randomness depends on the seed and the picture's number only: picture 7 is the same in a set of any size.
 
-person  mirrored or not; two of three from head to hip, as high as 0.75 to 1.15 frames, one of three closer, 1.3 to 1.9
-        frames high; somewhere between the frame's quarters, cut off by its edges
-frame   every second one: a soft shadow of the person on the room (10 to 30 %), a gain of 0.88 to 1.12, and of 0.97 to
-        1.03 for red and blue; all: noise of σ ≤ 0.01 (of 0..1)
+person  mirrored in half of them; two of three from head to hip, 0.75 to 1.15 frames high, one of three closer, 1.3 to
+        1.9 frames high; its middle between a quarter and three quarters of the width, cut off by the frame's edges
+frame   in half of them a soft shadow of the person on the room (10 to 30 %), a gain of 0.88 to 1.12, and of 0.97 to
+        1.03 for red and blue; in all of them noise of σ ≤ 0.01 (of 0..1)
 plate   after Lin et al. 2021, appendix D.2: shifted by less than a pixel, gamma 0.85 to 1.15, noise of σ ≤ 0.02
 """
 
@@ -31,7 +31,15 @@ _Colours = NDArray[np.float32]  # (H,W,3), 0..1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """frame, plate, foreground: uint8 (H,W,3).   alpha: the truth.   foreground: the person's colours in `frame`."""
+    """A composite with its truth.
+
+    Attributes:
+        name: Of the case.
+        frame: uint8 (H,W,3).
+        plate: uint8 (H,W,3).
+        alpha: The truth.
+        foreground: uint8 (H,W,3), the person's colours in `frame`.
+    """
 
     name: str
     frame: Picture
@@ -42,7 +50,15 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Composites:
-    """`count` composites of `size`. people: folder of NAME.jpg (colours) + NAME.png (alpha).   plates: of pictures."""
+    """A set of composites.
+
+    Attributes:
+        people: Folder of NAME.jpg (colours) and NAME.png (alpha).
+        plates: Folder of pictures of empty rooms.
+        size: Of the composites.
+        count: Number of composites.
+        seed: Of their randomness.
+    """
 
     people: Path
     plates: Path
@@ -51,11 +67,15 @@ class Composites:
     seed: int
 
     def __iter__(self) -> Iterator[Case]:
-        """Each composite once. Raises ConfigError for folders without pictures."""
+        """Yield each composite once.
+
+        Raises:
+            ConfigError: A folder has no pictures.
+        """
         colours = [path for path in _pictures(self.people) if path.suffix.lower() != ".png"]
         people = [path for path in colours if path.with_suffix(".png").is_file()]
         if not people:
-            raise ConfigError(f"{self.people} has no pair NAME.jpg, NAME.png; name a folder that has with --people")
+            raise ConfigError(f"{self.people} has no pair NAME.jpg, NAME.png. Run with: --people FOLDER")
         rooms = _pictures(self.plates)
         order = np.random.default_rng(self.seed)
         people_order, rooms_order = order.permutation(len(people)), order.permutation(len(rooms))
@@ -63,27 +83,27 @@ class Composites:
             person = people[people_order[number % len(people)]]
             room = rooms[rooms_order[number % len(rooms)]]
             rng = np.random.default_rng((self.seed, number))
-            yield composed(f"{number:03d}-{person.stem}-{room.stem}", person, room, self.size, rng)
+            yield compose(f"{number:03d}-{person.stem}-{room.stem}", person, room, self.size, rng)
 
 
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder; name one that has pictures with --people and --plates")
+        raise ConfigError(f"{folder} is no folder. Run with: --people FOLDER --plates FOLDER")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
     if not found:
-        raise ConfigError(f"{folder} has no pictures; name one that has with --people and --plates")
+        raise ConfigError(f"{folder} has no pictures. Run with: --people FOLDER --plates FOLDER")
     return found
 
 
-def composed(name: str, person: Path, room: Path, size: Size, rng: np.random.Generator) -> Case:
-    """One composite of the picture `person` (and its .png) before `room`; see the module for what is drawn."""
-    covered, alpha = placed(person, size, rng)
+def compose(name: str, person: Path, room: Path, size: Size, rng: np.random.Generator) -> Case:
+    """Compose the picture `person` (and its .png) over `room`; the module's docstring has the random parameters."""
+    covered, alpha = place_person(person, size, rng)
     pixels = picture.cover(picture.read(room, "another folder with --plates"), size)
     scene = np.asarray(pixels, np.float32) / np.float32(255)
-    plate = worse_plate(scene, rng)
+    plate = degrade_plate(scene, rng)
     gain = np.ones(3, np.float32)
     if rng.random() < 0.5:
-        scene = scene * (1 - shadow(alpha, rng))[..., None]
+        scene = scene * (1 - draw_shadow(alpha, rng))[..., None]
         gain = np.float32(rng.uniform(0.88, 1.12)) * rng.uniform([0.97, 1, 0.97], [1.03, 1, 1.03]).astype(np.float32)
     frame = (covered + (1 - alpha[..., None]) * scene) * gain
     frame = frame + rng.normal(0, rng.uniform(0, 0.01), frame.shape)
@@ -91,13 +111,17 @@ def composed(name: str, person: Path, room: Path, size: Size, rng: np.random.Gen
     return Case(name, _pixels(frame), _pixels(plate), alpha, _pixels(foreground))
 
 
-def placed(person: Path, size: Size, rng: np.random.Generator) -> tuple[_Colours, Alpha]:
-    """(alpha · colours, alpha) of the person somewhere in an empty frame; scaled together, so that no rim appears."""
+def place_person(person: Path, size: Size, rng: np.random.Generator) -> tuple[_Colours, Alpha]:
+    """Place a person in an empty frame.
+
+    Returns:
+        Alpha · colours, and alpha; scaled together, so that no rim appears.
+    """
     gray = cv2.imread(str(person.with_suffix(".png")), cv2.IMREAD_GRAYSCALE)
     colours = picture.read(person, "another folder with --people").astype(np.float32) / 255
     if gray is None or gray.shape != colours.shape[:2]:
         alpha_file = person.with_suffix(".png")
-        raise ConfigError(f"{alpha_file} is no alpha of {person.name}'s size; take both out of the folder")
+        raise ConfigError(f"{alpha_file} is no alpha of {person.name}'s size. Remove both from the folder")
     alpha = gray.astype(np.float32) / 255
     layers = np.dstack([colours * alpha[..., None], alpha])
     if rng.random() < 0.5:
@@ -105,7 +129,7 @@ def placed(person: Path, size: Size, rng: np.random.Generator) -> tuple[_Colours
     close = rng.random() < 1 / 3
     tall = size.height * rng.uniform(*((1.3, 1.9) if close else (0.75, 1.15)))
     scale = tall / alpha.shape[0]
-    # A crop that would end within the frame stands on its lower edge, so that nobody floats.
+    # A crop that would end within the frame stands on its lower edge, so that the person does not float.
     top = max(size.height - 0.99 * tall, rng.uniform(0, 0.1) * size.height if close else 0)
     left = rng.uniform(0.25, 0.75) * size.width - alpha.shape[1] * scale / 2
     move = np.array([[scale, 0, left], [0, scale, top]], np.float32)
@@ -113,8 +137,8 @@ def placed(person: Path, size: Size, rng: np.random.Generator) -> tuple[_Colours
     return np.asarray(whole[..., :3], np.float32), np.ascontiguousarray(whole[..., 3], np.float32)
 
 
-def worse_plate(room: _Colours, rng: np.random.Generator) -> _Colours:
-    """`room` as a plate taken earlier would show it (Lin et al. 2021, appendix D.2)."""
+def degrade_plate(room: _Colours, rng: np.random.Generator) -> _Colours:
+    """Return `room` as in a plate that was taken earlier (Lin et al. 2021, appendix D.2)."""
     across, down = rng.uniform(-1, 1, 2)
     move = np.array([[1, 0, across], [0, 1, down]], np.float32)
     shifted = cv2.warpAffine(room, move, room.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -122,8 +146,8 @@ def worse_plate(room: _Colours, rng: np.random.Generator) -> _Colours:
     return np.asarray(darker + rng.normal(0, rng.uniform(0, 0.02), room.shape), np.float32)
 
 
-def shadow(alpha: Alpha, rng: np.random.Generator) -> Alpha:
-    """How much light the person takes from the room, (H,W), 0..0.3: its alpha moved sideways and blurred."""
+def draw_shadow(alpha: Alpha, rng: np.random.Generator) -> Alpha:
+    """Return how much light the person takes from the room, (H,W), 0..0.3: its alpha, shifted and blurred."""
     height = alpha.shape[0]
     across, down = rng.uniform(-0.12, 0.12) * height, rng.uniform(0, 0.05) * height
     move = np.array([[1, 0, across], [0, 1, down]], np.float32)

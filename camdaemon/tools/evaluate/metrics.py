@@ -1,4 +1,4 @@
-"""The figures of matting papers. Alphas are float (H,W), 0..1; plain NumPy and OpenCV, no state.
+"""The figures of matting papers. Alphas are float (H,W), 0..1; only NumPy and OpenCV, no state.
 
 Rhemann et al. 2009, "A perceptually motivated online benchmark for image matting" (CVPR), §4, gives SAD, MSE, gradient
 and connectivity error; the constants are those of its published evaluation, and the scaling (SAD, Grad and Conn in
@@ -24,10 +24,10 @@ _STEP, _DISTANCE = 0.1, 0.15  # Rhemann et al. 2009, eq. 6: the thresholds' dist
 
 
 def unknown_region(truth: Alpha) -> Mask:
-    """Where a trimap made from `truth` would be unknown, (H,W) (Lin et al. 2021, appendix D.2).
+    """Return where a trimap made from `truth` is unknown, (H,W) (Lin et al. 2021, appendix D.2).
 
-    0.06 ≤ alpha ≤ 0.96, dilated ten times and eroded ten times by a 3×3 circle (which is a cross): a closing, which
-    fills what lies between soft edges less than 20 pixels apart.
+    It is 0.06 ≤ alpha ≤ 0.96, dilated ten times and eroded ten times by a 3×3 circle (which is a cross): a closing,
+    which fills gaps of less than 20 pixels between soft edges.
     """
     soft = ((truth >= 0.06) & (truth <= 0.96)).astype(np.uint8)
     circle = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
@@ -36,7 +36,7 @@ def unknown_region(truth: Alpha) -> Mask:
 
 
 def score(alpha: Alpha, truth: Alpha) -> dict[str, Figures]:
-    """{'unknown': figures over the trimap's unknown region, 'whole': over the whole picture} of `alpha`."""
+    """Return the figures of `alpha` over the trimap's 'unknown' region and over the 'whole' picture."""
     difference = np.abs(alpha - truth)
     maps = difference, gradient_errors(alpha, truth), connectivity_errors(alpha, truth)
     everywhere = np.ones(truth.shape, np.bool_)
@@ -57,7 +57,7 @@ def _figures(difference: Alpha, gradient: Alpha, connectivity: Alpha, where: Mas
 
 
 def gradient_errors(alpha: Alpha, truth: Alpha) -> Alpha:
-    """(|∇α| − |∇α*|)² at each pixel, (H,W) (Rhemann et al. 2009, eq. 4 with q = 2).
+    """Return (|∇α| − |∇α*|)² at each pixel, (H,W) (Rhemann et al. 2009, eq. 4 with q = 2).
 
     ∇ is the convolution with first-order Gaussian derivatives, σ = 1.4, edges repeated. The published code first
     stretches both alphas to reach 0 and 1, which would raise the noise of an empty frame to a person; we do not.
@@ -73,7 +73,7 @@ def _steepness(alpha: Alpha) -> Alpha:
 
 
 def derivative_filter() -> tuple[Alpha, Alpha]:
-    """(bell, slope): g(x) and g'(x) of σ = 1.4, 9 taps each; as outer product of L2 norm 1, as published."""
+    """Return g(x) and g'(x) of σ = 1.4, 9 taps each; their outer product has an L2 norm of 1, as published."""
     radius = math.ceil(_SIGMA * math.sqrt(-2 * math.log(math.sqrt(2 * math.pi) * _SIGMA * 0.01)))
     x = np.arange(-radius, radius + 1, dtype=np.float64)
     bell = np.exp(-(x**2) / (2 * _SIGMA**2))
@@ -82,7 +82,7 @@ def derivative_filter() -> tuple[Alpha, Alpha]:
 
 
 def connectivity_errors(alpha: Alpha, truth: Alpha) -> Alpha:
-    """|φ(α) − φ(α*)| at each pixel, (H,W) (Rhemann et al. 2009, eq. 5 and 6, p = 1).
+    """Return |φ(α) − φ(α*)| at each pixel, (H,W) (Rhemann et al. 2009, eq. 5 and 6, p = 1).
 
     Ω is the largest 4-connected region in which both alphas are at least a threshold; l is the last of the thresholds
     0, 0.1 … 1 up to which the pixel belonged to it; d = α − l, and φ = 1 − d where d ≥ 0.15, else 1.
@@ -103,7 +103,7 @@ def _connected(distance: Alpha) -> Alpha:
 
 
 def foreground_mse(found: NDArray[np.uint8], true: NDArray[np.uint8], truth: Alpha) -> float:
-    """Mean squared error of colours (H,W,3), 0..255, taken as 0..1, times 1000, where the true alpha is above 0."""
+    """Return the mean squared error, times 1000, of colours (H,W,3), 0..255, as 0..1, where true alpha is above 0."""
     where = truth > 0
     if not where.any():
         return math.nan
@@ -112,7 +112,7 @@ def foreground_mse(found: NDArray[np.uint8], true: NDArray[np.uint8], truth: Alp
 
 
 def dtssd(alpha: Alpha, before: Alpha, truth: Alpha, truth_before: Alpha) -> float:
-    """Flicker between two frames: 100 · √ mean((α − α₋₁) − (α* − α*₋₁))².
+    """Return the flicker between two frames: 100 · √ mean((α − α₋₁) − (α* − α*₋₁))².
 
     The dtSSD of Erofeev et al. 2015, "Perceptually motivated benchmark for video matting", in the scale of Lin et al.
     2022 (Robust Video Matting).

@@ -1,4 +1,8 @@
-"""Mattes of pictures and videos in files: the stops of the live journey, without threads and dropped frames.
+"""Matting of pictures and videos in files: the stops of the live pipeline, without threads and without dropped frames.
 
-`studio` the stops, `image` and `video` the two commands, `files` writing so that nothing is left half-written.
+offline       the stops, on the calling thread
+image, video  the two commands
+results       what can be written of one matte
+writers       pictures, videos, folders of frames; never half a file
+progress      progress bar and warnings
 """

@@ -11,84 +11,100 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.plate.take import Plate
-from camdaemon.tools.files.files import write_png
-from camdaemon.tools.files.progress import progress, say
-from camdaemon.tools.files.results import Wanted, develop, open_backdrop
-from camdaemon.tools.files.studio import Studio, covers_too_much, fitted, padded
+from camdaemon.tools.files.offline import OfflinePipeline, explain_card, fit_plate, pad_picture
+from camdaemon.tools.files.progress import show_progress, warn
+from camdaemon.tools.files.results import ResultPaths, open_backdrop, render_results
+from camdaemon.tools.files.writers import write_png
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A picture of a person and the plate of the same camera."""
+    """A picture of a person and the plate of the same camera.
+
+    Attributes:
+        src: The picture.
+        plate: The plate.
+        wanted: Where the results go.
+    """
 
     src: Path
     plate: Path
-    wanted: Wanted
+    wanted: ResultPaths
 
 
-def pairs(src: Path, plate: Path | None, wanted: Wanted) -> list[Pair]:
-    """What is to be done: `src` by `plate`, or every pair in the folder `src` (then `wanted` names folders).
+def find_pairs(src: Path, plate: Path | None, wanted: ResultPaths) -> list[Pair]:
+    """Find the pairs to matte: `src` with `plate`, or every pair in the folder `src`; then `wanted` names folders.
 
-    Background Matting's convention: NAME_img.png is the picture, NAME_back.png its plate; each result is NAME.png.
-    Raises ConfigError.
+    Names follow Background Matting's convention: NAME_img.png is the picture, NAME_back.png its plate; each result is
+    NAME.png.
+
+    Raises:
+        ConfigError: There is no such pair, or `wanted` does not fit.
     """
     if not src.is_dir():
         if plate is None:
-            raise ConfigError(f"{src} needs the picture of its empty room; name it with --plate FILE")
+            raise ConfigError(f"{src} needs the picture of its empty room. Run with: --plate FILE")
         for path in wanted.paths().values():
             if path.suffix.lower() != ".png":
-                raise ConfigError(f"results are PNG files, not {path.name}; try {path.with_suffix('.png')}")
+                raise ConfigError(f"results are PNG files, not {path.name}. Name: {path.with_suffix('.png')}")
         return [Pair(src, plate, wanted)]
     if plate is not None:
         raise ConfigError(
-            f"{src} is a folder of pairs NAME_img.png, NAME_back.png and brings its plates; leave out --plate. "
-            "Frames of one camera by one plate: camdaemon video --src FOLDER --plate FILE"
+            f"{src} is a folder of pairs NAME_img.png, NAME_back.png, and --plate would be a second plate. "
+            "Run without --plate; for frames of one camera, run: camdaemon video --src FOLDER --plate FILE"
         )
     for path in wanted.paths().values():
         if path.suffix:
-            raise ConfigError(f"{src} is a folder, so its results need one too, not {path}; try {path.with_suffix('')}")
-    return list(_in_folder(src, wanted))
+            raise ConfigError(
+                f"{src} is a folder, so its results need one too, not {path}. Name: {path.with_suffix('')}"
+            )
+    return list(_find_in_folder(src, wanted))
 
 
-def _in_folder(folder: Path, wanted: Wanted) -> Iterator[Pair]:
+def _find_in_folder(folder: Path, wanted: ResultPaths) -> Iterator[Pair]:
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
     plates = {path.stem.removesuffix("_back"): path for path in files if path.stem.endswith("_back")}
     pictures = {path.stem.removesuffix("_img"): path for path in files if path.stem.endswith("_img")}
     if not pictures:
-        raise ConfigError(f"{folder} has no pair NAME_img.png, NAME_back.png; name a picture with --src FILE")
+        raise ConfigError(f"{folder} has no pair NAME_img.png, NAME_back.png. Run with: --src FILE")
     if alone := sorted(pictures.keys() - plates.keys()):
         raise ConfigError(
-            f"{len(alone)} of {len(pictures)} pictures in {folder} have no plate, the first is {alone[0]}_img; "
-            f"add {alone[0]}_back.png"
+            f"{len(alone)} of {len(pictures)} pictures in {folder} have no plate, the first is {alone[0]}_img. "
+            f"Add {alone[0]}_back.png"
         )
     for name, src in pictures.items():
         yield Pair(src, plates[name], replace(wanted, **{k: p / f"{name}.png" for k, p in wanted.paths().items()}))
 
 
-def matte_pairs(studio: Studio, todo: list[Pair], backdrop: str, max_coverage: float) -> None:
-    """Matte every pair and write what is wanted. Raises ConfigError and MattingError; what is written stays."""
-    with progress("pictures", len(todo) if len(todo) > 1 else 0) as advance:
+def matte_pairs(pipeline: OfflinePipeline, todo: list[Pair], backdrop: str, max_coverage: float) -> None:
+    """Matte every pair and write the wanted results.
+
+    Raises:
+        ConfigError: A file cannot be read or written. Earlier results stay.
+        MattingError: A picture cannot be matted. Earlier results stay.
+    """
+    with show_progress("pictures", len(todo) if len(todo) > 1 else 0) as advance:
         for pair in todo:
-            if warning := matte_pair(studio, pair, backdrop, max_coverage):
-                say(f"{pair.src.name}: {warning}")
+            if warning := matte_pair(pipeline, pair, backdrop, max_coverage):
+                warn(f"{pair.src.name}: {warning}")
             advance()
 
 
-def matte_pair(studio: Studio, pair: Pair, backdrop: str, max_coverage: float) -> str:
-    """Matte one pair and write what is wanted, all of it or nothing; returns a warning, or ''."""
+def matte_pair(pipeline: OfflinePipeline, pair: Pair, backdrop: str, max_coverage: float) -> str:
+    """Matte one pair and write its results, all or none; returns a warning, or ''."""
     rgb = picture.read(pair.src, "another --src FILE")
     room = picture.read(pair.plate, "another --plate FILE")
-    src = padded(rgb)
-    plate = Plate(padded(fitted(room, rgb, str(pair.plate))))
+    src = pad_picture(rgb)
+    plate = Plate(pad_picture(fit_plate(room, rgb, str(pair.plate))))
     with contextlib.ExitStack() as opened:
-        behind = None
+        bgr = None
         if pair.wanted.composite is not None:
-            behind = open_backdrop(backdrop, Size(src.shape[1], src.shape[0]))
-            opened.callback(behind.close)
-        matte = studio.still(src, plate)
-        found = develop(studio, matte, plate, pair.wanted, behind, 0.0, rgb)
+            bgr = open_backdrop(backdrop, Size(src.shape[1], src.shape[0]))
+            opened.callback(bgr.close)
+        matte = pipeline.matte_picture(src, plate)
+        found = render_results(pipeline, matte, plate, pair.wanted, bgr, 0.0, rgb)
     for name, path in pair.wanted.paths().items():
         write_png(path, found[name])
-    return covers_too_much(matte, max_coverage)
+    return explain_card(matte, max_coverage)

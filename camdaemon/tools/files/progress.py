@@ -1,4 +1,4 @@
-"""What a person is told meanwhile, on the terminal's error stream: a progress bar (not on a pipe), and warnings."""
+"""Messages on the terminal's error stream: a progress bar (not on a pipe), and warnings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 console = Console(stderr=True)
 
 
-def say(warning: str) -> None:
-    """Print a warning, above the progress bar where there is one."""
-    console.print(warning, style="yellow", highlight=False, soft_wrap=True)
+def warn(text: str) -> None:
+    """Print a warning, above the progress bar if there is one."""
+    console.print(text, style="yellow", highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """Gives the function to call after each of `total` things (None: nobody knows how many; 0: no bar)."""
+def show_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """Show a progress bar while the block runs.
+
+    Args:
+        what: Text before the bar.
+        total: Number of steps; None: unknown; 0: no bar.
+
+    Yields:
+        The function to call after each step.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

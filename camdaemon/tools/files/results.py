@@ -1,4 +1,4 @@
-"""What can be written of one matte, the same for pictures and videos."""
+"""The results that can be written of one matte, for pictures and for videos."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.picture import Picture, Upload, cover, from_tensor
 from camdaemon.plate.take import Plate
-from camdaemon.tools.files.studio import Studio, shown_alpha
+from camdaemon.tools.files.offline import OfflinePipeline, stretch_alpha
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Where each result goes; None: not wanted. A file for a picture or a video, a folder for many pictures.
+class ResultPaths:
+    """Where each result goes: a file for a picture or a video, a folder for many pictures. None: not wanted.
 
-    alpha: 8-bit gray, as the composite uses it (its outermost 2 % stretched to 0 and 255), of the source's size.
-    foreground: RGBA, the person's own colours cut out by that alpha, black elsewhere.   composite: RGB, over the
-    backdrop.   error: gray, the error that the base network predicts.   refined: gray, 255 where the refiner worked.
+    Attributes:
+        alpha: 8-bit gray, as the composite uses it (its outermost 2 % stretched to 0 and 255), of the source's size.
+        foreground: RGBA, the person's colours cut out by that alpha, black elsewhere.
+        composite: RGB, the person over the backdrop.
+        error: Gray, the error that the base network predicts.
+        refined: Gray, 255 where the refiner worked.
+
+    Raises:
+        ConfigError: No result is wanted, or two have the same path.
     """
 
     alpha: Path | None = None
@@ -37,44 +43,64 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if not self.paths():
-            raise ConfigError("nothing to write is named; try --alpha alpha.png, or --composite composite.png")
+            raise ConfigError("no result is named. Run with: --alpha alpha.png, or --composite composite.png")
         if len(set(self.paths().values())) < len(self.paths()):
-            raise ConfigError("two results have the same name; name another file for one of them")
+            raise ConfigError("two results have the same name: name another file for one of them")
 
     def paths(self) -> dict[str, Path]:
-        """The results that are wanted, by name."""
+        """Return the paths of the wanted results by name."""
         named = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
         return {name: path for name, path in named if path is not None}
 
 
-def develop(
-    studio: Studio, matte: Matte, plate: Plate, wanted: Wanted, backdrop: Backdrop | None, t: float, like: Picture
+def render_results(
+    pipeline: OfflinePipeline,
+    matte: Matte,
+    plate: Plate,
+    wanted: ResultPaths,
+    backdrop: Backdrop | None,
+    t: float,
+    like: Picture,
 ) -> dict[str, Picture]:
-    """The wanted results of `matte`, uint8, by name (see `Wanted`), cut to the size of the picture `like`.
+    """Render the wanted results of a matte.
 
-    matte: the last one that `studio` made, by `plate`.   backdrop: for composites, its picture at `t` seconds.
+    Args:
+        pipeline: What has computed the matte.
+        matte: Its last one.
+        plate: The matte's plate.
+        wanted: The results to render.
+        backdrop: For composites.
+        t: Time of the backdrop's picture, in seconds.
+        like: A picture of the results' size.
+
+    Returns:
+        The results by name (see `ResultPaths`), uint8.
     """
     found: dict[str, Picture] = {}
     names = wanted.paths()
-    alpha = from_tensor(shown_alpha(matte))
+    alpha = from_tensor(stretch_alpha(matte))
     if "alpha" in names:
         found["alpha"] = alpha
     if "foreground" in names:
-        # Black where nobody is: the network's foreground there looks much like the room.
+        # Black where alpha is 0: the network's foreground there looks much like the room.
         found["foreground"] = np.dstack([from_tensor(matte.foreground) * (alpha > 0)[..., None], alpha])
     if "composite" in names:
         assert backdrop is not None
-        behind = backdrop.picture(t, studio.clean(plate), studio.upload)
-        found["composite"] = from_tensor(composite(matte, behind))
+        bgr = backdrop.picture(t, pipeline.upload_plate(plate), pipeline.upload)
+        found["composite"] = from_tensor(composite(matte, bgr))
     if "error" in names or "refined" in names:
-        maps = dict(zip(("error", "refined"), studio.maps(), strict=True))
+        maps = dict(zip(("error", "refined"), pipeline.render_maps(), strict=True))
         found |= {name: pixels for name, pixels in maps.items() if name in names}
     height, width = like.shape[:2]
     return {name: np.ascontiguousarray(pixels[:height, :width]) for name, pixels in found.items()}
 
 
 def open_backdrop(spec: str, size: Size) -> Backdrop:
-    """As `make_backdrop`, but a video runs by the time of the frames instead of the clock. Raises ConfigError."""
+    """Make a backdrop as `make_backdrop` does, but a video runs by the time of the frames instead of the clock.
+
+    Raises:
+        ConfigError: The backdrop cannot be opened.
+    """
     made = make_backdrop(spec, size)
     if isinstance(made, VideoBackdrop):
         made.close()
@@ -83,7 +109,7 @@ def open_backdrop(spec: str, size: Size) -> Backdrop:
 
 
 class ClipBackdrop:
-    """The video `spec` in a loop, each picture the one that is due at `t` (see the protocol `Backdrop`)."""
+    """A backdrop that plays a video in a loop, by the time of the frames (see the protocol `Backdrop`)."""
 
     def __init__(self, spec: str, size: Size) -> None:
         self.spec = spec
@@ -93,7 +119,7 @@ class ClipBackdrop:
         self._shown = -1
 
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
-        """See Backdrop.picture; `t` never runs backwards."""
+        """Return the picture that is due at `t` seconds; `t` must not decrease. See `Backdrop`."""
         while self._shown < 0 or self._shown < int(t * self._source.fps + 1e-6):
             self._source.read(self._frame)
             self._shown += 1

@@ -97,3 +97,23 @@ def test_the_matting_records_once_for_each_work_and_not_for_each_rate(monkeypatc
         matting.effort = effort
         matting(src, plate, 1)
         assert len(matting._graphs) == recordings
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_an_observer_sees_the_maps_of_each_frame(monkeypatch: pytest.MonkeyPatch, graphs: bool) -> None:
+    monkeypatch.setattr(module, "GraphedStep", lambda step, src, plate: GraphedStep(step, src, plate, Recording()))
+    seen: list[module.RefinementMaps] = []
+    matting = module.BackgroundMatting("default", Refinement(), torch.device("cpu"), observer=seen.append)
+    matting._uses_graphs = graphs
+    pictures = [torch.rand(1, 3, 96, 160, generator=torch.Generator().manual_seed(n)) for n in range(3)]
+    errors = []
+    for seq, src in enumerate(pictures):
+        matting(src, pictures[0], seq)
+        errors.append(seen[-1].error.clone())
+        with torch.inference_mode():
+            found = matting._run_network(src, pictures[0], *matting._settings_for(src))
+        torch.testing.assert_close(errors[-1], found[3])
+        assert seen[-1].refined.shape == (1, 1, 24, 40)
+        assert seen[-1].refined.dtype == torch.bool
+    assert len(seen) == 3
+    assert not torch.equal(errors[1], errors[2])

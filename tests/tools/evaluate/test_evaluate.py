@@ -13,12 +13,19 @@ from camdaemon.config.schema import Config
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.tools.evaluate.cli import evaluate
-from camdaemon.tools.evaluate.clips import find_clips, truth
-from camdaemon.tools.evaluate.composites import Composites, worse_plate
-from camdaemon.tools.evaluate.contest import Entrant, Row, entrants, on_clip, on_composites, on_files
-from camdaemon.tools.evaluate.report import markdown
-from camdaemon.tools.files.files import ColourFile, GrayFile
-from camdaemon.tools.files.studio import Studio
+from camdaemon.tools.evaluate.clips import find_clips, read_truth
+from camdaemon.tools.evaluate.comparison import (
+    MattingScores,
+    NamedMatting,
+    open_mattings,
+    score_clip,
+    score_composites,
+    score_files,
+)
+from camdaemon.tools.evaluate.composites import Composites, degrade_plate
+from camdaemon.tools.evaluate.tables import make_markdown
+from camdaemon.tools.files.offline import OfflinePipeline
+from camdaemon.tools.files.writers import ColorVideoWriter, GrayVideoWriter
 
 SIZE = Size(256, 144)
 
@@ -57,7 +64,7 @@ def clip(tmp_path: Path) -> Path:
     plate = cv2.resize(room(), (SIZE.width, SIZE.height))
     folder = tmp_path / "clips"
     folder.mkdir()
-    film, alphas = ColourFile(folder / "a.mp4", SIZE, 30), GrayFile(folder / "a-alpha.mp4", SIZE, 30)
+    film, alphas = ColorVideoWriter(folder / "a.mp4", SIZE, 30), GrayVideoWriter(folder / "a-alpha.mp4", SIZE, 30)
     for number in range(50):
         alpha = np.zeros((SIZE.height, SIZE.width), np.uint8)
         if number >= 40:
@@ -93,7 +100,7 @@ def test_a_worse_plate_is_moved_by_less_than_a_pixel_and_of_another_gamma() -> N
     scene = np.full((40, 60, 3), 0.5, np.float32)
     scene[:, 30:] = 0.25
     for seed in range(8):
-        plate = worse_plate(scene, np.random.default_rng(seed))
+        plate = degrade_plate(scene, np.random.default_rng(seed))
         left, right = plate[:, 5:25].mean(), plate[:, 35:55].mean()
         gamma = np.log(left) / np.log(0.5)
         assert 0.85 <= gamma <= 1.15
@@ -103,8 +110,10 @@ def test_a_worse_plate_is_moved_by_less_than_a_pixel_and_of_another_gamma() -> N
 
 def test_mattings_on_composites(sets: tuple[Path, Path]) -> None:
     seen: list[int] = []
-    field = entrants(["difference"], [True, False], "cpu")
-    *_, rows = on_composites("made", Composites(*sets, SIZE, 3, 1), field, lambda name, strip: seen.append(len(strip)))
+    field = open_mattings(["difference"], [True, False], "cpu")
+    *_, rows = score_composites(
+        "made", Composites(*sets, SIZE, 3, 1), field, lambda name, strip: seen.append(len(strip))
+    )
     assert seen == [4, 4, 4]
     assert [row.matting for row in rows] == ["difference", "difference, unmatched"]
     for row in rows:
@@ -114,11 +123,11 @@ def test_mattings_on_composites(sets: tuple[Path, Path]) -> None:
 
 
 def test_mattings_on_a_clip(clip: Path) -> None:
-    field = [Entrant("difference", Studio(Config(matting="difference", device="cpu")))]
+    field = [NamedMatting("difference", OfflinePipeline(Config(matting="difference", device="cpu")))]
     for take in (False, True):
         (found,) = find_clips(clip, take_plates=take)
         assert (found.plate == "auto") is take
-        *_, (row,) = on_clip(found, field, 5, nothing)
+        *_, (row,) = score_clip(found, field, 5, nothing)
         means = row.means()
         assert len(row.cases) == 50
         assert sum("whole SAD" in figures for figures in row.cases.values()) == 10
@@ -128,7 +137,7 @@ def test_mattings_on_a_clip(clip: Path) -> None:
 
 
 def test_the_truth_of_a_clip_has_the_whole_range(clip: Path) -> None:
-    alphas = [*truth(clip / "a-alpha.mp4", (256, 144))]
+    alphas = [*read_truth(clip / "a-alpha.mp4", (256, 144))]
     assert len(alphas) == 50
     assert alphas[0].max() <= 1 / 255
     assert np.abs(alphas[45][55:85, 80:150] - 1).max() <= 1 / 255
@@ -139,14 +148,14 @@ def test_alphas_in_files(tmp_path: Path) -> None:
     alpha[:, 20:] = 255
     write(tmp_path / "true" / "a.png", alpha)
     write(tmp_path / "found" / "a.png", (alpha.astype(np.uint16) * 257) // 2)
-    *_, (row,) = on_files(tmp_path / "found", tmp_path / "true")
+    *_, (row,) = score_files(tmp_path / "found", tmp_path / "true")
     assert row.means()["whole MAD"] == pytest.approx(250, abs=0.1)
 
 
 def test_means_are_of_the_cases_that_have_a_figure() -> None:
-    row = Row("x", "y", {"a": {"SAD": 1.0, "Conn": float("nan")}, "b": {"SAD": 3.0}})
+    row = MattingScores("x", "y", {"a": {"SAD": 1.0, "Conn": float("nan")}, "b": {"SAD": 3.0}})
     assert row.means()["SAD"] == 2
-    assert "| x | y | – / – |" in markdown([row], {})
+    assert "| x | y | – / – |" in make_markdown([row], {})
 
 
 def run(*arguments: object) -> None:
@@ -177,12 +186,12 @@ def test_the_command_writes_what_it_found(sets: tuple[Path, Path], clip: Path, t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "nothing to score .*--clips DIR$"),
+        ([], "nothing to score.*--clips DIR$"),
         (["--people", "x"], "--people, --plates belong together"),
         (["--people", "nowhere", "--plates", "nowhere"], "no folder"),
         (["--clips", "."], "no clip NAME.mp4"),
         (["--predicted", ".", "--truth", "."], "no PNG files"),
-        (["--people", ".", "--plates", ".", "--matting", "magic"], "no matting 'magic'; try --matting bgmv2"),
+        (["--people", ".", "--plates", ".", "--matting", "magic"], "no matting 'magic'.*--matting bgmv2"),
         (["--people", ".", "--plates", ".", "--matting", "bgmv2:nowhere.pth"], "cannot read the weights"),
         (["--people", ".", "--plates", ".", "--device", "gpu"], "no device 'gpu'"),
     ],
@@ -196,27 +205,27 @@ def test_mistakes_are_told(arguments: list[str], message: str, tmp_path: Path, m
 
 def test_a_missing_or_misshapen_alpha_is_named(tmp_path: Path) -> None:
     write(tmp_path / "true" / "a.png", np.zeros((8, 8), np.uint8))
-    with pytest.raises(ConfigError, match=r"1 of 1 alphas are missing .*a\.png; "):
-        [*on_files(tmp_path / "found", tmp_path / "true")]
+    with pytest.raises(ConfigError, match=r"1 of 1 alphas are missing .*a\.png\. "):
+        [*score_files(tmp_path / "found", tmp_path / "true")]
     write(tmp_path / "found" / "a.png", np.zeros((8, 9), np.uint8))
     with pytest.raises(ConfigError, match="is 9x8, the truth 8x8"):
-        [*on_files(tmp_path / "found", tmp_path / "true")]
+        [*score_files(tmp_path / "found", tmp_path / "true")]
 
 
 def test_a_truth_that_is_too_short_is_an_error(clip: Path) -> None:
     (found,) = find_clips(clip, take_plates=False)
     with GrayFileOf(found.alpha) as file:
         file.write(np.zeros((144, 256), np.uint8), "")
-    field = [Entrant("difference", Studio(Config(matting="difference", device="cpu")))]
+    field = [NamedMatting("difference", OfflinePipeline(Config(matting="difference", device="cpu")))]
     with pytest.raises(CamdaemonError, match="ends before its clip, after 1 frames"):
-        [*on_clip(found, field, 5, nothing)]
+        [*score_clip(found, field, 5, nothing)]
 
 
 class GrayFileOf:
     def __init__(self, path: Path) -> None:
-        self.file = GrayFile(path, SIZE, 30)
+        self.file = GrayVideoWriter(path, SIZE, 30)
 
-    def __enter__(self) -> GrayFile:
+    def __enter__(self) -> GrayVideoWriter:
         return self.file
 
     def __exit__(self, *_: object) -> None:

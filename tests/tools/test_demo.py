@@ -6,7 +6,7 @@ import torch
 
 from camdaemon.frames import pixels
 from camdaemon.frames.job import JobFrame
-from camdaemon.tools.contact_sheet import MomentJob, sheet
+from camdaemon.tools.demo import MomentJob, draw_contact_sheet
 from tests.present import present
 
 WIDTH = 480
@@ -25,7 +25,7 @@ def centres(mask: np.ndarray) -> tuple[float, float]:
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize(("height", "width"), [(72, 128), (128, 72), (360, 640)])
 def test_every_picture_is_whole_and_in_its_column(rows, height, width):
-    found = sheet([moment(1 - 0.15 * i, height, width) for i in range(rows)], WIDTH)
+    found = draw_contact_sheet([moment(1 - 0.15 * i, height, width) for i in range(rows)], WIDTH)
     assert found.shape[1] == WIDTH
     assert found.dtype == np.uint8
     areas, columns = [], []
@@ -45,14 +45,14 @@ def test_every_picture_is_whole_and_in_its_column(rows, height, width):
 
 
 def test_there_is_a_heading_above_each_column():
-    head = sheet([moment()])[:40].astype(int)
+    head = draw_contact_sheet([moment()])[:40].astype(int)
     for i in range(3):
         part = head[:, i * 480 : (i + 1) * 480]
         assert (part.max(2) < 150).sum() > 60
 
 
 def test_it_is_wide_enough_to_see_hair_in():
-    assert sheet([moment()]).shape[1] == 1440
+    assert draw_contact_sheet([moment()]).shape[1] == 1440
 
 
 def look(**changes) -> JobFrame:

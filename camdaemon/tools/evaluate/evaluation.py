@@ -1,4 +1,4 @@
-"""What `camdaemon evaluate` was asked to do, checked and done."""
+"""What `camdaemon evaluate` does with its options."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture
 from camdaemon.tools.evaluate.clips import find_clips
+from camdaemon.tools.evaluate.comparison import MattingScores, open_mattings, score_clip, score_composites, score_files
 from camdaemon.tools.evaluate.composites import Composites
-from camdaemon.tools.evaluate.contest import Row, entrants, on_clip, on_composites, on_files
-from camdaemon.tools.files.files import write_png
-from camdaemon.tools.files.progress import progress
+from camdaemon.tools.files.progress import show_progress
+from camdaemon.tools.files.writers import write_png
 
 _STRIP_HEIGHT = 270
 _EXPOSURES = {"matched": [True], "unmatched": [False], "both": [True, False]}
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The options of `camdaemon evaluate`. Raises ConfigError when they make no sense together."""
+class Evaluation:
+    """The options of `camdaemon evaluate`; `cli` describes them.
+
+    Raises:
+        ConfigError: They do not fit together.
+    """
 
     people: Path | None
     plates: Path | None
@@ -45,29 +49,34 @@ class Plan:
         pairs = ((self.people, self.plates, "--people, --plates"), (self.predicted, self.truth, "--predicted, --truth"))
         for one, other, names in pairs:
             if (one is None) != (other is None):
-                raise ConfigError(f"{names} belong together; name both folders")
+                raise ConfigError(f"{names} belong together: name both folders")
         if self.people is None and self.clips is None and self.predicted is None:
-            raise ConfigError("nothing to score is named; try --people DIR --plates DIR, or --clips DIR")
+            raise ConfigError("nothing to score. Run with: --people DIR --plates DIR, or --clips DIR")
 
-    def run(self, mattings: list[str], exposure: str) -> Iterator[list[Row]]:
-        """Score everything; gives the rows of each set. A progress bar shows meanwhile.
+    def run(self, mattings: list[str], exposure: str) -> Iterator[list[MattingScores]]:
+        """Score everything, with a progress bar; yields the scores of each set.
 
-        Raises ConfigError, PlateRefused, MattingError.
+        Raises:
+            ConfigError: A file cannot be read, or an option is not valid.
+            PlateRefused: A clip gives no plate.
+            MattingError: A picture cannot be matted.
         """
         if self.predicted is not None and self.truth is not None:
-            yield _watched("alphas", None, on_files(self.predicted, self.truth))
+            yield _run_with_progress("alphas", None, score_files(self.predicted, self.truth))
         if self.people is None and self.clips is None:
             return
         clips = find_clips(self.clips, take_plates=self.take_plates) if self.clips is not None else []
-        field = entrants(mattings, _EXPOSURES[exposure], self.device, live=self.live)
+        mattings_ = open_mattings(mattings, _EXPOSURES[exposure], self.device, live=self.live)
         if self.people is not None and self.plates is not None:
             cases = Composites(self.people, self.plates, Size.parse(self.size), self.count, self.seed)
-            yield _watched("composites", self.count, on_composites("composites", cases, field, self._keep))
+            yield _run_with_progress(
+                "composites", self.count, score_composites("composites", cases, mattings_, self._keep)
+            )
         for clip in clips:
-            yield _watched(clip.name, clip.film.count, on_clip(clip, field, self.every, self._keep))
+            yield _run_with_progress(clip.name, clip.video.count, score_clip(clip, mattings_, self.every, self._keep))
 
-    def facts(self) -> dict[str, str]:
-        """What was done, in words, for the report; no paths."""
+    def describe(self) -> dict[str, str]:
+        """Describe what is scored, for the report; without paths."""
         facts = {"camdaemon": __version__}
         if self.people is not None:
             facts["composites"] = f"{self.count} of {self.size}, seed {self.seed}; plates worsened as in appendix D.2"
@@ -75,7 +84,7 @@ class Plan:
             how = "taken from their empty seconds" if self.take_plates else "as given"
             facts["clips"] = f"every {self.every}. frame scored, dtSSD of all; plates {how}"
         facts["effort"] = "as for live frames" if self.live else "as for files"
-        facts["exposure"] = "the plate is matched to each picture as live, but for mattings called unmatched"
+        facts["exposure"] = "the plate is matched to each picture as live, except for mattings called unmatched"
         return facts
 
     def _keep(self, name: str, strip: list[Picture]) -> None:
@@ -85,9 +94,9 @@ class Plan:
             write_png(self.pictures / f"{name}.png", np.asarray(np.hstack(small), np.uint8))
 
 
-def _watched(what: str, total: int | None, steps: Iterator[list[Row]]) -> list[Row]:
-    done: list[Row] = []
-    with progress(what, total) as advance:
+def _run_with_progress(what: str, total: int | None, steps: Iterator[list[MattingScores]]) -> list[MattingScores]:
+    done: list[MattingScores] = []
+    with show_progress(what, total) as advance:
         for rows in steps:
             done = rows
             advance()

@@ -1,4 +1,4 @@
-"""Writing results so that a reader finds all of a file or none of it: pictures, alphas as video, folders of frames."""
+"""Writers of results: pictures, videos, folders of frames. A reader finds a whole file or none."""
 
 from __future__ import annotations
 
@@ -25,53 +25,61 @@ _ORDER = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Gives a path to write to, with the same ending, that becomes `path` in the end. After an error nothing is left.
+def replace_file(path: Path) -> Iterator[Path]:
+    """Replace `path` by what the block writes; see `prepare_replacement`.
 
-    Makes the folder. Raises ConfigError where it cannot be written.
+    Yields:
+        The path to write to, with the same ending.
+
+    Raises:
+        ConfigError: It cannot be written.
     """
     try:
         with prepare_replacement(path) as draft:
             yield draft
     except OSError as exc:
-        raise ConfigError(f"cannot write {path}: {exc.strerror or exc}; name a file in a folder of yours") from None
+        raise ConfigError(f"cannot write {path}: {exc.strerror or exc}. Name a file in a folder of yours") from None
 
 
 def write_png(path: Path, pixels: Picture) -> None:
-    """Write uint8 (H,W) gray, (H,W,3) RGB or (H,W,4) RGBA. Raises ConfigError."""
+    """Write uint8 (H,W) gray, (H,W,3) RGB or (H,W,4) RGBA.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
     ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, _ORDER[pixels.shape[2]])
     _, data = cv2.imencode(".png", ordered)
-    with whole(path) as partial:
+    with replace_file(path) as partial:
         partial.write_bytes(data.tobytes())
 
 
-class Reel(Protocol):
-    """Takes the pictures of a video one by one."""
+class FrameWriter(Protocol):
+    """Writes the pictures of a video one by one."""
 
     def write(self, pixels: Picture, name: str) -> None:
-        """The next picture, uint8 (H,W), (H,W,3) or (H,W,4); `name` is the frame's, without ending."""
+        """Write the next picture, uint8 (H,W), (H,W,3) or (H,W,4); `name` is the frame's name without ending."""
 
 
-class PngFolder:
-    """A folder of one PNG for each frame: lossless, and every editor reads it."""
+class PngFolderWriter:
+    """Writes one PNG per frame into a folder: lossless, and readable by every editor."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def write(self, pixels: Picture, name: str) -> None:
-        """See `Reel`."""
+        """Write NAME.png; see `FrameWriter`."""
         write_png(self._folder / f"{name}.png", pixels)
 
 
-class ColourFile:
-    """H.264 as the live sink writes it."""
+class ColorVideoWriter:
+    """Writes H.264 as the live sink does."""
 
     def __init__(self, path: Path, size: Size, fps: float) -> None:
         self._sink = FileSink(path, size, fps, paced=False)
         self._frame = HostFrame.empty(PixelFormat.I420, size)
 
     def write(self, pixels: Picture, name: str) -> None:
-        """See `Reel`; of RGBA the colours."""
+        """Write the colours of RGB or RGBA; see `FrameWriter`."""
         if pixels.shape[2] == 4:
             pixels = np.ascontiguousarray(pixels[:, :, :3])
         color.rgb_to_host(pixels, PixelFormat.I420, self._frame.data)
@@ -82,11 +90,11 @@ class ColourFile:
         self._sink.close()
 
 
-class GrayFile:
-    """An alpha as video. In .mkv lossless: FFV1, 8-bit gray.
+class GrayVideoWriter:
+    """Writes alphas as a video: in .mkv FFV1, 8-bit gray, lossless.
 
-    In .mp4 and .mov, which cannot hold that, H.264 of constant quantiser 5, the alpha as luma over the full range: off
-    by about 1 of 255 at edges, and every player and editor opens it.
+    .mp4 and .mov cannot hold FFV1. There it is H.264 with constant quantizer 5, alpha as full-range luma: off by about
+    1 of 255 at edges, and readable by every player and editor.
     """
 
     def __init__(self, path: Path, size: Size, fps: float) -> None:
@@ -103,7 +111,7 @@ class GrayFile:
         self._stream = stream
 
     def write(self, pixels: Picture, name: str) -> None:
-        """See `Reel`; (H,W) only."""
+        """Write (H,W); see `FrameWriter`."""
         if self._lossless:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="gray")
         else:
@@ -119,30 +127,41 @@ class GrayFile:
 
 
 @contextlib.contextmanager
-def reel(path: Path, size: tuple[int, int], fps: float, *, gray: bool) -> Iterator[Reel]:
-    """Where the frames of one result go: a video by its ending, or a folder of PNGs when it has none.
+def open_writer(path: Path, size: tuple[int, int], fps: float, *, gray: bool) -> Iterator[FrameWriter]:
+    """Open a writer for the frames of one result: a video, or a folder of PNGs if `path` has no ending.
 
-    size: width and height of the frames.   fps: frames per second of a video.   Raises ConfigError.
+    Args:
+        path: The video or folder.
+        size: Width and height of the frames.
+        fps: Frames per second of a video.
+        gray: Whether the frames are (H,W).
+
+    Raises:
+        ConfigError: It cannot be written, or is no kind of video.
     """
     if not path.suffix:
-        yield PngFolder(path)
+        yield PngFolderWriter(path)
         return
-    check_video(path)
+    check_video_path(path)
     if size[0] % 4 or size[1] % 4:
         raise ConfigError(
-            f"frames of {size[0]}x{size[1]} do not fit into a video (multiples of 4 are needed); "
-            f"name a folder, for one PNG each: {path.with_suffix('')}"
+            f"frames of {size[0]}x{size[1]} do not fit into a video, whose sides are multiples of 4. "
+            f"Name a folder, for one PNG each: {path.with_suffix('')}"
         )
-    with whole(path) as partial:
-        file = (GrayFile if gray else ColourFile)(partial, Size(*size), fps)
+    with replace_file(path) as partial:
+        file = (GrayVideoWriter if gray else ColorVideoWriter)(partial, Size(*size), fps)
         with contextlib.closing(file):
             yield file
 
 
-def check_video(path: Path) -> None:
-    """Raise ConfigError unless `path` names a folder or a kind of video that can be written."""
+def check_video_path(path: Path) -> None:
+    """Check that `path` names a folder or a kind of video that can be written.
+
+    Raises:
+        ConfigError: It does not.
+    """
     if path.suffix and path.suffix.lower() not in VIDEOS:
         raise ConfigError(
-            f"{path} is no kind of video that can be written ({', '.join(VIDEOS)}); try {path.with_suffix('.mkv')}, "
-            f"or a folder, for one PNG for each frame: {path.with_suffix('')}"
+            f"{path} is no kind of video that can be written ({', '.join(VIDEOS)}). Name: {path.with_suffix('.mkv')}, "
+            f"or a folder, for one PNG per frame: {path.with_suffix('')}"
         )

@@ -1,4 +1,4 @@
-"""Scores as Table 1 of Lin et al. 2021 has them: on the screen, as Markdown, and as JSON."""
+"""Scores in the form of Table 1 of Lin et al. 2021: on the screen, as Markdown, and as JSON."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from camdaemon.tools.evaluate.contest import Row
-from camdaemon.tools.files.files import whole
+from camdaemon.tools.evaluate.comparison import MattingScores
+from camdaemon.tools.files.writers import replace_file
 
-# Figures of a region; then those that are not of a region.
+# Figures by region, and figures of the whole picture.
 _REGIONS = ("unknown", "whole")
 _IN_REGION = ("SAD", "MSE", "Grad", "Conn", "MAD")
 _OTHERS = ("FG MSE", "dtSSD")
@@ -23,8 +23,8 @@ LEGEND = (
 )
 
 
-def table(rows: list[Row]) -> Table:
-    """For a terminal of 80 columns: two lines for each matting."""
+def make_table(rows: list[MattingScores]) -> Table:
+    """Make a table for a terminal of 80 columns: two lines per matting."""
     made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=LEGEND, caption_justify="left")
     for heading in ("matting", "region"):
         made.add_column(heading)
@@ -42,8 +42,8 @@ def table(rows: list[Row]) -> Table:
     return made
 
 
-def markdown(rows: list[Row], facts: dict[str, str]) -> str:
-    """A page: what was done (`facts`), the table ('unknown / whole' in a cell), the legend."""
+def make_markdown(rows: list[MattingScores], facts: dict[str, str]) -> str:
+    """Make a Markdown page: `facts`, the table ('unknown / whole' in a cell), the legend."""
     heads = ["on", "matting", *_IN_REGION, *_OTHERS]
     lines = [heads, ["---", "---"] + ["---:"] * (len(heads) - 2)]
     for row in rows:
@@ -64,8 +64,12 @@ def _text(means: dict[str, float], name: str) -> str:
     return f"{value:.2f}" if math.isfinite(value) else "–"
 
 
-def write(folder: Path, rows: list[Row], facts: dict[str, str]) -> list[Path]:
-    """Write scores.md and scores.json (means, and the figures of every case) into `folder`. Raises ConfigError."""
+def write_scores(folder: Path, rows: list[MattingScores], facts: dict[str, str]) -> list[Path]:
+    """Write scores.md and scores.json (means, and the figures of every case) into `folder`; returns their paths.
+
+    Raises:
+        ConfigError: A file cannot be written.
+    """
     data = {
         "facts": facts,
         "rows": [
@@ -73,14 +77,14 @@ def write(folder: Path, rows: list[Row], facts: dict[str, str]) -> list[Path]:
             for row in rows
         ],
     }
-    texts = {"scores.md": markdown(rows, facts), "scores.json": json.dumps(data, indent=1, allow_nan=False) + "\n"}
+    texts = {"scores.md": make_markdown(rows, facts), "scores.json": json.dumps(data, indent=1, allow_nan=False) + "\n"}
     for name, text in texts.items():
-        with whole(folder / name) as partial:
+        with replace_file(folder / name) as partial:
             partial.write_text(text, "utf-8")
     return [folder / name for name in texts]
 
 
-def _all_finite(row: Row) -> dict[str, dict[str, float | None]]:
+def _all_finite(row: MattingScores) -> dict[str, dict[str, float | None]]:
     return {case: _finite(figures) for case, figures in row.cases.items()}
 
 

@@ -1,0 +1,196 @@
+"""The live stops on the calling thread: plate matched to the picture → matte → check → composite.
+
+The base input is larger than live, as no viewer waits. A single picture is matted three times: first to find its
+exposure, then as it is and mirrored; the mean of those two has a tenth less error at the edges. A video is matted frame
+by frame, as live.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from camdaemon.config.schema import Config
+from camdaemon.errors import ConfigError, MattingError
+from camdaemon.frames import pixels
+from camdaemon.frames.composite import Matte, check, composite
+from camdaemon.frames.frame import Size
+from camdaemon.frames.picture import Picture, from_tensor, quiet_opencv
+from camdaemon.frames.transfer import Transfer, choose_device
+from camdaemon.matting import Matting, MattingSettings, Refinement, make_matting
+from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
+from camdaemon.matting.effort import OFFLINE
+from camdaemon.model import SIDE
+from camdaemon.plate.match import PlateMatcher
+from camdaemon.plate.store import check_shape
+from camdaemon.plate.take import Plate
+
+_LARGEST_SIDE = 8192  # pixels
+
+
+class OfflinePipeline:
+    """Mattes pictures one after the other. Created and used by one thread; keeps the plate's match between frames.
+
+    Args:
+        config: Its matting, weights, device, match_exposure and refine are used.
+        live: Spend no more work than on a live frame, to see what viewers see.
+
+    Raises:
+        ConfigError: As `make_matting` does.
+    """
+
+    def __init__(self, config: Config, *, live: bool = False) -> None:
+        quiet_opencv()
+        on = choose_device(config.device)
+        self._live = live
+        self._maps: RefinementMaps | None = None  # of the last picture
+        self.matting = self._make_matting(config, on)
+        self._transfer = Transfer(on, Size(64, 64))  # used for `upload_picture` only, which takes any size
+        self._match = config.match_exposure
+        self._matcher = self._make_matcher()
+
+    def _make_matting(self, config: Config, on: torch.device) -> Matting:
+        refinement = Refinement(**dict(config.refine))
+        if config.matting != "bgmv2":
+            settings = MattingSettings(config.weights, config.engine, config.precision, refinement)
+            return make_matting(config.matting, settings, on)
+        matting = BackgroundMatting(config.weights, refinement, on, observer=self._keep_maps)
+        if not self._live:
+            matting.effort = OFFLINE
+        return matting
+
+    def _keep_maps(self, maps: RefinementMaps) -> None:
+        self._maps = maps
+
+    def upload(self, rgb: Picture) -> Tensor:
+        """Upload uint8 (H,W,3) as floats (1,3,H,W): the published network takes floats, and predicts the maps."""
+        return pixels.unit(self._transfer.upload_picture(rgb)).contiguous()
+
+    def matte_picture(self, rgb: Picture, plate: Plate) -> Matte:
+        """Matte a single picture.
+
+        The plate is matched to the whole picture first, then to what the first matte leaves of the room.
+
+        Args:
+            rgb: uint8 (H,W,3), H and W multiples of 4.
+            plate: Of the same size.
+
+        Raises:
+            MattingError: The matting fails, or its matte is not valid.
+        """
+        src = self.upload(rgb)
+        self._matcher = self._make_matcher()
+        if self._match:
+            matte = self._matte(src, plate, 0)
+            self._matcher = self._make_matcher()  # a used matcher would go only part of the way to the new gain
+            self._matcher.upload_clean(plate)
+            self._matcher.learn(matte.alpha)
+        mirrored = None if self._live else self._matte_mirrored(src, plate)
+        matte = self._matte(src, plate, 0)
+        return matte if mirrored is None else _mean(matte, mirrored)
+
+    def matte_frame(self, rgb: Picture, plate: Plate, seq: int) -> Matte:
+        """Matte a video's next frame as live: the plate is matched by what the previous matte leaves of the room.
+
+        Call `rewind` before the first frame.
+
+        Raises:
+            MattingError: The matting fails, or its matte is not valid.
+        """
+        matte = self._matte(self.upload(rgb), plate, seq)
+        self._matcher.learn(matte.alpha)
+        return matte
+
+    def rewind(self) -> None:
+        """Forget the exposure of the previous video."""
+        self._matcher = self._make_matcher()
+
+    def upload_plate(self, plate: Plate) -> Tensor:
+        """Return `plate` as a tensor (1,3,H,W), 0..1."""
+        return self._matcher.upload_clean(plate)
+
+    def render_maps(self) -> tuple[Picture, Picture]:
+        """Render the network's maps of the last picture.
+
+        Returns:
+            The predicted error, 0..255, and 255 where patches were refined; uint8 (H,W) each.
+
+        Raises:
+            ConfigError: The matting has no such maps.
+        """
+        if self._maps is None:
+            raise ConfigError(
+                f"the matting {self.matting.name} predicts no error and refines nothing. "
+                "Run without --error and --refined, or with: --matting bgmv2"
+            )
+        rows, columns = self._maps.refined.shape[2:]
+        size = (rows * SIDE, columns * SIDE)
+        error = F.interpolate(self._maps.error.float(), size, mode="bilinear", align_corners=False)
+        refined = F.interpolate(self._maps.refined.float(), size, mode="nearest")
+        return from_tensor(error), from_tensor(refined)
+
+    def _matte(self, src: Tensor, plate: Plate, seq: int) -> Matte:
+        matte = self.matting(src, self._matcher.match(plate, src), seq)
+        check(matte, matte.foreground, seq, 1.0)
+        return matte
+
+    def _matte_mirrored(self, src: Tensor, plate: Plate) -> Matte:
+        """Return the matte of the mirrored picture, mirrored back; in memory of its own."""
+        matte = self.matting(src.flip(3), self._matcher.match(plate, src).flip(3), 0)
+        return replace(matte, alpha=matte.alpha.flip(3), foreground=matte.foreground.flip(3))
+
+    def _make_matcher(self) -> PlateMatcher:
+        return PlateMatcher(self.upload, enabled=self._match)
+
+
+def _mean(one: Matte, other: Matte) -> Matte:
+    return replace(one, alpha=(one.alpha + other.alpha) / 2, foreground=(one.foreground + other.foreground) / 2)
+
+
+def stretch_alpha(matte: Matte) -> Tensor:
+    """Return alpha as `composite` uses it, (1,1,H,W), 0..1: its outermost 2 % stretched to exactly 0 and 1.
+
+    It is the composite of a white person over a black backdrop.
+    """
+    return composite(replace(matte, foreground=torch.ones_like(matte.alpha)), torch.zeros_like(matte.alpha))
+
+
+def explain_card(matte: Matte, max_coverage: float) -> str:
+    """Return why a live picture would be the privacy card instead of `matte`; '' if it would not."""
+    try:
+        check(matte, matte.foreground, matte.seq, max_coverage)
+    except MattingError as exc:
+        return str(exc)
+    return ""
+
+
+def pad_picture(rgb: Picture) -> Picture:
+    """Repeat the right and lower edge of `rgb` (h,w,3) up to multiples of 4, at least 64.
+
+    Raises:
+        ConfigError: A side is too long.
+    """
+    height, width = rgb.shape[:2]
+    if max(height, width) > _LARGEST_SIDE:
+        raise ConfigError(f"the picture is {width}x{height}, larger than {_LARGEST_SIDE} pixels a side: scale it down")
+    down, right = (max(64, -(-side // 4) * 4) - side for side in (height, width))
+    return np.asarray(cv2.copyMakeBorder(rgb, 0, down, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def fit_plate(plate: Picture, like: Picture, name: str) -> Picture:
+    """Resize `plate` to the size of the picture `like`.
+
+    Raises:
+        ConfigError: It has another shape.
+    """
+    (height, width), (high, wide) = plate.shape[:2], like.shape[:2]
+    check_shape(plate, (wide, high), name, "camdaemon image --plate FILE")
+    if (width, height) == (wide, high):
+        return plate
+    interpolation = cv2.INTER_AREA if width > wide else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(plate, (wide, high), interpolation=interpolation), np.uint8)
