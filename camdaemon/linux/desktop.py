@@ -37,7 +37,7 @@ class _Notifier:
         try:
             threading.Thread(target=self._send_all, name="desktop", daemon=True).start()
         except RuntimeError as exc:  # no more threads, or the interpreter is ending
-            log.debug("no desktop notification: %s", exc)
+            log.debug("notification failed: %s", exc)
             with self._lock:
                 self._sending = False
 
@@ -51,7 +51,7 @@ class _Notifier:
             try:
                 self._shown = _send(note, self._shown)
             except Exception as exc:  # no bus, no desktop, a malformed reply: the log has the message in any case
-                log.debug("no desktop notification: %r", exc)
+                log.debug("notification failed: %r", exc)
 
 
 _notifier = _Notifier()

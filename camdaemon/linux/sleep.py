@@ -110,13 +110,13 @@ class SleepWatch:
         try:
             self._on_change(asleep)
         except Exception:
-            log.exception("not ready for the machine to %s, which it does all the same", "sleep" if asleep else "wake")
+            log.exception("preparing for %s failed, continuing", "sleep" if asleep else "wake-up")
 
     def _log_once(self, reason: Exception) -> None:
         """Log once until it works again, not every few seconds."""
         if not self._is_logged and not self._stopping.is_set():
             self._is_logged = True
-            log.debug("the machine may sleep without waiting for the camera: %s: %s", type(reason).__name__, reason)
+            log.debug("sleep not delayed: %s: %s", type(reason).__name__, reason)
 
 
 class _Logind:

@@ -85,7 +85,7 @@ class ServiceManager:
                 sender.settimeout(_SEND_S)
                 sender.sendto("\n".join(assignments).encode(), address)
         except OSError as exc:
-            log.debug("the service manager cannot be told %s: %s", assignments, exc)
+            log.debug("service manager not told %s: %s", assignments, exc)
 
 
 def _one_line(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import shutil
 import subprocess
@@ -148,9 +149,10 @@ def test_a_slow_desktop_holds_nobody_up_and_gets_the_newest(bus, notifier):
 
 
 def test_a_bus_without_a_desktop_is_silent_and_a_later_one_is_found(bus, notifier, caplog):
+    caplog.set_level(logging.DEBUG, "camdaemon.linux")
     desktop.notify("nobody", "sees this")
     finished(notifier)
-    assert not caplog.records
+    assert [record.levelno for record in caplog.records] == [logging.DEBUG]
     there = Desktop(bus, [])
     try:
         desktop.notify("somebody", "")
@@ -165,9 +167,11 @@ def test_without_a_bus_it_is_silent(address, notifier, monkeypatch, caplog):
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     if address is not None:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    caplog.set_level(logging.DEBUG, "camdaemon.linux")
     desktop.notify("nobody", "sees this")
     finished(notifier)
-    assert not caplog.records
+    assert [record.levelno for record in caplog.records] == [logging.DEBUG]
+    assert "notification failed" in caplog.text
 
 
 def test_the_bus_at_its_usual_place_needs_no_variable(bus, tmp_path, monkeypatch):
