@@ -24,7 +24,6 @@ class Sink(Protocol):
         live: Whether people watch while it is written: the last frame must then be the card, and a clip loops for
             them. A file just ends.
         can_reopen: Whether a sink that was lost may come back when it is opened again.
-        viewers: For each device below, what follows its viewers; empty if not all of them can be followed.
         fmt: Pixel format that `write` expects, fixed for the sink's life.
         size: Picture size that `write` expects, fixed for the sink's life.
     """
@@ -36,7 +35,8 @@ class Sink(Protocol):
     size: Size
 
     @property
-    def viewers(self) -> Sequence[FollowViewers]: ...
+    def viewers(self) -> Sequence[FollowViewers]:
+        """For each device below, what follows its viewers; empty if not all of them can be followed."""
 
     def write(self, frame: HostFrame) -> None:
         """Show `frame`, borrowed for the call, now.

@@ -6,8 +6,11 @@ import pytest
 
 from camdaemon.config import schema
 from camdaemon.config.schema import Config
+from camdaemon.daemon.build import matting_settings
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
+from camdaemon.matting import MattingSettings, Refinement
+from camdaemon.plate.take import PlateRules
 
 CHECK = "camdaemon config --check"
 
@@ -143,3 +146,10 @@ def test_what_is_not_toml_says_so(tmp_path, content):
 def test_a_checked_configuration_stays_as_it_is():
     with pytest.raises(ValueError, match="frozen"):
         setattr(Config(), "fps", 3)  # noqa: B010
+
+
+def test_the_stops_have_the_same_defaults():
+    """They define their own settings, because they never import the configuration."""
+    assert Refinement(**dict(Config().refine)) == Refinement()
+    assert PlateRules(**dict(Config().plate_taking)) == PlateRules()
+    assert matting_settings(Config(engine="auto")) == MattingSettings()

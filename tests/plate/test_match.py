@@ -1,0 +1,168 @@
+"""The plate is matched to the light of each frame; in bytes and floats."""
+
+import numpy as np
+import pytest
+import torch
+
+from camdaemon.frames import pixels
+from camdaemon.frames.frame import Size
+from camdaemon.frames.transfer import Transfer
+from camdaemon.plate.match import PlateMatcher, apply_gain
+from camdaemon.plate.take import Plate
+from tests.plate.rooms import HEIGHT, WIDTH, noisy, room, seen
+
+pytestmark = pytest.mark.usefixtures("one_thread", "kind")
+
+
+@pytest.fixture
+def upload():
+    return uploading(Size(WIDTH, HEIGHT))
+
+
+def uploading(size: Size):
+    to_bytes = Transfer(torch.device("cpu"), size).upload_picture
+    return lambda rgb: seen(to_bytes(rgb))
+
+
+def plate_of(picture: torch.Tensor) -> Plate:
+    return Plate((picture[0].permute(1, 2, 0) * 255 + 0.5).to(torch.uint8).numpy())
+
+
+def with_person(
+    picture: torch.Tensor, share: float = 0.4, start: int = WIDTH // 4
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A person over `share` of the picture, in floats, and their alpha, as the device has it."""
+    alpha = torch.zeros(1, 1, HEIGHT, WIDTH)
+    alpha[..., start : start + round(share * WIDTH)] = 1.0
+    person = torch.tensor([0.7, 0.5, 0.4])[None, :, None, None]
+    return picture * (1 - alpha) + person * alpha, seen(alpha)
+
+
+def gain_of(matched: torch.Tensor, clean: torch.Tensor) -> np.ndarray:
+    assert matched.dtype == clean.dtype
+    return (pixels.unit(matched).flatten(2).sum(2) / pixels.unit(clean).flatten(2).sum(2))[0].numpy()
+
+
+@pytest.mark.parametrize("gain", [(1.0, 1.0, 1.0), (0.8, 0.8, 0.8), (1.15, 1.0, 0.88), (0.6, 0.65, 0.7)])
+def test_gain_and_white_balance_are_found_behind_a_person_and_through_noise(upload, gain):
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    lit = room() * torch.tensor(gain)[None, :, None, None]
+    for n in range(12):
+        src, alpha = with_person(lit)
+        src = noisy(src, n)
+        matched = matcher.match(plate, src)
+        matcher.learn(alpha)
+    assert np.abs(gain_of(matched, matcher.upload_clean(plate)) / gain - 1).max() < 0.01
+    assert 0 <= float(pixels.unit(matched).amin()) <= float(pixels.unit(matched).amax()) <= 1
+    assert matched.shape == src.shape
+
+
+def test_a_change_of_light_is_followed_within_half_a_second(upload):
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    for n in range(30):
+        src, alpha = with_person(room() * (1.0 if n < 15 else 0.85))
+        matched = matcher.match(plate, noisy(src, n))
+        matcher.learn(alpha)
+    assert np.abs(gain_of(matched, matcher.upload_clean(plate)) / 0.85 - 1).max() < 0.01
+
+
+def test_the_first_frame_is_matched_at_once(upload):
+    """Nothing is known of the person yet; less than half of the picture is."""
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    src, _ = with_person(room() * 0.8, share=0.3)
+    assert np.abs(gain_of(matcher.match(plate, seen(src)), matcher.upload_clean(plate)) / 0.8 - 1).max() < 0.02
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_covered_lens_or_a_torch_in_it_does_not_change_the_plate(upload, value):
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    matched = matcher.match(plate, seen(torch.full((1, 3, HEIGHT, WIDTH), value)))
+    assert torch.equal(matched, matcher.upload_clean(plate))
+
+
+def test_somebody_who_comes_close_does_not_drag_the_plate_along(upload):
+    """They grow until too little of the room is left to compare with, and stay."""
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    for n in range(50):
+        share = min(0.2 + 0.02 * n, 1.0)
+        src, alpha = with_person(room() * 0.9, share, start=0)
+        matched = matcher.match(plate, noisy(src, n))
+        matcher.learn(alpha)
+    assert share == 1.0
+    assert np.abs(gain_of(matched, matcher.upload_clean(plate)) / 0.9 - 1).max() < 0.04
+
+
+def test_a_new_plate_starts_afresh(upload):
+    matcher, old, new = PlateMatcher(upload, enabled=True), plate_of(room()), plate_of(room() * 0.7)
+    for n in range(10):
+        src, alpha = with_person(room() * 0.7)
+        matcher.match(old, noisy(src, n))
+        matcher.learn(torch.full_like(alpha, int(alpha.max())))  # what was learnt belongs to the old plate
+    matched = matcher.match(new, noisy(room() * 0.7, 99))
+    assert np.abs(gain_of(matched, matcher.upload_clean(new)) - 1).max() < 0.01
+    assert float((pixels.unit(matcher.upload_clean(new)) - room() * 0.7).abs().max()) < 0.01
+
+
+def test_the_clean_plate_is_uploaded_once_and_never_changed(upload):
+    calls = []
+    matcher = PlateMatcher(lambda rgb: calls.append(1) or upload(rgb), enabled=True)
+    plate = plate_of(room())
+    clean = matcher.upload_clean(plate)
+    before = clean.clone()
+    for n in range(3):
+        matcher.match(plate, noisy(room() * 0.6, n))
+        assert matcher.upload_clean(plate) is clean
+    assert torch.equal(clean, before)
+    assert calls == [1]
+
+
+def test_without_matching_the_plate_is_the_clean_one(upload):
+    matcher, plate = PlateMatcher(upload, enabled=False), plate_of(room())
+    assert matcher.match(plate, seen(room() * 0.5)) is matcher.upload_clean(plate)
+
+
+def test_the_frame_is_not_changed_by_matching(upload):
+    matcher, plate, src = PlateMatcher(upload, enabled=True), plate_of(room()), noisy(room() * 0.8, 1)
+    before = src.clone()
+    matcher.match(plate, src)
+    assert torch.equal(src, before)
+
+
+def test_sides_that_are_no_multiple_of_the_block_work():
+    matcher, plate = PlateMatcher(uploading(Size(132, 68)), enabled=True), Plate(np.full((68, 132, 3), 100, np.uint8))
+    for _ in range(2):
+        matched = matcher.match(plate, seen(torch.full((1, 3, 68, 132), 80 / 255)))
+        matcher.learn(seen(torch.zeros(1, 1, 68, 132)))
+    assert float((pixels.unit(matched) - 80 / 255).abs().max()) < 0.004
+
+
+def test_the_matched_plate_is_the_same_tensor_until_the_light_changes(upload):
+    """What depends on the plate alone is kept for as long as it is the same tensor."""
+    matcher, plate, steady = PlateMatcher(upload, enabled=True), plate_of(room()), seen(room() * 0.8)
+    first = [matcher.match(plate, steady) for _ in range(20)][-1]
+    kept = first.clone()
+    if not first.is_floating_point():  # floats lie on an accelerator: asking whether it moved would wait for it
+        assert matcher.match(plate, steady) is first
+        assert matcher.match(plate, seen(room() * 0.8002)) is first, "less than a step of the gain"
+    other = matcher.match(plate, seen(room() * 0.7))
+    assert other is not first
+    assert torch.equal(first, kept), "whoever keeps the old one has the old one"
+    assert matcher.upload_clean(plate) is not other
+
+
+def test_the_first_frame_is_matched_at_once_and_small_changes_after_it_gently(upload):
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    first = matcher.match(plate, seen(room() * 0.98))
+    assert np.abs(gain_of(first, matcher.upload_clean(plate)) / 0.98 - 1).max() < 0.004
+    later = gain_of(matcher.match(plate, seen(room())), matcher.upload_clean(plate))
+    assert ((later > 0.982) & (later < 0.995)).all()
+
+
+@pytest.mark.parametrize("gain", [(0.5, 1.0, 2.0), (0.8, 1.21, 0.993)])
+def test_a_gain_is_the_same_in_bytes_and_in_floats(gain):
+    every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(1, 3, 1, 1)
+    factors = torch.tensor(gain)[None, :, None, None]
+    wanted = (pixels.unit(every) * factors).clamp(0, 1)
+    found = apply_gain(seen(every), factors)
+    assert found.dtype == seen(every).dtype
+    assert float((pixels.unit(found) - wanted).abs().max()) <= 0.501 / 255
