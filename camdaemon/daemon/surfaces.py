@@ -145,8 +145,8 @@ def invitation(config: Config) -> card.Card:
     """Make the card for a camera without a plate: what to press, if a key is bound on this desktop, or what to type."""
     combination = config.hotkeys.get("plate")
     if combination and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return card.no_plate(f"press {KeyCombination.parse(combination)} or type: camdaemon plate")
-    return card.no_plate("type: camdaemon plate")
+        return card.make_invitation(f"press {KeyCombination.parse(combination)} or type: camdaemon plate")
+    return card.make_invitation("type: camdaemon plate")
 
 
 def invite(config: Config) -> None:

@@ -38,7 +38,7 @@ FAULT = Card("Camera off", "camdaemon stopped; see its log")
 TAKING = Card("Photographing the empty room", "hold on")
 
 
-def no_plate(how: str) -> Card:
+def make_invitation(how: str) -> Card:
     """Make the card that asks for a plate, the first one that most people see.
 
     Args:
@@ -47,7 +47,7 @@ def no_plate(how: str) -> Card:
     return Card(_ROOM_FIRST, f"To begin, {how}\nthen step out of the picture until the countdown is over", leaving=True)
 
 
-NO_PLATE = no_plate("type: camdaemon plate")
+NO_PLATE = make_invitation("type: camdaemon plate")
 
 
 def draw(card: Card, size: Size) -> Picture:

@@ -244,7 +244,7 @@ def test_a_wrong_configuration_is_refused_whole(live: Live) -> None:
 def test_the_invitation_shows_until_there_is_a_plate() -> None:
     rig = Rig(plate=None)
     commands = Commands(rig.pipeline, rig.config, rig.sink.size, None, lambda: None)
-    commands.invite(cards.no_plate("press F9"))
+    commands.invite(cards.make_invitation("press F9"))
     rig.pipeline.start()
     rig.run_until(
         lambda: any(drawn.hint.startswith("To begin, press F9") for drawn in rig.pipeline.stage.card_cache._drawn)
