@@ -22,9 +22,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
+# the lab by itself: its programs run with its folder on their path
 types: $(VENV)/.dev
 	$(BIN)/mypy
-	MYPYPATH=tests/lab $(BIN)/mypy tests/lab/*.py tests/lab/*/*.py # as in a guest, with the lab on its path
+	MYPYPATH=tests/lab $(BIN)/mypy tests/lab/*.py tests/lab/*/*.py
 
 # make unit COVERAGE=1 also measures which lines ran, and fails under the floor in pyproject.toml
 unit: $(VENV)/.dev
