@@ -10,7 +10,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP)  # file systems that cannot sync a folder: FUSE, network shares
@@ -43,7 +43,8 @@ def prepare_replacement(path: Path, *, mode: int | None = None) -> Iterator[Path
         mode: permission bits; default: those of the old file, else what the umask allows.
 
     Raises:
-        OSError: the draft cannot be made, synced or renamed; or what the block raises.
+        OSError: the draft cannot be made, synced or renamed: the old file is as it was. Or only the last step fails,
+            which syncs the new name. Whatever the block raises passes through.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = _permissions(path) if mode is None else mode
@@ -56,7 +57,8 @@ def prepare_replacement(path: Path, *, mode: int | None = None) -> Iterator[Path
         draft.replace(path)
         _sync_folder(path.parent)
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # the reason for leaving the block matters more
+            draft.unlink(missing_ok=True)
 
 
 def _permissions(path: Path) -> int | None:
@@ -78,7 +80,10 @@ def _finish(draft: Path, mode: int | None) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:  # a folder that may be written to but not read
+        return
     try:
         os.fsync(fd)
     except OSError as exc:

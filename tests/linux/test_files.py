@@ -103,6 +103,34 @@ def test_a_file_system_that_cannot_sync_folders_is_no_error(target, monkeypatch,
     assert target.read_bytes() == b"new"
 
 
+def test_a_folder_that_may_be_written_to_but_not_read_is_no_error(target, monkeypatch):
+    real = os.open
+
+    def open_(path, flags, *more):
+        if flags & os.O_DIRECTORY:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", open_)
+    replace_atomically(target, b"new")
+    assert target.read_bytes() == b"new"
+
+
+def test_a_draft_that_cannot_be_removed_does_not_hide_the_reason(target, monkeypatch):
+    def write_half():
+        with prepare_replacement(target) as draft:
+            monkeypatch.setattr(os, "unlink", refuse)
+            draft.write_bytes(b"ne")
+            raise RuntimeError("the reason")
+
+    def refuse(*_args, **_kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with pytest.raises(RuntimeError, match="the reason"):
+        write_half()
+    assert target.read_bytes() == b"old"
+
+
 def test_permissions_are_given_or_kept_or_left_to_the_umask(tmp_path):
     path = tmp_path / "secret"
     before = os.umask(0o027)
