@@ -1,7 +1,6 @@
-"""`camdaemon bench`: how fast the real pipeline is, beside a plain formulation of the same work, in the same run.
+"""`camdaemon bench`: how fast the daemon's pipeline is on this machine, each stop by itself and end to end.
 
-    subject (what is measured) → footage (frames and plate) → sides (real and plain journey)
-                               → network | stops | pipeline, interleaved → report, plot
+    footage (frames and plate) → runs (timed by a stopwatch) → measure (figures and tables)
 
-A root: it builds pipelines out of their parts as `parts` does, but with its own stopwatch and a sink that forgets.
+`tests/benchmarks` compares the same runs with a baseline, and measures the network alone.
 """

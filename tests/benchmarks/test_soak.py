@@ -1,17 +1,21 @@
 """The real side alone behind a camera from memory: its figures, and what is said of them. No time is judged."""
 
 import json
+import time
+from typing import Any
 
 import pytest
 
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.matting.bgmv2.matting import default_weights
-from camdaemon.tools.bench import report, soak
-from camdaemon.tools.bench.footage import Kept, from_memory, load
-from camdaemon.tools.bench.soak import _Watched
-from camdaemon.tools.bench.subject import Subject
+from camdaemon.tools.bench.footage import load_footage
+from camdaemon.tools.bench.runs import run_pipeline
+from tests.benchmarks import machine, report, soak
+from tests.benchmarks.footage import MemorySource, keep_in_memory
+from tests.benchmarks.settings import Settings
+from tests.benchmarks.soak import _MemoryWatch
 
-SMALL = Subject(engine="torch", precision="float32", size=Size(128, 72), threads=1, scale=0.5, device="cpu")
+SMALL = Settings(engine="torch", precision="float32", size=Size(128, 72), threads=1, scale=0.5, device="cpu")
 
 
 def frames(count: int) -> list[HostFrame]:
@@ -22,7 +26,7 @@ def frames(count: int) -> list[HostFrame]:
 
 
 def test_kept_frames_come_again_and_again_as_copies():
-    kept, into = Kept(frames(3), 60.0), HostFrame.empty(PixelFormat.RGB, Size(64, 64))
+    kept, into = MemorySource(frames(3), 60.0), HostFrame.empty(PixelFormat.RGB, Size(64, 64))
     seen = []
     for _ in range(7):
         kept.read(into)
@@ -33,8 +37,8 @@ def test_kept_frames_come_again_and_again_as_copies():
 
 
 def test_footage_from_memory_is_what_it_keeps():
-    footage = load(SMALL.config(default_weights()), different=2)
-    source, into = from_memory(footage).open(), HostFrame.empty(footage.frames[0].fmt, footage.frames[0].size)
+    footage = load_footage(SMALL.config(default_weights()), 2)
+    source, into = keep_in_memory(footage).open(), HostFrame.empty(footage.frames[0].fmt, footage.frames[0].size)
     assert (source.fps, source.fmt, source.size) == (footage.fps, into.fmt, into.size)
     for number in range(4):
         source.read(into)
@@ -43,8 +47,7 @@ def test_footage_from_memory_is_what_it_keeps():
 
 def test_every_frame_is_published_or_counted_as_dropped(monkeypatch):
     runs = []
-    real = soak.run_pipeline
-    monkeypatch.setattr(soak, "run_pipeline", lambda *of, **how: runs.append(real(*of, **how)) or runs[-1])
+    monkeypatch.setattr(soak, "run_pipeline", lambda *of, **how: runs.append(run_pipeline(*of, **how)) or runs[-1])
     found = soak.soak(SMALL, 2.0, 10.0)
     run = found["soak"]
     assert run["frames"] >= 20, "twenty were taken, and more may have gone by"
@@ -63,18 +66,25 @@ def test_every_frame_is_published_or_counted_as_dropped(monkeypatch):
 
 def test_memory_is_looked_at_once_it_is_warm(monkeypatch):
     now, ticks, held = [0.0], [], [100]
-    monkeypatch.setattr(soak.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(soak.machine, "resident", lambda: held[0])
-    watched = _Watched(lambda: ticks.append(now[0]))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(machine, "resident_bytes", lambda: held[0])
+    watched = _MemoryWatch(lambda: ticks.append(now[0]))
     for now[0], held[0] in ((3.0, 100), (19.0, 200), (21.0, 300), (60.0, 400)):
-        watched.look()
+        watched.observe()
     assert watched.warm == 300
     assert len(ticks) == 60, "a tick for each second, also for those between two looks"
 
 
 def test_the_report_has_the_growth_of_a_long_run():
     late = dict.fromkeys(("p50", "p95", "p99"), 8.0)
-    run = {"frames": 9, "period_ms": 16.0, "dropped": 0, "fps": 60.0, "cpu_percent": 50.0, "gpu_memory_mb": 700.0}
+    run: dict[str, Any] = {
+        "frames": 9,
+        "period_ms": 16.0,
+        "dropped": 0,
+        "fps": 60.0,
+        "cpu_percent": 50.0,
+        "gpu_memory_mb": 700.0,
+    }
     run |= {"ms": {"latency": late}, "resident_mb": 640.5, "warm_resident_mb": 640.0}
     said = " ".join(report._soak(run))
     for part in ("8.00 ms at p99 (0.50 periods)", "640.0 MB after 20 s, 640.5 MB at the end", "GPU memory: 700 MB"):

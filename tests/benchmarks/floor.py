@@ -1,6 +1,6 @@
-"""The floor: multiplications and bytes that no formulation of the network can do without, and the time they would take.
+"""The floor: the operations and bytes that every implementation of the network needs, and the time they take at best.
 
-Counted, not estimated: a hook on each convolution notes what really went through it.
+Counted, not estimated: a hook on each convolution records what went through it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _AT_HALF, _AT_FULL = 4, 16  # pixels of one 4×4 patch at half and at full resol
 
 @dataclass(slots=True)
 class Count:
-    """macs, bytes: by the convolution's name. bytes: what it reads and writes, its weights included."""
+    """Operations and bytes by the convolution's name."""
 
-    macs: dict[str, int] = field(default_factory=dict)
-    bytes: dict[str, int] = field(default_factory=dict)
+    macs: dict[str, int] = field(default_factory=dict)  # multiply-accumulates
+    bytes: dict[str, int] = field(default_factory=dict)  # read and written, weights included
 
     def total(self, *, refiner: bool) -> int:
-        """Multiply-accumulates of the refiner's convolutions, or of all the others."""
+        """Return the multiply-accumulates of the refiner's convolutions, or of all others."""
         return sum(macs for name, macs in self.macs.items() if (_REFINER in name) == refiner)
 
 
 @contextmanager
-def counted(network: nn.Module) -> Iterator[Count]:
-    """Counts what goes through the convolutions of `network` meanwhile, on any device ('meta' included)."""
+def count_operations(network: nn.Module) -> Iterator[Count]:
+    """Count what goes through the convolutions of `network` within the block, on any device, 'meta' included."""
     count = Count()
     hooks = []
 
@@ -58,11 +58,15 @@ def counted(network: nn.Module) -> Iterator[Count]:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Of one frame. base, refiner: multiply-accumulates as the published formulation does them, patch by patch.
+    """What one frame takes.
 
-    shared: the refiner's if no window overlapped another, which is what patches that lie together could share at best.
-    layers: bytes that the convolutions read and write, one after the other.   least: bytes that must move in any case:
-    the weights, the frame and the plate in (3 bytes a pixel), the picture out (1½).   patches: refined in that frame.
+    Attributes:
+        base: Multiply-accumulates of the base network.
+        refiner: Multiply-accumulates of the refiner as published, patch by patch.
+        shared: Those of the refiner if no window overlapped another: the most that neighboring patches can share.
+        layers: Bytes that the convolutions read and write, one after the other.
+        least: Bytes that move in any case: weights, frame and plate in (3 bytes a pixel), picture out (1½ bytes).
+        patches: Number of refined patches.
     """
 
     base: int
@@ -73,16 +77,23 @@ class Floor:
     patches: int
 
     def seconds(self, macs_per_s: float, bytes_per_s: float) -> float:
-        """The least time at the given peaks: whichever of operations and bytes takes longer."""
+        """Return the least time at the given peaks: the longer one of operations and bytes."""
         return max((self.base + self.shared) / macs_per_s, self.least / bytes_per_s)
 
-    def facts(self) -> dict[str, int]:
-        """By name."""
+    def values(self) -> dict[str, int]:
+        """Return the counts by name."""
         return asdict(self)
 
 
 def floor_of(network: BackgroundMattingV2, count: Count, refined: Tensor, pixels: int) -> Floor:
-    """network: the unfolded one that `count` is of.   refined: bool, its patches.   pixels: of the frame."""
+    """Return the floor of a frame.
+
+    Args:
+        network: Network that was counted, not folded.
+        count: What went through it.
+        refined: Which patches were refined, bool.
+        pixels: Number of pixels of the frame.
+    """
     patches = int(refined.sum())
     weights = sum(each.numel() * each.element_size() for each in network.parameters())
     return Floor(
@@ -96,7 +107,7 @@ def floor_of(network: BackgroundMattingV2, count: Count, refined: Tensor, pixels
 
 
 def macs_per_patch(network: BackgroundMattingV2) -> int:
-    """Multiply-accumulates of one refined patch that shares everything with its neighbours; 0 without a refiner."""
+    """Return the multiply-accumulates of a patch that shares everything with its neighbors; 0 without a refiner."""
     layers = network.refiner
     if layers is None:
         return 0

@@ -1,4 +1,4 @@
-"""What the GPU itself works on a frame: the sum of all its kernels and copies, whoever waits for whom meanwhile."""
+"""The GPU's own time for a frame: the sum of its kernels and copies, without waits."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class _Event(Protocol):
 
 
 def busy_s(events: Iterable[_Event]) -> float:
-    """Seconds of all that ran on the GPU. Copies beside kernels count, too, so it is no less than the time passed."""
+    """Return the seconds of everything that ran on the GPU; copies that overlap kernels count in full."""
     return sum(event.time_range.elapsed_us() for event in events if event.device_type == DeviceType.CUDA) / 1e6
 
 
-def profiled(work: Callable[[], object]) -> float:
-    """Seconds that the GPU works on `work`; 0 where its profiler is not to be had."""
+def profile_gpu(work: Callable[[], object]) -> float:
+    """Return the seconds that the GPU needs for `work`; 0 if its profiler is not available."""
     try:
         with profile(activities=[ProfilerActivity.CUDA]) as found:
             work()
@@ -36,14 +36,26 @@ def profiled(work: Callable[[], object]) -> float:
     return busy_s(found.events() or [])
 
 
-def compare(real: Callable[[], object], plain: Callable[[], object], frames: int, rounds: int) -> dict[str, Any]:
-    """Milliseconds a frame by either, each of which works on `frames` frames, in turn; plain values, 0 for unknown."""
-    pairs = [(profiled(plain), profiled(real)) for _ in range(rounds)]
+def compare(
+    camdaemon: Callable[[], object], baseline: Callable[[], object], frames: int, rounds: int
+) -> dict[str, Any]:
+    """Profile both sides in turns.
+
+    Args:
+        camdaemon: Processes `frames` frames.
+        baseline: Does the same.
+        frames: Frames in each run.
+        rounds: Runs of each side.
+
+    Returns:
+        Milliseconds per frame of each side (0: unknown), the median of the ratios and their range, as plain values.
+    """
+    pairs = [(profile_gpu(baseline), profile_gpu(camdaemon)) for _ in range(rounds)]
     ratios = [slow / fast for slow, fast in pairs if fast and slow]
     slow, fast = (median(each) / frames * 1000 for each in zip(*pairs, strict=True))
     return {
-        "real_ms": round(fast, 4),
-        "plain_ms": round(slow, 4),
+        "camdaemon_ms": round(fast, 4),
+        "baseline_ms": round(slow, 4),
         "ratio": round(median(ratios), 3) if ratios else None,
         "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)] if ratios else None,
     }

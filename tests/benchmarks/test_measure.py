@@ -8,12 +8,12 @@ from rich.console import Console
 
 from camdaemon.capture.pattern import PatternSource
 from camdaemon.frames.frame import Size
-from camdaemon.tools.bench import report
-from camdaemon.tools.bench.plot import drawn
-from camdaemon.tools.bench.run import measure
-from camdaemon.tools.bench.subject import Subject
+from tests.benchmarks import report
+from tests.benchmarks.measure import measure
+from tests.benchmarks.plot import draw_plot
+from tests.benchmarks.settings import Settings
 
-SMALL = Subject(
+SMALL = Settings(
     engine="torch", precision="float32", size=Size(128, 72), frames=3, rounds=2, threads=1, scale=0.5, device="cpu"
 )
 STOPS = {"upload", "plate", "matte", "composite", "check", "download", "frame"}
@@ -27,7 +27,7 @@ def found():
 def test_both_formulations_at_every_stop_in_the_same_run(found):
     assert set(found["parts"]) == {"network", "stops", "end to end"}
     for name, part in found["parts"].items():
-        for side in ("real", "plain"):
+        for side in ("camdaemon", "baseline"):
             assert part[side]["fps"] > 0
             assert part[side]["cpu_percent"] >= 0
             assert part[side]["samples"] == SMALL.frames * SMALL.rounds, name
@@ -37,9 +37,9 @@ def test_both_formulations_at_every_stop_in_the_same_run(found):
         for stop, (low, high) in part["ratio_range"].items():
             assert low <= part["ratio"][stop] <= high
     stops = found["parts"]["stops"]
-    assert set(stops["real"]["ms"]) >= STOPS
-    assert set(stops["plain"]["ms"]) >= STOPS
-    whole = found["parts"]["end to end"]["real"]["ms"]
+    assert set(stops["camdaemon"]["ms"]) >= STOPS
+    assert set(stops["baseline"]["ms"]) >= STOPS
+    whole = found["parts"]["end to end"]["camdaemon"]["ms"]
     assert {"capture", "write"} | STOPS - {"frame"} <= set(whole)
     assert "latency" not in whole, "frames that wait for each other have none"
 
@@ -59,16 +59,16 @@ def test_facts_beside_the_figures(found):
 
 
 def test_as_a_camera_there_is_a_latency():
-    of = Subject(size=Size(64, 64), frames=4, rounds=1, threads=1, realtime=True, backbone="mobilenetv2", device="cpu")
+    of = Settings(size=Size(64, 64), frames=4, rounds=1, threads=1, realtime=True, backbone="mobilenetv2", device="cpu")
     whole = measure(of)["parts"]["end to end"]
-    for side in ("real", "plain"):
+    for side in ("camdaemon", "baseline"):
         assert whole[side]["ms"]["latency"]["p50"] > 0
         assert whole[side]["dropped"] <= 2
     assert "latency" not in whole["ratio"]
 
 
 def test_end_to_end_from_memory_reads_no_source(monkeypatch):
-    of = Subject(
+    of = Settings(
         size=Size(64, 64), frames=3, rounds=1, threads=1, from_memory=True, backbone="mobilenetv2", device="cpu"
     )
     drawn_ = []
@@ -76,7 +76,7 @@ def test_end_to_end_from_memory_reads_no_source(monkeypatch):
     monkeypatch.setattr(PatternSource, "read", lambda self, into: drawn_.append(1) or read(self, into))
     found = measure(of)
     assert len(drawn_) == 159, "the first one, 150 before the sixth second, and eight that are kept"
-    assert found["parts"]["end to end"]["real"]["samples"] == 3
+    assert found["parts"]["end to end"]["camdaemon"]["samples"] == 3
 
 
 def test_tables_and_sentences_fit_a_terminal(found):
@@ -93,9 +93,9 @@ def test_tables_and_sentences_fit_a_terminal(found):
 
 
 def test_the_plot_has_a_bar_of_each_colour_for_each_stop(found):
-    picture = drawn(found)
+    picture = draw_plot(found)
     real, plain = ((picture == colour).all(2) for colour in ((31, 111, 139), (214, 178, 120)))
-    stops = found["parts"]["stops"]["real"]["ms"]
+    stops = found["parts"]["stops"]["camdaemon"]["ms"]
     for number, _ in enumerate(stops):
         top = 96 + 56 * number
         assert real[top : top + 18, 150:].any()
@@ -106,7 +106,7 @@ def test_the_plot_has_a_bar_of_each_colour_for_each_stop(found):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 def test_on_a_gpu_memory_is_told_and_half_precision_used():
-    found = measure(Subject(size=Size(640, 360), frames=5, rounds=2, device="cuda"))
+    found = measure(Settings(size=Size(640, 360), frames=5, rounds=2, device="cuda"))
     assert found["subject"]["precision"] == "float16"
-    assert found["parts"]["network"]["real"]["gpu_memory_mb"] > 1
+    assert found["parts"]["network"]["camdaemon"]["gpu_memory_mb"] > 1
     assert found["difference"]["mean"] < 0.5  # the percentile is held at a useful size, in test_plain

@@ -1,12 +1,15 @@
 """Ratios are of neighbours in the same run; nothing here waits for a clock."""
 
 import time
+from typing import Any
 
 import pytest
 
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
-from camdaemon.tools.bench import machine
-from camdaemon.tools.bench.timing import Comparison, Run, Stopwatch, alternate, quantile
+from camdaemon.tools.bench.runs import pop_gpu_memory
+from camdaemon.tools.bench.stopwatch import Run, Stopwatch, quantile
+from tests.benchmarks import machine
+from tests.benchmarks.comparison import Comparison, alternate
 
 
 def _run(seconds: float, fps: float = 1.0, **more: float) -> Run:
@@ -19,24 +22,24 @@ def test_the_two_alternate():
     def side(name: str):
         return lambda: order.append(name) or _run(1.0)
 
-    done = alternate(side("real"), side("plain"), 3, lambda: ticks.append(1))
-    assert order == ["plain", "real"] * 3
+    done = alternate(side("camdaemon"), side("baseline"), 3, lambda: ticks.append(1))
+    assert order == ["baseline", "camdaemon"] * 3
     assert len(ticks) == 6
-    assert len(done.real) == len(done.plain) == 3
+    assert len(done.camdaemon) == len(done.baseline) == 3
 
 
 def test_a_ratio_is_of_the_same_round():
     """The machine slows down to a tenth for the second round: no ratio notices."""
     done = Comparison([_run(0.1, 10), _run(1.0, 1), _run(0.1, 10)], [_run(0.3, 4), _run(3.0, 0.4), _run(0.2, 5)])
     assert done.ratios()["matte"] == pytest.approx([3, 3, 2])
-    summary = done.summary()
+    summary: dict[str, Any] = done.summary()
     assert summary["ratio"]["matte"] == 3
     assert summary["ratio_range"]["matte"] == [2, 3]
     assert summary["ratio"]["fps"] == pytest.approx(2.5)
-    assert summary["real"]["fps"] == 10
-    assert summary["real"]["ms"]["matte"]["p50"] == pytest.approx(100)
-    assert summary["real"]["ms"]["matte"]["p99"] == pytest.approx(1000)
-    assert summary["real"]["samples"] == 9
+    assert summary["camdaemon"]["fps"] == 10
+    assert summary["camdaemon"]["ms"]["matte"]["p50"] == pytest.approx(100)
+    assert summary["camdaemon"]["ms"]["matte"]["p99"] == pytest.approx(1000)
+    assert summary["camdaemon"]["samples"] == 9
 
 
 def test_no_ratio_where_both_do_the_same_or_one_does_nothing():
@@ -63,8 +66,8 @@ def test_the_stopwatch_keeps_every_sample_and_gives_it_once():
     assert len(seconds["matte"]) == len(settled) == 400
     assert 1 <= seconds["latency"][0] < 30
     assert len(moments) == 1
-    assert watch.counted("published_composite") == 1
-    assert watch.counted("dropped") == 0
+    assert watch.get_count("published_composite") == 1
+    assert watch.get_count("dropped") == 0
     assert watch.take() == ({}, [])
 
 
@@ -72,9 +75,9 @@ def test_threads_are_given_back():
     import torch
 
     before = torch.get_num_threads()
-    with machine.threads(1) as count:
+    with machine.use_threads(1) as count:
         assert count == torch.get_num_threads() == 1
-    with machine.threads(None) as count:
+    with machine.use_threads(None) as count:
         assert count == before
     assert torch.get_num_threads() == before
 
@@ -82,21 +85,21 @@ def test_threads_are_given_back():
 def test_the_machine_describes_itself():
     import torch
 
-    facts = machine.facts(torch.device("cpu"), 2)
+    facts: dict[str, Any] = machine.describe(torch.device("cpu"), 2)
     assert facts["cpu"]
     assert facts["cores"] >= 1
     assert (facts["device"], facts["gpu"], facts["threads"]) == ("cpu", None, 2)
-    assert machine.resident() > 20 * 2**20
-    assert machine.gpu_memory(torch.device("cpu")) == 0
+    assert machine.resident_bytes() > 20 * 2**20
+    assert pop_gpu_memory(torch.device("cpu")) == 0
 
 
-def test_a_busy_machine_is_told(monkeypatch):
-    monkeypatch.setattr(machine, "_LOOK_S", 0)
-    working, everything = machine._ticks()
+def test_a_busy_machine_gives_a_warning(monkeypatch):
+    monkeypatch.setattr(machine, "_OBSERVED_S", 0)
+    working, everything = machine._read_ticks()
     assert 0 < working < everything
     for used, said in ((10, ""), (60, "other programs used 60% of the processor")):
         ticks = iter([(1000, 5000), (1000 + used, 5100)])
-        monkeypatch.setattr(machine, "_ticks", lambda ticks=ticks: next(ticks))
-        found = machine.busy()
+        monkeypatch.setattr(machine, "_read_ticks", lambda ticks=ticks: next(ticks))
+        found = machine.warn_if_busy()
         assert found.startswith(said)
         assert bool(found) == bool(said)

@@ -1,7 +1,7 @@
 """The rows of the paper's tables on speed (Lin et al. 2021, Tables 3, 7, 9 and 10), measured here: the network alone.
 
-The published figures are frames a second of the authors' GPUs. Ours say how many this machine makes in the plain
-formulation, in the row's own number format, and how many the real one, one frame at a time, in the format it chooses.
+The published figures are frames per second of the authors' GPUs. Ours are those of this machine: of the baseline in the
+row's number format, and of camdaemon, one frame at a time, in the format that it chooses.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import quiet_opencv
 from camdaemon.frames.transfer import choose_device
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
-from camdaemon.tools.bench import machine, network
-from camdaemon.tools.bench.sides import PlainMatting
-from camdaemon.tools.bench.subject import Subject, random_weights
-from camdaemon.tools.bench.timing import Comparison, alternate
 from camdaemon.tools.files.progress import show_progress
+from tests.benchmarks import machine, network
+from tests.benchmarks.comparison import Comparison, alternate
+from tests.benchmarks.processor import BaselineMatting
+from tests.benchmarks.settings import Settings, write_random_weights
 
 HD, UHD = Size(1920, 1080), Size(3840, 2160)
 _SCALE = {HD: 0.25, UHD: 0.125}
@@ -34,18 +34,18 @@ _TI, _SUPER = "RTX 2080 Ti", "RTX 2060 Super"
 
 
 class Setting(NamedTuple):
-    """What is run. patches: None is the full frame."""
+    """What is run."""
 
     backbone: str
     size: Size
-    patches: int | None
+    patches: int | None  # None: the full frame
     batch: int = 1
     precision: str = "float32"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a table. fps: as published, on the GPU `gpu`.   gmac: as published, where it is."""
+    """A row of a table, as published."""
 
     table: int
     setting: Setting
@@ -83,31 +83,34 @@ ROWS = (
 )
 
 
-def reproduce(subject: Subject, rows: tuple[Row, ...] = ROWS) -> dict[str, Any]:
-    """Measure each setting of `rows` once. Of `subject` device, threads, frames, rounds count. Raises ConfigError."""
+def reproduce(settings: Settings, rows: tuple[Row, ...] = ROWS) -> dict[str, Any]:
+    """Measure each setting of `rows` once. Raises ConfigError.
+
+    Device, threads, frames, rounds, engine and precision are those of `settings`.
+    """
     quiet_opencv()
-    device = choose_device(subject.device)
-    busy = machine.busy()
-    settings = list(dict.fromkeys(row.setting for row in rows))
+    device = choose_device(settings.device)
+    busy = machine.warn_if_busy()
+    different = list(dict.fromkeys(row.setting for row in rows))
     with (
         tempfile.TemporaryDirectory(prefix="camdaemon-bench-") as folder,
-        machine.threads(subject.threads) as threads,
-        show_progress("the paper's rows", len(settings)) as tick,
+        machine.use_threads(settings.threads) as threads,
+        show_progress("the paper's rows", len(different)) as tick,
     ):
         found: dict[Setting, dict[str, Any]] = {}
-        for setting in settings:
-            found[setting] = _measured(setting, subject, device, Path(folder))
+        for setting in different:
+            found[setting] = _measure(setting, settings, device, Path(folder))
             tick()
-        facts = machine.facts(device, threads)
-    return {"machine": facts, "busy": busy, "paper": [_line(row) | found[row.setting] for row in rows]}
+        facts = machine.describe(device, threads)
+    return {"machine": facts, "busy": busy, "paper": [_describe(row) | found[row.setting] for row in rows]}
 
 
 def needs_gpu(setting: Setting) -> bool:
-    """Whether it makes no sense on a CPU: a batch for throughput, or a number format that it is slow in."""
+    """Whether a CPU is pointless: a batch for throughput, or a number format in which it is slow."""
     return setting.batch > 1 or setting.precision == "float16"
 
 
-def _line(row: Row) -> dict[str, Any]:
+def _describe(row: Row) -> dict[str, Any]:
     setting = row.setting
     return {
         "table": row.table,
@@ -122,33 +125,35 @@ def _line(row: Row) -> dict[str, Any]:
     }
 
 
-def _measured(setting: Setting, subject: Subject, device: torch.device, folder: Path) -> dict[str, Any]:
+def _measure(setting: Setting, settings: Settings, device: torch.device, folder: Path) -> dict[str, Any]:
     if needs_gpu(setting) and device.type == "cpu":
         return {"note": "needs a GPU"}
     mode, refined = ("full", None) if setting.patches is None else ("sampling", 16 * setting.patches)
-    weights = random_weights(setting.backbone, folder)
-    of = replace(subject, source="pattern", weights="default", backbone=setting.backbone, size=setting.size)
+    weights = write_random_weights(setting.backbone, folder)
+    of = replace(settings, source="pattern", weights="default", backbone=setting.backbone, size=setting.size)
     config = replace(of, mode=mode, pixels=refined, scale=_SCALE[setting.size], device=device.type).config(weights)
     shape = (setting.batch, 3, setting.size.height, setting.size.width)
     src, plate = (torch.rand(shape, device=device).to(getattr(torch, setting.precision)) for _ in range(2))
     try:
-        plain = PlainMatting(config, setting.size, device, src.dtype)
-        floor = network.count(plain, (src, plate))
+        baseline = BaselineMatting(config, setting.size, device, src.dtype)
+        floor = network.count(baseline, (src, plate))
         counted = {"gmac": round((floor.base + floor.refiner) / setting.batch / 1e9, 2)}
         if setting.batch > 1:  # live there is one frame at a time
-            runs = [network.timed(plain, [(src, plate)], subject.frames, device) for _ in range(subject.rounds)]
-            return counted | {"plain_fps": round(setting.batch * median(run.fps for run in runs), 2)}
-        real = BackgroundMatting.open(matting_settings(config), device)
-        real.warm_up(setting.size)
-        mine = tuple(part.half() if device.type == "cuda" else pixels.as_bytes(part) for part in (src, plate))
-        plain(src, plate)
+            runs = [
+                network.time_mattes(baseline, [(src, plate)], settings.frames, device) for _ in range(settings.rounds)
+            ]
+            return counted | {"baseline_fps": round(setting.batch * median(run.fps for run in runs), 2)}
+        matting = BackgroundMatting.open(matting_settings(config), device)
+        matting.warm_up(setting.size)
+        own_src, own_plate = (part.half() if device.type == "cuda" else pixels.as_bytes(part) for part in (src, plate))
+        baseline(src, plate)
         compared = alternate(
-            lambda: network.timed(lambda a, b: real(a, b, 0), [(mine[0], mine[1])], subject.frames, device),
-            lambda: network.timed(plain, [(src, plate)], subject.frames, device),
-            subject.rounds,
+            lambda: network.time_mattes(lambda a, b: matting(a, b, 0), [(own_src, own_plate)], settings.frames, device),
+            lambda: network.time_mattes(baseline, [(src, plate)], settings.frames, device),
+            settings.rounds,
             lambda: None,
         )
-        return counted | _speeds(compared, real.engine)
+        return counted | _speeds(compared, matting.engine)
     except torch.OutOfMemoryError:
         return {"note": "needs more memory"}
     finally:
@@ -157,9 +162,9 @@ def _measured(setting: Setting, subject: Subject, device: torch.device, folder: 
 
 def _speeds(compared: Comparison, engine: str) -> dict[str, Any]:
     return {
-        "plain_fps": round(median(run.fps for run in compared.plain), 2),
-        "real_fps": round(median(run.fps for run in compared.real), 2),
-        "real_engine": engine.split(maxsplit=1)[0],
-        "real_precision": engine.split()[1],
+        "baseline_fps": round(median(run.fps for run in compared.baseline), 2),
+        "camdaemon_fps": round(median(run.fps for run in compared.camdaemon), 2),
+        "camdaemon_engine": engine.split(maxsplit=1)[0],
+        "camdaemon_precision": engine.split()[1],
         "ratio": round(median(compared.ratios()["fps"]), 3),
     }

@@ -11,7 +11,8 @@ from camdaemon.errors import ConfigError, StreamEnded
 from camdaemon.frames import color, picture
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.output.file import FileSink
-from camdaemon.tools.bench.footage import Camera, load
+from camdaemon.tools.bench.footage import load_footage
+from tests.benchmarks.footage import CameraLike
 
 SIZE = Size(128, 72)
 
@@ -30,7 +31,7 @@ def clip(tmp_path):
 
 
 def test_the_pattern_has_somebody_in_it():
-    footage = load(Config(source="pattern", size=SIZE), different=2)
+    footage = load_footage(Config(source="pattern", size=SIZE), 2)
     assert footage.plate.rgb.shape == (72, 128, 3)
     frame = footage.frames[0]
     apart = cv2.absdiff(color.host_to_rgb(frame.data, frame.fmt), footage.plate.rgb).max(2)
@@ -45,7 +46,7 @@ def test_the_pattern_has_somebody_in_it():
 
 
 def test_a_clip_from_its_sixth_second_with_its_first_frame_as_plate(clip):
-    footage = load(Config(source=str(clip)), different=3)
+    footage = load_footage(Config(source=str(clip)), 3)
     assert footage.size == SIZE
     assert footage.plate.rgb.mean() < 10
     assert [round(color.host_to_rgb(frame.data, frame.fmt).mean()) for frame in footage.frames] == pytest.approx(
@@ -61,20 +62,21 @@ def test_a_clip_from_its_sixth_second_with_its_first_frame_as_plate(clip):
 
 def test_the_plate_beside_a_clip_is_taken_and_fitted(clip):
     picture.write(clip.with_name("clip-plate.png"), np.full((144, 256, 3), 200, np.uint8))
-    footage = load(Config(source=str(clip), size=Size(64, 64)), different=1)
+    footage = load_footage(Config(source=str(clip), size=Size(64, 64)), 1)
     assert footage.size == Size(64, 64)
     assert "plate: clip-plate.png" in footage.about
     assert footage.plate.rgb.shape == (64, 64, 3)
     assert footage.plate.rgb.min() == 200
     picture.write(clip.with_name("clip-plate.png"), np.full((144, 144, 3), 200, np.uint8))
     with pytest.raises(ConfigError, match=r"144x144.*128x72.*--source pattern"):
-        load(Config(source=str(clip)))
+        load_footage(Config(source=str(clip)))
 
 
 class _Numbered:
     """A source whose frames are as bright as their number; ends after 40."""
 
     name, live, fmt, size, fps = "numbered", False, PixelFormat.RGB, SIZE, 100.0
+    has_controls = False
 
     def __init__(self) -> None:
         self.next, self.closed = 0, False
@@ -90,7 +92,7 @@ class _Numbered:
 
 def test_a_late_reader_gets_the_frame_that_is_due():
     source = _Numbered()
-    camera = Camera(source)
+    camera = CameraLike(source)
     frame = HostFrame.empty(camera.fmt, camera.size)
     before = time.monotonic()
     camera.read(frame)

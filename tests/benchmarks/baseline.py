@@ -1,7 +1,7 @@
-"""The network as it was published, for comparison only: eager torch, batch norms not folded, patches by unfolding.
+"""The baseline network, as published: eager torch, batch norms not folded, patches cut out by unfolding.
 
-Written from the paper (Lin et al. 2021 §3 and appendix B), as directly as it can be said, and to be left as it is:
-every speed that `camdaemon bench` gives is a ratio to this. Its results equal the real network's.
+Written from the paper (Lin et al. 2021 §3 and appendix B) as directly as possible. Do not change it: every speed that
+the benchmarks print is a ratio to this. Its results equal those of the daemon's network.
 """
 
 from __future__ import annotations
@@ -14,28 +14,33 @@ from torch.nn import functional as F
 
 from camdaemon.model import BackgroundMattingV2, Selection
 
-_SIDE, _WINDOW = 4, 8  # pixels along a patch, and along what the refiner sees of it at either resolution
+_SIDE, _WINDOW = 4, 8  # pixels along a patch, and along its window in the refiner at either resolution
 
 
-class PlainMatte(NamedTuple):
-    """alpha (B,1,H,W) and foreground (B,3,H,W), 0..1; refined: bool (B,1,H/4,W/4)."""
+class BaselineMatte(NamedTuple):
+    """A matte, and where it was refined."""
 
-    alpha: Tensor
-    foreground: Tensor
-    refined: Tensor
+    alpha: Tensor  # (B,1,H,W), 0..1
+    foreground: Tensor  # (B,3,H,W), 0..1
+    refined: Tensor  # bool (B,1,H/4,W/4)
 
 
-class PlainNetwork(nn.Module):
-    """Runs the layers of `network`, which must be in evaluation mode and unfolded, in the published order."""
+class BaselineNetwork(nn.Module):
+    """Runs the layers of a network in the published order."""
 
     def __init__(self, network: BackgroundMattingV2) -> None:
+        """Take the layers of `network`, which must be in evaluation mode and not folded."""
         super().__init__()
         self.network = network
 
-    def forward(self, src: Tensor, plate: Tensor, base: tuple[int, int], selection: Selection) -> PlainMatte:
-        """src, plate: (B,3,H,W), 0..1, RGB, of the network's dtype, H and W multiples of 4.
+    def forward(self, src: Tensor, plate: Tensor, base: tuple[int, int], selection: Selection) -> BaselineMatte:
+        """Compute mattes.
 
-        base: height and width of the base network's input.
+        Args:
+            src: Frames (B,3,H,W), RGB, 0..1, of the network's dtype; H and W are multiples of 4.
+            plate: Their plates, of the same shape.
+            base: Height and width of the base network's input.
+            selection: Which patches are refined.
         """
         height, width = src.shape[2:]
         coarse = self.network.base(_resized(src, base), _resized(plate, base)).clamped()
@@ -52,7 +57,7 @@ class PlainNetwork(nn.Module):
             else:
                 refined = _chosen(_resized(coarse.error, refined.shape[2:]), selection)
                 whole = self._at(refined, features, pair, whole)
-        return PlainMatte(whole[:, :1].clamp(0, 1), (whole[:, 1:] + src).clamp(0, 1), refined)
+        return BaselineMatte(whole[:, :1].clamp(0, 1), (whole[:, 1:] + src).clamp(0, 1), refined)
 
     def _everywhere(self, features: Tensor, pair: Tensor) -> Tensor:
         wide = self.network.refiner is not None and self.network.refiner.kernel_size == 3
@@ -85,7 +90,7 @@ class PlainNetwork(nn.Module):
 
 
 def _chosen(error: Tensor, selection: Selection) -> Tensor:
-    """Which patches are refined, bool, from the predicted error (B,1,H/4,W/4)."""
+    """Return which patches are refined, bool, from the predicted error (B,1,H/4,W/4)."""
     if selection.mode == "thresholding":
         return error > selection.threshold
     flat = error.flatten(1)
@@ -95,7 +100,7 @@ def _chosen(error: Tensor, selection: Selection) -> Tensor:
 
 
 def _windows(x: Tensor, window: int, step: int) -> Tensor:
-    """(B,C,H,W) → (B,C,H/step,W/step,window,window), zero outside of the picture."""
+    """Cut (B,C,H,W) into windows (B,C,H/step,W/step,window,window), zero outside of the picture."""
     return _padded(x, (window - step) // 2).unfold(2, window, step).unfold(3, window, step)
 
 
@@ -107,7 +112,7 @@ def _resized(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     return F.interpolate(x, size, mode="bilinear", align_corners=False)
 
 
-def plain_composite(alpha: Tensor, foreground: Tensor, backdrop: Tensor) -> Tensor:
-    """αF + (1 − α)B over the full frame in floats, alpha's outermost 2 % cut as the daemon cuts them."""
+def composite_baseline(alpha: Tensor, foreground: Tensor, backdrop: Tensor) -> Tensor:
+    """Return αF + (1 − α)B over the full frame in floats, alpha's outermost 2 % cut as the daemon cuts them."""
     cut = ((alpha - 0.02) / 0.96).clamp(0, 1)
     return cut * foreground + (1 - cut) * backdrop

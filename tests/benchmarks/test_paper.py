@@ -3,8 +3,8 @@
 from rich.console import Console
 
 from camdaemon.frames.frame import Size
-from camdaemon.tools.bench import paper, report
-from camdaemon.tools.bench.subject import Subject
+from tests.benchmarks import paper, report
+from tests.benchmarks.settings import Settings
 
 
 def test_the_papers_rows_are_the_papers():
@@ -28,15 +28,15 @@ def test_a_row_of_the_paper_is_measured_once_and_needs_a_gpu_where_it_does(monke
         paper.Row(10, batch, 200),
     )
     found = paper.reproduce(
-        Subject(frames=2, rounds=1, threads=1, device="cpu", engine="torch", precision="float32"), rows
+        Settings(frames=2, rounds=1, threads=1, device="cpu", engine="torch", precision="float32"), rows
     )
     first, second, third = found["paper"]
-    assert first["plain_fps"] == second["plain_fps"] > 0
-    assert first["real_fps"] > 0
-    assert first["real_precision"] == "float32"
+    assert first["baseline_fps"] == second["baseline_fps"] > 0
+    assert first["camdaemon_fps"] > 0
+    assert first["camdaemon_precision"] == "float32"
     assert (first["published_fps"], second["published_gpu"]) == (100.6, "RTX 2060 Super")
     assert third["note"] == "needs a GPU"
-    assert "plain_fps" not in third
+    assert "baseline_fps" not in third
     console = Console(width=80)
     with console.capture() as capture:
         for table in report.tables(found):

@@ -1,4 +1,4 @@
-"""What is measured: size, weights, refinement, device, and how long. The words that the command line's options take."""
+"""What is measured, and the words that the options of the command line take."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from camdaemon.capture import find_source
 from camdaemon.config.schema import Config, RefineConfig
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
@@ -22,14 +21,25 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """One measurement. Checked when made: raises ConfigError.
+class Settings:
+    """One measurement. Checked when it is made, which raises ConfigError.
 
-    size None: the source's own.   backbone: random weights of that network instead of `weights`.   mode, pixels,
-    scale: which patches are refined, and the base network's share of the frame; None as the daemon chooses.
-    frames: of each run.   rounds: runs of either formulation.   threads: torch's on the CPU; None as it chooses.
-    realtime: frames come as from a camera, and late ones are dropped; else as fast as they are taken.
-    from_memory: end to end they are neither decoded nor drawn.
+    Attributes:
+        source: Clip, or 'pattern'.
+        size: Working size; None: the source's own.
+        weights: 'default', or a checkpoint.
+        backbone: Network that is measured with random weights instead of `weights`.
+        mode: How patches are selected.
+        pixels: Refined pixels per frame when sampling; None: as the daemon chooses.
+        scale: Base network's share of the frame, 0 to 1; None: as the daemon chooses.
+        device: Where the network runs.
+        engine: What runs it on a CPU.
+        precision: Its number format on a CPU.
+        frames: Frames in each run.
+        rounds: Runs of each side.
+        threads: torch CPU threads; None: torch's choice.
+        realtime: Frames come as from a camera and late ones are dropped; otherwise as fast as they are taken.
+        from_memory: End to end, frames are not decoded but come from memory.
     """
 
     source: str = "pattern"
@@ -57,19 +67,14 @@ class Subject:
             ("precision", self.precision, PRECISIONS),
         ):
             if value is not None and value not in words:
-                raise ConfigError(f"{option} {value!r} is not known here; try --{option} {' or '.join(words)}")
+                raise ConfigError(f"{option} {value!r} is unknown. Run: … --{option} {' or '.join(words)}")
         if self.backbone is not None and self.weights != "default":
-            raise ConfigError("--backbone takes random weights, so that --weights would not be used; leave one out")
+            raise ConfigError("--backbone takes random weights, so --weights is not used: leave one out")
         if self.scale is not None and not 0 < self.scale <= 1:
-            raise ConfigError(f"scale {self.scale:g} is no share of the frame; try --scale 0.25")
-        if find_source(self.source).live:
-            raise ConfigError(
-                f"{self.source} is a camera, and its pictures are never twice the same; "
-                "try --source FILE, a clip, or --source pattern"
-            )
+            raise ConfigError(f"scale {self.scale:g} is not in 0 to 1. Run: … --scale 0.25")
 
     def config(self, weights: Path) -> Config:
-        """As the daemon's, with nothing of the user's own configuration. weights: the file."""
+        """Return the daemon's configuration, without the user's own. `weights` is the checkpoint."""
         return Config.model_validate(
             {
                 "source": self.source,
@@ -84,23 +89,23 @@ class Subject:
         )
 
     def weights_file(self, folder: Path) -> Path:
-        """The weights' file; random ones are written into `folder`. Raises ConfigError."""
+        """Return the checkpoint; random weights are written into `folder`. Raises ConfigError."""
         if self.backbone is not None:
-            return random_weights(self.backbone, folder)
+            return write_random_weights(self.backbone, folder)
         return default_weights() if self.weights == "default" else Path(self.weights).expanduser()
 
 
-def random_weights(backbone: Backbone | str, folder: Path, kernel_size: KernelSize = 3) -> Path:
-    """Weights of no use but for measuring, the same every time, written into `folder`; alpha is about ½ everywhere.
+def write_random_weights(backbone: Backbone | str, folder: Path, kernel_size: KernelSize = 3) -> Path:
+    """Write weights that are good for nothing but measuring, the same every time, into `folder`.
 
-    The predicted error is above 0 everywhere, so that as many patches are refined as may be.
+    Alpha is about ½ everywhere. The predicted error is above 0 everywhere, so that the whole budget of patches is used.
     """
     path = folder / f"{backbone}-{kernel_size}.safetensors"
     if path.is_file():
         return path
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(6)
-        tensors = BackgroundMattingV2(backbone, kernel_size).state_dict()  # type: ignore[arg-type]  # it is checked
+        tensors = BackgroundMattingV2(backbone, kernel_size).state_dict()  # type: ignore[arg-type]  # checked above
     tensors["decoder.conv4.weight"][:5] *= 0.1
     tensors["decoder.conv4.bias"][:5] = torch.tensor([0.5, 0, 0, 0, 0.5])
     tensors["refiner.conv4.bias"][:] = torch.tensor([0.5, 0, 0, 0])

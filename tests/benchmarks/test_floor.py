@@ -6,10 +6,10 @@ from torch import nn
 
 from camdaemon.frames.frame import Size
 from camdaemon.model import BackgroundMattingV2, base_size
-from camdaemon.tools.bench import network
-from camdaemon.tools.bench.floor import Floor, counted, macs_per_patch
-from camdaemon.tools.bench.sides import PlainMatting
-from camdaemon.tools.bench.subject import Subject, random_weights
+from tests.benchmarks import network
+from tests.benchmarks.floor import Floor, count_operations, macs_per_patch
+from tests.benchmarks.processor import BaselineMatting
+from tests.benchmarks.settings import Settings, write_random_weights
 
 PATCH = 36 * (42 * 24 * 9) + 16 * (24 * 16 * 9) + 36 * (22 * 12 * 9) + 16 * (12 * 4 * 9)  # 6², 4², 6², 4² pixels
 SHARED = 4 * (42 * 24 * 9 + 24 * 16 * 9) + 16 * (22 * 12 * 9 + 12 * 4 * 9)
@@ -17,7 +17,7 @@ SHARED = 4 * (42 * 24 * 9 + 24 * 16 * 9) + 16 * (22 * 12 * 9 + 12 * 4 * 9)
 
 def test_one_convolution_by_hand():
     layers = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2, groups=8))
-    with counted(layers) as count, torch.inference_mode():
+    with count_operations(layers) as count, torch.inference_mode():
         layers(torch.zeros(1, 3, 4, 6))
     assert count.macs == {"0": 8 * 24 * 27, "2": 8 * (1 * 2) * 9}
     assert count.bytes == {"0": 4 * (3 * 24 + 8 * 24 + 8 * 27), "2": 4 * (8 * 24 + 8 * 2 + 8 * 9)}
@@ -28,10 +28,12 @@ def test_one_convolution_by_hand():
 
 def test_a_patch_by_hand(tmp_path, one_thread):
     assert PATCH == 474_336
-    config = Subject(backbone="mobilenetv2", pixels=16 * 50, scale=0.25).config(random_weights("mobilenetv2", tmp_path))
+    config = Settings(backbone="mobilenetv2", pixels=16 * 50, scale=0.25).config(
+        write_random_weights("mobilenetv2", tmp_path)
+    )
     size = Size(128, 64)
     pair = (torch.rand(1, 3, 64, 128), torch.rand(1, 3, 64, 128))
-    floor = network.count(PlainMatting(config, size, torch.device("cpu"), torch.float32), pair)
+    floor = network.count(BaselineMatting(config, size, torch.device("cpu"), torch.float32), pair)
     assert floor.patches == 50
     assert floor.refiner == 50 * PATCH
     assert floor.shared == 50 * SHARED
@@ -55,8 +57,9 @@ def test_the_papers_operations(backbone, size, scale, patches, published):
     """Table 3 of Lin et al. 2021, to 1.5 %: what else their counter counts is not said there."""
     with torch.device("meta"):
         whole = BackgroundMattingV2(backbone).eval()
-        pair = (torch.rand(1, 3, *base_size(*size, scale)), torch.rand(1, 3, *base_size(*size, scale)))
-    with counted(whole) as count:
+        height, width = base_size(size[0], size[1], scale)
+        pair = torch.rand(1, 3, height, width), torch.rand(1, 3, height, width)
+    with count_operations(whole) as count:
         whole.base(*pair)
     assert (count.total(refiner=False) + patches * PATCH) / 1e9 == pytest.approx(published, rel=0.015)
 

@@ -1,4 +1,4 @@
-"""The plain formulation gives what the real one gives: else a ratio of their speeds would compare two things."""
+"""The baseline computes what camdaemon computes: otherwise a ratio of their speeds would compare different things."""
 
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.matting.bgmv2.engines import has_bfloat16
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, default_weights
 from camdaemon.model import Selection, load_network
-from camdaemon.tools.bench import network
-from camdaemon.tools.bench.footage import load
-from camdaemon.tools.bench.plain import PlainNetwork, plain_composite
-from camdaemon.tools.bench.sides import PlainMatting, plain_side, real_side
-from camdaemon.tools.bench.subject import Subject, random_weights
+from camdaemon.tools.bench.footage import load_footage
+from camdaemon.tools.bench.runs import make_processor
+from tests.benchmarks import network
+from tests.benchmarks.baseline import BaselineNetwork, composite_baseline
+from tests.benchmarks.processor import BaselineMatting, make_baseline
+from tests.benchmarks.settings import Settings, write_random_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -43,15 +44,15 @@ def _clear_count(weights: Path, src: torch.Tensor, plate: torch.Tensor) -> int:
 
 @pytest.mark.parametrize("kernel_size", [1, 3])
 @pytest.mark.parametrize("mode", ["sampling", "thresholding", "full"])
-def test_equals_the_real_matting_on_random_weights(mode, kernel_size, tmp_path):
-    weights = random_weights("mobilenetv2", tmp_path, kernel_size)
+def test_equals_the_daemons_matting_on_write_random_weights(mode, kernel_size, tmp_path):
+    weights = write_random_weights("mobilenetv2", tmp_path, kernel_size)
     src, plate = _pair()
     count = _clear_count(weights, src, plate)
     config = Config(weights=str(weights), refine=RefineConfig(mode=mode, pixels=16 * count, threshold=0.5, scale=0.25))
-    real = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, 0)
-    alpha, foreground, refined = PlainMatting(config, SIZE, CPU, torch.float32)(src, plate)
-    assert (alpha - real.alpha).abs().max() < LEVEL
-    assert (foreground - real.foreground).abs().max() < LEVEL
+    daemon = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, 0)
+    alpha, foreground, refined = BaselineMatting(config, SIZE, CPU, torch.float32)(src, plate)
+    assert (alpha - daemon.alpha).abs().max() < LEVEL
+    assert (foreground - daemon.foreground).abs().max() < LEVEL
     assert alpha.std() > LEVEL, "a constant would prove nothing"
     patches = SIZE.width * SIZE.height // 16
     wanted = {"sampling": refined.sum() == count, "thresholding": 0 < refined.sum() < patches, "full": refined.all()}
@@ -59,12 +60,12 @@ def test_equals_the_real_matting_on_random_weights(mode, kernel_size, tmp_path):
 
 
 @pytest.mark.parametrize("backbone", ["resnet50"])
-def test_equals_the_real_matting_with_another_backbone(backbone, tmp_path):
-    config = Subject(backbone=backbone, scale=0.25).config(random_weights(backbone, tmp_path))
+def test_equals_the_daemons_matting_with_another_backbone(backbone, tmp_path):
+    config = Settings(backbone=backbone, scale=0.25).config(write_random_weights(backbone, tmp_path))
     src, plate = _pair()
-    real = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, 0)
-    alpha, _, _ = PlainMatting(config, SIZE, CPU, torch.float32)(src, plate)
-    assert (alpha - real.alpha).abs().max() < LEVEL
+    daemon = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, 0)
+    alpha, _, _ = BaselineMatting(config, SIZE, CPU, torch.float32)(src, plate)
+    assert (alpha - daemon.alpha).abs().max() < LEVEL
 
 
 def test_equals_the_network_before_it_is_prepared_for_running():
@@ -72,49 +73,49 @@ def test_equals_the_network_before_it_is_prepared_for_running():
     src, plate = _pair()
     half = (SIZE.height // 2, SIZE.width // 2)
     with torch.inference_mode():
-        real = network_(src, plate, base=half)
-        plain = PlainNetwork(network_)(src, plate, half, Selection(pixels=4000))
-    torch.testing.assert_close(plain.alpha, real.alpha, atol=1e-5, rtol=0)
-    torch.testing.assert_close(plain.foreground, real.foreground, atol=1e-5, rtol=0)
-    assert torch.equal(plain.refined, real.refined)
+        daemon = network_(src, plate, base=half)
+        baseline = BaselineNetwork(network_)(src, plate, half, Selection(pixels=4000))
+    torch.testing.assert_close(baseline.alpha, daemon.alpha, atol=1e-5, rtol=0)
+    torch.testing.assert_close(baseline.foreground, daemon.foreground, atol=1e-5, rtol=0)
+    assert torch.equal(baseline.refined, daemon.refined)
 
 
 def test_random_weights_are_the_same_every_time_and_refine_everywhere(tmp_path):
-    paths = [random_weights("mobilenetv2", folder) for folder in (tmp_path, Path(str(tmp_path)))]
+    paths = [write_random_weights("mobilenetv2", folder) for folder in (tmp_path, Path(str(tmp_path)))]
     assert paths[0] == paths[1]
     other = tmp_path / "other"
     other.mkdir()
-    assert random_weights("mobilenetv2", other).read_bytes() == paths[0].read_bytes()
+    assert write_random_weights("mobilenetv2", other).read_bytes() == paths[0].read_bytes()
     with torch.inference_mode():
         found = load_network(paths[0])(*_pair())
     assert found.error_coarse.min() > 0
     assert 0.2 < found.alpha.mean() < 0.8
 
 
-def test_default_weights_on_the_pattern_both_ways(tmp_path):
-    """Frame to frame through both journeys: the same matte and the same picture nearly everywhere.
+def test_default_weights_on_the_pattern_by_both_sides(tmp_path):
+    """Frame to frame through both processors: the same matte and the same picture nearly everywhere.
 
     Not everywhere: of patches with nearly the same predicted error, bytes and floats may refine different ones.
     """
-    config = Subject(size=Size(320, 180), engine="torch", precision="float32").config(default_weights())
-    footage = load(config, different=2)
-    real = real_side(config, footage, paced=False)
-    plain = plain_side(config, footage, real, paced=False)
-    matting = network.plain_matting(config, footage, real)
-    apart = network.difference(real, matting, network.pairs_of(footage, real))
+    config = Settings(size=Size(320, 180), engine="torch", precision="float32").config(default_weights())
+    footage = load_footage(config, 2)
+    daemon = make_processor(config, footage)
+    baseline = make_baseline(config, footage, daemon, paced=False)
+    matting = network.make_baseline_matting(config, footage, daemon)
+    apart = network.compare_alphas(daemon, matting, network.upload_pairs(footage, daemon))
     assert apart.mean < 0.1
     assert apart.p999 < 2
     assert apart.mean <= apart.p999 <= apart.most
     outs = []
-    for side in (real, plain):
-        pool = side.processor.engine.transfer.pool(PixelFormat.RGB, footage.size)
+    for side in (daemon, baseline):
+        pool = side.processor.engine.transfer.pool(footage.frames[0].fmt, footage.size)
         frame = pool.acquire()
         frame.data[:], frame.seq = footage.frames[0].data, 3
         out = HostFrame.empty(PixelFormat.I420, footage.size)
         with torch.inference_mode():
             side.processor.run(frame, pool, side.scene, out)
         assert (out.content, out.matte_seq, out.seq) == (Content.COMPOSITE, 3, 3)
-        assert {"upload", "plate", "matte", "composite", "download"} <= set(side.watch.take()[0])
+        assert {"upload", "plate", "matte", "composite", "download"} <= set(side.stopwatch.take()[0])
         outs.append(out.data.astype(int))
         assert len([pool.acquire(0.1) for _ in range(3)]) == 3, "the camera's frame went back to its pool"
     assert outs[0].std() > 5
@@ -127,11 +128,11 @@ def test_in_bfloat16_the_matte_is_still_the_published_one(engine):
     """The bar of the project: within 1/255 in the mean, 8/255 at the 99.9th percentile."""
     if engine == "openvino":
         pytest.importorskip("openvino")
-    config = Subject(size=Size(320, 180), engine=engine, precision="bfloat16").config(default_weights())
-    footage = load(config, different=3)
-    real = real_side(config, footage, paced=False)
-    matting = network.plain_matting(config, footage, real)
-    apart = network.difference(real, matting, network.pairs_of(footage, real))
+    config = Settings(size=Size(320, 180), engine=engine, precision="bfloat16").config(default_weights())
+    footage = load_footage(config, 3)
+    daemon = make_processor(config, footage)
+    matting = network.make_baseline_matting(config, footage, daemon)
+    apart = network.compare_alphas(daemon, matting, network.upload_pairs(footage, daemon))
     assert apart.mean < 1
     assert apart.p999 < 8
 
@@ -139,5 +140,5 @@ def test_in_bfloat16_the_matte_is_still_the_published_one(engine):
 def test_composite_equals_the_real_one():
     src, backdrop = _pair()
     alpha = src[:, :1]
-    real = composite(Matte(alpha, src, 0), backdrop)
-    torch.testing.assert_close(plain_composite(alpha, src, backdrop), real, atol=1e-5, rtol=0)
+    daemon = composite(Matte(alpha, src, 0), backdrop)
+    torch.testing.assert_close(composite_baseline(alpha, src, backdrop), daemon, atol=1e-5, rtol=0)

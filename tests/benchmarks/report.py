@@ -1,4 +1,4 @@
-"""The figures for people: tables of a terminal's width, and a few sentences on what they mean."""
+"""The figures for people: tables for a terminal of 80 columns, and a few sentences on what they mean."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIZES = {"1920x1080": "HD", "3840x2160": "4K"}
 
 
 def tables(found: dict[str, Any]) -> Iterator[Table]:
-    """What `run.measure` or `paper.reproduce` gave."""
+    """Return the tables of what `measure` or `reproduce` found."""
     for name, part in found.get("parts", {}).items():
         yield _part(_TITLES[name], part)
     if "paper" in found:
@@ -27,21 +27,24 @@ def tables(found: dict[str, Any]) -> Iterator[Table]:
 
 
 def sentences(found: dict[str, Any]) -> Iterator[str]:
-    """One fact each: the machine, what was measured, memory, the floor, how equal the two are."""
+    """Return one fact each: the machine, what was measured, memory, the floor, how equal both sides are."""
     on = found["machine"]
     gpu = f", {on['gpu']}" if on["gpu"] else ""
     yield f"{on['cpu']}, {on['cores']} cores{gpu}; torch {on['torch']}, threads: {on['threads']}"
     if "subject" in found:
-        said = found["subject"]
-        weights = f"{said['backbone']}, random weights" if said["backbone"] else f"weights {said['weights']}"
-        yield f"{said['size']}, {weights}, {said['mode']}, {said['engine']} {said['precision']}; {said['footage']}"
+        measured = found["subject"]
+        weights = (
+            f"{measured['backbone']}, random weights" if measured["backbone"] else f"weights {measured['weights']}"
+        )
+        engine = f"{measured['engine']} {measured['precision']}"
+        yield f"{measured['size']}, {weights}, {measured['mode']}, {engine}; {measured['footage']}"
     if "soak" in found:
         yield from _soak(found["soak"])
     elif "difference" in found:
         yield from _compared(found)
     yield from _remarks(found.get("paper", []))
     if "soak" not in found:
-        yield "ratio: how many times as fast as the plain formulation; the median of the rounds (lowest to highest)"
+        yield "ratio: how many times as fast as the baseline; the median of the rounds (lowest to highest)"
     if found["busy"]:
         yield found["busy"]
 
@@ -49,29 +52,29 @@ def sentences(found: dict[str, Any]) -> Iterator[str]:
 def _compared(found: dict[str, Any]) -> Iterator[str]:
     apart = found["difference"]
     yield (
-        f"alpha differs from the plain formulation's by {apart['mean']:.3f}/255 in the mean, "
+        f"alpha differs from the baseline's by {apart['mean']:.3f}/255 in the mean, "
         f"{apart['p999']:.2f}/255 at the 99.9th percentile, {apart['most']:.1f}/255 at most"
     )
     yield from _floor(found["floor"])
     if "device" in found:
         yield _device(found["device"])
-    yield f"memory of the process with the real formulation alone: {found['resident_mb']:.0f} MB resident"
+    yield f"memory of the process before the baseline was made: {found['resident_mb']:.0f} MB resident"
 
 
 def _device(device: dict[str, Any]) -> str:
-    if not device["real_ms"] or not device["plain_ms"]:
-        return "the GPU's own time is not known: its profiler (CUPTI) tells nothing here"
+    if not device["camdaemon_ms"] or not device["baseline_ms"]:
+        return "the GPU's own time is not known: its profiler (CUPTI) reports nothing here"
     low, high = device["ratio_range"]
     return (
-        f"the GPU works {device['real_ms']:.3f} ms on a frame, from bytes in to bytes out, all kernels and copies; "
-        f"plain {device['plain_ms']:.3f} ms, ratio {device['ratio']:.2f}× ({low:.2f}–{high:.2f})"
+        f"the GPU needs {device['camdaemon_ms']:.3f} ms per frame, from bytes in to bytes out, all kernels and copies; "
+        f"baseline {device['baseline_ms']:.3f} ms, ratio {device['ratio']:.2f}× ({low:.2f}–{high:.2f})"
     )
 
 
 def _soak(run: dict[str, Any]) -> Iterator[str]:
     late, period = run["ms"]["latency"], run["period_ms"]
     yield (
-        f"{run['frames']} frames, one each {period:.2f} ms: {run['dropped']} dropped, {run['fps']:.2f} a second "
+        f"{run['frames']} frames, one each {period:.2f} ms: {run['dropped']} dropped, {run['fps']:.2f} per second "
         f"published, CPU {run['cpu_percent']:.0f} % of a core"
     )
     shares = ", ".join(f"{late[q]:.2f} ms at {q} ({late[q] / period:.2f} periods)" for q in ("p50", "p95", "p99"))
@@ -83,13 +86,13 @@ def _soak(run: dict[str, Any]) -> Iterator[str]:
 
 
 def _remarks(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """What the paper's rows do not say by themselves."""
+    """Return what the paper's rows do not say by themselves."""
     for row in rows:
         if "note" in row:
             network, patches, batch, *_ = _cells(row)
             yield f"not measured: {network}, {patches} patches, batch {batch}: it {row['note']}"
-    if any(row["real_precision"] != row["precision"] for row in rows if "real_precision" in row):
-        yield "plain is in the row's number format, real in the one it chooses: part of those ratios is that"
+    if any(row["camdaemon_precision"] != row["precision"] for row in rows if "camdaemon_precision" in row):
+        yield "the baseline uses the row's number format, camdaemon the one it chooses: part of the ratios is that"
 
 
 def _floor(floor: dict[str, Any]) -> Iterator[str]:
@@ -105,27 +108,27 @@ def _floor(floor: dict[str, Any]) -> Iterator[str]:
 
 
 def _part(title: str, part: dict[str, Any]) -> Table:
-    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    made.add_column("ms")
-    for heading in ("p50", "p95", "p99", "plain p50", "ratio", "(range)"):
-        made.add_column(heading, justify="right", no_wrap=True)
-    real, plain = part["real"], part["plain"]
-    for stop, ms in real["ms"].items():
-        other = plain["ms"].get(stop)
-        made.add_row(
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("ms")
+    for heading in ("p50", "p95", "p99", "baseline", "ratio", "(range)"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    daemon, baseline = part["camdaemon"], part["baseline"]
+    for stop, ms in daemon["ms"].items():
+        other = baseline["ms"].get(stop)
+        table.add_row(
             stop,
             *(f"{ms[q]:.2f}" for q in ("p50", "p95", "p99")),
             "–" if other is None else f"{other['p50']:.2f}",
             *_ratio(part, stop),
         )
-    made.add_section()
-    made.add_row("fps", f"{real['fps']:.1f}", "", "", f"{plain['fps']:.1f}", *_ratio(part, "fps"))
-    made.add_row("CPU %", f"{real['cpu_percent']:.0f}", "", "", f"{plain['cpu_percent']:.0f}", "", "")
-    if real["gpu_memory_mb"]:
-        made.add_row("GPU MB", f"{real['gpu_memory_mb']:.0f}", "", "", f"{plain['gpu_memory_mb']:.0f}", "", "")
-    if real["dropped"] or plain["dropped"]:
-        made.add_row("dropped", str(real["dropped"]), "", "", str(plain["dropped"]), "", "")
-    return made
+    table.add_section()
+    table.add_row("fps", f"{daemon['fps']:.1f}", "", "", f"{baseline['fps']:.1f}", *_ratio(part, "fps"))
+    table.add_row("CPU %", f"{daemon['cpu_percent']:.0f}", "", "", f"{baseline['cpu_percent']:.0f}", "", "")
+    if daemon["gpu_memory_mb"]:
+        table.add_row("GPU MB", f"{daemon['gpu_memory_mb']:.0f}", "", "", f"{baseline['gpu_memory_mb']:.0f}", "", "")
+    if daemon["dropped"] or baseline["dropped"]:
+        table.add_row("dropped", str(daemon["dropped"]), "", "", str(baseline["dropped"]), "", "")
+    return table
 
 
 def _ratio(part: dict[str, Any], stop: str) -> tuple[str, str]:
@@ -136,17 +139,17 @@ def _ratio(part: dict[str, Any], stop: str) -> tuple[str, str]:
 
 
 def _paper(rows: list[dict[str, Any]]) -> Iterator[Table]:
-    """One for each table and GPU of the paper."""
+    """Return one table for each table and GPU of the paper."""
     for (number, gpu), group in groupby(rows, lambda row: (row["table"], row["published_gpu"])):
-        title = f"Table {number} of Lin et al. 2021 ({gpu}), frames a second"
-        made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        title = f"Table {number} of Lin et al. 2021 ({gpu}), frames per second"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for heading in ("network", "patches", "batch"):
-            made.add_column(heading, no_wrap=True)
-        for heading in ("paper", "GMAC (paper)", "plain", "real", "ratio"):
-            made.add_column(heading, justify="right", no_wrap=True)
+            table.add_column(heading, no_wrap=True)
+        for heading in ("paper", "GMAC (paper)", "base", "ours", "ratio"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for row in group:
-            made.add_row(*_cells(row))
-        yield made
+            table.add_row(*_cells(row))
+        yield table
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -157,13 +160,13 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['batch']} {row['precision'].replace('float', 'fp')}",
         f"{row['published_fps']:g}",
         f"{row['gmac']:.1f}{gmac}" if "gmac" in row else "",
-        f"{row['plain_fps']:.4g}" if "plain_fps" in row else "–",
-        f"{row['real_fps']:.4g}" if "real_fps" in row else "",
+        f"{row['baseline_fps']:.4g}" if "baseline_fps" in row else "–",
+        f"{row['camdaemon_fps']:.4g}" if "camdaemon_fps" in row else "",
         f"{row['ratio']:.2f}×" if "ratio" in row else "",
     )
 
 
 def write_json(path: Path, found: dict[str, Any]) -> None:
-    """All of it, also what the tables leave out. Raises ConfigError where it cannot be written."""
+    """Write everything, also what the tables leave out. Raises ConfigError if it cannot be written."""
     with replace_file(path) as partial:
         partial.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", "utf-8")

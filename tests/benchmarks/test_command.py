@@ -1,4 +1,4 @@
-"""The command: its files, and what it says of a mistake."""
+"""The command line: its files and its errors."""
 
 import json
 
@@ -6,14 +6,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from camdaemon.cli.bench import bench
 from camdaemon.errors import ConfigError
 from camdaemon.frames.picture import read
+from tests.benchmarks.__main__ import main
 
 
 def _invoke(*arguments: str):
     app = typer.Typer()
-    app.command()(bench)
+    app.command()(main)
     return CliRunner().invoke(app, list(arguments))
 
 
@@ -30,24 +30,24 @@ def test_the_command_writes_what_it_is_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--backbone", "vgg"], "'vgg' is not known here; try --backbone mobilenetv2 or resnet50 or resnet101"),
-        (["--engine", "abacus"], "try --engine auto or torch or openvino"),
-        (["--precision", "int4"], "try --precision auto"),
-        (["--refine", "all"], "try --refine sampling or"),
-        (["--device", "tpu"], "try --device auto or cpu or cuda"),
-        (["--scale", "2"], "try --scale 0.25"),
-        (["--source", "/dev/video0"], "is a camera.*try --source FILE"),
+        (["--backbone", "vgg"], "'vgg'.*--backbone mobilenetv2 or resnet50 or resnet101"),
+        (["--engine", "abacus"], "--engine auto or torch or openvino"),
+        (["--precision", "int4"], "--precision auto"),
+        (["--refine", "all"], "--refine sampling or"),
+        (["--device", "tpu"], "--device auto or cpu or cuda"),
+        (["--scale", "2"], "--scale 0.25"),
+        (["--source", "/dev/video0"], "is a camera.*--source pattern"),
         (["--source", "nothing.mp4"], "no such source"),
         (["--weights", "/nowhere.pth"], "cannot read the weights"),
         (["--weights", "a.pth", "--backbone", "resnet50"], "leave one out"),
-        (["--size", "10"], "try --size 1280x720"),
-        (["--paper", "--plot", "a.png"], "try --plot bench.png"),
-        (["--plot", "a.svg"], "try --plot bench.png"),
-        (["--fps", "60"], "try --soak 60 --fps 60"),
+        (["--size", "10"], "--size 1280x720"),
+        (["--paper", "--plot", "a.png"], "--plot bench.png"),
+        (["--plot", "a.svg"], "--plot bench.png"),
+        (["--fps", "60"], "--soak 60 --fps 60"),
         (["--soak", "2", "--paper"], "leave --paper and --plot out"),
     ],
 )
-def test_mistakes_are_said_in_words(options, message):
+def test_mistakes_are_explained(options, message):
     done = _invoke("--frames", "2", "--rounds", "1", "--size", "64x64", *options)
     assert isinstance(done.exception, ConfigError)
     with pytest.raises(ConfigError, match=message):

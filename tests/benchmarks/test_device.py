@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch.autograd import DeviceType
+from torch.autograd import DeviceType  # type: ignore[attr-defined]
 
-from camdaemon.tools.bench import device, report
+from tests.benchmarks import device, report
 
 
 def event(us: float, where: DeviceType):
@@ -19,17 +19,17 @@ def test_what_ran_on_the_gpu_counts_and_what_waited_for_it_does_not():
     assert device.busy_s([]) == 0
 
 
-def test_ratios_are_of_neighbours_and_times_for_one_frame(monkeypatch):
+def test_ratios_are_of_neighbors_and_times_for_one_frame(monkeypatch):
     taken = iter([0.080, 0.010, 0.060, 0.012, 0.080, 0.020])  # plain, real, plain, …
-    monkeypatch.setattr(device, "profiled", lambda work: next(taken))
+    monkeypatch.setattr(device, "profile_gpu", lambda work: next(taken))
     found = device.compare(lambda: None, lambda: None, frames=10, rounds=3)
-    assert found == {"real_ms": 1.2, "plain_ms": 8.0, "ratio": 5.0, "ratio_range": [4.0, 8.0]}
-    assert "1.200 ms on a frame" in report._device(found)
+    assert found == {"camdaemon_ms": 1.2, "baseline_ms": 8.0, "ratio": 5.0, "ratio_range": [4.0, 8.0]}
+    assert "1.200 ms per frame" in report._device(found)
     assert "5.00× (4.00–8.00)" in report._device(found)
 
 
 def test_a_gpu_that_tells_nothing_is_not_infinitely_fast(monkeypatch):
-    monkeypatch.setattr(device, "profiled", lambda work: 0.0)
+    monkeypatch.setattr(device, "profile_gpu", lambda work: 0.0)
     found = device.compare(lambda: None, lambda: None, frames=10, rounds=2)
     assert found["ratio"] is None
     assert "not known" in report._device(found)
@@ -38,5 +38,6 @@ def test_a_gpu_that_tells_nothing_is_not_infinitely_fast(monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 def test_a_real_kernel_takes_time():
     x = torch.rand(2048, 2048, device="cuda")
-    one, four = (device.profiled(lambda n=n: [x @ x for _ in range(n)]) for n in (1, 4))
+    one = device.profile_gpu(lambda: x @ x)
+    four = device.profile_gpu(lambda: [x @ x for _ in range(4)])
     assert 0 < 2 * one < four
