@@ -1,4 +1,4 @@
-"""The painter: fades that end where they should, styles that move what they say, and no room in any of it.
+"""The compositor: fades that end where they should, appearances that move what they say, and no room in any of it.
 
 In bytes and in floats.
 """

@@ -1,4 +1,4 @@
-"""The viewfinder: nothing while nobody looks; then what viewers see, the matte and the camera, small and in order."""
+"""The live preview: nothing unless it is looked at; then composite, matte and camera, small and in order."""
 
 from __future__ import annotations
 
