@@ -287,7 +287,7 @@ def test_a_video_that_fails_leaves_nothing_behind(clip: Path, tmp_path: Path, di
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--src", "none.mp4", "--alpha", "a.mkv"], "none.mp4 is not a video"),
+        (["--src", "none.mp4", "--alpha", "a.mkv"], "none.mp4: not a video"),
         (["--src", ".", "--alpha", "a.mkv"], "has no pictures"),
         (["--src", "clip.mp4", "--alpha", "a.gif"], "no kind of video .* a.mkv, or a folder"),
         (["--src", "clip.mp4", "--plate", "none.png", "--alpha", "a.mkv"], "none.png.*--plate auto$"),
