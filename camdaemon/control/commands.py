@@ -44,8 +44,9 @@ class Commands:
         2. `_lock`: guards `_config`, `_taking` and the replacement of the scene. Held for assignments alone: never
            while waiting or preparing, and never while code outside of this class runs.
 
-    A plate holds neither: `_taking` is a flag, so that a second request is refused instead of waiting. The locks inside
-    of `PreparedBackdrops`, `ControlsHolder` and the pipeline's state call nothing back and may be taken under both.
+    A plate holds neither: `_taking` is a flag, so that a second request is refused instead of waiting. `on_reload` runs
+    under the first alone and may give commands that only swap. The locks inside of `PreparedBackdrops`,
+    `ControlsHolder`, the key bindings and the pipeline's state come last: nothing is called back under them.
     """
 
     def __init__(
@@ -96,11 +97,11 @@ class Commands:
             self._taking, rules = True, self._config.plate_taking
         try:
             taken = self._photographer.take(countdown, rules)
+            self._swap(lambda scene: replace(scene, plate=taken))
+            return self._photographer.keep(taken)
         finally:
             with self._lock:
                 self._taking = False
-        self._swap(lambda scene: replace(scene, plate=taken))
-        return self._photographer.keep(taken)
 
     def backdrop(self, spec: str) -> str:
         """Prepare the backdrop `spec` (see `backdrop.make_backdrop`), then show it. Raises ConfigError."""

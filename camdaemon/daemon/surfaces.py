@@ -59,7 +59,7 @@ class Surfaces:
     def apply(self, commands: Commands, config: Config) -> None:
         """Bind the keys of `config`, and say on the card for a missing plate what to press."""
         if self._pipeline.stage.sink.live:  # a file has no viewers while it is written
-            self._keys.bind(config)
+            self._keys.bind(config.hotkeys)
         commands.invite(invitation(config))
 
     @contextlib.contextmanager
@@ -84,7 +84,7 @@ class Surfaces:
             sleep.start()
             undo.callback(sleep.stop)
             undo.callback(self._close_panel)
-            undo.callback(self._keys.unbind)
+            undo.callback(self._keys.close)
             _warn_of_scenes(config)
             self.apply(commands, config)
             commands.expect_neighbours()
@@ -119,23 +119,33 @@ def _fall_asleep(pipeline: Pipeline, asleep: bool) -> None:
 
 
 class _Keys:
-    """The key bindings that are in force. One thread at a time: `Commands.reload` and start and stop take turns."""
+    """The key bindings that are in force. Any thread; what `press` does must not wait for them."""
 
     def __init__(self, press: Callable[[str], None]) -> None:
         self._press = press
+        self._lock = threading.Lock()  # guards what follows
         self._hotkeys: Hotkeys | None = None
         self._bindings: dict[str, str] = {}
+        self._closed = False
 
-    def bind(self, config: Config) -> None:
-        if config.hotkeys == self._bindings:
-            return
-        self.unbind()
-        self._bindings = dict(config.hotkeys)
-        if self._bindings:
-            self._hotkeys = Hotkeys(self._bindings, self._press)
-            self._hotkeys.start()
+    def bind(self, bindings: dict[str, str]) -> None:
+        """Replace the bindings (action → combination)."""
+        with self._lock:
+            if self._closed or bindings == self._bindings:
+                return
+            self._unbind()
+            self._bindings = dict(bindings)
+            if self._bindings:
+                self._hotkeys = Hotkeys(self._bindings, self._press)
+                self._hotkeys.start()
 
-    def unbind(self) -> None:
+    def close(self) -> None:
+        """Unbind all; a reload that is still under way binds nothing any more."""
+        with self._lock:
+            self._closed = True
+            self._unbind()
+
+    def _unbind(self) -> None:
         if self._hotkeys is not None:
             self._hotkeys.stop()
         self._hotkeys, self._bindings = None, {}
