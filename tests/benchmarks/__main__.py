@@ -106,4 +106,5 @@ if __name__ == "__main__":
     try:
         typer.run(main)
     except CamdaemonError as exc:
-        sys.exit(f"benchmarks: {exc}")
+        print(f"benchmarks: {exc}", file=sys.stderr)
+        sys.exit(exc.exit_code)
