@@ -62,7 +62,7 @@ from camdaemon.frames.composite import Matte
 from camdaemon.matting.effort import Effort
 
 class NewMatting:
-    name, effort, settled = "new", Effort(), True
+    name, uses_weights, effort, settled = "new", False, Effort(), True
     ladder = (effort,)
 
     @classmethod

@@ -88,7 +88,13 @@ class Matting(Protocol):
 
 
 class MattingClass(Protocol):
-    """The class of a kind of matting."""
+    """The class of a kind of matting: what is known before one is opened, and how to open it.
+
+    Attributes:
+        uses_weights: Whether it is a network whose weights can be named.
+    """
+
+    uses_weights: bool
 
     def open(self, settings: MattingSettings, on: device) -> Matting:
         """Make the matting; see `make_matting`."""
@@ -100,7 +106,7 @@ def find_matting(name: str) -> MattingClass:
     Raises:
         ConfigError: There is no such matting.
     """
-    found: MattingClass = kinds.find_class(kinds.MATTINGS, name, "matting", "camdaemon config --check")
+    found: MattingClass = kinds.find_class(kinds.MATTINGS, name, "matting", "camdaemon run --matting bgmv2")
     return found
 
 

@@ -74,6 +74,7 @@ class DifferenceMatting:
     """Difference keying as a matting; see the protocol `Matting`. Any device, bytes or floats."""
 
     name = "difference"
+    uses_weights = False
     effort = Effort()  # there is only one way to work
     ladder = vary_rate_only(effort)
     settled = True

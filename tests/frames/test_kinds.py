@@ -17,7 +17,7 @@ STOPS = ("capture", "plate", "matting", "backdrop", "output")
 TABLES = {"capture": kinds.SOURCES, "matting": kinds.MATTINGS, "backdrop": kinds.BACKDROPS, "output": kinds.SINKS}
 FACTS = {
     "capture": {"live", "has_controls", "open", "read", "close"},
-    "matting": {"open", "warm_up", "settled", "__call__"},
+    "matting": {"uses_weights", "open", "warm_up", "settled", "__call__"},
     "backdrop": {"check", "open", "picture", "close"},
     "output": {"live", "can_reopen", "viewers", "open", "write", "close"},
 }

@@ -127,6 +127,7 @@ class BackgroundMatting:
     """
 
     name = "bgmv2"
+    uses_weights = True
 
     @classmethod
     def open(cls, settings: MattingSettings, on: torch.device) -> BackgroundMatting:

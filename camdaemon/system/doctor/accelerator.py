@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from camdaemon.matting import find_matting
 from camdaemon.system.doctor.findings import Context, Finding, note, ok, problem
 from camdaemon.system.loopback import parse_version
 from camdaemon.system.machine import Machine
@@ -50,7 +51,7 @@ def check(context: Context) -> Iterator[Finding]:
         yield problem("torch", f"torch does not load: {facts['error']}", _REINSTALL)
         return
     yield ok("torch", f"torch {facts['version']} loads, {_describe_build(facts)}")
-    if context.config.matting != "bgmv2" or context.config.device == "cpu":
+    if context.config.device == "cpu" or not find_matting(context.config.matting).uses_weights:
         yield ok("gpu", "not needed: the configuration asks for the CPU")
     elif facts["available"]:
         yield _check_usable(facts)

@@ -12,6 +12,7 @@ import platformdirs
 from camdaemon.config.schema import Config, default_path, load
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.card import LOST, STANDBY
+from camdaemon.matting import find_matting
 from camdaemon.system.doctor.findings import Context, Finding, first_sentence, note, ok, problem, split_error
 
 _LEAST_FREE = 100 * 2**20  # bytes; a plate of 4K is a tenth of that
@@ -54,7 +55,7 @@ def check_scenes(config: Config) -> Iterator[Finding]:
 
 def check_weights(config: Config) -> Iterator[Finding]:
     """Yield whether the weights are readable, and ours intact; nothing for a matting without weights."""
-    if config.matting != "bgmv2":
+    if not find_matting(config.matting).uses_weights:
         return
     if config.weights != "default":
         path = Path(config.weights).expanduser()

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from camdaemon.frames.kinds import MATTINGS, syntax_of
+
 
 class Exposure(StrEnum):
     """Whether the plate is matched to each picture's exposure, as live."""
@@ -38,7 +40,7 @@ def evaluate(
     truth: Annotated[Path | None, typer.Option(help="Files: folder of true alphas, PNG, with the same names")] = None,
     matting: Annotated[
         list[str] | None,
-        typer.Option(help="bgmv2, bgmv2:WEIGHTS or difference; repeatable", show_default="bgmv2 and difference"),
+        typer.Option(help=f"{syntax_of(MATTINGS)}, or NAME:WEIGHTS; repeatable", show_default="bgmv2 and difference"),
     ] = None,
     exposure: Annotated[Exposure, typer.Option(help="Exposure of the plate, matched to each picture's or not")] = (
         Exposure.MATCHED

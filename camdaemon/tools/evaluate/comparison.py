@@ -14,6 +14,7 @@ from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.picture import Picture, from_tensor
+from camdaemon.matting import find_matting
 from camdaemon.plate.take import Plate, PlateRules
 from camdaemon.tools.evaluate.clips import Clip, read_truth
 from camdaemon.tools.evaluate.composites import Case
@@ -64,7 +65,7 @@ def open_mattings(specs: list[str], exposures: list[bool], device: str, *, live:
     """Open every matting of `specs` with every exposure matching of `exposures`.
 
     Args:
-        specs: bgmv2 (the default weights), bgmv2:FILE, or difference.
+        specs: Names of mattings, with the default weights, or NAME:FILE with other weights.
         exposures: Whether the plate is matched to each picture's exposure.
         device: auto, cpu or cuda.
         live: Spend no more work than on live frames on that device.
@@ -87,14 +88,11 @@ def _name(spec: str, match: bool) -> str:
 
 
 def _config(spec: str, device: str, *, match: bool) -> Config:
-    kind, _, file = spec.partition(":")
-    match kind:
-        case "bgmv2":
-            return Config(weights=file or "default", device=device, match_exposure=match)
-        case "difference" if not file:
-            return Config(matting="difference", device=device, match_exposure=match)
-        case _:
-            raise ConfigError(f"there is no matting {spec!r}. Run with: --matting bgmv2, bgmv2:FILE or difference")
+    name, _, file = spec.partition(":")
+    uses_weights = find_matting(name).uses_weights
+    if file and not uses_weights:
+        raise ConfigError(f"no such matting {spec!r}: {name} has no weights. Run with: --matting {name}")
+    return Config(matting=name, weights=file or "default", device=device, match_exposure=match)
 
 
 def score_composites(
