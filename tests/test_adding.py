@@ -1,7 +1,7 @@
 """docs/adding.md is true: a new source, matting, backdrop or sink is one file and one row in `frames/kinds.py`.
 
 Each test writes the file, adds the row, and runs the daemon with a configuration that names the new kind. A command
-is a row of its own table; its test is with that table.
+is a row of its own table: see tests/control/test_table.py.
 """
 
 from __future__ import annotations

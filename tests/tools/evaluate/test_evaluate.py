@@ -192,6 +192,7 @@ def test_the_command_writes_what_it_found(sets: tuple[Path, Path], clip: Path, t
         (["--clips", "."], "no clip NAME.mp4"),
         (["--predicted", ".", "--truth", "."], "no PNG files"),
         (["--people", ".", "--plates", ".", "--matting", "magic"], "no such matting 'magic'.*--matting bgmv2"),
+        (["--people", ".", "--plates", ".", "--matting", "difference:x.pth"], "has no weights.*--matting difference$"),
         (["--people", ".", "--plates", ".", "--matting", "bgmv2:nowhere.pth"], "cannot read the weights"),
         (["--people", ".", "--plates", ".", "--device", "gpu"], "no device 'gpu'"),
     ],
