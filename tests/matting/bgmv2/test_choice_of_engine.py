@@ -194,7 +194,7 @@ def test_the_next_start_takes_the_fastest_without_measuring(network, machine, ca
     assert [name for name, _ in machine.made] == ["torch bfloat16"]
 
 
-def test_it_is_remembered_for_this_size_these_engines_and_a_week(network, machine, monkeypatch):
+def test_the_fastest_is_cached_for_this_size_these_engines_and_a_week(network, machine, monkeypatch):
     def measures(size: tuple[int, int], precision: str = "auto") -> bool:
         machine.made.clear()
         BaseEngineFactory(network, "auto", precision).build(size)
@@ -213,7 +213,7 @@ def test_it_is_remembered_for_this_size_these_engines_and_a_week(network, machin
     assert not measures((45, 80))
 
 
-def test_what_is_remembered_and_does_not_run_any_more_is_measured_anew(network, machine):
+def test_a_cached_engine_that_fails_by_now_is_measured_again(network, machine):
     BaseEngineFactory(network, "auto", "auto").build((90, 160))
     machine.raises["torch bfloat16"] = RuntimeError("libgomp is gone")
     assert BaseEngineFactory(network, "auto", "auto").build((90, 160)).name == "torch float32"

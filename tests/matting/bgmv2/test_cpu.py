@@ -55,7 +55,7 @@ def picture(seed: int, frame: tuple[int, int] = FRAME) -> Tensor:
     return pixels.tensor(np.clip(4 * (soft - 127.5) + 127.5, 0, 255).astype(np.uint8))
 
 
-def on_host(network: BackgroundMattingV2, scale: float = 1.0, frame: tuple[int, int] = FRAME) -> CpuNetwork:
+def on_cpu(network: BackgroundMattingV2, scale: float = 1.0, frame: tuple[int, int] = FRAME) -> CpuNetwork:
     return CpuNetwork(
         BaseEngineFactory(network, "torch", "float32"), network, NetworkShape(frame, base_size(*frame, scale))
     )
@@ -76,7 +76,7 @@ def clear(network: BackgroundMattingV2, src: Tensor, plate: Tensor, mode: str, s
     error = published(network, src, plate, Selection(pixels=0), scale).error_coarse
     error = torch.nn.functional.interpolate(error, [side // SIDE for side in src.shape[2:]], mode="bilinear")
     ranked = error.flatten().sort(descending=True).values
-    assert float(ranked[-1]) > 0.05, "all of them count: what is nearly 0 is left out on the host"
+    assert float(ranked[-1]) > 0.05, "all of them count: what is nearly 0 is skipped on the CPU"
     gaps = (ranked[:-1] - ranked[1:])[50:-50]
     count = int(gaps.argmax()) + 51
     if mode == "sampling":
@@ -103,7 +103,7 @@ def test_it_is_the_published_matte(networks, kernel, scale, mode):
     share = float(wanted.refined.float().mean())
     assert share == 1 if mode == "full" else 0.05 < share < 0.95
     with torch.inference_mode():
-        alpha, foreground, finite = on_host(network, scale)(src, plate, selection)
+        alpha, foreground, finite = on_cpu(network, scale)(src, plate, selection)
     assert finite is True
     assert_near(alpha, wanted.alpha)
     assert_near(foreground, wanted.foreground)
@@ -116,7 +116,7 @@ def test_without_a_refiner_it_is_the_enlarged_coarse_matte(networks, mode, scale
     network, src, plate = networks[None], picture(1), picture(2)
     wanted = published(network, src, plate, Selection(mode), scale)
     with torch.inference_mode():
-        alpha, foreground, finite = on_host(network, scale)(src, plate, Selection(mode))
+        alpha, foreground, finite = on_cpu(network, scale)(src, plate, Selection(mode))
     assert finite is True
     assert_near(alpha, wanted.alpha)
     assert_near(foreground, wanted.foreground)
@@ -128,7 +128,7 @@ def test_nothing_to_refine_is_the_enlarged_coarse_matte(networks, selection):
     network, src, plate = networks[3], picture(1), picture(2)
     wanted = published(network, src, plate, selection, 0.5)
     with torch.inference_mode():
-        alpha, foreground, finite = on_host(network, 0.5)(src, plate, selection)
+        alpha, foreground, finite = on_cpu(network, 0.5)(src, plate, selection)
     assert finite is True
     assert_near(alpha, wanted.alpha)
     assert_near(foreground, wanted.foreground)
@@ -145,24 +145,24 @@ def test_a_network_that_expects_no_error_refines_nothing(error):
     src, plate = picture(1), picture(2)
     wanted = published(network, src, plate, Selection(pixels=0), 0.5)
     with torch.inference_mode():
-        alpha, _, _ = on_host(network, 0.5)(src, plate, Selection())
+        alpha, _, _ = on_cpu(network, 0.5)(src, plate, Selection())
     assert_near(alpha, wanted.alpha)
 
 
 def test_bytes_plane_by_plane_are_the_same_picture(networks):
     src, plate = picture(1), picture(2)
     with torch.inference_mode():
-        first = on_host(networks[3])(src, plate, Selection("full"))
-        other = on_host(networks[3])(src.contiguous(), plate.contiguous(), Selection("full"))
+        first = on_cpu(networks[3])(src, plate, Selection("full"))
+        other = on_cpu(networks[3])(src.contiguous(), plate.contiguous(), Selection("full"))
     assert torch.equal(first[0], other[0])
     assert torch.equal(first[1], other[1])
 
 
-def test_the_plates_parts_are_made_anew_for_another_plate_and_only_then(networks, monkeypatch):
+def test_the_plates_parts_are_prepared_again_for_another_plate_and_only_then(networks, monkeypatch):
     small = CpuNetwork.downscale
     calls: list[int] = []
     monkeypatch.setattr(CpuNetwork, "downscale", lambda self, rgb: calls.append(1) or small(self, rgb))
-    network, src, plate, other = on_host(networks[3], 0.5), picture(1), picture(2), picture(3)
+    network, src, plate, other = on_cpu(networks[3], 0.5), picture(1), picture(2), picture(3)
     with torch.inference_mode():
 
         def smaller(of: Tensor) -> int:
@@ -176,13 +176,13 @@ def test_the_plates_parts_are_made_anew_for_another_plate_and_only_then(networks
         assert smaller(other.clone()) == 2
         assert smaller(plate) == 2, "the first one again"
         found = network(src, other, Selection("full"))
-        fresh = on_host(networks[3], 0.5)(src, other, Selection("full"))
+        fresh = on_cpu(networks[3], 0.5)(src, other, Selection("full"))
     assert torch.equal(found[0], fresh[0]), "something of the old plate was left"
     assert torch.equal(found[1], fresh[1])
 
 
 def test_the_next_frame_does_not_change_the_last_matte(networks):
-    network, plate = on_host(networks[3]), picture(3)
+    network, plate = on_cpu(networks[3]), picture(3)
     with torch.inference_mode():
         alpha, foreground, _ = network(picture(1), plate, Selection("full"))
         kept = alpha.clone(), foreground.clone()
@@ -215,11 +215,11 @@ def test_it_is_used_for_bytes_and_not_for_floats(tmp_path, monkeypatch):
     assert floats.alpha.dtype == floats.foreground.dtype == torch.float32
 
     def refused(*_: object) -> None:
-        raise RuntimeError("the host's was asked")
+        raise RuntimeError("the CPU's was asked")
 
     monkeypatch.setattr(cpu.CpuNetwork, "__call__", refused)
     made(pixels.unit(picture(1)), pixels.unit(picture(2)), 2)
-    with pytest.raises(EngineError, match="the host's was asked"):
+    with pytest.raises(EngineError, match="the CPU's was asked"):
         made(picture(1), picture(2), 3)
 
 

@@ -1,4 +1,4 @@
-"""Networks for other shapes are made beside the show."""
+"""Networks for other shapes are built in the background."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_first_is_waited_for_and_kept() -> None:
     assert maker.threads == [threading.current_thread().name]
 
 
-def test_another_is_made_beside_the_last_one() -> None:
+def test_another_is_built_while_the_last_one_runs() -> None:
     maker = Maker()
     cache = CpuNetworkCache(maker)
     first = cache.get_or_build_async(LARGE)
@@ -75,7 +75,7 @@ def test_frames_of_another_size_wait_for_their_own() -> None:
     assert cache.is_settled
 
 
-def test_what_cannot_be_made_is_said_once_and_the_last_one_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_build_is_logged_once_and_the_last_one_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     maker = Maker(fails=True)
     cache = CpuNetworkCache(maker)
     first = cache.get_or_build_async(LARGE)

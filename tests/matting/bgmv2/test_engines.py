@@ -137,7 +137,7 @@ def test_the_next_start_converts_nothing_and_other_weights_are_another_network(n
 
 @pytest.mark.parametrize("suffix", [".bin", ".xml"])
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[: len(data) // 2]], ids=["empty", "cut"])
-def test_a_kept_network_that_is_cut_is_made_anew(network, conversions, suffix, damage):
+def test_a_cached_network_that_is_cut_is_converted_again(network, conversions, suffix, damage):
     BaseEngineFactory(network, "openvino", "float32").build(SIZES[0])
     (broken,) = (each for each in kept() if each.suffix == suffix)
     broken.write_bytes(damage(broken.read_bytes()))

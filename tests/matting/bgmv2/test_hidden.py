@@ -103,5 +103,5 @@ def test_an_even_input_gives_the_same_maps_to_its_very_border(network, size):
 
 
 @pytest.mark.parametrize("size", [(2, 64), (45, 64), (64, 45), (3, 3)], ids=str)
-def test_others_have_no_phases(size):
+def test_others_have_no_polyphase_form(size):
     assert not has_even_sides(size)
