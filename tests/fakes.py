@@ -89,7 +89,8 @@ class RecordingSink:
     """Keeps an RGB copy of every frame with its declared content; write number `fail_at` raises DeviceError."""
 
     name, fmt, live = "recording", PixelFormat.I420, True
-    can_reopen, viewers = False, ()
+    can_reopen: bool = False
+    viewers: tuple[Any, ...] = ()
 
     def __init__(self, size=SIZE, fail_at=None):
         self.size, self.frames, self.closed, self._fail_at = size, [], False, fail_at
