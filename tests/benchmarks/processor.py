@@ -17,7 +17,7 @@ from camdaemon.frames import color, pixels
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Content, HostFrame, Size
 from camdaemon.frames.handoff import Pool
-from camdaemon.matting.bgmv2.matting import base_for, selection_for
+from camdaemon.matting.bgmv2.matting import choose_base_size, choose_selection
 from camdaemon.matting.effort import choose_ladder
 from camdaemon.model import load_network
 from camdaemon.output.null import NullSink
@@ -52,7 +52,7 @@ class BaselineMatting:
         unfolded = load_network(Path(config.weights))
         self.network = BaselineNetwork(unfolded).eval().requires_grad_(False).to(on, dtype)
         settings = (matting_settings(config).refinement, size.height, size.width, choose_ladder(on.type)[0])
-        self.base, self.selection = base_for(*settings), selection_for(*settings)
+        self.base, self.selection = choose_base_size(*settings), choose_selection(*settings)
 
     def __call__(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute mattes.

@@ -1,6 +1,7 @@
 """Background Matting V2 (Lin et al., CVPR 2021) for live frames; the networks themselves are in `camdaemon.model`.
 
-matting         implements the protocol `Matting`: weights, sizes, number formats, errors
+matting         implements the protocol `Matting`: sizes, number formats, errors
+weights         the default weights, checkpoints
 cuda_graph      on a GPU: the network as one launch
 cpu, cpu_cache  on a CPU: the network for bytes, and one for each size of the base input
 hidden, tiles   its parts: dense maps and sparse features, the refiner by tiles

@@ -5,11 +5,8 @@ The networks are in `camdaemon.model`; no state passes from one frame to the nex
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -24,14 +21,13 @@ from camdaemon.matting.bgmv2.cpu import CpuNetwork, NetworkShape
 from camdaemon.matting.bgmv2.cpu_cache import CpuNetworkCache
 from camdaemon.matting.bgmv2.cuda_graph import GraphedStep
 from camdaemon.matting.bgmv2.engines import BaseEngineFactory, BaseSize
+from camdaemon.matting.bgmv2.weights import load_weights
 from camdaemon.matting.effort import Effort, choose_ladder, vary_rate_only
 from camdaemon.model import (
-    BackgroundMattingV2,
     Selection,
     base_size,
     base_size_for_lines,
     fold_batch_norms,
-    load_network,
 )
 
 # The best effort refines 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise.
@@ -53,7 +49,7 @@ class RefinementMaps(NamedTuple):
 Observer = Callable[[RefinementMaps], None]
 
 
-def base_for(refine: Refinement, height: int, width: int, effort: Effort = _BEST) -> BaseSize:
+def choose_base_size(refine: Refinement, height: int, width: int, effort: Effort = _BEST) -> BaseSize:
     """Return the size of the base input: `refine.scale` of the frame if set, else by the effort's lines.
 
     So 1280x720 and 1920x1080 become 320x176 at the best effort for a CPU, 480x272 at the best for a GPU.
@@ -63,47 +59,10 @@ def base_for(refine: Refinement, height: int, width: int, effort: Effort = _BEST
     return base_size_for_lines(height, width, effort.base_side)
 
 
-def default_weights() -> Path:
-    """Return the path of the weights that come with camdaemon, after comparing their checksum with the manifest's.
-
-    Raises:
-        ConfigError: They are missing or damaged.
-    """
-    package = Path(__file__).resolve().parents[2]
-    folders = [package / "_weights", package.parent / "weights"]  # installed; in a checkout
-    folder = next((folder for folder in folders if (folder / "manifest.json").is_file()), folders[0])
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        path: Path = folder / manifest["default"]
-        expected = manifest["files"][path.name]["sha256"]
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise ConfigError(
-            f"the default weights are not in {folder} ({exc}). Install camdaemon again, or run with: --weights FILE"
-        ) from exc
-    if found != expected:
-        raise ConfigError(f"{path} is damaged (wrong checksum). Install camdaemon again, or run with: --weights FILE")
-    return path
-
-
-def selection_for(refine: Refinement, height: int, width: int, effort: Effort = _BEST) -> Selection:
+def choose_selection(refine: Refinement, height: int, width: int, effort: Effort = _BEST) -> Selection:
     """Return which patches of a frame of height × width pixels are refined; `refine` overrides `effort`."""
     pixels = round(effort.refined * height * width) if refine.pixels is None else refine.pixels
     return Selection(refine.mode, pixels, refine.threshold)
-
-
-def _load(weights: str) -> BackgroundMattingV2:
-    path = default_weights() if weights == "default" else Path(weights).expanduser()
-    try:
-        return load_network(path)
-    except OSError as exc:
-        raise ConfigError(
-            f"cannot read the weights {path}: {exc.strerror or exc}. Name a .safetensors or .pth file, "
-            "or run with: --weights default"
-        ) from exc
-    except ValueError as exc:
-        raise ConfigError(f"weights {exc}. Name another file, or run with: --weights default") from exc
 
 
 class BackgroundMatting:
@@ -143,7 +102,7 @@ class BackgroundMatting:
         precision: str = "auto",
         observer: Observer | None = None,
     ) -> None:
-        network = _load(weights)
+        network = load_weights(weights)
         fold_batch_norms(network)
         self.ladder = choose_ladder(on.type)
         self.effort = self.ladder[0]
@@ -241,7 +200,7 @@ class BackgroundMatting:
         """Return the base input's size, and which patches are refined, at the current effort."""
         height, width = src.shape[-2:]
         settings = (self._refine, height, width, self.effort)
-        return base_for(*settings), selection_for(*settings)
+        return choose_base_size(*settings), choose_selection(*settings)
 
     @property
     def settled(self) -> bool:

@@ -64,10 +64,10 @@ def check_weights(config: Config) -> Iterator[Finding]:
         else:
             yield problem("weights", f"{path} cannot be read", "camdaemon run --weights default")
         return
-    from camdaemon.matting.bgmv2.matting import default_weights
+    from camdaemon.matting.bgmv2.weights import find_default_weights
 
     try:
-        yield ok("weights", f"{default_weights().name} is intact")
+        yield ok("weights", f"{find_default_weights().name} is intact")
     except ConfigError as exc:
         yield problem("weights", first_sentence(exc), "pipx reinstall camdaemon")
 

@@ -14,9 +14,10 @@ from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
 from camdaemon.matting import Matting, Refinement
-from camdaemon.matting.bgmv2 import matting as module
+from camdaemon.matting.bgmv2 import weights
 from camdaemon.matting.bgmv2.hidden import DenseBase
-from camdaemon.matting.bgmv2.matting import BackgroundMatting, base_for, default_weights, selection_for
+from camdaemon.matting.bgmv2.matting import BackgroundMatting, choose_base_size, choose_selection
+from camdaemon.matting.bgmv2.weights import find_default_weights
 from camdaemon.matting.effort import Effort
 from camdaemon.model import BackgroundMattingV2
 from tests.fakes import assert_keeps_the_contract
@@ -143,18 +144,18 @@ def test_weights_of_something_else(tmp_path: Path) -> None:
 
 
 def test_the_default_weights_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert default_weights().suffix == ".safetensors"
+    assert find_default_weights().suffix == ".safetensors"
     (tmp_path / "camdaemon" / "matting" / "bgmv2").mkdir(parents=True)
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "camdaemon" / "matting" / "bgmv2" / "matting.py"))
+    monkeypatch.setattr(weights, "__file__", str(tmp_path / "camdaemon" / "matting" / "bgmv2" / "weights.py"))
     with pytest.raises(ConfigError, match=r"default weights are not in .*--weights FILE$"):
-        default_weights()
+        find_default_weights()
     for folder in (tmp_path / "weights", tmp_path / "camdaemon" / "_weights"):
         folder.mkdir()
         manifest = {"default": "a.safetensors", "files": {"a.safetensors": {"sha256": "0"}}}
         (folder / "manifest.json").write_text(json.dumps(manifest))
         (folder / "a.safetensors").write_bytes(b"")
         with pytest.raises(ConfigError, match=f"{folder.name}/a.safetensors is damaged.*--weights FILE$"):
-            default_weights()
+            find_default_weights()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_the_default_weights_are_checked(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_the_base_input_is_of_whole_cells_and_as_high_as_the_effort_says(size, lines, base) -> None:
     width, height = size
-    assert base_for(Refinement(), height, width, Effort(base_side=lines)) == base[::-1]
+    assert choose_base_size(Refinement(), height, width, Effort(base_side=lines)) == base[::-1]
 
 
 @EITHER
@@ -190,4 +191,4 @@ def test_a_configured_scale_is_obeyed(of: Of) -> None:
     [(None, (1080, 1920), 80_870), (None, (2160, 3840), 323_482), (None, (360, 640), 8_986), (500, (1080, 1920), 500)],
 )
 def test_the_refiner_gets_the_same_share_of_every_size_unless_told_otherwise(given, size, pixels):
-    assert selection_for(Refinement(pixels=given), *size).pixels == pixels
+    assert choose_selection(Refinement(pixels=given), *size).pixels == pixels

@@ -49,7 +49,7 @@ def test_the_weights(tmp_path, monkeypatch):
 
         raise ConfigError("w.safetensors is damaged (its checksum differs); install camdaemon again")
 
-    monkeypatch.setattr("camdaemon.matting.bgmv2.matting.default_weights", damaged)
+    monkeypatch.setattr("camdaemon.matting.bgmv2.weights.find_default_weights", damaged)
     (found,) = own.check_weights(Config())
     assert (found.level, found.says) == (Level.PROBLEM, "w.safetensors is damaged (its checksum differs)")
 
