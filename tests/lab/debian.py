@@ -1,7 +1,6 @@
-"""Debian's packages without installing them: fetched by apt with a state of its own, and unpacked into a folder.
+"""Debian packages without installing them: apt with its own state fetches them, dpkg-deb unpacks them into a folder.
 
-The machine's own list of sources stays as it is: it only says where its archive is, which is then asked for further
-releases of Debian.
+The machine's list of sources is not changed. It only tells where the archive is, which has other releases, too.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 class Archive:
-    """The archive's packages of SUITES, by way of the folder `place`. LabError when it cannot be reached."""
+    """The archive's packages of SUITES. Keeps apt's state in `place`. Raises LabError if it is unreachable."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
         (place / "lists" / "partial").mkdir(parents=True)
         (place / "cache" / "archives" / "partial").mkdir(parents=True)
-        address = _own_archive()
+        address = _find_archive()
         sources = [f"deb [signed-by={_KEYRING}] {address} {suite} main" for suite in SUITES]
         (place / "sources.list").write_text("\n".join(sources) + "\n")
         settings = {
@@ -37,7 +36,7 @@ class Archive:
         self._run("update")
 
     def unpack(self, package: str, suite: str, into: Path) -> Path:
-        """The files of `package` as `suite` has it, under the folder `into`, which is returned."""
+        """Unpack `package` of `suite` into the folder `into` and return that folder."""
         fetched = self._place / f"{package}-{suite}"
         fetched.mkdir()
         self._run("download", f"{package}/{suite}", cwd=fetched)
@@ -49,15 +48,15 @@ class Archive:
     def _run(self, *words: str, cwd: Path | None = None) -> None:
         done = subprocess.run([*self._apt, *words], cwd=cwd, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise LabError(f"apt-get {words[0]} failed: {done.stderr.strip()[-400:]}; is there a network?")
+            raise LabError(f"apt-get {words[0]} failed: {done.stderr.strip()[-400:]}. Check the network")
 
 
 class LabError(Exception):
-    """The lab itself failed, not what it tests; the message is for people."""
+    """The lab itself failed, not what it tests."""
 
 
-def _own_archive() -> str:
-    """Where this machine's apt takes Debian's main archive from."""
+def _find_archive() -> str:
+    """Return the address from which this machine's apt takes Debian's main archive."""
     asked = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN) $(LABEL)"],
         capture_output=True,
@@ -68,4 +67,4 @@ def _own_archive() -> str:
         address, _, origin = line.partition(" ")
         if origin == "Debian Debian":
             return address
-    raise LabError("apt knows no Debian archive here; type: apt-get update")
+    raise LabError("apt knows no Debian archive. Run: apt-get update")

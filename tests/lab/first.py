@@ -1,6 +1,6 @@
-"""Process 1 of the guest: `first.py JOB.json`. The host's files under a layer that forgets, the modules, the command.
+"""Process 1 of the guest: `first.py JOB.json` mounts the host's files under an overlay and runs the job's command.
 
-Run by the kernel with nothing mounted yet, so this is standard library only, and imports nothing of its neighbours.
+The kernel runs it before anything is mounted, so it uses the standard library only and no module of the lab.
 """
 
 import ctypes
@@ -22,13 +22,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(job_file: str) -> None:
-    """Do what the job says, leave its exit status in `rc` beside it, and power off."""
+    """Run the job, write its exit status to `rc` in its folder, and power off."""
     try:
         job = json.loads(Path(job_file).read_text())
         _mount_all(job)
         _write_status(job, _play(job))
-    except Exception as wrong:
-        print(f"the guest failed: {wrong!r}", flush=True)
+    except Exception as exc:
+        print(f"guest failed: {exc!r}", flush=True)
     finally:
         os.sync()
         _libc.reboot(_POWER_OFF)
@@ -74,7 +74,7 @@ def _play(job: dict[str, Any]) -> int:
 
 
 def _raise_loopback() -> None:
-    """For the browsers: 127.0.0.1 answers."""
+    """Bring up 127.0.0.1, which the browsers need."""
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
 

@@ -1,7 +1,7 @@
-"""What the camera sees in the lab: camdaemon's own figure, filmed in a room that can be recognised wherever it leaks.
+"""What the lab's camera sees: the figure of tests/pattern in a room that can be recognized wherever it leaks.
 
-The room's wall has stripes in a marker colour that nothing else has. A badge low in the picture carries the frame's
-number, so that a viewer can tell how old a picture is; it belongs to the person, since it is not on the plate.
+The room's wall has stripes in a marker color that nothing else has. A badge at the bottom carries the frame's number,
+so that a viewer can tell the age of a picture. It belongs to the person, since it is not on the plate.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from camdaemon.frames.frame import Size
 
 SIZE = Size(640, 360)
 FPS = 30
-COUNT = 128  # frames; then it begins anew
-_FIRST = 206  # of the pattern's: the figure is in the picture, stays, and keeps its arms down
+COUNT = 128  # frames, which repeat
+_FIRST = 206  # frame of the pattern: the figure has arrived and keeps its arms down
 MARKER = (255, 0, 255)  # RGB
 _STRIPE, _EVERY = 32, 96  # pixels: width of a stripe, and from one to the next
 BITS = 8  # of the badge: seven of the number, one of parity
@@ -26,7 +26,7 @@ _DARK, _LIGHT = 30, 225
 
 
 def render(folder: Path) -> None:
-    """The footage as `yuyv` (raw frames), `mjpg` (JPEGs) with `mjpg.ends` beside it, and the room as `plate.png`."""
+    """Write the footage into `folder`: `yuyv` (raw frames), `mjpg` (JPEGs) with `mjpg.ends`, and `plate.png`."""
     if (folder / "plate.png").is_file():
         return
     from tests.pattern.scene import Scene  # the guest, which only reads and writes numbers, does not need it
@@ -41,15 +41,15 @@ def render(folder: Path) -> None:
             truth = scene.truth(_FIRST + number)
             alpha = truth.alpha[..., None]
             picture = alpha * truth.foreground + (1 - alpha) * plate
-            picture += random.standard_normal(picture.shape, np.float32)  # no camera is without noise
+            picture += random.standard_normal(picture.shape, np.float32)  # every camera has noise
             rgb = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
             write_number(rgb, number)
-            raw.write(yuyv(rgb))
+            raw.write(to_yuyv(rgb))
             _, jpeg = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
             at += jpegs.write(jpeg.tobytes())
             ends.append(at)
     np.array(ends, np.int64).tofile(folder / "mjpg.ends")
-    cv2.imwrite(str(folder / "plate.png"), plate[..., ::-1])  # last: it says that all is there
+    cv2.imwrite(str(folder / "plate.png"), plate[..., ::-1])  # last: it marks the folder as complete
 
 
 def _striped(room: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ def write_number(picture: np.ndarray, number: int) -> None:
 
 
 def read_number(rgb: np.ndarray) -> int | None:
-    """The number in a picture (H,W,3) uint8, or None where there is none."""
+    """Return the number in a picture (H,W,3) uint8 RGB; None if there is none."""
     left, top = _BADGE
     middle = _CELL // 2
     bits = 0
@@ -84,8 +84,8 @@ def read_number(rgb: np.ndarray) -> int | None:
     return number if number.bit_count() & 1 == bits & 1 else None
 
 
-def yuyv(rgb: np.ndarray) -> bytes:
-    """BT.601, limited range, as a webcam sends it."""
+def to_yuyv(rgb: np.ndarray) -> bytes:
+    """Convert RGB to YUYV as a webcam sends it: BT.601, limited range."""
     r, g, b = (rgb[..., i].astype(np.float32) for i in range(3))
     luma = 16 + 0.256788 * r + 0.504129 * g + 0.097906 * b
     u = 128 - 0.148223 * r - 0.290993 * g + 0.439216 * b

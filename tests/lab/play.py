@@ -1,4 +1,4 @@
-"""In the guest: `play.py SCENARIO FOOTAGE SHARE` plays one scenario and leaves its result in SHARE/result.json."""
+"""Runs in the guest: `play.py SCENARIO FOOTAGE SHARE` plays a scenario and writes SHARE/result.json."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ sys.path[:0] = [str(_HERE), str(_HERE.parents[1])]
 
 
 def main(name: str, footage: str, share: str) -> int:
-    """0: it went well, or does not apply; 1: a fault."""
+    """Play the scenario; return 0 if it passed or does not apply, 1 if it failed."""
     from inside import module
     from inside.bench import Bench, NotApplicableError
 
     scenario = importlib.import_module(f"scenarios.{name.replace('-', '_')}")
     bench = Bench(Path(footage), Path(share))
-    outcome, reason, began = "ok", "", time.monotonic()
+    outcome, reason, start = "ok", "", time.monotonic()
     try:
         try:
             if getattr(scenario, "LOADED", True):
@@ -28,15 +28,15 @@ def main(name: str, footage: str, share: str) -> int:
             scenario.play(bench)
         finally:
             bench.close()
-    except NotApplicableError as why:
-        outcome, reason = "n.a.", str(why)
-    except Exception as wrong:
+    except NotApplicableError as exc:
+        outcome, reason = "n.a.", str(exc)
+    except Exception as exc:
         traceback.print_exc()
-        outcome, reason = "FAIL", " ".join(str(wrong).split()) or repr(wrong)
+        outcome, reason = "FAIL", " ".join(str(exc).split()) or repr(exc)
     result = {
         "outcome": outcome,
         "reason": reason,
-        "seconds": round(time.monotonic() - began, 1),
+        "seconds": round(time.monotonic() - start, 1),
         "figures": bench.figures,
     }
     Path(share, "result.json").write_text(json.dumps(result, indent=1))

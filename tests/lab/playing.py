@@ -1,4 +1,4 @@
-"""The plays, a guest for each, some at a time; and what came of them."""
+"""Play scenarios concurrently, each in its own guest, and collect the results."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _HERE = Path(__file__).parent
 
 
 def play_all(build: Build, footage: Path, plays: list[tuple[Scenario, str]], output: Path, jobs: int) -> list[Result]:
-    """Each scenario with its v4l2loopback, `jobs` at a time, each on a core of its own. Prints a line for each."""
+    """Play each scenario with its v4l2loopback, `jobs` at a time, each on its own core; print a line for each."""
     cores: SimpleQueue[int] = SimpleQueue()
     for core in sorted(os.sched_getaffinity(0), reverse=True)[:jobs]:
         cores.put(core)
 
-    def one(what: tuple[Scenario, str]) -> Result:
+    def play_one(what: tuple[Scenario, str]) -> Result:
         core = cores.get()
         try:
             result = _play(build, footage, *what, output, core)
         finally:
             cores.put(core)
-        print(table.line(result), flush=True)
+        print(table.format_line(result), flush=True)
         return result
 
     with ThreadPoolExecutor(jobs) as pool:
-        results = list(pool.map(one, plays))
+        results = list(pool.map(play_one, plays))
     return sorted(results, key=lambda each: (each.scenario, each.version))
 
 
@@ -51,15 +51,15 @@ def _play(build: Build, footage: Path, scenario: Scenario, version: str, output:
         environment["SOAK_MINUTES"] = minutes
         timeout += 60 * float(minutes)
     command = [sys.executable, str(_HERE / "play.py"), scenario.name, str(footage), str(share)]
-    began = time.monotonic()
+    start = time.monotonic()
     try:
         guest.run(build, guest.Job(command, share, timeout, core, environment))
-        came = json.loads((share / "result.json").read_text())
-    except (LabError, OSError) as wrong:
+        found = json.loads((share / "result.json").read_text())
+    except (LabError, OSError) as exc:
         log = share / "log"
-        said = log.read_text(errors="replace")[-300:] if log.exists() else ""
-        came = {"outcome": "FAIL", "reason": " ".join(f"{wrong} {said}".split()), "figures": {}}
-    outcome, reason = came["outcome"], came["reason"]
+        tail = log.read_text(errors="replace")[-300:] if log.exists() else ""
+        found = {"outcome": "FAIL", "reason": " ".join(f"{exc} {tail}".split()), "figures": {}}
+    outcome, reason = found["outcome"], found["reason"]
     if scenario.xfail and outcome == "FAIL":
         outcome, reason = "xfail", f"{scenario.xfail} ({reason})"
-    return Result(scenario.name, version, outcome, reason, round(time.monotonic() - began, 1), came["figures"])
+    return Result(scenario.name, version, outcome, reason, round(time.monotonic() - start, 1), found["figures"])

@@ -1,4 +1,4 @@
-"""The lab's one table: for the terminal, as Markdown and as JSON."""
+"""The lab's table of results, for the terminal, as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _LONGEST = 400  # characters of a story
-_HIDDEN = ("saw", "frames", "marked_most")  # in the JSON and the scenario's folder, too long for a row
+_HIDDEN = ("saw", "frames", "marked_most")  # too long for a row; in the JSON and the scenario's folder
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a scenario went with one v4l2loopback. outcome: ok, FAIL, xfail (a known fault) or n.a."""
+    """The result of a scenario with one v4l2loopback."""
 
     scenario: str
     version: str
-    outcome: str
+    outcome: str  # ok, FAIL, xfail (a known bug) or n.a.
     reason: str
     seconds: float
     figures: dict[str, object]
 
 
-def line(result: Result) -> str:
-    """One result, for the terminal."""
-    told = result.reason if result.outcome != "ok" else figures(result)
-    return f"{result.scenario:<20} {result.version:<7} {result.outcome:<5} {result.seconds:6.1f} s  {told}"
+def format_line(result: Result) -> str:
+    """Format a result for the terminal."""
+    text = result.reason if result.outcome != "ok" else format_figures(result)
+    return f"{result.scenario:<20} {result.version:<7} {result.outcome:<5} {result.seconds:6.1f} s  {text}"
 
 
-def figures(result: Result) -> str:
-    """The key figures, in one line."""
+def format_figures(result: Result) -> str:
+    """Format the key figures in one line."""
     return ", ".join(f"{name} {value}" for name, value in result.figures.items() if name not in _HIDDEN)
 
 
-def markdown(results: list[Result]) -> str:
-    """The whole table."""
+def format_markdown(results: list[Result]) -> str:
+    """Format the whole table."""
     rows = ["| scenario | v4l2loopback | | seconds | figures |", "| --- | --- | --- | --- | --- |"]
     for each in results:
-        told = "; ".join(part for part in (each.reason, figures(each)) if part).replace("|", "\\|")
-        rows.append(f"| {each.scenario} | {each.version} | {each.outcome} | {each.seconds:.0f} | {told} |")
+        text = "; ".join(part for part in (each.reason, format_figures(each)) if part).replace("|", "\\|")
+        rows.append(f"| {each.scenario} | {each.version} | {each.outcome} | {each.seconds:.0f} | {text} |")
     return "\n".join(rows) + "\n"
 
 
-def stories(results: list[Result]) -> str:
-    """What viewers saw, picture by picture: the words of the judge, each with how many in a row."""
+def format_stories(results: list[Result]) -> str:
+    """Format what viewers saw, picture by picture: the judge's words, each with how many in a row."""
     rows = ["| scenario | v4l2loopback | pictures | what viewers saw, in order |", "| --- | --- | --- | --- |"]
     for each in results:
         if "saw" in each.figures:
@@ -54,6 +54,6 @@ def stories(results: list[Result]) -> str:
 
 
 def write(results: list[Result], folder: Path) -> None:
-    """`results.md` and `results.json` in `folder`."""
-    (folder / "results.md").write_text(f"{markdown(results)}\n{stories(results)}")
+    """Write `results.md` and `results.json` into `folder`."""
+    (folder / "results.md").write_text(f"{format_markdown(results)}\n{format_stories(results)}")
     (folder / "results.json").write_text(json.dumps([asdict(each) for each in results], indent=1) + "\n")

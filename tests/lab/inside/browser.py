@@ -1,4 +1,4 @@
-"""A browser, headless, on a page of our own that opens the virtual camera and posts back what it got."""
+"""A headless browser on a page that opens the virtual camera and posts back what it got."""
 
 from __future__ import annotations
 
@@ -29,14 +29,19 @@ user_pref("network.connectivity-service.enabled", false);
 
 
 class Visit:
-    """One visit of a browser ('chromium' or 'firefox'). what: 'list' (enumerate only) or 'watch'.
-
-    `answer` waits for what the page found. `close` ends the browser.
-    """
+    """A visit of a browser to the page. `answer` waits for what the page found, `close` ends the browser."""
 
     def __init__(self, browser: str, what: str, label: str, seconds: float = 6.0) -> None:
+        """Start the browser.
+
+        Args:
+            browser: 'chromium' or 'firefox'.
+            what: 'list' only enumerates the cameras, 'watch' opens one.
+            label: Start of the label of the camera to open.
+            seconds: How long to watch.
+        """
         self._found: dict[str, Any] = {}
-        self._there = threading.Event()
+        self._answered = threading.Event()
         visit = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -51,7 +56,7 @@ class Visit:
                 self.send_response(204)
                 self.end_headers()
                 visit._found.update(json.loads(body))
-                visit._there.set()
+                visit._answered.set()
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -64,25 +69,27 @@ class Visit:
         self._log = Path("/dev/shm/browser.log")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                _words(browser, profile, address), stdout=log, stderr=log, start_new_session=True, env=_environment()
+                _command(browser, profile, address), stdout=log, stderr=log, start_new_session=True, env=_environment()
             )
 
     def answer(self, seconds: float) -> dict[str, Any]:
-        """What the page found; AssertionError when it says nothing or met an error."""
-        assert self._there.wait(seconds), f"the browser said nothing in {seconds:g} s: {self._log.read_text()[-300:]}"
-        assert "error" not in self._found, f"the page met: {self._found}"
+        """Wait for what the page found. Raises AssertionError if it posts nothing or an error."""
+        assert self._answered.wait(seconds), (
+            f"the browser posted nothing in {seconds:g} s: {self._log.read_text()[-300:]}"
+        )
+        assert "error" not in self._found, f"the page failed: {self._found}"
         return self._found
 
     def close(self) -> None:
-        """End it, with all its processes."""
+        """End the browser with all its processes."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._server.shutdown()
         self._server.server_close()
 
 
-def has(browser: str) -> bool:
-    """Whether it is installed."""
+def is_installed(browser: str) -> bool:
+    """Return whether `browser` is installed."""
     return _program(browser) is not None
 
 
@@ -91,7 +98,7 @@ def _program(browser: str) -> str | None:
     return next((found for found in map(shutil.which, names) if found), None)
 
 
-def _words(browser: str, profile: Path, address: str) -> list[str]:
+def _command(browser: str, profile: Path, address: str) -> list[str]:
     program = _program(browser) or browser
     if browser == "firefox":
         (profile / "user.js").write_text(_PREFERENCES)
@@ -103,6 +110,6 @@ def _words(browser: str, profile: Path, address: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Without the guest's settings for malloc, which are not for a browser's many processes."""
+    """Return the environment without the guest's malloc settings, which do not suit a browser's many processes."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     return kept | {"MOZ_HEADLESS": "1", "MOZ_DISABLE_CONTENT_SANDBOX": "1"}

@@ -1,8 +1,7 @@
-"""The program that plays the webcam: `feeder.py FOOTAGE yuyv|mjpg FPS NODE TIMES`. Endless; a process, so that it can
-be stopped, continued and killed.
+"""The webcam's program: `feeder.py FOOTAGE yuyv|mjpg FPS NODE TIMES`. A process, so that it can be stopped and killed.
 
-TIMES: a file of COUNT doubles; at each frame's place, when it was last sent (time.monotonic), so that a viewer who
-reads a frame's number knows how old it is.
+It runs until it is killed. TIMES is a file of COUNT doubles: when each frame was last sent (time.monotonic), so that a
+viewer that reads a frame's number knows its age.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ COUNT, WIDTH, HEIGHT = 128, 640, 360  # as in footage.py, which takes longer to 
 
 
 def main(footage: str, kind: str, fps: str, node: str, times: str) -> None:
-    """Send frame after frame, each at its time; a late one is left out."""
+    """Send frame after frame, each at its time; late ones are skipped."""
     pictures = _pictures(Path(footage), kind)
     sent = np.memmap(times, np.float64, "r+", shape=(COUNT,))
     fd = os.open(node, os.O_RDWR)
@@ -36,7 +35,7 @@ def main(footage: str, kind: str, fps: str, node: str, times: str) -> None:
         number = due * 30 // max(1, round(float(fps))) % COUNT  # the footage's own time, whatever the rate
         sent[number] = time.monotonic()
         os.write(fd, pictures[number])
-        if not streams:  # else 0.12.7 leaves the node unusable when we end
+        if not streams:  # otherwise 0.12.7 leaves the node unusable when this process ends
             streams = True
             v4l2.stream_on(fd, Stream.OUTPUT)
         due += 1

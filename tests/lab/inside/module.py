@@ -1,4 +1,4 @@
-"""v4l2loopback and vivid in the guest: loaded, unloaded, and what their nodes say."""
+"""v4l2loopback and vivid in the guest: load and unload them, and query their nodes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERSION = os.environ.get("LAB_VERSION", "")
 
 
 def load(*, exclusive: bool = True) -> None:
-    """v4l2loopback with the virtual camera, a second one, and the webcam that a feeder plays."""
+    """Load v4l2loopback with the virtual camera, a second one, and the webcam that the feeder plays."""
     caps = "1,1,1" if exclusive else "0,1,1"
     run(
         "insmod",
@@ -30,22 +30,22 @@ def load(*, exclusive: bool = True) -> None:
 
 
 def unload() -> bool:
-    """Whether the kernel let it go: not while anybody has a node of it open."""
+    """Unload v4l2loopback; return whether the kernel did, which it does not while a node is open."""
     return subprocess.run(["rmmod", "v4l2loopback"], capture_output=True, check=False).returncode == 0
 
 
 def load_vivid() -> None:
-    """vivid with one webcam."""
+    """Load vivid with one webcam."""
     run("modprobe", "vivid", "n_devs=1", "node_types=0x1", "num_inputs=1", "input_types=0", "vid_cap_nr=20")
 
 
 def control(path: str, **values: int) -> None:
-    """Set controls by the names that v4l2-ctl gives them."""
+    """Set controls by their names in v4l2-ctl."""
     run("v4l2-ctl", "-d", path, "-c", ",".join(f"{name}={value}" for name, value in values.items()))
 
 
 def capability(path: str) -> Capability:
-    """What the node at `path` announces now."""
+    """Return what the node at `path` announces now."""
     fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     try:
         return v4l2.query_capability(fd)
@@ -54,7 +54,7 @@ def capability(path: str) -> Capability:
 
 
 def nodes_of(pid: int) -> list[str]:
-    """The video nodes that a process has open, once for each descriptor."""
+    """Return the video nodes that a process has open, once for each descriptor."""
     found = []
     for fd in Path(f"/proc/{pid}/fd").iterdir():
         try:
@@ -67,7 +67,7 @@ def nodes_of(pid: int) -> list[str]:
 
 
 def run(*words: str) -> None:
-    """Do a command of the system; RuntimeError with what it said."""
+    """Run a command. Raises RuntimeError with its output if it fails."""
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")

@@ -1,4 +1,4 @@
-"""Other people's programs that watch the virtual camera."""
+"""Third-party programs that watch the virtual camera."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZE = Size(640, 360)
 
 
 def ffmpeg(bench: Bench, path: str, count: int) -> list[str]:
-    """What ffmpeg saw in `count` pictures, one word each; AssertionError for the room or fewer pictures."""
+    """Return what ffmpeg saw in `count` pictures, one word each. Raises AssertionError for the room."""
     words = [
         "ffmpeg",
         "-nostdin",
@@ -36,11 +36,13 @@ def ffmpeg(bench: Bench, path: str, count: int) -> list[str]:
     length = SIZE.width * SIZE.height * 3 // 2
     assert len(process.stdout) == count * length, f"ffmpeg: {process.stderr.decode()[-300:]}"
     rows = np.frombuffer(process.stdout, np.uint8).reshape(count, SIZE.height * 3 // 2, SIZE.width)
-    return _judged("ffmpeg", bench, [np.asarray(cv2.cvtColor(each, cv2.COLOR_YUV2RGB_I420), np.uint8) for each in rows])
+    return _judge_all(
+        "ffmpeg", bench, [np.asarray(cv2.cvtColor(each, cv2.COLOR_YUV2RGB_I420), np.uint8) for each in rows]
+    )
 
 
 def opencv(bench: Bench, path: str, count: int) -> list[str]:
-    """As `ffmpeg`, with OpenCV."""
+    """Do the same as `ffmpeg`, with OpenCV."""
     capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
     pictures: list[np.ndarray] = []
     try:
@@ -51,13 +53,13 @@ def opencv(bench: Bench, path: str, count: int) -> list[str]:
             pictures.append(np.ascontiguousarray(bgr[..., ::-1]))
     finally:
         capture.release()
-    return _judged("opencv", bench, pictures)
+    return _judge_all("opencv", bench, pictures)
 
 
-def _judged(who: str, bench: Bench, pictures: list[np.ndarray]) -> list[str]:
+def _judge_all(program: str, bench: Bench, pictures: list[np.ndarray]) -> list[str]:
     judge = Judge(SIZE)
     words = [judge(picture).word for picture in pictures]
-    bench.note(**{who: f"{words.count('composite')} of {len(words)}"})
-    assert not {ROOM, STRANGE} & set(words), f"{who} saw {words}"
-    assert "composite" in words, f"{who} saw {words}"
+    bench.note(**{program: f"{words.count('composite')} of {len(words)}"})
+    assert not {ROOM, STRANGE} & set(words), f"{program} saw {words}"
+    assert "composite" in words, f"{program} saw {words}"
     return words

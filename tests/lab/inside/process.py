@@ -1,4 +1,4 @@
-"""The daemon under test, as its users start it: `camdaemon run …` in a process of its own."""
+"""The daemon under test, as users start it: `camdaemon run …`, a process."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ from inside.judge import BACKDROP
 from camdaemon.control.client import Client
 from camdaemon.errors import ControlError
 
-_COLOUR = "color:#" + "".join(f"{part:02x}" for part in BACKDROP)
+_COLOR = "color:#" + "".join(f"{part:02x}" for part in BACKDROP)
 Status = dict[str, Any]
 
 
 class Daemon:
-    """`camdaemon run` with the lab's devices. `options` are added, and come last.
-
-    Its log goes to `log`. `ready`: wait until it answers (the virtual camera is a camera by then).
-    """
+    """A process of `camdaemon run` with the lab's devices."""
 
     def __init__(self, log: Path, plate: Path | str, options: list[str], *, ready: bool = True) -> None:
-        words = [sys.executable, "-m", "camdaemon", "run", "--source", module.WEBCAM, "--backdrop", _COLOUR]
+        """Start it.
+
+        Args:
+            log: File that its log is appended to.
+            plate: For --plate.
+            options: Further options, last on the command line.
+            ready: Wait until it answers; the virtual camera is a camera by then.
+        """
+        words = [sys.executable, "-m", "camdaemon", "run", "--source", module.WEBCAM, "--backdrop", _COLOR]
         words += ["--size", "640x360", "--plate", str(plate), *options]
         if "--sink" not in options:
             words += ["--sink", module.VIRTUAL]
@@ -41,21 +46,22 @@ class Daemon:
             self.wait(lambda _: True, 40)
 
     def log(self) -> str:
-        """What it has said so far."""
+        """Return its log so far."""
         with self._log.open("rb") as file:
             file.seek(self._from)
             return file.read().decode(errors="replace")
 
     def status(self) -> Status:
-        """ControlError while it does not answer."""
+        """Return its status. Raises ControlError while it does not answer."""
         found: Status = Client().status()
         return found
 
     def counts(self) -> dict[str, int]:
+        """Return the counts of its status."""
         return dict(self.status()["counts"])
 
-    def wait(self, fits: Callable[[Status], bool], seconds: float) -> Status:
-        """Its status once it fits; AssertionError when it does not in time or the daemon ends."""
+    def wait(self, condition: Callable[[Status], bool], seconds: float) -> Status:
+        """Wait for a status that meets `condition`. Raises AssertionError if none does in time, or the daemon ends."""
         end, last = time.monotonic() + seconds, None
         while time.monotonic() < end:
             if self._process.poll() is not None:
@@ -64,44 +70,46 @@ class Daemon:
                 last = self.status()
             except ControlError:
                 last = None
-            if last is not None and fits(last):
+            if last is not None and condition(last):
                 return last
             time.sleep(0.1)
-        raise AssertionError(f"the daemon's status did not come about in {seconds:g} s; it is {last}")
+        raise AssertionError(f"no such status in {seconds:g} s: it is {last}")
 
     def ended(self, seconds: float) -> int:
-        """Its exit status, waited for."""
+        """Wait for its end and return its exit status."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the daemon had not ended after {seconds:g} s: {self.log()[-300:]}") from None
 
     def stop(self) -> int:
-        """As `camdaemon stop` does; its exit status."""
+        """Stop it as `camdaemon stop` does and return its exit status."""
         Client().stop()
         return self.ended(15)
 
     def kill(self) -> None:
-        """SIGKILL, as the kernel does when memory runs out. Harmless twice."""
+        """Send SIGKILL, as the kernel does when memory runs out. May be called twice."""
         self._process.kill()
         self._process.wait()
 
     def nodes(self) -> list[str]:
-        """The video nodes that it has open."""
+        """Return the video nodes that it has open."""
         return module.nodes_of(self.pid)
 
     def cpu_s(self) -> float:
-        """Seconds of processor time that it has used."""
+        """Return the processor time that it has used, in seconds."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory_mb(self) -> float:
-        """What it holds of the memory, MB."""
+        """Return its resident memory in MB."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def descriptors(self) -> int:
+        """Return the number of its open file descriptors."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def threads(self) -> int:
+        """Return the number of its threads."""
         return len(os.listdir(f"/proc/{self.pid}/task"))

@@ -1,4 +1,4 @@
-"""A program that watches the virtual camera, with every picture judged: streaming by mmap, as a call's program does."""
+"""A program that watches the virtual camera by mmap, as a program for calls does; every picture is judged."""
 
 from __future__ import annotations
 
@@ -38,28 +38,37 @@ _STREAMOFF = v4l2.request(v4l2.WRITE, 19, struct.Struct("=i"))
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One picture: when it was read, what it showed, how old the camera's frame in it was (None: it has no number)."""
+    """One picture."""
 
-    t: float
-    word: str
-    marked: float
-    number: int | None
-    age: float | None
+    t: float  # when it was read, time.monotonic
+    word: str  # what it shows; see judge.py
+    marked: float  # share of pixels in the room's marker color
+    number: int | None  # of the camera's frame, by its badge
+    age: float | None  # seconds since the camera sent that frame
 
     @property
     def sent(self) -> float:
-        """When the camera sent what it shows, time.monotonic; `t` where that is unknown."""
+        """When the camera sent what it shows, time.monotonic; `t` if that is unknown."""
         return self.t - (self.age or 0.0)
 
 
 class Viewer:
-    """Streams from `path` on a thread of its own until `close`. Errors of the device end up in `errors`."""
+    """Streams from a node on its own thread until `close`.
+
+    Attributes:
+        path: The node.
+        size: Size of its pictures.
+        began: When it started, time.monotonic.
+        seen: Every picture so far.
+        errors: Errors of the device so far.
+        last: The newest picture, (H,W,3) uint8 RGB.
+    """
 
     def __init__(self, path: str, save: Path, webcam: Webcam | None = None) -> None:
         self.path = path
         self.seen: list[Seen] = []
         self.errors: list[str] = []
-        self.last: np.ndarray | None = None  # the newest picture, (H,W,3) uint8 RGB
+        self.last: np.ndarray | None = None
         self._save, self._webcam = save, webcam
         self._changed = threading.Condition()
         self._stop = threading.Event()
@@ -72,14 +81,14 @@ class Viewer:
                 raise RuntimeError(f"{path} gives {got}, not YU12")
             self.size = Size(got.width, got.height)
             self._judge = Judge(self.size)
-            self._maps = self._begin()
+            self._maps = self._start_streaming()
         except BaseException:
             os.close(self._fd)
             raise
         self._thread = threading.Thread(target=self._watch, name="viewer")
         self._thread.start()
 
-    def _begin(self) -> list[mmap.mmap]:
+    def _start_streaming(self) -> list[mmap.mmap]:
         count = v4l2.call(self._fd, _REQBUFS, _REQUEST, _COUNT, Stream.CAPTURE, _MMAP)[0]
         maps = []
         for index in range(count):
@@ -105,14 +114,14 @@ class Viewer:
                 self._buffer(_QBUF, index)
             except BlockingIOError:
                 continue
-            except OSError as wrong:
-                self.errors.append(f"{time.monotonic() - self.began:.1f} s: {wrong.strerror}")
+            except OSError as exc:
+                self.errors.append(f"{time.monotonic() - self.began:.1f} s: {exc.strerror}")
                 self._stop.wait(0.1)
                 continue
             if used:
-                self._see(picture, t)
+                self._judge_picture(picture, t)
 
-    def _see(self, i420: np.ndarray, t: float) -> None:
+    def _judge_picture(self, i420: np.ndarray, t: float) -> None:
         rows = i420.reshape(self.size.height * 3 // 2, self.size.width)
         rgb = np.asarray(cv2.cvtColor(rows, cv2.COLOR_YUV2RGB_I420), np.uint8)
         verdict = self._judge(rgb)
@@ -129,13 +138,13 @@ class Viewer:
             self._changed.notify_all()
 
     def wait(self, what: str | Callable[[Seen], bool], seconds: float, since: float = 0.0) -> Seen:
-        """The first picture after `since` that shows `what` (a word, or its beginning); AssertionError if none."""
-        fits = what if callable(what) else lambda seen: seen.word.startswith(what)
+        """Wait for the first picture after `since` that shows `what`, a word or its start. Raises AssertionError."""
+        is_wanted = what if callable(what) else lambda seen: seen.word.startswith(what)
         end, at = time.monotonic() + seconds, 0
         with self._changed:
             while True:
                 for seen in itertools.islice(self.seen, at, None):
-                    if seen.t > since and fits(seen):
+                    if seen.t > since and is_wanted(seen):
                         return seen
                 at = len(self.seen)
                 if not self._changed.wait(max(0.0, end - time.monotonic())):
@@ -143,23 +152,23 @@ class Viewer:
         raise AssertionError(f"viewers did not see {what} within {seconds:g} s, but: {self.story() or 'nothing'}")
 
     def between(self, begin: float, end: float = float("inf")) -> list[Seen]:
-        """What was seen between two times."""
+        """Return what was seen between two times."""
         with self._changed:
             return [seen for seen in self.seen if begin <= seen.t <= end]
 
     def story(self) -> str:
-        """What viewers saw, frame by frame: 'card:standby 3, composite 120, …'."""
+        """Return what was seen, frame by frame: 'card:standby 3, composite 120, …'."""
         with self._changed:
             words = [seen.word for seen in self.seen]
         return ", ".join(f"{word} {sum(1 for _ in run)}" for word, run in itertools.groupby(words))
 
     def bad(self) -> list[Seen]:
-        """Every picture that must not be."""
+        """Return every forbidden picture."""
         with self._changed:
             return [seen for seen in self.seen if seen.word in (ROOM, STRANGE)]
 
     def close(self) -> None:
-        """Stop streaming. Harmless twice."""
+        """Stop streaming. May be called twice."""
         if self._stop.is_set():
             return
         self._stop.set()

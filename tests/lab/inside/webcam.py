@@ -1,4 +1,4 @@
-"""The webcam of the lab: a second loopback node that a program of ours feeds with the footage."""
+"""The lab's webcam: a second loopback node that `feeder.py` feeds with the footage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HERE = Path(__file__).parent
 
 
 class Webcam:
-    """Plays the footage into `node` as `kind` ('yuyv' or 'mjpg') at `fps`, until `close`."""
+    """Plays the footage into `node` as `kind` ('yuyv' or 'mjpg') at `fps` until `close`."""
 
     def __init__(self, footage: Path, kind: str = "yuyv", fps: int = 30, node: str = module.WEBCAM) -> None:
         times = Path(f"/dev/shm/times-{Path(node).name}")
@@ -27,21 +27,22 @@ class Webcam:
         end = time.monotonic() + 20
         while not module.capability(node).can_capture:
             if self._process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError("the webcam's feeder did not begin")
+                raise RuntimeError("the webcam's feeder did not start")
             time.sleep(0.05)
 
     def age(self, number: int, now: float) -> float:
-        """Seconds from when frame `number` was sent last until `now`, time.monotonic."""
+        """Return the seconds from the last time frame `number` was sent until `now`, time.monotonic."""
         return now - float(self.times[number])
 
     def stall(self) -> None:
-        """Hold it: the node stays, no frame comes."""
+        """Pause it: the node stays, no frame comes."""
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
+        """Continue after `stall`."""
         self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """End it; the node has no feeder then. Harmless twice."""
+        """End it; the node has no feeder then. May be called twice."""
         self._process.kill()
         self._process.wait()

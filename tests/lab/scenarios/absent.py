@@ -1,11 +1,11 @@
-"""Without the module: exit 3, and a message that says how to load it."""
+"""Without the module camdaemon exits with 3 and says how to load it."""
 
 from __future__ import annotations
 
 from inside import module
 from inside.bench import Bench
 
-LOADED = False  # v4l2loopback is not loaded
+LOADED = False
 
 
 def play(bench: Bench) -> None:

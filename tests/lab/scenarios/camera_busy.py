@@ -1,4 +1,4 @@
-"""Another program has the camera: refused by name at start; while running the card shows until it is free again."""
+"""Another program has the camera: the start fails and names it; a running daemon shows the card until it is free."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from inside.module import WEBCAM
 
 def play(bench: Bench) -> None:
     if bench.version == "0.12.7":
-        bench.not_applicable("0.12 lets several programs stream from one node, as no camera does")
+        bench.not_applicable("0.12 lets several programs stream from one node, unlike cameras")
     bench.webcam()
-    other = _taken(bench)
+    other = _occupy(bench)
     daemon = bench.daemon(ready=False)
     assert daemon.ended(30) == 3, f"it exits with 3 for a device: {daemon.log()}"
     said = daemon.log().strip().splitlines()[-1]
-    assert "v4l2-ctl" in said, f"it does not say who has the camera: {said}"
+    assert "v4l2-ctl" in said, f"it does not name the program: {said}"
     _end(other)
     _while_running(bench)
 
 
 def _while_running(bench: Bench) -> None:
     daemon = bench.daemon()
-    bench.until(lambda: WEBCAM not in daemon.nodes(), 15, "the camera is closed while nobody watches")
-    other = _taken(bench)
+    bench.wait_until(lambda: WEBCAM not in daemon.nodes(), 15, "the camera closes without viewers")
+    other = _occupy(bench)
     viewer = bench.view()
     viewer.wait("card:lost", 10)
     _end(other)
@@ -36,10 +36,10 @@ def _while_running(bench: Bench) -> None:
     viewer.wait("composite", 5, since=back + 1)
 
 
-def _taken(bench: Bench) -> subprocess.Popen[bytes]:
-    other = bench.beside("v4l2-ctl", "-d", WEBCAM, "--stream-mmap", "--stream-to=/dev/null")
-    bench.until(lambda: WEBCAM in module.nodes_of(other.pid), 10, "v4l2-ctl opens the camera")
-    time.sleep(0.5)  # that it streams cannot be seen from outside
+def _occupy(bench: Bench) -> subprocess.Popen[bytes]:
+    other = bench.start_program("v4l2-ctl", "-d", WEBCAM, "--stream-mmap", "--stream-to=/dev/null")
+    bench.wait_until(lambda: WEBCAM in module.nodes_of(other.pid), 10, "v4l2-ctl opens the camera")
+    time.sleep(0.5)  # whether it streams cannot be observed from outside
     return other
 
 

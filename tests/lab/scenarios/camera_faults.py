@@ -1,4 +1,4 @@
-"""A camera with a bad cable: frames are lost on the way, then its stream breaks off with an error."""
+"""A camera with a bad cable loses frames, then its stream ends with an error: the picture returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scenarios import vivid
 
 
 def play(bench: Bench) -> None:
-    vivid.started(bench)
+    vivid.start(bench)
     daemon = bench.daemon_now
     assert daemon is not None
     viewer = bench.view()

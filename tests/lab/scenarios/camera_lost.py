@@ -1,4 +1,4 @@
-"""The webcam's program ends and begins again: the card meanwhile, then the picture by itself."""
+"""The webcam's program ends and starts again: the card shows meanwhile, then the picture returns by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The camera gives 640x360 when 1280x720 is asked of it: viewers get the size that was asked for."""
+"""The camera gives 640x360 instead of 1280x720: viewers get the requested size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The camera gives 15 frames a second when 30 are asked of it: the status says what comes, and nothing is stale."""
+"""The camera gives 15 fps instead of 30: the status shows the true rate, and nothing is stale."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ def play(bench: Bench) -> None:
     assert 12 < status["fps_in"] < 17, status
     ages = live.fresh(viewer)
     bench.note(age_ms=1000 * median(ages), age_most_ms=1000 * max(ages))
-    assert median(ages) < 0.25, f"what is shown as live is usually {median(ages):.2f} s old"
+    assert median(ages) < 0.25, f"the median age of live pictures is {median(ages):.2f} s"

@@ -1,4 +1,4 @@
-"""Chromium: listed under its label, right size, right colours, moving; and its enumeration opens no camera."""
+"""Chromium lists the camera by its label, with the right size and colors, moving; enumerating opens no camera."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ TIMEOUT = 240.0
 
 
 def play(bench: Bench, name: str = "chromium") -> None:
-    if not browser.has(name):
+    if not browser.is_installed(name):
         bench.not_applicable(f"{name} is not installed")
-    daemon = bench.started()
-    bench.until(lambda: WEBCAM not in daemon.nodes(), 15, "the camera is closed while nobody watches")
+    daemon = bench.start()
+    bench.wait_until(lambda: WEBCAM not in daemon.nodes(), 15, "the camera is closed without viewers")
     with contextlib.closing(browser.Visit(name, "list", LABEL)) as visit:
         listed = visit.answer(60)
     assert listed["count"] >= 1, listed
@@ -32,7 +32,7 @@ def play(bench: Bench, name: str = "chromium") -> None:
     assert found["size"] == [640, 360], found
     assert found["marked"] < 0.012, f"the room was seen: {found}"
     off = np.abs(np.array(found["corners"]) - np.array(BACKDROP)).max()
-    bench.note(colour_off=int(off))
-    assert off < 12, f"the backdrop's colour is off by {off}: {found['corners']}"
+    bench.note(color_off=int(off))
+    assert off < 12, f"the backdrop's color is off by {off}: {found['corners']}"
     assert found["different"] > 5, f"the picture hardly moves: {found}"
-    bench.until(lambda: WEBCAM not in daemon.nodes(), 15, "the camera is closed after the browser")
+    bench.wait_until(lambda: WEBCAM not in daemon.nodes(), 15, "the camera closes after the browser")

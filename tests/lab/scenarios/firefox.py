@@ -1,4 +1,4 @@
-"""Firefox: listed under its label, right size, right colours, moving; and its enumeration opens no camera."""
+"""Firefox lists the camera by its label, with the right size and colors, moving; enumerating opens no camera."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The module cannot be unloaded under a running daemon; after a stop it can, and the reloaded one is used again."""
+"""The module cannot be unloaded while the daemon runs; after a stop it can, and the reloaded module works."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from inside.bench import Bench
 
 
 def play(bench: Bench) -> None:
-    daemon = bench.started()
-    assert not module.unload(), "the kernel let the module go although the daemon holds a node of it"
+    daemon = bench.start()
+    assert not module.unload(), "the kernel unloaded the module although the daemon has a node open"
     viewer = bench.view()
     viewer.wait("composite", 15)
-    assert not module.unload(), "the kernel let the module go although it is watched"
+    assert not module.unload(), "the kernel unloaded the module although a viewer has a node open"
     tried = time.monotonic()
     viewer.wait("composite", 5, since=tried)
     viewer.close()
     daemon.stop()
     assert bench.webcam_now is not None
     bench.webcam_now.close()
-    assert module.unload(), "somebody still holds a node"
+    assert module.unload(), "a node is still open"
     module.load()
-    bench.started()
+    bench.start()
     bench.view().wait("composite", 15)

@@ -1,4 +1,4 @@
-"""The daemon killed (SIGKILL) and started again five times under a viewer who stays."""
+"""The daemon is killed (SIGKILL) and restarted five times while a viewer stays connected."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ TIMEOUT = 240.0
 
 
 def play(bench: Bench) -> None:
-    restarted.again(bench, end=Daemon.kill, card=None)
+    restarted.restart_repeatedly(bench, end=Daemon.kill, card=None)

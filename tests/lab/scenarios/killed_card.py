@@ -1,4 +1,4 @@
-"""The daemon killed (SIGKILL) and nothing started again: within two seconds viewers see a card that says so."""
+"""The daemon is killed (SIGKILL) and not restarted: within two seconds viewers see a card that says so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from inside.bench import Bench
 
 
 def play(bench: Bench) -> None:
-    daemon = bench.started()
+    daemon = bench.start()
     viewer = bench.view()
     viewer.wait("composite", 15)
     daemon.kill()

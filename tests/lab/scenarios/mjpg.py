@@ -1,4 +1,4 @@
-"""A webcam that sends MJPG, seen by a viewer, ffmpeg and OpenCV."""
+"""A webcam that sends MJPG is matted: seen by a viewer, ffmpeg and OpenCV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default network and its weights, as they are shipped."""
+"""The default network with its weights mattes the camera."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TIMEOUT = 240.0
 
 def play(bench: Bench) -> None:
     bench.webcam()
-    # Not OpenVINO, where it is installed: the code that it generates crashes under user-mode Linux.
+    # Not OpenVINO: the code that it generates crashes under user-mode Linux.
     daemon = bench.daemon("--matting", "bgmv2", "--engine", "torch", "--size", "320x180")
     viewer = bench.view()
     bench.note(first_composite_s=viewer.wait("composite", 30).t - viewer.began)

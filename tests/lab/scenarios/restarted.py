@@ -1,4 +1,4 @@
-"""The daemon stopped and started again five times under a viewer who stays: card, then picture again."""
+"""The daemon is stopped and restarted five times while a viewer stays connected: card, then picture."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ _TIMES = 5
 
 
 def play(bench: Bench) -> None:
-    again(bench, end=_stopped, card="card:off")
+    restart_repeatedly(bench, end=_stop, card="card:off")
 
 
-def again(bench: Bench, end: Callable[[Daemon], object], card: str | None) -> None:
-    """Five rounds of: picture, `end(daemon)`, a new daemon. card: what viewers must see in between (None: anything)."""
-    daemon = bench.started()
+def restart_repeatedly(bench: Bench, end: Callable[[Daemon], object], card: str | None) -> None:
+    """Play five rounds: picture, `end(daemon)`, a new daemon.
+
+    Args:
+        bench: Of the scenario.
+        end: Ends the daemon.
+        card: What viewers must see in between; None: anything.
+    """
+    daemon = bench.start()
     viewer = bench.view()
     viewer.wait("composite", 15)
     back, gaps = [], []
@@ -36,11 +42,11 @@ def again(bench: Bench, end: Callable[[Daemon], object], card: str | None) -> No
         times = [seen.t for seen in viewer.between(asked - 1)]
         gaps.append(max((b - a for a, b in pairwise(times)), default=0.0))
     bench.note(restarts=_TIMES, back_after_s=max(back), longest_gap_s=max(gaps), reader_errors=len(viewer.errors))
-    # 0.12.7 finds its buffers "not mapped" for a moment while the next producer begins, and says EINVAL to a reader who
-    # waits, once, in some restarts; the reader goes on (docs/reliability.md).
+    # 0.12.7 finds its buffers "not mapped" for a moment while the next producer starts. In some restarts a waiting
+    # reader gets EINVAL, once, and continues (docs/reliability.md).
     allowed = 2 if bench.version.startswith("0.12") else 0
-    assert len(viewer.errors) <= allowed, f"the viewer was thrown out: {viewer.errors[:3]}"
+    assert len(viewer.errors) <= allowed, f"the viewer got errors: {viewer.errors[:3]}"
 
 
-def _stopped(daemon: Daemon) -> None:
-    assert daemon.stop() == 0, f"it ended badly: {daemon.log()[-300:]}"
+def _stop(daemon: Daemon) -> None:
+    assert daemon.stop() == 0, f"it did not exit with 0: {daemon.log()[-300:]}"

@@ -1,4 +1,4 @@
-"""exclusive_caps off, as the module has it by default: the daemon plays, and doctor says what is wrong."""
+"""exclusive_caps is off, the module's default: the daemon works, and doctor names the problem."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 from inside import module
 from inside.bench import Bench
 
-LOADED = False  # not as usual
+LOADED = False  # loaded below, with other options
 
 
 def play(bench: Bench) -> None:
     module.load(exclusive=False)
-    bench.started()
+    bench.start()
     viewer = bench.view()
     viewer.wait("composite", 15)
     viewer.close()

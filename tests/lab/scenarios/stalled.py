@@ -1,4 +1,4 @@
-"""The camera stalls for five seconds (no frame comes, the node stays): the card, then the picture again by itself."""
+"""The camera stalls for five seconds (no frame, the node stays): the card shows, then the picture returns by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The camera unplugged and plugged in again (vivid's own switch): the card meanwhile, then the picture by itself."""
+"""The camera is unplugged and plugged in again (vivid's switch): the card shows, then the picture returns by itself."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from scenarios import vivid
 
 
 def play(bench: Bench) -> None:
-    vivid.started(bench)
+    vivid.start(bench)
     daemon = bench.daemon_now
     assert daemon is not None
     viewer = bench.view()
     viewer.wait("composite", 20)
-    held = os.open(VIVID, os.O_RDWR)  # vivid is back as soon as nobody has the old node open any more
+    held = os.open(VIVID, os.O_RDWR)  # vivid returns when no program has the old node open
     module.run("v4l2-ctl", "-d", VIVID, "-c", "disconnect=1")
     gone = time.monotonic()
     bench.note(card_after_s=viewer.wait("card:", 5, since=gone).t - gone)

@@ -1,4 +1,4 @@
-"""A webcam that sends YUYV, seen by a viewer, ffmpeg and OpenCV."""
+"""A webcam that sends YUYV is matted: seen by a viewer, ffmpeg and OpenCV."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def play(bench: Bench, kind: str = "yuyv") -> None:
     assert len({each.number for each in seen}) > 15, "the picture hardly moves"
     usual = median(ages)
     bench.note(fps=status["fps_out"], age_first_ms=1000 * ages[0], age_ms=1000 * usual, age_most_ms=1000 * max(ages))
-    assert usual < 0.25, f"what is shown as live is usually {usual:.2f} s old"
+    assert usual < 0.25, f"the median age of live pictures is {usual:.2f} s"
     assert status["fps_out"] > 8, f"only {status['fps_out']} fps"
     outside.ffmpeg(bench, VIRTUAL, 30)
     outside.opencv(bench, VIRTUAL, 30)
