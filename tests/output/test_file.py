@@ -114,7 +114,12 @@ def test_closing_twice_is_closing_once(path):
 
 
 def test_closing_before_the_first_frame_is_no_error(path):
-    FileSink(path, SIZE, 30.0, paced=True).close()
+    sink = FileSink(path, SIZE, 30.0, paced=True)
+    sink.close()
+    before = path.read_bytes()
+    assert len(before) < 1000, "it holds no picture"
+    sink.close()
+    assert path.read_bytes() == before
 
 
 def test_an_old_file_is_written_anew(path):

@@ -51,6 +51,8 @@ def test_a_module_that_takes_no_card_is_no_error(device: FakeLoopback, monkeypat
     sink = LoopbackSink(device.path, SIZE, 30)
     sink.write(frame())
     sink.close()
+    assert device.events.count("write") == 1
+    assert not device.is_open
 
 
 def frame(seed: int = 0) -> HostFrame:
