@@ -274,5 +274,5 @@ print(code)
     else:
         assert code == "1"
         assert done.stderr.startswith("camdaemon: no camdaemon is running at ")
-        assert done.stderr.rstrip().endswith("start it with: camdaemon run")
+        assert done.stderr.rstrip().endswith("Run: camdaemon run")
         assert "Traceback" not in done.stderr

@@ -96,7 +96,7 @@ def _path(device: str | None) -> str:
 
     path = device or load(None, {}).source
     if not is_device_path(path):
-        raise ConfigError(f"{path} is no camera; name one: camdaemon camera show --device /dev/video0")
+        raise ConfigError(f"{path} is no camera. Run: camdaemon camera show --device /dev/video0")
     return path
 
 
@@ -110,7 +110,7 @@ def _pairs(settings: list[str]) -> Values:
             wanted[name.strip()] = int(value)
         except ValueError:
             raise ConfigError(
-                f"{setting!r} is not NAME=NUMBER; try: camdaemon camera set {name.strip() or 'brightness'}=1"
+                f"{setting!r} is not NAME=NUMBER. Run: camdaemon camera set {name.strip() or 'brightness'}=1"
             ) from None
     return wanted
 

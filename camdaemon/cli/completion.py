@@ -54,7 +54,7 @@ def completion(shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")])
 
     makers = {"bash": make_bash, "zsh": lambda offers: _ZSH + make_bash(offers), "fish": make_fish}
     if shell not in makers:
-        raise ConfigError(f"{shell!r} is none of {', '.join(makers)}; try: camdaemon completion bash")
+        raise ConfigError(f"{shell!r} is none of {', '.join(makers)}. Run: camdaemon completion bash")
     print(makers[shell](collect_offers(get_command(app))), end="")
 
 

@@ -151,9 +151,7 @@ def _show_stop(_: Command, answer: Any, __: Mapping[str, Any]) -> None:
 
     print(answer)
     if not wait_until_free(socket_path(), _STOPPING_S):
-        raise ControlError(
-            f"camdaemon has not stopped within {_STOPPING_S:g} s; end it with: pkill -KILL -f 'camdaemon run'"
-        )
+        raise ControlError(f"camdaemon has not stopped within {_STOPPING_S:g} s. Run: pkill -KILL -f 'camdaemon run'")
 
 
 # By function; all other commands print their sentence or their list.

@@ -117,6 +117,6 @@ class Performer:
         except Exception as exc:
             log.exception("%s failed", action)
             return (
-                f"{action} failed ({type(exc).__name__}: {exc}); its log says where: journalctl --user -u camdaemon",
+                f"{action} failed ({type(exc).__name__}: {exc}). Run: journalctl --user -u camdaemon",
                 True,
             )

@@ -57,7 +57,7 @@ class Gallery:
         files = self.files()
         if not files:
             raise ConfigError(
-                f"there are no pictures or videos in {self.folder}; put some there, or name another folder in the "
+                f"there are no pictures or videos in {self.folder}. Put some there, or name another folder in the "
                 'configuration: backdrops = "/home/you/Pictures/backdrops"'
             )
         specs = [file.spec for file in files]
@@ -70,7 +70,7 @@ class Gallery:
         """Make a small JPEG of the file `name`. Raises ConfigError if there is none or it is broken."""
         file = next((file for file in self.files() if file.name == name), None)
         if file is None:
-            raise ConfigError(f"there is no {name!r} in {self.folder}; see what there is with: camdaemon backdrops")
+            raise ConfigError(f"there is no {name!r} in {self.folder}. Run: camdaemon backdrops")
         path = Path(file.spec)
         rgb = _first_frame(path) if file.kind == "video" else picture.read(path, "another file")
         height, width = rgb.shape[:2]
@@ -179,4 +179,4 @@ def _first_frame(path: Path) -> Picture:
             frame = next(container.decode(video=0))
             return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     except (av.FFmpegError, StopIteration, IndexError, ValueError):
-        raise ConfigError(f"{path} is not a video that can be played; remove it or replace it") from None
+        raise ConfigError(f"{path} is not a video that can be played. Remove or replace it") from None

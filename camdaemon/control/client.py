@@ -20,7 +20,7 @@ from camdaemon.errors import ConfigError, ControlError
 
 _CONNECT_S = 2.0
 _EVENTS_S = 10.0  # one comes every second
-_LOG = "its log says why: journalctl --user -u camdaemon"
+_LOG = "Run: journalctl --user -u camdaemon"
 
 
 class _Head(NamedTuple):
@@ -94,16 +94,14 @@ class Client:
                 wire.connect(str(self._path))
             except OSError as exc:
                 why = exc.strerror or "it accepts no connection"
-                raise ControlError(
-                    f"no camdaemon is running at {self._path} ({why}); start it with: camdaemon run"
-                ) from None
+                raise ControlError(f"no camdaemon is running at {self._path}: {why}. Run: camdaemon run") from None
             wire.settimeout(seconds)
             try:
                 yield wire
             except TimeoutError:
-                raise ControlError(f"camdaemon did not answer '{what}' in {seconds:g} s; {_LOG}") from None
+                raise ControlError(f"camdaemon did not answer '{what}' in {seconds:g} s. {_LOG}") from None
             except (OSError, EOFError):
-                raise ControlError(f"camdaemon closed the connection before it answered '{what}'; {_LOG}") from None
+                raise ControlError(f"camdaemon closed the connection before it answered '{what}'. {_LOG}") from None
 
 
 def _request(method: str, path: str, body: bytes) -> bytes:
@@ -141,6 +139,6 @@ def _parse(head: _Head, text: bytes, kind: Any) -> Any:
     if fine and isinstance(body, dict if kind is str else get_origin(kind) or kind):
         return [BackdropFile(**file) for file in body] if kind == list[BackdropFile] else body
     if fine or not isinstance(body, dict):
-        raise ControlError(f"what answered is no camdaemon (HTTP {head.status}, not JSON); {_LOG}")
-    message = str(body.get("error", f"camdaemon refused (HTTP {head.status}); {_LOG}"))
+        raise ControlError(f"what answered is no camdaemon (HTTP {head.status}, not JSON). {_LOG}")
+    message = str(body.get("error", f"camdaemon refused (HTTP {head.status}). {_LOG}"))
     raise ConfigError(message) if head.status == 422 else ControlError(message)

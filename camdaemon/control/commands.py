@@ -31,7 +31,7 @@ Change = Callable[[Scene], Scene]  # pure: it runs under a lock
 
 
 def _refuse_panel(_: Commands) -> str:
-    raise ControlError("this daemon serves no panel; start one that does with: camdaemon run")
+    raise ControlError("this daemon serves no panel. Run: camdaemon run")
 
 
 class Commands:
@@ -93,7 +93,7 @@ class Commands:
         """
         with self._lock:
             if self._taking:
-                raise PlateRefused("a plate is being taken already; wait for it, then: camdaemon plate")
+                raise PlateRefused("a plate is being taken already. Wait for it, then run: camdaemon plate")
             self._taking, rules = True, self._config.plate_taking
         try:
             taken = self._photographer.take(countdown, rules)
@@ -179,7 +179,7 @@ class Commands:
     def pause(self, turn: str) -> str:
         """Freeze the last composite, or go on ('on', 'off' or 'toggle')."""
         on = self._swap(lambda scene: replace(scene, paused=_turned(scene.paused, turn))).paused
-        return "The picture is frozen; go on with: camdaemon pause off" if on else "The picture moves again."
+        return "The picture is frozen. To go on: camdaemon pause off" if on else "The picture moves again."
 
     def mirror(self, turn: str) -> str:
         """Mirror the person ('on', 'off' or 'toggle'); the backdrop stays readable."""
@@ -213,7 +213,7 @@ class Commands:
             ConfigError: names every mistake; the old configuration stays.
         """
         if self._reread is None:
-            raise ConfigError("this daemon has no configuration file to read again; restart it with: camdaemon run")
+            raise ConfigError("this daemon has no configuration file to read again. Restart it with: camdaemon run")
         with self._preparing:
             old, new = self._current_config(), self._reread()
             check_scenes(new)

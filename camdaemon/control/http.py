@@ -48,7 +48,7 @@ async def run_blocking(call: Callable[[], T], ending: asyncio.Event) -> T:
         await asyncio.wait({work}, timeout=_LAST_WORDS)
         if work.done():
             return work.result()
-        raise ControlError("camdaemon is stopping, so this was given up; start it again with: camdaemon run")
+        raise ControlError("given up: camdaemon is stopping. Run: camdaemon run")
     except CamdaemonError:
         raise
     except Exception as exc:
@@ -89,7 +89,7 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def on_wrong_address(request: Request, exc: HTTPException) -> JSONResponse:
         asked = f"{request.method} {request.scope['path']}"  # request.url parses it once more, and may raise
-        return problem(exc.status_code, f"{asked}: {exc.detail}; what can be asked is listed at /openapi.json")
+        return problem(exc.status_code, f"{asked}: {exc.detail}. What can be asked is listed at /openapi.json")
 
     @app.exception_handler(Exception)  # an answer that is no JSON; uvicorn logs the traceback and hangs up
     async def on_bug(_: Request, exc: Exception) -> JSONResponse:
@@ -109,18 +109,18 @@ def _http_status(error: CamdaemonError) -> int:
 
 
 def _describe_bug(bug: Exception) -> str:
-    return f"camdaemon failed ({type(bug).__name__}: {bug}); its log says where: journalctl --user -u camdaemon"
+    return f"camdaemon failed ({type(bug).__name__}: {bug}). Run: journalctl --user -u camdaemon"
 
 
 def _describe_wrong_body(error: RequestValidationError) -> str:
     parts = []
     for mistake in error.errors():
         if mistake["loc"] == ("body",) or mistake["type"] == "json_invalid":
-            return "the request is not a JSON object; send one, with the header Content-Type: application/json"
+            return "the request is not a JSON object. Send one, with the header Content-Type: application/json"
         name = ".".join(str(part) for part in mistake["loc"][1:])
         given = f", not {reprlib.repr(mistake['input'])}" if isinstance(mistake["input"], str | int | float) else ""
         parts.append(f"{name}: {mistake['msg'][0].lower()}{mistake['msg'][1:]}{given}")
-    return "; ".join(parts) + "; what each command takes is listed at /openapi.json"
+    return "; ".join(parts) + ". What each command takes is listed at /openapi.json"
 
 
 class BodyLimit:

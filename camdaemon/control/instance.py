@@ -25,8 +25,8 @@ def socket_path(asked: str | Path | None = None) -> Path:
     length = len(os.fsencode(path))
     if length > _LONGEST:
         raise ControlError(
-            f"the socket's path is {length} bytes long and Linux allows {_LONGEST} ({path}); "
-            "choose a shorter one: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
+            f"the socket's path is {length} bytes long, and Linux allows {_LONGEST}: {path}. "
+            "Run: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
         )
     return path
 
@@ -40,8 +40,8 @@ def _runtime_directory() -> Path:
             return platformdirs.user_runtime_path("camdaemon", appauthor=False)
     except OSError as exc:
         raise ControlError(
-            f"no safe place for the control socket: {exc}; "
-            "name one: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
+            f"no safe place for the control socket: {exc}. "
+            "Run: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
         ) from None
 
 
@@ -54,18 +54,18 @@ def private_directory(path: Path) -> None:
         found = path.lstat()  # not stat, which would follow a planted link
     except OSError as exc:
         raise ControlError(
-            f"cannot make the directory {path} for the control socket: {exc.strerror}; "
-            "choose another place: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
+            f"cannot make the directory {path} for the control socket: {exc.strerror}. "
+            "Run: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
         ) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise ControlError(
-            f"{path} is not a directory of yours, so others could take over the control socket; "
-            "choose another place: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
+            f"{path} is not a directory of yours, so others could take over the control socket. "
+            "Run: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
         )
     if stat.S_IMODE(found.st_mode) != 0o700:
         raise ControlError(
-            f"{path} is open to others, and the control socket needs a directory that is not; "
-            "choose one of its own: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
+            f"{path} is open to others, and the control socket needs a directory that is not. "
+            "Run: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
         )
 
 
@@ -100,7 +100,7 @@ class DaemonLock:
         try:
             file = self._path.open("a+", encoding="ascii")  # not "w", which would erase the other daemon's pid
         except OSError as exc:
-            raise ControlError(f"cannot open {self._path}: {exc.strerror}; if in doubt: rm {self._path}") from None
+            raise ControlError(f"cannot open {self._path}: {exc.strerror}. Run: rm {self._path}") from None
         try:
             _lock(file)
             _remove_stale(self._socket)
@@ -123,7 +123,7 @@ def _lock(file: IO[str]) -> None:
     except BlockingIOError:
         file.seek(0)
         pid = file.read().strip() or "unknown"
-        raise ControlError(f"another camdaemon is running (pid {pid}); stop it with: camdaemon stop") from None
+        raise ControlError(f"another camdaemon is running (pid {pid}). Run: camdaemon stop") from None
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
@@ -134,4 +134,4 @@ def _remove_stale(socket: Path) -> None:
     if socket.is_socket():
         socket.unlink()
     elif os.path.lexists(socket):
-        raise ControlError(f"{socket} is in the way and is not a socket; move it elsewhere or: rm {socket}")
+        raise ControlError(f"{socket} is in the way and is not a socket. Move it elsewhere, or run: rm {socket}")

@@ -64,6 +64,4 @@ def _wait_for(job: PlateJob, seconds: float) -> Plate:
         return job.future.result(seconds)
     except FutureTimeout:
         job.future.cancel()
-        raise PlateRefused(
-            f"no plate: the camera gave no frames for {seconds:g} s; see what it does with: camdaemon status"
-        ) from None
+        raise PlateRefused(f"no plate: the camera gave no frames for {seconds:g} s. Run: camdaemon status") from None

@@ -69,7 +69,7 @@ class ApiServer:
         while not self._server.started:
             if not self._thread.is_alive():
                 self.stop()
-                raise ControlError("the control server did not start; its log says why: journalctl --user -u camdaemon")
+                raise ControlError("the control server did not start. Run: journalctl --user -u camdaemon")
             time.sleep(0.005)
 
     def stop(self) -> None:
@@ -101,7 +101,9 @@ def _bind(path: Path) -> socket.socket:
         listener.bind(str(path))
     except OSError as exc:
         listener.close()
-        raise ControlError(f"cannot listen at {path}: {exc.strerror}; if none runs there: rm {path}") from None
+        raise ControlError(
+            f"cannot listen at {path}: {exc.strerror}. If no daemon runs there, run: rm {path}"
+        ) from None
     finally:
         os.umask(umask)
     return listener

@@ -122,7 +122,7 @@ TABLE: tuple[Command, ...] = (
         "List the backdrop folder.",
         method="GET",
         answer=list[BackdropFile],
-        empty="The backdrop folder is empty; see: camdaemon config",
+        empty="The backdrop folder is empty. To see which it is: camdaemon config",
     ),
     Command("next", "next_backdrop", "/backdrop/next", "Show the folder's next backdrop.", key=True, panel=True),
     Command(
@@ -150,7 +150,7 @@ TABLE: tuple[Command, ...] = (
         "List the scenes of the configuration.",
         method="GET",
         answer=list[str],
-        empty="There are no scenes; write one into the configuration: [scenes.NAME]",
+        empty="There are no scenes. Write one into the configuration: [scenes.NAME]",
         typed=False,
     ),
     # Not on the panel: one wrong press must not show the room. The panel has a route of its own without passthrough.
@@ -227,11 +227,11 @@ def find_mistakes(command: Command, values: Mapping[str, Any]) -> str:
         if value is None:
             continue
         if parameter.choices and value not in parameter.choices:
-            found.append(f"{value!r} is none of {', '.join(parameter.choices)}; try: {_example(command, parameter)}")
+            found.append(f"{value!r} is none of {', '.join(parameter.choices)}. Run: {_example(command, parameter)}")
         elif parameter.kind == "number" and not _is_in_range(parameter, value):
             limits = f"{parameter.low:g} to {parameter.high:g}"
-            found.append(f"{parameter.name} {value:g} is not from {limits}; try: {_example(command, parameter)}")
-    return "; ".join(found)
+            found.append(f"{parameter.name} {value:g} is not from {limits}. Run: {_example(command, parameter)}")
+    return " ".join(found)
 
 
 def _is_in_range(parameter: Parameter, value: float) -> bool:

@@ -41,7 +41,7 @@ def keep_upload(folder: Path, name: str, data: bytes) -> str:
     """
     if len(data) > MOST_BYTES:
         raise ConfigError(
-            f"{name!r} has {len(data) >> 20} MB, at most {MOST_BYTES >> 20} can be sent; copy it to {folder}"
+            f"{name!r} has {len(data) >> 20} MB, at most {MOST_BYTES >> 20} can be sent. Copy it to {folder}"
         )
     stem, suffix = _make_safe(name)
     if suffix in IMAGES:
@@ -49,7 +49,7 @@ def keep_upload(folder: Path, name: str, data: bytes) -> str:
     elif suffix in VIDEOS:
         _check_video(name, data, _FORMATS.get(suffix, "mov"))
     else:
-        raise ConfigError(f"{name!r} is no picture or video by its name; try one of {', '.join((*IMAGES, *VIDEOS))}")
+        raise ConfigError(f"{name!r} is no picture or video by its name. Try one of {', '.join((*IMAGES, *VIDEOS))}")
     return _write(folder, stem, suffix, data)
 
 
@@ -67,8 +67,8 @@ def _write(folder: Path, stem: str, suffix: str, data: bytes) -> str:
                     continue
                 return final
     except OSError as exc:
-        raise ConfigError(f"cannot write into {folder}: {exc.strerror}; see its rights and free space") from None
-    raise ConfigError(f"there are a thousand files called {stem}{suffix} in {folder}; remove some")
+        raise ConfigError(f"cannot write into {folder}: {exc.strerror}. Check its permissions and free space") from None
+    raise ConfigError(f"there are a thousand files called {stem}{suffix} in {folder}. Remove some")
 
 
 def _make_safe(name: str) -> tuple[str, str]:
@@ -91,13 +91,13 @@ def _check_image(name: str, data: bytes) -> None:
             with Image.open(io.BytesIO(data), formats=sorted(set(IMAGES.values()))) as head:
                 width, height = head.size
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise ConfigError(f"{name!r} is not a JPEG, PNG or WebP picture that can be read; try another file") from None
+        raise ConfigError(f"{name!r} is not a JPEG, PNG or WebP picture that can be read. Try another file") from None
     if width * height > _MOST_PIXELS:
         raise ConfigError(
-            f"{name!r} has {width}x{height} pixels, more than {_MOST_PIXELS // 10**6} million; make it smaller"
+            f"{name!r} has {width}x{height} pixels, more than {_MOST_PIXELS // 10**6} million. Make it smaller"
         )
     if cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8) is None:
-        raise ConfigError(f"{name!r} is broken: its head is right, its picture cannot be read; try another file")
+        raise ConfigError(f"{name!r} is broken: its header is right, its picture cannot be read. Try another file")
 
 
 def _check_video(name: str, data: bytes, fmt: str) -> None:
@@ -107,7 +107,9 @@ def _check_video(name: str, data: bytes, fmt: str) -> None:
             if codec is None:
                 raise ValueError("an unknown codec")
             if not 0 < codec.width * codec.height <= _MOST_VIDEO_PIXELS:  # 0x0 where max_pixels stopped the reader
-                raise ConfigError(f"{name!r} has too many pixels, or says not how many; make it 3840x2160 or smaller")
+                raise ConfigError(
+                    f"{name!r} has too many pixels, or does not say how many. Make it 3840x2160 or smaller"
+                )
             next(container.decode(video=0))
     except (av.FFmpegError, StopIteration, IndexError, ValueError):
-        raise ConfigError(f"{name!r} is not a video that can be played; try another file") from None
+        raise ConfigError(f"{name!r} is not a video that can be played. Try another file") from None

@@ -88,7 +88,7 @@ def test_set_is_all_or_nothing(camera: Knobs) -> None:
 
 @pytest.mark.parametrize("word", ["brightness", "brightness=", "brightness=high", "=3x"])
 def test_set_wants_name_and_number(camera: Knobs, word: str) -> None:
-    with pytest.raises(ConfigError, match=r"is not NAME=NUMBER; try: camdaemon camera set brightness=1$"):
+    with pytest.raises(ConfigError, match=r"is not NAME=NUMBER. Run: camdaemon camera set brightness=1$"):
         typed("set", word)
 
 
@@ -118,5 +118,5 @@ def test_the_configured_camera_is_meant_unless_another_is_named() -> None:
     with pytest.raises(DeviceError, match=r"^/dev/video-mine does not exist"):
         typed("lock")
     file.write_text('source = "room.mp4"')
-    with pytest.raises(ConfigError, match=r"^room.mp4 is no camera; name one: .*--device /dev/video0$"):
+    with pytest.raises(ConfigError, match=r"^room.mp4 is no camera\. Run: .*--device /dev/video0$"):
         typed("show")

@@ -103,7 +103,7 @@ def logged(bindings: dict[str, str], caplog: pytest.LogCaptureFixture) -> list[s
 
 
 NO_DESKTOP = (
-    "neither WAYLAND_DISPLAY nor DISPLAY is set; start camdaemon inside of a desktop (as a service: "
+    "neither WAYLAND_DISPLAY nor DISPLAY is set. Start camdaemon inside of a desktop (as a service: "
     "systemctl --user import-environment DISPLAY XAUTHORITY WAYLAND_DISPLAY, then restart it)"
 )
 BROKEN = (
@@ -133,7 +133,7 @@ def test_whatever_is_lacking_is_one_line(
             (tmp_path / "pynput.py").write_text("raise RuntimeError('broken\\n\\nTry one of the following:')")
             monkeypatch.syspath_prepend(tmp_path)
     assert logged({"plate": "ctrl+alt+p", "next": "F9"}, caplog) == [
-        f"WARNING hotkeys are off: {reason}; or bind these in your desktop's keyboard settings: "
+        f"WARNING hotkeys off: {reason}; or bind these in your desktop's keyboard settings: "
         "camdaemon plate (ctrl+alt+p), camdaemon next (F9)"
     ]
 
@@ -141,7 +141,7 @@ def test_whatever_is_lacking_is_one_line(
 @pytest.mark.usefixtures("x11_only")
 def test_a_mistake_in_the_bindings_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     (line,) = logged({"plate": "crtl+p"}, caplog)
-    assert 'hotkeys are off: plate: "crtl+p": there is no modifier crtl; did you mean ctrl?; or bind' in line
+    assert 'hotkeys off: plate: "crtl+p": there is no modifier crtl; did you mean ctrl?; or bind' in line
 
 
 @pytest.mark.usefixtures("x11_only")

@@ -133,7 +133,7 @@ def test_check_knows_the_scenes() -> None:
 
 
 def test_a_verbs_error_is_raised_by_perform(verbs: Any) -> None:
-    verbs.errors["next_backdrop"] = ConfigError("no files; put some there")
+    verbs.errors["next_backdrop"] = ConfigError("no files; Put some there")
     with pytest.raises(ConfigError, match="no files"):
         perform(verbs, "next")
 
@@ -172,7 +172,7 @@ def test_a_plate_that_waits_holds_no_other_key_up(performer: Performer, verbs: A
     ("action", "wrong"),
     [
         ("plate", "the room moved; try again"),
-        ("next", "no files; put some there"),
+        ("next", "no files; Put some there"),
         ("scene gone", "there is no scene 'gone'"),
         ("nonsense", check("nonsense", [])),
     ],
@@ -182,7 +182,7 @@ def test_an_error_is_told_and_the_next_key_works(
 ) -> None:
     verbs.errors = {
         "plate": PlateRefused("the room moved; try again"),
-        "next_backdrop": ConfigError("no files; put some there"),
+        "next_backdrop": ConfigError("no files; Put some there"),
         "scene": ConfigError("there is no scene 'gone'"),
     }
     performer.press(action)

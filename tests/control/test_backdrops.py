@@ -285,7 +285,7 @@ def test_too_many_bytes_are_refused_before_anything_looks_at_them(
     gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", len(PNG) - 1)
-    with pytest.raises(ConfigError, match="copy it to"):
+    with pytest.raises(ConfigError, match="Copy it to"):
         gallery.add("a.png", PNG)
     monkeypatch.setattr(module, "MOST_BYTES", len(PNG))
     assert gallery.add("a.png", PNG) == "a.png"
@@ -381,7 +381,7 @@ def test_an_upload_never_goes_through_a_link(gallery: Gallery, outside: Path, ta
 def test_a_thousand_of_one_name_are_enough(gallery: Gallery) -> None:
     for number in range(1, 1000):
         (gallery.folder / ("a.png" if number == 1 else f"a-{number}.png")).touch()
-    with pytest.raises(ConfigError, match="remove some"):
+    with pytest.raises(ConfigError, match="Remove some"):
         gallery.add("a.png", PNG)
     assert len(written(gallery)) == 999
 

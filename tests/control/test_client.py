@@ -81,7 +81,7 @@ def test_the_daemons_words_are_raised(client: Client, verbs: Any, error: Excepti
 
 
 def test_a_wrong_word_is_a_config_error(client: Client) -> None:
-    with pytest.raises(ConfigError, match="'raw' is none of matte, card, passthrough; try: camdaemon mode matte"):
+    with pytest.raises(ConfigError, match=r"'raw' is none of matte, card, passthrough\. Run: camdaemon mode matte"):
         client.mode("raw")
 
 
@@ -94,7 +94,7 @@ def test_what_has_no_row_is_no_command(client: Client) -> None:
 
 @pytest.mark.parametrize("countdown", [-1, float("nan"), float("inf")])
 def test_an_impossible_countdown(client: Client, verbs: Any, countdown: float) -> None:
-    with pytest.raises(ConfigError, match="try: camdaemon plate --countdown 5"):
+    with pytest.raises(ConfigError, match="Run: camdaemon plate --countdown 5"):
         client.plate(countdown)
     assert verbs.asked == []
 
@@ -130,7 +130,7 @@ def test_a_plate_is_given_up_when_the_daemon_stops(fresh: Any) -> None:
     assert fresh.verbs.in_plate.wait(5)
     fresh.server.stop()
     waiting.join(5)
-    assert errors == ["camdaemon is stopping, so this was given up; start it again with: camdaemon run"]
+    assert errors == ["given up: camdaemon is stopping. Run: camdaemon run"]
 
 
 @pytest.mark.parametrize("stale", [False, True])
@@ -141,7 +141,7 @@ def test_no_daemon(socket_file: Path, stale: bool) -> None:
             dead.bind(str(socket_file))
     client = Client(socket_file)
     for ask in (client.status, client.stop, lambda: client.plate(3), lambda: list(client.events())):
-        with pytest.raises(ControlError, match=r"no camdaemon is running .*start it with: camdaemon run"):
+        with pytest.raises(ControlError, match=r"no camdaemon is running .*Run: camdaemon run"):
             ask()
 
 

@@ -159,7 +159,7 @@ def test_next_and_previous_go_round_the_folder(live: Live, tmp_path: Path) -> No
 
 def test_an_empty_folder_says_what_to_do(live: Live, tmp_path: Path) -> None:
     live.commands.gallery.folder = tmp_path / "nothing"
-    with pytest.raises(ConfigError, match="put some there"):
+    with pytest.raises(ConfigError, match="Put some there"):
         live.commands.next_backdrop()
 
 
@@ -257,7 +257,7 @@ def test_without_a_panel_or_a_file_to_read(live: Live) -> None:
     with pytest.raises(ControlError):
         live.commands.panel()
     commands = Commands(live.rig.pipeline, live.config[-1], live.rig.sink.size, None, lambda: None)
-    with pytest.raises(ConfigError, match="restart"):
+    with pytest.raises(ConfigError, match="Restart it with: camdaemon run"):
         commands.reload()
 
 

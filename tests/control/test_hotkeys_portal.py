@@ -128,8 +128,8 @@ def test_a_key_that_nobody_chose_is_said(
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (1, "they were declined in the desktop's dialogue; start camdaemon again to be asked again"),
-        (2, "the desktop's portal could not provide them; its log says why"),
+        (1, "they were declined in the desktop's dialogue. Restart camdaemon to be asked again"),
+        (2, "the desktop's portal could not provide them. Its log says why"),
     ],
 )
 def test_a_refusal_is_one_line(
@@ -139,7 +139,7 @@ def test_a_refusal_is_one_line(
     desk.asked()
     desk.answer(code)
     assert started.over()
-    assert logged(caplog) == [f"WARNING hotkeys are off: {reason}{TAIL}"]
+    assert logged(caplog) == [f"WARNING hotkeys off: {reason}{TAIL}"]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_refusal_is_one_line(
         ("shortcuts", "this desktop's portal has no global shortcuts"),
         (
             "app-id",
-            f"the desktop's portal refused (An app id is required); if it asks for {APP_ID}.desktop: "
+            f"the desktop's portal refused: An app id is required. If it asks for {APP_ID}.desktop, run: "
             "camdaemon service install --no-start",
         ),
     ],
@@ -159,14 +159,14 @@ def test_a_portal_without_them_is_one_line(
     start: Callable[[], Started], caplog: pytest.LogCaptureFixture, reason: str
 ) -> None:
     assert start().over()
-    assert logged(caplog) == [f"WARNING hotkeys are off: {reason}{TAIL}"]
+    assert logged(caplog) == [f"WARNING hotkeys off: {reason}{TAIL}"]
 
 
 def test_no_portal_is_one_line(start: Callable[[], Started], caplog: pytest.LogCaptureFixture) -> None:
     assert start().over()
     assert logged(caplog) == [
-        "WARNING hotkeys are off: no desktop portal is running; "
-        "install xdg-desktop-portal and the part for your desktop" + TAIL
+        "WARNING hotkeys off: no desktop portal is running. "
+        "Install xdg-desktop-portal and the part for your desktop" + TAIL
     ]
 
 
@@ -186,8 +186,8 @@ def test_no_bus_is_one_line(
     monkeypatch.setenv("XDG_SESSION_TYPE", "wayland")
     assert start().over()
     (line,) = logged(caplog)
-    assert line.startswith("WARNING hotkeys are off: no session D-Bus (")
-    assert line.endswith("); start camdaemon inside of a desktop" + TAIL)
+    assert line.startswith("WARNING hotkeys off: no session D-Bus: ")
+    assert line.endswith(". Start camdaemon inside of a desktop" + TAIL)
 
 
 def test_a_bus_that_nobody_named_is_found(
@@ -215,9 +215,7 @@ def test_a_portal_that_goes_is_one_line(
     caplog.clear()
     desk.portal.kill()
     assert started.over()
-    assert logged(caplog) == [
-        "WARNING hotkeys are off: the desktop's portal has ended; stop camdaemon and start it again" + TAIL
-    ]
+    assert logged(caplog) == ["WARNING hotkeys off: the desktop's portal has ended. Restart camdaemon" + TAIL]
 
 
 def test_a_session_that_is_closed_is_one_line(
@@ -232,9 +230,7 @@ def test_a_session_that_is_closed_is_one_line(
     caplog.clear()
     desk.close()
     assert started.over()
-    assert logged(caplog) == [
-        "WARNING hotkeys are off: the desktop ended the session; stop camdaemon and start it again" + TAIL
-    ]
+    assert logged(caplog) == ["WARNING hotkeys off: the desktop ended the session. Restart camdaemon" + TAIL]
 
 
 def test_a_bus_that_goes_is_one_line(
@@ -248,7 +244,7 @@ def test_a_bus_that_goes_is_one_line(
             bus.kill()
             assert started.over()
     (line,) = logged(caplog)
-    assert line.startswith("WARNING hotkeys are off: the session's D-Bus has gone (")
+    assert line.startswith("WARNING hotkeys off: the session's D-Bus has gone: ")
     assert line.endswith(TAIL)
 
 
@@ -259,7 +255,7 @@ def test_a_portal_that_hangs_is_one_line(
 ) -> None:
     monkeypatch.setattr("camdaemon.control.hotkeys.portal._TIMEOUT_S", 0.3)
     assert start().over()
-    assert logged(caplog) == [f"WARNING hotkeys are off: the desktop's portal did not answer in 0.3 s{TAIL}"]
+    assert logged(caplog) == [f"WARNING hotkeys off: the desktop's portal did not answer in 0.3 s{TAIL}"]
 
 
 def test_stop_ends_it_while_the_dialogue_is_open(

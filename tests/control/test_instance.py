@@ -57,14 +57,14 @@ def test_no_safe_fallback_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError("runtime directory is owned by another user")
 
     monkeypatch.setattr("platformdirs.user_runtime_path", refuse)
-    with pytest.raises(ControlError, match="owned by another user; name one: export CAMDAEMON_SOCKET="):
+    with pytest.raises(ControlError, match=r"owned by another user\. Run: export CAMDAEMON_SOCKET="):
         socket_path()
 
 
 def test_a_path_longer_than_a_unix_socket_may_be() -> None:
     longest = "/" + "x" * 106
     assert socket_path(longest) == Path(longest)
-    with pytest.raises(ControlError, match=r"108 bytes .* allows 107 .*export CAMDAEMON_SOCKET="):
+    with pytest.raises(ControlError, match=r"108 bytes .* allows 107: .*export CAMDAEMON_SOCKET="):
         socket_path(longest + "x")
     with pytest.raises(ControlError, match="109 bytes"):  # bytes are counted, not letters
         socket_path("/" + "ü" * 54)
@@ -106,7 +106,7 @@ def test_a_second_daemon_is_refused_until_the_first_has_gone(socket_file: Path) 
     with DaemonLock(socket_file):
         socket_file.touch()
         for _ in range(2):
-            with pytest.raises(ControlError, match=rf"pid {os.getpid()}\); stop it with: camdaemon stop"):
+            with pytest.raises(ControlError, match=rf"pid {os.getpid()}\)\. Run: camdaemon stop"):
                 DaemonLock(socket_file).__enter__()
         assert socket_file.exists()
         socket_file.unlink()

@@ -82,7 +82,7 @@ class Hotkeys:
         """Log the one line. The desktop's own settings can always bind the commands."""
         reason = error if isinstance(error, ControlError) else f"{type(error).__name__}: {error}"
         commands = ", ".join(f"camdaemon {action} ({text})" for action, text in self._bindings.items())
-        log.warning("hotkeys are off: %s; or bind these in your desktop's keyboard settings: %s", reason, commands)
+        log.warning("hotkeys off: %s; or bind these in your desktop's keyboard settings: %s", reason, commands)
 
 
 def _choose_surface(bindings: Mapping[str, str], press: Callable[[str], None]) -> _Surface:
@@ -101,6 +101,6 @@ def _choose_surface(bindings: Mapping[str, str], press: Callable[[str], None]) -
 
         return X11Keys(combinations, press)
     raise ControlError(
-        "neither WAYLAND_DISPLAY nor DISPLAY is set; start camdaemon inside of a desktop (as a service: "
+        "neither WAYLAND_DISPLAY nor DISPLAY is set. Start camdaemon inside of a desktop (as a service: "
         "systemctl --user import-environment DISPLAY XAUTHORITY WAYLAND_DISPLAY, then restart it)"
     )

@@ -51,7 +51,7 @@ class PortalKeys:
             raise ControlError(f"the desktop's portal did not answer in {_TIMEOUT_S:g} s") from None
         except OSError as exc:
             if not self._ending.is_set():
-                raise ControlError(f"the session's D-Bus has gone ({exc}); start camdaemon again") from None
+                raise ControlError(f"the session's D-Bus has gone: {exc}. Restart camdaemon") from None
 
     def stop(self) -> None:
         """Make `run` return, also while the user is being asked. Any thread."""
@@ -104,9 +104,9 @@ class _Portal:
         message = self._service.wait_for_signal()
         member, path, body = dbus.get_member(message), message.header.fields[HeaderFields.path], message.body
         if member == "NameOwnerChanged" and body[1]:  # not at its start
-            raise ControlError("the desktop's portal has ended; stop camdaemon and start it again")
+            raise ControlError("the desktop's portal has ended. Restart camdaemon")
         if (member, path) == ("Closed", self._session):
-            raise ControlError("the desktop ended the session; stop camdaemon and start it again")
+            raise ControlError("the desktop ended the session. Restart camdaemon")
         return member, path, body
 
     def _request(
@@ -126,7 +126,7 @@ def _connect() -> DBusConnection:
         return dbus.connect_session()
     except Exception as exc:  # jeepney says RuntimeError, ValueError … for an address it cannot read
         raise ControlError(
-            f"no session D-Bus ({type(exc).__name__}: {exc}); start camdaemon inside of a desktop"
+            f"no session D-Bus: {type(exc).__name__}: {exc}. Start camdaemon inside of a desktop"
         ) from None
 
 
@@ -139,21 +139,21 @@ def _check_response(code: int, results: dict[str, tuple[str, Any]]) -> dict[str,
         case 0:
             return results
         case 1:
-            raise ControlError("they were declined in the desktop's dialogue; start camdaemon again to be asked again")
+            raise ControlError("they were declined in the desktop's dialogue. Restart camdaemon to be asked again")
         case _:
-            raise ControlError("the desktop's portal could not provide them; its log says why")
+            raise ControlError("the desktop's portal could not provide them. Its log says why")
 
 
 def _explain(error: DBusErrorResponse) -> str:
     match str(error.name).rpartition(".")[2]:
         case "ServiceUnknown" | "NameHasNoOwner":
-            return "no desktop portal is running; install xdg-desktop-portal and the part for your desktop"
+            return "no desktop portal is running. Install xdg-desktop-portal and the part for your desktop"
         case "UnknownInterface" | "UnknownMethod" | "UnknownObject":
             return "this desktop's portal has no global shortcuts"
         case _:
             said = " ".join(str(part) for part in error.data or ())
             return (
-                f"the desktop's portal refused ({said or error.name}); if it asks for {APP_ID}.desktop: "
+                f"the desktop's portal refused: {said or error.name}. If it asks for {APP_ID}.desktop, run: "
                 "camdaemon service install --no-start"
             )
 

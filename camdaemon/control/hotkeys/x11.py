@@ -40,7 +40,7 @@ class X11Keys:
         log.info("hotkeys: %s", ", ".join(f"{keys} for {action}" for action, keys in self._bindings.items()))
         while (event := self._events.get()) is not None:
             if isinstance(event, Exception):
-                raise ControlError(f"no keys arrive any more ({_first_line(event)}); stop camdaemon and start it again")
+                raise ControlError(f"no keys arrive any more: {_first_line(event)}. Restart camdaemon")
             self._press(event)
         listener.wait()  # it cannot be stopped before it listens
         listener.stop()
@@ -110,7 +110,7 @@ def _same_keys(wanted: set[int]) -> dict[int, int]:
     display = Display()
     try:
         if not display.has_extension("RECORD"):
-            raise ControlError("this X server has no RECORD extension, through which keys are seen; switch it on")
+            raise ControlError("this X server has no RECORD extension, through which keys are seen. Switch it on")
         for symbol in wanted:
             for code, _ in display.keysym_to_keycodes(symbol):
                 same |= {display.keycode_to_keysym(code, level): symbol for level in (0, 1)}
@@ -131,10 +131,10 @@ def _keyboard() -> Any:
         from pynput import keyboard
     except Exception as exc:
         if isinstance(exc, ModuleNotFoundError) and exc.name == "pynput":
-            raise ControlError("pynput is not installed; type: pip install 'camdaemon[hotkeys]'") from None
+            raise ControlError("pynput is not installed. Run: pip install 'camdaemon[hotkeys]'") from None
         raise ControlError(
-            f"pynput does not work here ({_first_line(exc)}); check DISPLAY, which is {os.environ.get('DISPLAY')}, "
-            "or type: pip install --force-reinstall pynput"
+            f"pynput does not work here: {_first_line(exc)}. Check DISPLAY, which is {os.environ.get('DISPLAY')}, "
+            "or run: pip install --force-reinstall pynput"
         ) from None
     return keyboard
 

@@ -102,7 +102,7 @@ def make_app(commands: object, gallery: Gallery, preview: Preview, sessions: Ses
     async def mode(body: ModeBody) -> Answer:
         """Show the matte or the privacy card."""
         if body.mode == "passthrough":  # one wrong press must not show a room
-            raise Refused(403, "the panel never shows your room to viewers; if you mean it: camdaemon mode passthrough")
+            raise Refused(403, "the panel never shows your room to viewers. Run: camdaemon mode passthrough")
         return Answer(
             message=await run_blocking(partial(table.call, commands, table.find("mode"), {"mode": body.mode}), ending)
         )
@@ -120,7 +120,7 @@ def _add_page(app: FastAPI, sessions: Sessions, port: int) -> None:
         """Trade a token for a session."""
         session = sessions.redeem(token)
         if session is None:
-            return PlainTextResponse(f"This address works once, within a minute; {TYPE_AGAIN}\n", 403)
+            return PlainTextResponse(f"This address works once, within a minute. {TYPE_AGAIN}\n", 403)
         # Not a redirect: the file that sent the browser here is another site to it, and until the browser stands on a
         # page of ours it would keep a strict cookie to itself.
         answer = HTMLResponse('<!doctype html><title>camdaemon</title><meta http-equiv="refresh" content="0;url=/">')
@@ -131,7 +131,7 @@ def _add_page(app: FastAPI, sessions: Sessions, port: int) -> None:
     async def static(name: str) -> Response:
         """A file of the page."""
         if name not in _STATIC:
-            raise Refused(404, "the panel has no such file; reload the page")
+            raise Refused(404, "the panel has no such file. Reload the page")
         return Response(_STATIC[name].read_bytes(), media_type=_TYPES[_STATIC[name].suffix])
 
     @app.get("/")
@@ -163,7 +163,7 @@ def _add_views(app: FastAPI, commands: object, preview: Preview, sessions: Sessi
             session: Session = request.state.session
             wait = min(wait, session.camera_until - sessions.clock())
             if wait <= 0:
-                raise Refused(403, "the camera is shown for half a minute after a press; press “Camera” again")
+                raise Refused(403, "the camera is shown for half a minute after a press. Press “Camera” again")
         found = await run_blocking(partial(preview.jpeg, view, after, wait), ending)
         if found is None:
             return Response(status_code=204)
@@ -198,6 +198,6 @@ def _add_backdrops(app: FastAPI, commands: object, gallery: Gallery) -> None:
         try:
             data = b"".join([chunk async for chunk in request.stream()])
         except ClientDisconnect:
-            raise Refused(400, f"the upload of {name} broke off; send it again") from None
+            raise Refused(400, f"the upload of {name} broke off. Send it again") from None
         kept = await run_blocking(partial(gallery.add, name, data), ending)
         return Added(message=f"{kept} is in the backdrop folder now.", name=kept)

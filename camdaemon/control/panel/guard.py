@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camdaemon.control.http import MOST_BYTES, limit_body
 
-TYPE_AGAIN = "open the panel again with: camdaemon panel"
+TYPE_AGAIN = "Run: camdaemon panel"
 TOKEN_S = 60.0  # seconds a token may wait for its browser
 UPLOAD = "/backdrops"  # the one address that takes a file
 MAX_UPLOAD, MAX_JSON = 64 << 20, MOST_BYTES  # bytes of a body; uploads are held in memory
@@ -133,19 +133,19 @@ class Guard:
 
     def _check_sender(self, request: Request) -> None:
         if len(hosts := request.headers.getlist("host")) != 1 or hosts[0] not in self._hosts:
-            raise Refused(403, f"this host name is not the panel's; {TYPE_AGAIN}")
+            raise Refused(403, f"this host name is not the panel's. {TYPE_AGAIN}")
         # /open is reached from a file of the user's own, and from nowhere without its token.
         if get_path(request) != "/open" and request.headers.get("sec-fetch-site", "none") not in _OUR_SITES:
-            raise Refused(403, f"another site may not use the panel; {TYPE_AGAIN}")
+            raise Refused(403, f"another site may not use the panel. {TYPE_AGAIN}")
         origins = request.headers.getlist("origin")
         reading = request.method in ("GET", "HEAD")
         if not (reading and not origins) and (len(origins) != 1 or origins[0] not in self._origins):
-            raise Refused(403, f"another site may not use the panel; {TYPE_AGAIN}")
+            raise Refused(403, f"another site may not use the panel. {TYPE_AGAIN}")
 
     def _session(self, request: Request) -> Session:
         session = self._sessions.find(request.cookies.get(self._cookie, ""))
         if session is None:
-            raise Refused(403, f"this browser was not let in, or the panel was closed meanwhile; {TYPE_AGAIN}")
+            raise Refused(403, f"this browser was not let in, or the panel was closed meanwhile. {TYPE_AGAIN}")
         return session
 
 
@@ -175,12 +175,12 @@ def _check_body(request: Request) -> int:
 
 def _too_large(limit: int) -> Refused:
     if limit == MAX_JSON:
-        return Refused(413, f"the request is larger than {MAX_JSON >> 10} kB; send less")
+        return Refused(413, f"the request is larger than {MAX_JSON >> 10} kB. Send less")
     megabytes = MAX_UPLOAD >> 20
     return Refused(
         413,
-        f"the file is larger than the {megabytes} MB that the panel takes; "
-        "copy it into the backdrop folder, or show it from where it is: camdaemon backdrop FILE",
+        f"the file is larger than the {megabytes} MB that the panel takes. "
+        "Copy it into the backdrop folder, or run: camdaemon backdrop FILE",
     )
 
 

@@ -85,7 +85,7 @@ class PanelServer:
         try:
             listener = socket.create_server((_HOST, 0))
         except OSError as exc:
-            raise ControlError(f"cannot listen on {_HOST}: {exc.strerror}; try again: camdaemon panel") from None
+            raise ControlError(f"cannot listen on {_HOST}: {exc.strerror}. Run: camdaemon panel") from None
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each answer's body waits 40 ms for its head
         port: int = listener.getsockname()[1]
         sessions = Sessions(self._clock)
@@ -96,7 +96,7 @@ class PanelServer:
         thread.start()
         while not server.started:
             if not thread.is_alive():
-                raise ControlError("the panel did not start; its log says why: journalctl --user -u camdaemon")
+                raise ControlError("the panel did not start. Run: journalctl --user -u camdaemon")
             time.sleep(0.005)
         return _Running(server, sessions, thread, port)
 

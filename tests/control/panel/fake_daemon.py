@@ -129,7 +129,7 @@ class FakeDaemon:
     def add(self, name: str, data: bytes) -> str:
         self._answer("", "add", name, len(data))
         if cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is None:
-            raise ConfigError(f"{name} is neither a picture nor a video that can be read; try another file")
+            raise ConfigError(f"{name} is neither a picture nor a video that can be read. Try another file")
         kept = name.rpartition("/")[2]
         self.files[kept] = data
         return kept

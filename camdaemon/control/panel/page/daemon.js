@@ -1,6 +1,6 @@
 // Talking to camdaemon. Every failure is an Error whose message is a sentence for people.
 
-const GONE = "camdaemon does not answer; if it was stopped: camdaemon run, then camdaemon panel";
+const GONE = "camdaemon does not answer. If it was stopped, run: camdaemon run, then: camdaemon panel";
 
 /** POST `body` to a command; resolves to its answer, {message}. */
 export async function ask(path, body = {}) {
