@@ -107,8 +107,8 @@ NO_DESKTOP = (
     "systemctl --user import-environment DISPLAY XAUTHORITY WAYLAND_DISPLAY, then restart it)"
 )
 BROKEN = (
-    "pynput does not work here (RuntimeError: broken); check DISPLAY, which is :54321, "
-    "or type: pip install --force-reinstall pynput"
+    "pynput does not work here: RuntimeError: broken. Check DISPLAY, which is :54321, "
+    "or run: pip install --force-reinstall pynput"
 )
 
 
@@ -117,7 +117,7 @@ BROKEN = (
     ("lacking", "reason"),
     [
         ("desktop", NO_DESKTOP),
-        ("pynput", "pynput is not installed; type: pip install 'camdaemon[hotkeys]'"),
+        ("pynput", "pynput is not installed. Run: pip install 'camdaemon[hotkeys]'"),
         ("luck", BROKEN),
     ],
 )
