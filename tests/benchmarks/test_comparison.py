@@ -1,4 +1,4 @@
-"""Ratios are of neighbours in the same run; nothing here waits for a clock."""
+"""Ratios are of neighbors in the same run; no test waits for a clock."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""The GPU's own time: what counts, and that nobody takes "not known" for a figure."""
+"""The GPU's own time: what counts, and that "not known" is never a figure."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""What is matted has somebody in it, comes with a plate, and can be played as a camera would."""
+"""Footage shows a person, has a plate, and can be played as by a camera."""
 
 import time
 
@@ -30,7 +30,7 @@ def clip(tmp_path):
     return path
 
 
-def test_the_pattern_has_somebody_in_it():
+def test_the_pattern_shows_a_person():
     footage = load_footage(Config(source="pattern", size=SIZE), 2)
     assert footage.plate.rgb.shape == (72, 128, 3)
     frame = footage.frames[0]

@@ -1,4 +1,4 @@
-"""The whole measurement, small: its structure, and what is drawn and said of it. No time is judged."""
+"""The whole measurement, small: its figures, its plot and its report. No time is judged."""
 
 import json
 

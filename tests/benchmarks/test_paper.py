@@ -1,4 +1,4 @@
-"""The paper's rows: as published, each setting measured once, and what cannot be measured said."""
+"""The paper's rows are as published; each setting is measured once; what cannot be measured is named."""
 
 from rich.console import Console
 

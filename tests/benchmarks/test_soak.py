@@ -1,4 +1,4 @@
-"""The real side alone behind a camera from memory: its figures, and what is said of them. No time is judged."""
+"""The pipeline alone behind a camera from memory: its figures and its report. No time is judged."""
 
 import json
 import time

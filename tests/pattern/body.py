@@ -1,4 +1,4 @@
-"""The body of the pattern's figure: neck, T-shirt, open jacket with collar and folds, and the arm that waves.
+"""The body of the figure: neck, T-shirt, open jacket with collar and folds, and the arm that waves.
 
 The torso shares the head's units (the chin is at y = 138). The forearm has its own: elbow at (0, 0), hand upwards.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from tests.pattern.head import SKIN, SKIN_WRAP
 from tests.pattern.paint import (
     Bytes,
-    Colour,
+    Color,
     Floats,
     Line,
     Paper,
@@ -26,9 +26,9 @@ from tests.pattern.paint import (
     shine,
 )
 
-_DENIM: Colour = (54, 66, 86)
-_COTTON: Colour = (214, 205, 190)
-_STITCH: Colour = (150, 126, 92)
+_DENIM: Color = (54, 66, 86)
+_COTTON: Color = (214, 205, 190)
+_STITCH: Color = (150, 126, 92)
 _CLOTH_WRAP = (0.10, 0.10, 0.12)
 _OUTLINE = (  # half the width at each height
     (60, 50), (140, 50), (172, 60), (188, 88), (204, 132), (222, 188), (242, 232), (268, 264), (310, 288),
@@ -50,8 +50,8 @@ _PALM_LINES = (
 )
 
 
-def torso(paper: Paper) -> Sprite:
-    """Neck, chest, shoulders and upper arms, down to below the picture's edge."""
+def paint_torso(paper: Paper) -> Sprite:
+    """Paint neck, chest, shoulders and upper arms, down to below the picture's edge."""
     x, y = paper.axes()
     shirt = paper.mask(_between([(46, 200), *_LAPEL[2:]], throat=236))
     seam = np.clip(shirt - paper.mask(_between([(46, 211), *_LAPEL[2:]], throat=247)), 0, 1)
@@ -67,15 +67,15 @@ def torso(paper: Paper) -> Sprite:
     light = lit(paper, z * (1 - skin) + neck * skin, _CLOTH_WRAP)
     chin = 1 - 0.72 * np.clip((192 - y - 0.25 * x) / 44, 0, 1)  # its shadow
     bare = linear(_skin(paper)) * lit(paper, neck, SKIN_WRAP) + (0.05 * shine(paper, neck, 20))[..., None]
-    colour = _cotton(paper) * light
-    colour += (_denim(paper, jacket) * light - colour) * jacket[..., None]
-    colour += (bare * chin[..., None] - colour) * skin[..., None]
+    color = _cotton(paper) * light
+    color += (_denim(paper, jacket) * light - color) * jacket[..., None]
+    color += (bare * chin[..., None] - color) * skin[..., None]
     width = profile(y, *_OUTLINE) + 2 * paper.noise(34, 31) * np.clip((y - 260) / 80, 0, 1)
-    return paper.sprite(_sheet(colour, np.clip((width - np.abs(x)) * paper.k + 0.5, 0, 1)))
+    return paper.sprite(_sheet(color, np.clip((width - np.abs(x)) * paper.k + 0.5, 0, 1)))
 
 
-def forearm(paper: Paper) -> Sprite:
-    """Sleeve, cuff and an open hand seen from its palm."""
+def paint_forearm(paper: Paper) -> Sprite:
+    """Paint sleeve, cuff, and an open hand seen from its palm."""
     x, y = paper.axes()
     sleeve = capsule(x, y, (0, 10, 4, -232), 62, 43)
     cuff = np.where(y < -214, capsule(x, y, (3.5, -224, 4, -246), 47, 45), -99)
@@ -92,12 +92,12 @@ def forearm(paper: Paper) -> Sprite:
 
 
 def _sheet(light: Floats, alpha: Floats) -> Bytes:
-    """Light (h,w,3) and alpha (h,w) 0..1 as premultiplied RGBA."""
+    """Combine light (h,w,3) and alpha (h,w), 0..1, into premultiplied RGBA."""
     return (np.dstack([display(light), np.full_like(alpha, 255)]) * alpha[..., None] + 0.5).astype(np.uint8)
 
 
 def _between(edge: Line, throat: float | None = None) -> Floats:
-    """What lies between an edge on the right and its mirror image; above, a neckline round down to `throat`."""
+    """Outline what lies between an edge on the right and its mirror image, with a neckline down to `throat`."""
     right = curve(edge, 40)
     left = (right * (-1, 1))[::-1]
     if throat is None:
@@ -127,7 +127,7 @@ def _chest(x: Floats, y: Floats) -> Floats:
 
 
 def _folds(paper: Paper, seed: int) -> Floats:
-    """Creases of worn cloth: soft ridges that run aslant towards the armpits, some short and sharp (units)."""
+    """Make creases of worn cloth (units): soft ridges that slant towards the armpits, some short and sharp."""
     random = np.random.default_rng(seed)
     total: Floats = np.zeros(paper.shape, np.float32)
     low, size = np.array((paper.left, paper.top)), (paper.right - paper.left, paper.bottom - paper.top)
@@ -154,7 +154,7 @@ def _cotton(paper: Paper) -> Floats:
 
 
 def _denim(paper: Paper, where: Floats) -> Floats:
-    """Twill with worn, paler edges and stitches along the seams."""
+    """Color twill with worn, paler edges and stitches along the seams."""
     weave = 1 + 0.10 * paper.noise(1.1, 14, 4) + 0.06 * paper.noise(1.6, 15, 0.6) + 0.06 * paper.noise(60, 16)
     worn = np.clip(where - paper.soft(where, 2.5), 0, 1)
     sheet = paper.blank(1)
@@ -167,7 +167,7 @@ def _denim(paper: Paper, where: Floats) -> Floats:
 
 
 def _hand(x: Floats, y: Floats) -> Floats:
-    """Height of the wrist, the palm and the spread fingers (h,w) units; negative outside."""
+    """Return the height of wrist, palm and spread fingers, (h,w) units; negative outside."""
     wrist = capsule(x, y, (3, -200, 4, -286), 29, 29)
     palm = capsule(x, y, (-16, -304, -24, -348), 24, 22)
     for across, top, round_ in ((-4, -356, 23), (12, -354, 23), (26, -344, 21)):

@@ -1,4 +1,4 @@
-"""The hair of the pattern's figure, strand by strand: locks that part on the head and fall on the shoulders.
+"""The hair of the figure, strand by strand: locks that part on the head and fall on the shoulders.
 
 Light on a strand follows Kajiya and Kay 1989: it depends on the strand's direction, not on a surface.
 """
@@ -33,8 +33,8 @@ _NAPE = [(-112, -60), (112, -60), (118, 60), (112, 180), (56, 208), (-56, 208), 
 _PARTING = [(-46, -160), (-16, -165), (20, -165), (20, -112), (-46, -106)]
 
 
-def hair(paper: Paper) -> tuple[Bytes, Bytes]:
-    """Premultiplied RGBA sheets of the hair behind the neck and of the hair before the face and the shoulders."""
+def paint_hair(paper: Paper) -> tuple[Bytes, Bytes]:
+    """Paint the hair behind the neck, and the hair in front of face and shoulders, as premultiplied RGBA sheets."""
     random = np.random.default_rng(7)
     behind, before, halo = paper.blank(), paper.blank(), paper.blank()
     paper.fill(behind, curve(_NAPE, 60, closed=True), 24, 16, 13, 255)
@@ -51,9 +51,16 @@ def hair(paper: Paper) -> tuple[Bytes, Bytes]:
 
 
 def _locks(random: np.random.Generator, count: int, span: tuple[float, float], loose: float = 1) -> Floats:
-    """Strands (count · 15, steps, 2): a lock waves as one, its strands spread on the way and meet near the tip.
+    """Make strands. A lock waves as one; its strands spread on the way and meet near the tip.
 
-    span: how far from the face, 0 nearest, 1 outermost.   loose: how far strands go astray.
+    Args:
+        random: Source of all variation.
+        count: Number of locks.
+        span: Range of distance from the face, 0 nearest, 1 outermost.
+        loose: How far single strands go astray.
+
+    Returns:
+        Points in units, (count · 15, steps, 2).
     """
     t, sides = np.linspace(0, 1, _STEPS, dtype=np.float32), random.integers(0, 2, count).repeat(_STRANDS)
 
@@ -79,7 +86,7 @@ def _locks(random: np.random.Generator, count: int, span: tuple[float, float], l
 
 
 def _draw(paper: Paper, sheet: Bytes, strands: Floats, light: float, random: np.random.Generator) -> None:
-    """Draw strands in their order, each in short pieces with the light that falls on them."""
+    """Draw strands in order, each in short pieces with the light that falls on them."""
     count = len(strands)
     x, y = strands[..., 0], strands[..., 1]
     bulge = np.sqrt(np.clip(1 - (x / 150) ** 2 - (np.clip(-y, 0, None) / 176) ** 2, 0, 1))
@@ -91,9 +98,9 @@ def _draw(paper: Paper, sheet: Bytes, strands: Floats, light: float, random: np.
     own = random.uniform(0.6, 1.2, (count // _STRANDS, 1)).repeat(_STRANDS, 0) * random.uniform(0.7, 1.25, (count, 1))
     tone = (own * facing * light)[..., None]
     t = np.linspace(0, 1, strands.shape[1])[:, None]
-    colours = (_ROOT + (_TIP - _ROOT) * t) * (0.6 + 0.4 * np.sqrt(open_side))[..., None] * tone
-    colours += _GLEAM * 0.7 * (open_side**16)[..., None] * tone
-    colours = np.clip(colours * (0.72 + 0.28 * np.clip(t * 7, 0, 1)), 0, 255)  # darker at the parting
-    for strand, colour in zip(strands, colours.tolist(), strict=True):
+    colors = (_ROOT + (_TIP - _ROOT) * t) * (0.6 + 0.4 * np.sqrt(open_side))[..., None] * tone
+    colors += _GLEAM * 0.7 * (open_side**16)[..., None] * tone
+    colors = np.clip(colors * (0.72 + 0.28 * np.clip(t * 7, 0, 1)), 0, 255)  # darker at the parting
+    for strand, color in zip(strands, colors.tolist(), strict=True):
         for a in range(0, len(strand) - 1, 3):
-            paper.stroke(sheet, strand[a : a + 4], 0.55, *colour[min(a + 1, len(strand) - 1)], 255)
+            paper.stroke(sheet, strand[a : a + 4], 0.55, *color[min(a + 1, len(strand) - 1)], 255)

@@ -1,4 +1,4 @@
-"""The head of the pattern's figure: a lofted skull, a face painted on it, glasses, and the hair around it.
+"""The head of the figure: a lofted skull, a face painted on it, glasses, and the hair around it.
 
 Units as in paint.py; (0, 0) lies between the eyes, the chin at y = 138.
 """
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tests.pattern.hair import hair
+from tests.pattern.hair import paint_hair
 from tests.pattern.paint import (
     Bytes,
-    Colour,
+    Color,
     Floats,
     Line,
     Paper,
@@ -30,10 +30,10 @@ from tests.pattern.paint import (
     shine,
 )
 
-SKIN: Colour = (219, 168, 140)
+SKIN: Color = (219, 168, 140)
 SKIN_WRAP = (0.42, 0.22, 0.14)
 _SIDES = (-1, 1)
-_FRAME: Colour = (40, 31, 30)
+_FRAME: Color = (40, 31, 30)
 # Half the head's width and its depth at each height: the shape that all else is modelled on.
 _WIDTH = (
     (-152, 0), (-148, 28), (-134, 56), (-108, 78), (-70, 89), (-25, 89), (20, 86), (55, 80), (85, 70),
@@ -52,17 +52,17 @@ _NOSTRIL = [(6, 61.5), (11, 59), (14.5, 61), (10, 63)]
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head in parts, from back to front. height: (h,w) units, what a turn of the head shifts by."""
+    """The head in parts, from back to front."""
 
     hair_behind: Sprite
     eyes_open: Sprite
     eyes_closed: Sprite
-    height: Floats
+    height: Floats  # (h,w) units; a turn of the head shifts by it
 
 
-def head(paper: Paper) -> Head:
-    """Draw the head with open and with closed eyes, and the hair behind it."""
-    behind, before = hair(paper)
+def paint_head(paper: Paper) -> Head:
+    """Paint the head with open and with closed eyes, and the hair behind it."""
+    behind, before = paint_hair(paper)
     x, y = paper.axes()
     z = _heights(x, y)
     shade = paper.soft(before[..., 3].astype(np.float32) / 255, 7)
@@ -74,8 +74,8 @@ def head(paper: Paper) -> Head:
         inside = np.maximum(inside, paper.mask(curve(_mirrored(_EAR, side), 40, closed=True)))
     sheets = []
     for blink in (False, True):
-        colour, gloss = _painted(paper, x, y, blink=blink)
-        seen = linear(colour) * light + (gloss * gleam)[..., None]
+        color, gloss = _painted(paper, x, y, blink=blink)
+        seen = linear(color) * light + (gloss * gleam)[..., None]
         sheet = (np.dstack([display(seen), np.full_like(z, 255)]) * inside[..., None] + 0.5).astype(np.uint8)
         sheets.append(onto(_glasses(paper, sheet, blink=blink), before))
     deep = paper.reduced(paper.soft(np.where(np.abs(x) < 90, z, np.float32(25)), 7))
@@ -87,7 +87,7 @@ def _mirrored(points: Line, side: int) -> Line:
 
 
 def _heights(x: Floats, y: Floats) -> Floats:
-    """Height of the face towards the camera, (h,w) units."""
+    """Return the height of the face towards the camera, (h,w) units."""
     across = np.abs(x) / np.maximum(profile(y, *_WIDTH), 1)
     z = profile(y, *_DEPTH) * np.sqrt(np.clip(1 - across**2.2, 0, None))
     z += 7 * bump(x, y, 0, -32, 42, 9)  # brow ridge
@@ -106,7 +106,7 @@ def _heights(x: Floats, y: Floats) -> Floats:
 
 
 def _painted(paper: Paper, x: Floats, y: Floats, *, blink: bool) -> tuple[Floats, Floats]:
-    """Colours 0..255 (h,w,3) and gloss (h,w) of the skin, the eyes, the brows and the mouth."""
+    """Paint skin, eyes, brows and mouth: colors 0..255 (h,w,3) and gloss 0..1 (h,w)."""
     mottle = paper.noise(9, 1) * 1.5 + paper.noise(2.2, 2) * 1.6 + paper.noise(40, 3) * 2
     blush = 0.45 * bump(x, y, 0, 50, 16, 11) + 0.35 * bump(x, y, 0, 122, 18, 12)
     tired = np.zeros_like(blush)
@@ -114,8 +114,8 @@ def _painted(paper: Paper, x: Floats, y: Floats, *, blink: bool) -> tuple[Floats
         blush += bump(x, y, side * 52, 42, 24, 17) + 0.5 * bump(x, y, side * 99, 5, 12, 24)
         tired += bump(x, y, side * 36, 14, 16, 6)
     toned = ((0.8, 3, -12), (1.0, -12, -14), (0.9, -11, -6))
-    colour = np.dstack([SKIN[c] + mottle * m + blush * b + tired * u for c, (m, b, u) in enumerate(toned)])
-    sheet = np.clip(colour, 0, 255).astype(np.uint8)
+    color = np.dstack([SKIN[c] + mottle * m + blush * b + tired * u for c, (m, b, u) in enumerate(toned)])
+    sheet = np.clip(color, 0, 255).astype(np.uint8)
     _tint(paper, sheet, curve(_UPPER_LIP, 60, closed=True), (182, 92, 88), 0.85, 1.2)
     _tint(paper, sheet, curve(_LOWER_LIP, 60, closed=True), (202, 112, 106), 0.8, 1.5)
     paper.stroke(sheet, curve(_MOUTH, 40), 1.1, 122, 58, 52)
@@ -128,10 +128,10 @@ def _painted(paper: Paper, x: Floats, y: Floats, *, blink: bool) -> tuple[Floats
     return sheet.astype(np.float32), np.clip(gloss, 0, 2)
 
 
-def _tint(paper: Paper, sheet: Bytes, outline: Floats, colour: Colour, share: float, blur: float) -> None:
-    """Mix `share` of a colour into what lies within the outline, softly."""
+def _tint(paper: Paper, sheet: Bytes, outline: Floats, color: Color, share: float, blur: float) -> None:
+    """Mix `share` of a color into what lies within the outline, softly."""
     mask = paper.mask(outline, blur)[..., None] * share
-    sheet[:] = (sheet * (1 - mask) + np.array(colour, np.float32) * mask + 0.5).astype(np.uint8)
+    sheet[:] = (sheet * (1 - mask) + np.array(color, np.float32) * mask + 0.5).astype(np.uint8)
 
 
 def _eye(paper: Paper, sheet: Bytes, side: int, *, blink: bool) -> None:
@@ -177,7 +177,7 @@ def _brow(paper: Paper, sheet: Bytes, side: int) -> None:
 
 
 def _glasses(paper: Paper, sheet: Bytes, *, blink: bool) -> Bytes:
-    """Thin round glasses, and the window's light in the eyes behind them."""
+    """Add thin round glasses, and the window's light in the eyes behind them."""
     over = paper.blank()
     turn = np.linspace(0, 6.3, 60)
     for side in _SIDES:

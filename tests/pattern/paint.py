@@ -1,4 +1,4 @@
-"""Paper, pens and lamps for the pattern's pictures: drawn in units, shaded by the heights of what is drawn.
+"""Drawing and shading for the painter: shapes in units, shaded by their heights.
 
 One unit is one pixel of a 720-line picture; x grows to the right, y downwards, z towards the camera.
 """
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
-Colour = tuple[int, int, int]  # display colours 0..255, RGB
+Color = tuple[int, int, int]  # display colors 0..255, RGB
 Line = Sequence[tuple[float, float]]  # points in units
 
 KEY = (-0.50, -0.42, 0.76)  # towards the window: left, above, in front
@@ -27,23 +27,23 @@ _RIM_LIGHT = (0.90, 0.60, 0.34)  # the lamp, right behind the person
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """A part of the figure. pixels: (h,w,4) uint8 RGBA, premultiplied; its corner lies at (left, top) units."""
+    """A part of the figure."""
 
-    pixels: Bytes
-    left: float
+    pixels: Bytes  # (h,w,4) uint8 RGBA, premultiplied
+    left: float  # units, of its upper left corner
     top: float
     scale: float  # pixels per unit
 
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A sheet from (left, top) to (right, bottom) units, drawn `fine` times larger than it will be seen."""
+    """A sheet from (left, top) to (right, bottom) units, drawn `fine` times larger than its final size."""
 
     left: float
     top: float
     right: float
     bottom: float
-    scale: float  # pixels per unit when seen
+    scale: float  # pixels per unit at the final size
     fine: int
 
     @property
@@ -58,59 +58,59 @@ class Paper:
         return round(h) * self.fine, round(w) * self.fine
 
     def axes(self) -> tuple[Floats, Floats]:
-        """x (1,w) and y (h,1) of the pixels' centres, in units."""
+        """Return x (1,w) and y (h,1) of the pixels' centers, in units."""
         h, w = self.shape
         x = (np.arange(w, dtype=np.float32) + 0.5) / np.float32(self.k) + np.float32(self.left)
         y = (np.arange(h, dtype=np.float32) + 0.5) / np.float32(self.k) + np.float32(self.top)
         return x[None, :], y[:, None]
 
     def blank(self, channels: int = 4) -> Bytes:
-        """A transparent (black) sheet, (h,w,channels) or (h,w) for one channel."""
+        """Return a transparent (black) sheet, (h,w,channels) or (h,w) for one channel."""
         return np.zeros((*self.shape, channels) if channels > 1 else self.shape, np.uint8)
 
     def fixed(self, points: ArrayLike) -> NDArray[np.int32]:
-        """Points (n,2) in units as OpenCV's pixels with four fraction bits."""
+        """Convert points (n,2) from units to OpenCV's pixels with four fraction bits."""
         corner = np.array((self.left, self.top))
         pixels: NDArray[np.float64] = (np.asarray(points) - corner) * self.k - 0.5
         return np.rint(pixels * 16).astype(np.int32)
 
-    def fill(self, sheet: Bytes, points: ArrayLike, *colour: float) -> None:
-        """A filled polygon with antialiased edges. On RGBA sheets end the colour with 255."""
-        cv2.fillPoly(sheet, [self.fixed(points)], colour, cv2.LINE_AA, 4)
+    def fill(self, sheet: Bytes, points: ArrayLike, *color: float) -> None:
+        """Fill a polygon with antialiased edges. On RGBA sheets end the color with 255."""
+        cv2.fillPoly(sheet, [self.fixed(points)], color, cv2.LINE_AA, 4)
 
-    def stroke(self, sheet: Bytes, points: ArrayLike, width: float, *colour: float) -> None:
-        """An antialiased line of `width` units, at least one drawn pixel."""
-        cv2.polylines(sheet, [self.fixed(points)], False, colour, max(1, round(width * self.k)), cv2.LINE_AA, 4)
+    def stroke(self, sheet: Bytes, points: ArrayLike, width: float, *color: float) -> None:
+        """Draw an antialiased line of `width` units, at least one pixel."""
+        cv2.polylines(sheet, [self.fixed(points)], False, color, max(1, round(width * self.k)), cv2.LINE_AA, 4)
 
     def mask(self, points: ArrayLike, blur: float = 0) -> Floats:
-        """A filled polygon as (h,w) 0..1, its edge softened by `blur` units."""
+        """Return a filled polygon as (h,w) 0..1, its edge softened by `blur` units."""
         sheet = self.blank(1)
         self.fill(sheet, points, 255)
         return self.soft(sheet.astype(np.float32) / 255, blur)
 
     def soft(self, field: Floats, blur: float) -> Floats:
-        """`field` blurred by a Gaussian of `blur` units."""
+        """Blur `field` by a Gaussian of `blur` units."""
         return np.asarray(cv2.GaussianBlur(field, (0, 0), blur * self.k)) if blur else field
 
     def noise(self, grain: float, seed: int, stretch: float = 1) -> Floats:
-        """Smooth noise (h,w) around 0 with spots of `grain` units, `stretch` times as tall."""
+        """Return smooth noise (h,w) around 0 with spots of `grain` units, `stretch` times as tall."""
         h, w = self.shape
         rows, columns = (max(2, round(n / self.k / g)) for n, g in ((h, grain * stretch), (w, grain)))
         dots = np.random.default_rng(seed).standard_normal((rows, columns), np.float32)
         return np.asarray(cv2.resize(dots, (w, h), interpolation=cv2.INTER_CUBIC))
 
     def reduced(self, sheet: NDArray[Any]) -> NDArray[Any]:
-        """The sheet at the size it is seen at; here its edges become soft."""
+        """Reduce a sheet to its final size, which softens its edges."""
         h, w = self.shape
         return np.asarray(cv2.resize(sheet, (w // self.fine, h // self.fine), interpolation=cv2.INTER_AREA))
 
     def sprite(self, sheet: Bytes) -> Sprite:
-        """The reduced RGBA sheet as a part that can be moved about."""
+        """Reduce an RGBA sheet to a part that can be moved."""
         return Sprite(self.reduced(sheet), self.left, self.top, self.scale)
 
 
 def curve(points: ArrayLike, n: int = 64, *, closed: bool = False) -> Floats:
-    """Catmull-Rom curve through points (..., k, d): (..., n, d)."""
+    """Return `n` points (..., n, d) of the Catmull-Rom curve through `points` (..., k, d)."""
     p = np.asarray(points, np.float32)
     k = p.shape[-2]
     at = np.linspace(0, k if closed else k - 1, n, endpoint=not closed)
@@ -125,18 +125,18 @@ def curve(points: ArrayLike, n: int = 64, *, closed: bool = False) -> Floats:
 
 
 def profile(y: Floats, *knots: tuple[float, float]) -> Floats:
-    """A smooth function of y (h,1) through (y, value) knots, constant beyond them."""
+    """Return a smooth function of y (h,1) through (y, value) knots, constant beyond them."""
     line = curve(list(knots), 240)
     return np.interp(y, np.maximum.accumulate(line[:, 0]), line[:, 1]).astype(np.float32)
 
 
 def bump(x: Floats, y: Floats, cx: float, cy: float, sx: float, sy: float) -> Floats:
-    """A Gaussian hill of height 1, (h,w)."""
+    """Return a Gaussian hill of height 1, (h,w)."""
     return np.exp(-(((x - cx) / sx) ** 2) / 2) * np.exp(-(((y - cy) / sy) ** 2) / 2)
 
 
 def capsule(x: Floats, y: Floats, ends: tuple[float, ...], r0: float, r1: float) -> Floats:
-    """Height of a rounded limb from (x0,y0) to (x1,y1), radius r0 to r1; negative outside it."""
+    """Return the height of a rounded limb from (x0,y0) to (x1,y1), radius r0 to r1; negative outside."""
     x0, y0, x1, y1 = ends
     dx, dy = x1 - x0, y1 - y0
     along = np.clip(((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy), 0, 1)
@@ -147,26 +147,29 @@ def capsule(x: Floats, y: Floats, ends: tuple[float, ...], r0: float, r1: float)
 
 
 def join(a: Floats, b: Floats, soft: float) -> Floats:
-    """The higher of two surfaces, rounded where they meet (polynomial smooth maximum)."""
+    """Return the higher of two surfaces, rounded where they meet (polynomial smooth maximum)."""
     meet = np.clip(soft - np.abs(a - b), 0, None)
     return np.maximum(a, b) + meet**2 / (4 * soft)
 
 
-def linear(colours: ArrayLike) -> Floats:
-    """Display colours 0..255 as light 0..1."""
-    return np.asarray(colours, np.float32) ** 2.2 / np.float32(255**2.2)
+def linear(colors: ArrayLike) -> Floats:
+    """Convert display colors 0..255 to light 0..1."""
+    return np.asarray(colors, np.float32) ** 2.2 / np.float32(255**2.2)
 
 
 def display(light: Floats) -> Floats:
-    """Light as display colours 0..255, highlights rolled off as a camera does."""
+    """Convert light to display colors 0..255, highlights rolled off as a camera does."""
     rolled = np.where(light > 0.7, 1 - 0.3 * np.exp(-(light - 0.7) / 0.3), light)
     return 255 * np.clip(rolled, 0, 1) ** (1 / 2.2)
 
 
 def lit(paper: Paper, z: Floats, wrap: tuple[float, float, float]) -> Floats:
-    """Light (h,w,3) that falls on a surface of height z (units), 1 where it faces the window.
+    """Return the light (h,w,3) on a surface, 1 where it faces the window.
 
-    wrap: how far light creeps around the terminator, for red, green, blue (skin: mostly red).
+    Args:
+        paper: Sheet of the surface.
+        z: Height of the surface, (h,w) units.
+        wrap: How far light reaches around the terminator, for red, green, blue (skin: mostly red).
     """
     nx, ny, nz = _normals(paper, z)
     key = nx * KEY[0] + ny * KEY[1] + nz * KEY[2]
@@ -181,7 +184,7 @@ def lit(paper: Paper, z: Floats, wrap: tuple[float, float, float]) -> Floats:
 
 
 def shine(paper: Paper, z: Floats, power: float) -> Floats:
-    """Highlights 0..1 (h,w) of a glossy surface (Blinn-Phong)."""
+    """Return the highlights 0..1 (h,w) of a glossy surface (Blinn-Phong)."""
     nx, ny, nz = _normals(paper, z)
     half = KEY[0], KEY[1], KEY[2] + 1
     facing: Floats = np.clip((nx * half[0] + ny * half[1] + nz * half[2]) / math.hypot(*half), 0, 1)
@@ -189,7 +192,7 @@ def shine(paper: Paper, z: Floats, power: float) -> Floats:
 
 
 def shifted(field: Floats, dx: float, dy: float) -> Floats:
-    """`field` moved by (dx, dy) pixels, its edges repeated."""
+    """Move `field` by (dx, dy) pixels and repeat its edges."""
     by = np.array([[1, 0, dx], [0, 1, dy]], np.float64)
     return np.asarray(cv2.warpAffine(field, by, field.shape[::-1], borderMode=cv2.BORDER_REPLICATE))
 
@@ -201,7 +204,7 @@ def _normals(paper: Paper, z: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _shadow(paper: Paper, z: Floats) -> Floats:
-    """0..1 (h,w): how much of the window each point sees past the hills towards it."""
+    """Return how much of the window each point sees past the hills towards it, (h,w) 0..1."""
     flat = math.hypot(KEY[0], KEY[1])
     seen = np.ones_like(z)
     for far in (5, 10, 18, 30, 46):
@@ -212,7 +215,7 @@ def _shadow(paper: Paper, z: Floats) -> Floats:
 
 
 def onto(sheet: Bytes, over: Bytes) -> Bytes:
-    """Premultiplied RGBA `over` laid on `sheet`; returns a new sheet."""
+    """Lay premultiplied RGBA `over` on `sheet`; return a new sheet."""
     through = 255 - over[..., 3]
     below = cv2.multiply(sheet, cv2.merge([through] * 4), scale=1 / 255)
     return np.asarray(cv2.add(below, over), np.uint8)

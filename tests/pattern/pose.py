@@ -1,4 +1,4 @@
-"""What happens in the pattern: how the figure stands, and what the camera's automatics do, at each time of the clip."""
+"""What happens in the clip at each time: the pose of the figure, the camera's exposure and white balance."""
 
 from __future__ import annotations
 
@@ -17,10 +17,18 @@ _BLINKS = (4.3, 7.25, 9.35, 11.3)
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """How the figure stands. Angles in radians, lengths in units.
+    """The pose of the figure. Angles in radians, lengths in units.
 
-    x, y: from its place.   lean: of the whole body.   roll, yaw, nod: of the head, to the side, about the neck, down.
-    arm: 0 below the picture .. 1 raised.   wave: of the forearm.
+    Attributes:
+        x: Distance from its place, to the right.
+        y: Distance from its place, downwards.
+        lean: Angle of the whole body.
+        roll: Angle of the head to the side.
+        yaw: Angle of the head about the neck.
+        nod: Distance of the head, downwards.
+        arm: 0 below the picture, 1 raised.
+        wave: Angle of the forearm.
+        eyes_closed: Whether it blinks.
     """
 
     x: float
@@ -34,8 +42,8 @@ class Pose:
     eyes_closed: bool
 
 
-def pose(t: float, far: float) -> Pose | None:
-    """The figure at `t` seconds of the clip; None while the room is empty. It comes in from `far` units to the left."""
+def compute_pose(t: float, far: float) -> Pose | None:
+    """Return the pose at `t` seconds of the clip; None while the room is empty. It enters from `far` units left."""
     s = t - ENTERS
     if s < 0:
         return None
@@ -56,8 +64,8 @@ def pose(t: float, far: float) -> Pose | None:
     )
 
 
-def gains(t: float) -> NDArray[np.float64]:
-    """What the camera's automatics make of red, green and blue (3,): -6 % when somebody enters, later +4 %, warmer."""
+def compute_gains(t: float) -> NDArray[np.float64]:
+    """Return the camera's gains of red, green and blue (3,): -6 % when the figure enters, later +4 % and warmer."""
     s = max(t - ENTERS - 0.2, 0)
     late = 1 - math.exp(-s / 2)
     exposure = 1 - 0.066 * (s / 0.5) * math.exp(1 - s / 0.5) + 0.034 * late + 0.005 * late * math.sin(2.3 * s)
@@ -65,11 +73,11 @@ def gains(t: float) -> NDArray[np.float64]:
 
 
 def _ease(share: float) -> float:
-    """From 0 to 1, gently at both ends."""
+    """Map 0..1 to 0..1 with a smooth start and end."""
     share = min(max(share, 0.0), 1.0)
     return share * share * (3 - 2 * share)
 
 
 def _during(t: float, span: tuple[float, float]) -> float:
-    """1 during the span, 0 outside, with half a second for either change."""
+    """Return 1 during the span and 0 outside, with half a second for each change."""
     return _ease((t - span[0]) / 0.55) * _ease((span[1] - t) / 0.55)

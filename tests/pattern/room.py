@@ -1,4 +1,4 @@
-"""The empty room of the pattern: colours painted flat, then lit by daylight from the left and a lamp on the right.
+"""The empty room: colors painted flat, then lit by daylight from the left and a lamp on the right.
 
 Units as in paint.py, with (0, 0) at the middle of the picture's lower edge: y runs from -720 to 0.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tests.pattern.paint import Bytes, Colour, Floats, Line, Paper, bump, curve, display, linear, shifted
+from tests.pattern.paint import Bytes, Color, Floats, Line, Paper, bump, curve, display, linear, shifted
 
-_WALL: Colour = (172, 184, 172)
-_OAK: Colour = (158, 112, 72)
-_OAK_EDGE: Colour = (92, 62, 40)
+_WALL: Color = (172, 184, 172)
+_OAK: Color = (158, 112, 72)
+_OAK_EDGE: Color = (92, 62, 40)
 _WINDOW = (-590, -650, -372, -250)  # left, top, right, bottom of its frame
 _LAMP = (452, -318)  # the bulb
 _SIDEBOARD, _SHELF = -196, -470  # y of their tops
@@ -23,34 +23,40 @@ _BOOKS = (
 
 
 class _Wall:
-    """A wall being painted. flat: (h,w,3) colours. solid: (h,w) what stands before it and throws a shadow on it."""
+    """A wall in progress.
+
+    Attributes:
+        paper: Sheet that it is painted on.
+        flat: Colors without light, (h,w,3) uint8.
+        solid: What stands in front of the wall and casts a shadow on it, (h,w) uint8.
+    """
 
     def __init__(self, paper: Paper) -> None:
         self.paper = paper
         self.flat, self.solid = paper.blank(3), paper.blank(1)
         self.flat[:] = _WALL
 
-    def body(self, points: ArrayLike, *colour: float) -> None:
-        """Paint a thing that throws a shadow."""
-        self.mark(points, *colour)
+    def body(self, points: ArrayLike, *color: float) -> None:
+        """Paint an object that casts a shadow."""
+        self.mark(points, *color)
         self.paper.fill(self.solid, points, 255)
 
-    def mark(self, points: ArrayLike, *colour: float) -> None:
-        """Paint something on a thing."""
-        self.paper.fill(self.flat, points, *np.clip(colour, 0, 255).tolist())
+    def mark(self, points: ArrayLike, *color: float) -> None:
+        """Paint a detail on an object."""
+        self.paper.fill(self.flat, points, *np.clip(color, 0, 255).tolist())
 
-    def line(self, points: ArrayLike, width: float, *colour: float) -> None:
-        """Draw a line on a thing."""
-        self.paper.stroke(self.flat, points, width, *np.clip(colour, 0, 255).tolist())
+    def line(self, points: ArrayLike, width: float, *color: float) -> None:
+        """Draw a line on an object."""
+        self.paper.stroke(self.flat, points, width, *np.clip(color, 0, 255).tolist())
 
-    def cloth(self, mask: Floats, colour: Floats) -> None:
-        """Lay a mask (h,w) of the colours (h,w,3) on the wall; it throws a shadow."""
-        self.flat[:] = np.clip(self.flat * (1 - mask[..., None]) + colour * mask[..., None] + 0.5, 0, 255)
+    def cloth(self, mask: Floats, color: Floats) -> None:
+        """Lay colors (h,w,3) on the wall through a mask (h,w), 0..1, that casts a shadow."""
+        self.flat[:] = np.clip(self.flat * (1 - mask[..., None]) + color * mask[..., None] + 0.5, 0, 255)
         np.maximum(self.solid, (mask * 255).astype(np.uint8), out=self.solid)
 
 
-def room(paper: Paper) -> Bytes:
-    """The clean picture of the empty room, (h,w,3) uint8 RGB at the size it is seen at."""
+def paint_room(paper: Paper) -> Bytes:
+    """Paint the empty room without noise: (h,w,3) uint8 RGB at its final size."""
     wall = _Wall(paper)
     for part in (_window, _picture, _shelf, _sideboard, _lamp, _plant):
         part(wall)
@@ -62,12 +68,12 @@ def room(paper: Paper) -> Bytes:
     return np.asarray(np.clip(soft + 0.5, 0, 255), np.uint8)
 
 
-def _tinted(amount: Floats, *colour: float) -> Floats:
-    return amount[..., None] * np.array(colour, np.float32)
+def _tinted(amount: Floats, *color: float) -> Floats:
+    return amount[..., None] * np.array(color, np.float32)
 
 
 def _light(seen: Paper, body: Floats) -> Floats:
-    """Light on the room (h,w,3): daylight that falls off to the right, the lamp's two cones, shadows."""
+    """Return the light on the room (h,w,3): daylight that falls off to the right, the lamp's two cones, shadows."""
     x, y = seen.axes()
     day = 0.34 + 0.72 / (1 + ((x + 430) / 470) ** 2 + ((y + 420) / 600) ** 2) + 0.22 * _sunlight(seen)
     lx, ly = np.abs(x - _LAMP[0]), np.abs(y - _LAMP[1])
@@ -81,7 +87,7 @@ def _light(seen: Paper, body: Floats) -> Floats:
 
 
 def _sunlight(seen: Paper) -> Floats:
-    """0..1 (h,w): four panes of sunlight on the wall, from a window that is not in the picture."""
+    """Return four panes of sunlight on the wall, (h,w) 0..1, from a window outside the picture."""
     panes = np.zeros(seen.shape, np.float32)
     for a in (-130, -20):
         for top in (-640, -520):
@@ -90,7 +96,7 @@ def _sunlight(seen: Paper) -> Floats:
 
 
 def _glow(seen: Paper) -> Floats:
-    """Light (h,w,3) of what shines itself: the sky in the panes, the lamp's shade, and the lens's glare around both."""
+    """Return the light (h,w,3) of what shines: the sky in the panes, the lampshade, the lens's glare around both."""
     x, y = seen.axes()
     panes = np.zeros(seen.shape, np.float32)
     for pane in _panes():
@@ -102,7 +108,7 @@ def _glow(seen: Paper) -> Floats:
 
 
 def _sky(seen: Paper) -> Floats:
-    """What is seen through the window, far out of focus: a pale sky above trees."""
+    """Return what is seen through the window, far out of focus: a pale sky above trees."""
     _, y = seen.axes()
     leaves = seen.soft(seen.noise(34, 61), 12) * 1.3 + (y + 400) / 120
     tree = np.clip(leaves * 0.9, 0, 1)
@@ -211,7 +217,7 @@ def _lamp(wall: _Wall) -> None:
 
 
 def _plant(wall: _Wall) -> None:
-    """A rubber tree in a pot beside the window: leaves from the back to the front, the front ones lighter."""
+    """Paint a rubber tree in a pot next to the window: leaves from back to front, the front ones lighter."""
     random = np.random.default_rng(3)
     trunk = curve([(-312, -78), (-318, -180), (-306, -280), (-314, -372)], 40)
     wall.line(trunk, 7, 84, 64, 46)

@@ -1,4 +1,4 @@
-"""The clip in the package is what the painter paints, small, and in the colours that are passed on unconverted."""
+"""The clip in the package is what the painter paints, small, and in the colors that are passed on unconverted."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from camdaemon.frames.frame import PixelFormat, Size
-from tests.pattern.pose import gains
+from tests.pattern.pose import compute_gains
 from tests.pattern.scene import Scene
 
 FPS = 10.0
@@ -67,7 +67,7 @@ def test_frames_are_made_of_their_truth(scene: Scene) -> None:
 
 
 def test_automatic_exposure_and_white_balance_stay_within_their_bounds() -> None:
-    seen = np.array([gains(t) for t in np.arange(0, 12, 0.05)])
+    seen = np.array([compute_gains(t) for t in np.arange(0, 12, 0.05)])
     assert np.all(seen[:60] == 1)
     assert -0.075 < seen[:, 1].min() - 1 < -0.04
     assert 0.02 < seen[:, 1].max() - 1 < 0.05
