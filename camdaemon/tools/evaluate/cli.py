@@ -21,38 +21,38 @@ class Exposure(StrEnum):
 
 def evaluate(
     people: Annotated[
-        Path | None, typer.Option(help="Composites: folder of NAME.jpg (colours) and NAME.png (alpha)")
+        Path | None, typer.Option(help="Composites: folder of NAME.jpg (colours) and NAME.png (alpha).")
     ] = None,
-    plates: Annotated[Path | None, typer.Option(help="Composites: folder of pictures of empty rooms")] = None,
-    count: Annotated[int, typer.Option(min=1, help="Composites: number")] = 40,
-    seed: Annotated[int, typer.Option(min=0, help="Composites: random seed")] = 1,
-    size: Annotated[str, typer.Option(help="Composites: WIDTHxHEIGHT in pixels")] = "1280x720",
+    plates: Annotated[Path | None, typer.Option(help="Composites: folder of pictures of empty rooms.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Composites: number.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Composites: random seed.")] = 1,
+    size: Annotated[str, typer.Option(help="Composites: WIDTHxHEIGHT in pixels.")] = "1280x720",
     clips: Annotated[
-        Path | None, typer.Option(help="Clips: folder of NAME.mp4, NAME-alpha.mp4, NAME-plate.png")
+        Path | None, typer.Option(help="Clips: folder of NAME.mp4, NAME-alpha.mp4, NAME-plate.png.")
     ] = None,
-    every: Annotated[int, typer.Option(min=1, help="Clips: distance of scored frames; dtSSD uses all frames")] = 5,
+    every: Annotated[int, typer.Option(min=1, help="Clips: distance of scored frames; dtSSD uses all frames.")] = 5,
     take_plates: Annotated[
-        bool, typer.Option("--take-plates", help="Clips: plates from the first still seconds, as live")
+        bool, typer.Option("--take-plates", help="Clips: plates from the first still seconds, as live.")
     ] = False,
     predicted: Annotated[
-        Path | None, typer.Option(help="Files: folder of alphas, PNG, to score against --truth")
+        Path | None, typer.Option(help="Files: folder of alphas, PNG, to score against --truth.")
     ] = None,
-    truth: Annotated[Path | None, typer.Option(help="Files: folder of true alphas, PNG, with the same names")] = None,
+    truth: Annotated[Path | None, typer.Option(help="Files: folder of true alphas, PNG, with the same names.")] = None,
     matting: Annotated[
         list[str] | None,
         typer.Option(help=f"{syntax_of(MATTINGS)}, or NAME:WEIGHTS; repeatable", show_default="bgmv2 and difference"),
     ] = None,
-    exposure: Annotated[Exposure, typer.Option(help="Exposure of the plate, matched to each picture's or not")] = (
+    exposure: Annotated[Exposure, typer.Option(help="Exposure of the plate, matched to each picture's or not.")] = (
         Exposure.MATCHED
     ),
     live: Annotated[
         bool,
-        typer.Option("--live", help="Effort of live frames: a smaller base input than for files, and no mirror image"),
+        typer.Option("--live", help="Effort of live frames: a smaller base input than for files, and no mirror image."),
     ] = False,
-    device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda")] = "auto",
-    output: Annotated[Path, typer.Option(help="Folder for scores.md and scores.json")] = Path("camdaemon-scores"),
+    device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")] = "auto",
+    output: Annotated[Path, typer.Option(help="Folder for scores.md and scores.json.")] = Path("camdaemon-scores"),
     pictures: Annotated[
-        Path | None, typer.Option(help="Folder for strips to look at: frame, truth, each alpha")
+        Path | None, typer.Option(help="Folder for strips to look at: frame, truth, each alpha.")
     ] = None,
 ) -> None:
     """Score mattings: on composites, on clips with a known alpha, or of alphas in files."""

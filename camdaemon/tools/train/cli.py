@@ -10,25 +10,25 @@ import typer
 app = typer.Typer(help="Train the matting network (Lin et al. 2021 §4.3); on several GPUs: torchrun.")
 
 Data = Annotated[
-    list[Path], typer.Option("--data", help="Folder with people/ and plates/, or with fgr/ and pha/; repeatable")
+    list[Path], typer.Option("--data", help="Folder with people/ and plates/, or with fgr/ and pha/; repeatable.")
 ]
-Plates = Annotated[list[Path] | None, typer.Option("--plates", help="Folder of empty rooms; repeatable")]
-Out = Annotated[Path, typer.Option(help="Folder for checkpoints, pictures and curves")]
-Cache = Annotated[Path | None, typer.Option(help="Folder for the packed data", show_default="OUT/cache")]
-Start = Annotated[Path | None, typer.Option(help="Initial weights, .safetensors or .pth; an encoder is enough")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Length of the run in steps")]
-Minutes = Annotated[float | None, typer.Option(min=0.0, help="Length of the run in minutes")]
-Batch = Annotated[int, typer.Option(min=1, help="Samples per step and process")]
-Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of all samples, in pixels", show_default="the recipe's")]
-Rate = Annotated[float, typer.Option(min=0.0, help="Factor for all learning rates")]
-Backbone = Annotated[str, typer.Option(help="mobilenetv2, resnet50 or resnet101; if --start has no decoder")]
-Kernel = Annotated[int, typer.Option(help="Kernel size of the refiner, 1 or 3; if --start has no refiner")]
-Precision = Annotated[str, typer.Option(help="Number format: auto, bf16, fp16 or fp32")]
-Device = Annotated[str, typer.Option(help="Device: auto, cpu or cuda")]
-Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same run")]
-Every = Annotated[int, typer.Option("--validate-every", min=1, help="Steps between validations and checkpoints")]
-Samples = Annotated[int, typer.Option("--validation-samples", min=1, help="Number of composites per validation")]
-Resume = Annotated[bool, typer.Option("--resume", help="Resume from OUT/last.pt")]
+Plates = Annotated[list[Path] | None, typer.Option("--plates", help="Folder of empty rooms; repeatable.")]
+Out = Annotated[Path, typer.Option(help="Folder for checkpoints, pictures and curves.")]
+Cache = Annotated[Path | None, typer.Option(help="Folder for the packed data.", show_default="OUT/cache")]
+Start = Annotated[Path | None, typer.Option(help="Initial weights, .safetensors or .pth; an encoder is enough.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Length of the run in steps.")]
+Minutes = Annotated[float | None, typer.Option(min=0.0, help="Length of the run in minutes.")]
+Batch = Annotated[int, typer.Option(min=1, help="Samples per step and process.")]
+Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of all samples, in pixels.", show_default="the recipe's")]
+Rate = Annotated[float, typer.Option(min=0.0, help="Factor for all learning rates.")]
+Backbone = Annotated[str, typer.Option(help="mobilenetv2, resnet50 or resnet101; if --start has no decoder.")]
+Kernel = Annotated[int, typer.Option(help="Kernel size of the refiner, 1 or 3; if --start has no refiner.")]
+Precision = Annotated[str, typer.Option(help="Number format: auto, bf16, fp16 or fp32.")]
+Device = Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")]
+Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same run.")]
+Every = Annotated[int, typer.Option("--validate-every", min=1, help="Steps between validations and checkpoints.")]
+Samples = Annotated[int, typer.Option("--validation-samples", min=1, help="Number of composites per validation.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume from OUT/last.pt.")]
 
 
 @app.command()
@@ -69,9 +69,9 @@ def joint(
     rate: Rate = 1.0,
     kernel: Kernel = 3,
     whole: Annotated[
-        bool, typer.Option("--whole/--refiner-only", help="Training of the base network, too, or of the refiner alone")
+        bool, typer.Option("--whole/--refiner-only", help="Training of the base network, too, or of the refiner alone.")
     ] = False,
-    refined_pixels: Annotated[int, typer.Option(min=16, help="Pixels refined in each picture")] = 80_000,
+    refined_pixels: Annotated[int, typer.Option(min=16, help="Pixels refined in each picture.")] = 80_000,
     precision: Precision = "auto",
     device: Device = "auto",
     seed: Seed = 1,
