@@ -33,8 +33,8 @@ def draw_plot(found: dict[str, Any]) -> Picture:
     draw = ImageDraw.Draw(image)
     measured, on = found["subject"], found["machine"]
     draw.text((20, 16), f"Milliseconds per frame, {measured['size']}, {on['gpu'] or on['cpu']}", _INK, _font(24))
-    for x, colour, text in ((20, _CAMDAEMON, "camdaemon"), (180, _BASELINE, "baseline, same run")):
-        draw.rectangle((x, 58, x + 16, 74), colour)
+    for x, color, text in ((20, _CAMDAEMON, "camdaemon"), (180, _BASELINE, "baseline, same run")):
+        draw.rectangle((x, 58, x + 16, 74), color)
         draw.text((x + 24, 56), text, _INK, _font(16))
     for number, (stop, ms) in enumerate(daemon.items()):
         top = _TOP + number * _ROW
@@ -47,10 +47,10 @@ def draw_plot(found: dict[str, Any]) -> Picture:
 
 
 def _bar(
-    draw: ImageDraw.ImageDraw, top: int, ms: float, longest: float, colour: tuple[int, int, int], more: str
+    draw: ImageDraw.ImageDraw, top: int, ms: float, longest: float, color: tuple[int, int, int], more: str
 ) -> None:
     length = round((_WIDTH - _LEFT - _RIGHT) * ms / longest)
-    draw.rectangle((_LEFT, top, _LEFT + max(1, length), top + _BAR - 2), colour)
+    draw.rectangle((_LEFT, top, _LEFT + max(1, length), top + _BAR - 2), color)
     draw.text((_LEFT + length + 8, top + _BAR // 2), f"{ms:.2f}{more}", _INK, _font(15), anchor="lm")
 
 

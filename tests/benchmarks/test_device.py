@@ -20,7 +20,7 @@ def test_what_ran_on_the_gpu_counts_and_what_waited_for_it_does_not():
 
 
 def test_ratios_are_of_neighbors_and_times_for_one_frame(monkeypatch):
-    taken = iter([0.080, 0.010, 0.060, 0.012, 0.080, 0.020])  # plain, real, plain, …
+    taken = iter([0.080, 0.010, 0.060, 0.012, 0.080, 0.020])  # baseline, camdaemon, baseline, …
     monkeypatch.setattr(device, "profile_gpu", lambda work: next(taken))
     found = device.compare(lambda: None, lambda: None, frames=10, rounds=3)
     assert found == {"camdaemon_ms": 1.2, "baseline_ms": 8.0, "ratio": 5.0, "ratio_range": [4.0, 8.0]}

@@ -54,7 +54,7 @@ def test_a_patch_by_hand(tmp_path, one_thread):
     ],
 )
 def test_the_papers_operations(backbone, size, scale, patches, published):
-    """Table 3 of Lin et al. 2021, to 1.5 %: what else their counter counts is not said there."""
+    """Table 3 of Lin et al. 2021, to 1.5 %: the paper does not say what else its counter counts."""
     with torch.device("meta"):
         whole = BackgroundMattingV2(backbone).eval()
         height, width = base_size(size[0], size[1], scale)

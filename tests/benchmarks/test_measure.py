@@ -24,7 +24,7 @@ def found():
     return measure(SMALL)
 
 
-def test_both_formulations_at_every_stop_in_the_same_run(found):
+def test_both_sides_at_every_stop_in_the_same_run(found):
     assert set(found["parts"]) == {"network", "stops", "end to end"}
     for name, part in found["parts"].items():
         for side in ("camdaemon", "baseline"):
@@ -94,18 +94,18 @@ def test_tables_and_sentences_fit_a_terminal(found):
 
 def test_the_plot_has_a_bar_of_each_colour_for_each_stop(found):
     picture = draw_plot(found)
-    real, plain = ((picture == colour).all(2) for colour in ((31, 111, 139), (214, 178, 120)))
+    ours, baseline = ((picture == color).all(2) for color in ((31, 111, 139), (214, 178, 120)))
     stops = found["parts"]["stops"]["camdaemon"]["ms"]
     for number, _ in enumerate(stops):
         top = 96 + 56 * number
-        assert real[top : top + 18, 150:].any()
-        assert plain[top + 20 : top + 38, 150:].any()
-    lengths = [int(real[96 + 56 * number + 9, 150:].sum()) for number in range(len(stops))]
+        assert ours[top : top + 18, 150:].any()
+        assert baseline[top + 20 : top + 38, 150:].any()
+    lengths = [int(ours[96 + 56 * number + 9, 150:].sum()) for number in range(len(stops))]
     assert lengths[-1] == max(lengths), "the whole frame takes longest"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
-def test_on_a_gpu_memory_is_told_and_half_precision_used():
+def test_on_a_gpu_memory_is_reported_and_half_precision_used():
     found = measure(Settings(size=Size(640, 360), frames=5, rounds=2, device="cuda"))
     assert found["subject"]["precision"] == "float16"
     assert found["parts"]["network"]["camdaemon"]["gpu_memory_mb"] > 1
