@@ -15,8 +15,7 @@ from camdaemon.cli import camera, system, tools
 from camdaemon.cli import run as options
 from camdaemon.cli.bench import bench
 from camdaemon.cli.completion import completion
-from camdaemon.cli.help import LiveGroup, SectionedGroup
-from camdaemon.cli.live_options import add_commands
+from camdaemon.cli.help import LiveGroup, SectionedGroup, add_commands
 from camdaemon.tools.evaluate.cli import evaluate
 from camdaemon.tools.train.cli import app as train
 

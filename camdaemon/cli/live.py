@@ -1,7 +1,7 @@
 """Commands to the running daemon: read from what is typed, sent, and their answers printed. Standard library only.
 
 typer takes longer to load than the daemon to answer, and a key of the desktop waits for `camdaemon card`. So a correct
-line is read here. All others, `--help` among them, are left to typer (`live_options`), which explains them.
+line is read here. All others, `--help` among them, are left to typer (`help`), which explains them.
 """
 
 from __future__ import annotations

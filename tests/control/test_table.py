@@ -15,9 +15,9 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from camdaemon.cli import live, live_options
+from camdaemon.cli import live
 from camdaemon.cli.completion import collect_offers, make_bash
-from camdaemon.cli.help import LiveGroup
+from camdaemon.cli.help import LiveGroup, add_commands
 from camdaemon.control import actions, table
 from camdaemon.control.api import make_app
 from camdaemon.control.client import Client
@@ -75,7 +75,7 @@ def typer_app() -> Any:
     import typer
 
     app = typer.Typer(cls=LiveGroup, rich_markup_mode=None)
-    live_options.add_commands(app, "While it runs")
+    add_commands(app, "While it runs")
     app.command("other")(lambda: None)
     return app
 
@@ -161,6 +161,7 @@ def test_help_and_completion_know_the_row(lamp: Lamp, socket_of: Path) -> None:
     assert "Brightness, in percent. [default: 50.0; 0<=x<=100]" in its_own
     assert "List the plates." in runner.invoke(app, ["plate", "list", "--help"]).output
     assert "--countdown" in runner.invoke(app, ["plate", "take", "--help"]).output
+    assert "See also camdaemon plate list: List the plates." in runner.invoke(app, ["plate", "--help"]).output
     assert runner.invoke(app, ["plate", "--countdown", "2"]).output == "taken after 2\n"
     assert runner.invoke(app, ["plate", "list"]).output == "monday\ntuesday\n"
     from typer.main import get_command
