@@ -1,4 +1,4 @@
-"""Entry point of `camdaemon` and `python -m camdaemon`: errors for people on stderr, exit codes as in errors.py."""
+"""Entry point of `camdaemon` and `python -m camdaemon`: errors as sentences on stderr, exit codes of errors.py."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def main() -> None:
 
         if typed := live.parse(sys.argv[1:]):
             live.run(*typed)
+            sys.stdout.flush()  # here, where a reader that has gone is an exception of ours
         else:
             from camdaemon.cli.app import app
 

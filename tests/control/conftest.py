@@ -14,7 +14,7 @@ from camdaemon.control.server import ApiServer
 from camdaemon.control.table import BackdropFile
 
 
-class FakeVerbs:
+class FakeCommands:
     """Answers at once. `error` is raised instead, when set; `plate` waits while `hang` is set, 20 s at most."""
 
     def __init__(self) -> None:
@@ -91,14 +91,14 @@ class FakeVerbs:
 
 @dataclass
 class Served:
-    verbs: FakeVerbs
+    verbs: FakeCommands
     server: ApiServer
     path: Path
 
 
 @contextmanager
 def _serving(path: Path) -> Iterator[Served]:
-    verbs = FakeVerbs()
+    verbs = FakeCommands()
     server = ApiServer(verbs, path)
     server.start()
     yield Served(verbs, server, path)

@@ -30,7 +30,7 @@ DONE = {
 
 
 class Asked:
-    """A `Verbs` that remembers, waits where it is told to, and answers with the verb's name."""
+    """Commands that remember, wait where they are told to, and answer with the function's name."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []

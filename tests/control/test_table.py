@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -222,7 +223,7 @@ def test_a_file_becomes_absolute_and_other_words_stay(
 
 
 @pytest.mark.parametrize("words", [["card"], ["plate", "--countdown", "0"], ["status", "--json"], ["scene"], ["stop"]])
-def test_a_live_command_is_sent_without_what_is_slow_to_load(served: Any, words: list[str]) -> None:
+def test_a_live_command_is_sent_without_what_is_slow_to_load(fresh: Any, words: list[str]) -> None:
     code = f"""
 import json, sys
 sys.argv = ["camdaemon", *{words!r}]
@@ -230,15 +231,31 @@ from camdaemon.__main__ import main
 main()
 print(json.dumps(sorted(sys.modules)))
 """
-    environment = {"CAMDAEMON_SOCKET": str(served.path), "PATH": "/usr/bin", "PYTHONPATH": ":".join(sys.path)}
+    environment = {"CAMDAEMON_SOCKET": str(fresh.path), "PATH": "/usr/bin", "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True, env=environment
     )
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
-    assert served.verbs.asked, "it was sent"
+    assert fresh.verbs.asked, "it was sent"
     slow = {"typer", "click", "httpx", "pydantic", "http.client", "argparse", "dataclasses", "rich", "platformdirs"}
     assert not slow & loaded
     assert not {"torch", "numpy", "cv2", "fastapi"} & loaded
+
+
+def test_a_reader_that_has_gone_is_no_traceback(served: Any) -> None:
+    environment = os.environ | {"CAMDAEMON_SOCKET": str(served.path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "camdaemon", "status"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 1
 
 
 def test_the_commands_file_has_the_functions_and_nothing_between() -> None:
