@@ -59,7 +59,7 @@ def run(
         settings |= {"sink": sink[0], "more_sinks": sink[1:]}
     settings |= {"weights": weights, "matting": matting, "device": device, "on_demand": on_demand}
     settings |= {"engine": engine, "governor": governor}
-    gc.disable()  # until the daemon runs: while torch is loaded there is much to look through, and nothing to find
+    gc.disable()  # until the daemon runs: collections while torch is imported take time and find nothing
     loaded = _load(config, settings)
     from camdaemon.cli.logs import set_up
     from camdaemon.daemon import run

@@ -87,6 +87,9 @@ def _describe(command: Command, parameter: Parameter) -> inspect.Parameter:
     limits: dict[str, Any] = {"min": parameter.low, "max": parameter.high} if parameter.kind == "number" else {}
     syntax = f": {syntax_of(BACKDROPS)}" if parameter.kind == "backdrop" else ""
     help_text = f"{parameter.help}{syntax}."
+    if default is None and command.instead:
+        other = table.find(command.instead).help
+        help_text += f" Without it: {other[0].lower()}{other[1:]}"
     if parameter.kind == "flag":
         how: Any = typer.Option("/".join(live.flag_names(parameter)), help=help_text)
     elif parameter.option:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import math
 from functools import partial
 from typing import Any, Literal
@@ -98,6 +99,7 @@ def add_route(app: FastAPI, command: Command, commands: object, ending: asyncio.
         response_model=_response_model(command),
         operation_id=command.word.replace(" ", "_"),
         summary=command.help,
+        description=(inspect.getdoc(getattr(commands, command.function)) or "").partition("\n")[0],
     )
 
 

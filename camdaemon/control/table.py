@@ -92,7 +92,7 @@ _COUNTDOWN = Parameter(
     delays=True,
 )
 _SPEC = Parameter("spec", "backdrop", "What viewers see instead of the room")
-_SCENE = Parameter("name", "text", "Scene of the configuration; omit it to list the scenes")
+_SCENE = Parameter("name", "text", "Name of a scene")
 _MODE = Parameter(
     "mode", "choice", "matte, card, or passthrough (shows the room!)", choices=("matte", "card", "passthrough")
 )
