@@ -99,8 +99,14 @@ def add_route(app: FastAPI, command: Command, commands: object, ending: asyncio.
         response_model=_response_model(command),
         operation_id=command.word.replace(" ", "_"),
         summary=command.help,
-        description=(inspect.getdoc(getattr(commands, command.function)) or "").partition("\n")[0],
+        description=_describe(getattr(commands, command.function, None)),
     )
+
+
+def _describe(function: object) -> str:
+    """Return the first line of a function's docstring; '' for None."""
+    text = None if function is None else inspect.getdoc(function)
+    return (text or "").partition("\n")[0]
 
 
 def body_model(command: Command) -> type[RequestBody]:
