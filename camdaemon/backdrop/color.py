@@ -1,4 +1,4 @@
-"""One colour, for a calm picture or for keying in OBS."""
+"""One color, for a calm picture or for keying in OBS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ColorBackdrop:
-    """One colour everywhere. `color` is (red, green, blue), 0..255."""
+    """One color everywhere. `color` is (red, green, blue), 0..255."""
 
     def __init__(self, spec: str, color: tuple[int, int, int], size: Size) -> None:
         self.spec = spec

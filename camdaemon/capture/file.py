@@ -1,4 +1,4 @@
-"""Video files as sources: whatever FFmpeg decodes, at the file's own rate and in its own colours."""
+"""Video files as sources: whatever FFmpeg decodes, at the file's own rate and in its own colors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FileSource:
         paced: Whether frames come at their own times, and a late reader gets the newest one that is due; else every
             frame is delivered, as fast as it is read.
         raw: Whether `read` delivers I420 if the file's frames are exactly that, for a faster conversion elsewhere,
-            which does not interpolate the subsampled colours.
+            which does not interpolate the subsampled colors.
 
     Raises:
         ConfigError: The file has no video that can be played.

@@ -33,7 +33,7 @@ _CONVERTIBLE = ("NV12", "YU12", "YV12", "NV21", "UYVY", "BGR3", "RGB3", "JPEG", 
 class V4l2Source:
     """A V4L2 camera; see the protocol `Source` for threads and ownership.
 
-    `fmt` is YUYV for a camera that sends it: its colour is converted on the accelerator. Else it is BGR, and MJPG is
+    `fmt` is YUYV for a camera that sends it: its color is converted on the accelerator. Else it is BGR, and MJPG is
     decompressed in `read`. `size` is the largest legal size inside the camera's picture, cut from its middle.
 
     Args:

@@ -49,7 +49,7 @@ class Gallery:
         known = sorted((path for path, kind in kinds.items() if kind), key=lambda path: (path.name.lower(), path.name))
         return [BackdropFile(path.name, str(path), kinds[path]) for path in known]
 
-    def neighbour(self, spec: str, step: int) -> BackdropFile:
+    def neighbor(self, spec: str, step: int) -> BackdropFile:
         """Return the file `step` places after the one called `spec`; wraps around.
 
         For another `spec` it is the first or the last file. Raises ConfigError if there are no files.
@@ -113,25 +113,25 @@ class PreparedBackdrops:
         if missing:
             threading.Thread(target=self._make, args=(missing,), name="prepare", daemon=True).start()
 
-    def neighbour(self, gallery: Gallery, spec: str, step: int) -> tuple[BackdropFile, Backdrop]:
+    def neighbor(self, gallery: Gallery, spec: str, step: int) -> tuple[BackdropFile, Backdrop]:
         """Return the nearest file from `spec` in that direction that can be shown, and its backdrop.
 
         A broken file is skipped. Raises ConfigError if there is none.
         """
-        first = file = gallery.neighbour(spec, step)
+        first = file = gallery.neighbor(spec, step)
         while True:
             try:
                 return file, self.take(file.spec)
             except ConfigError as exc:
                 log.warning("backdrop skipped: %s", exc)
-                file = gallery.neighbour(file.spec, step)
+                file = gallery.neighbor(file.spec, step)
                 if file == first:
                     raise
 
-    def expect_neighbours(self, gallery: Gallery, spec: str) -> None:
+    def expect_neighbors(self, gallery: Gallery, spec: str) -> None:
         """`expect` the pictures before and after `spec`."""
         with suppress(ConfigError):
-            near = [gallery.neighbour(spec, step) for step in (1, -1)]
+            near = [gallery.neighbor(spec, step) for step in (1, -1)]
             self.expect([file.spec for file in near if file.kind == "image" and file.spec != spec])
 
     def _make(self, specs: list[str]) -> None:

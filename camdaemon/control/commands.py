@@ -118,14 +118,14 @@ class Commands:
 
     def _step(self, step: int) -> str:
         with self._preparing:  # two presses at once are two steps
-            file, made = self._prepared.neighbour(self.gallery, self._pipeline.state.scene.backdrop.spec, step)
+            file, made = self._prepared.neighbor(self.gallery, self._pipeline.state.scene.backdrop.spec, step)
             self._show(made)
-        self.expect_neighbours()
+        self.expect_neighbors()
         return f"The backdrop is {file.name}."
 
-    def expect_neighbours(self) -> None:
+    def expect_neighbors(self) -> None:
         """Have the next and the previous backdrop prepared in the background."""
-        self._prepared.expect_neighbours(self.gallery, self._pipeline.state.scene.backdrop.spec)
+        self._prepared.expect_neighbors(self.gallery, self._pipeline.state.scene.backdrop.spec)
 
     def backdrops(self) -> list[BackdropFile]:
         """List the backdrop folder as it is now, by name."""

@@ -57,20 +57,20 @@ def draw(card: Card, size: Size) -> Picture:
         np.broadcast_to(np.array(_TOP) * (1 - ramp) + np.array(_BOTTOM) * ramp, (size.height, size.width, 3)), np.uint8
     )
     unit = min(size.height, size.width * 9 / 16) / 720
-    centre = size.height / 2
+    center = size.height / 2
     if card.big:
-        _write(rgb, card.big, centre - 60 * unit, 5 * unit, _INK)
+        _write(rgb, card.big, center - 60 * unit, 5 * unit, _INK)
     else:
         symbol = _draw_leaving if card.leaving else _draw_camera
-        symbol(rgb, (size.width / 2, centre - 105 * unit), unit)
-    _write(rgb, card.title, centre + 70 * unit, 1.9 * unit, _INK)
+        symbol(rgb, (size.width / 2, center - 105 * unit), unit)
+    _write(rgb, card.title, center + 70 * unit, 1.9 * unit, _INK)
     for row, line in enumerate(card.hint.split("\n")):
-        _write(rgb, line, centre + (140 + 50 * row) * unit, 1.25 * unit, _SOFT)
+        _write(rgb, line, center + (140 + 50 * row) * unit, 1.25 * unit, _SOFT)
     return rgb
 
 
 def _write(rgb: Picture, text: str, y: float, scale: float, ink: tuple[int, int, int]) -> None:
-    """Write `text` centred about row `y`, smaller where it would not fit into 90 % of the width."""
+    """Write `text` centerd about row `y`, smaller where it would not fit into 90 % of the width."""
     if not text:
         return
     while True:  # in steps, since a font has sizes of whole pixels
@@ -85,9 +85,9 @@ def _write(rgb: Picture, text: str, y: float, scale: float, ink: tuple[int, int,
     cv2.putText(rgb, text, at, _FONT, scale, ink, thick, cv2.LINE_AA)
 
 
-def _draw_camera(rgb: Picture, centre: tuple[float, float], unit: float) -> None:
+def _draw_camera(rgb: Picture, center: tuple[float, float], unit: float) -> None:
     """Draw a small camera, crossed out."""
-    x, y = centre
+    x, y = center
 
     def at(dx: float, dy: float) -> tuple[int, int]:
         return round(x + dx * unit), round(y + dy * unit)
@@ -100,9 +100,9 @@ def _draw_camera(rgb: Picture, centre: tuple[float, float], unit: float) -> None
     cv2.line(rgb, at(-95, 65), at(95, -65), _INK, line, cv2.LINE_AA)
 
 
-def _draw_leaving(rgb: Picture, centre: tuple[float, float], unit: float) -> None:
+def _draw_leaving(rgb: Picture, center: tuple[float, float], unit: float) -> None:
     """Draw a picture frame, and a person who has just stepped out of it to the right."""
-    x, y = centre
+    x, y = center
 
     def at(dx: float, dy: float) -> tuple[int, int]:
         return round(x + dx * unit), round(y + dy * unit)

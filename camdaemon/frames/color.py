@@ -1,4 +1,4 @@
-"""All colour conversions, on the host (OpenCV) and on a device (torch).
+"""All color conversions, on the host (OpenCV) and on a device (torch).
 
 YUV means BT.601, limited range (Y 16..235, U and V 16..240): what webcams send, and what browsers, Zoom and OBS assume
 of a v4l2loopback camera. RGB is gamma-encoded, as it comes. Subsampled chroma is the mean of its 2×2 pixels on the way

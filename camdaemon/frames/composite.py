@@ -22,7 +22,7 @@ class Matte:
 
     Attributes:
         alpha: (1,1,H,W), the maximum where the person is.
-        foreground: (1,3,H,W), RGB: the person's own colours, which hold where alpha is above 0.
+        foreground: (1,3,H,W), RGB: the person's own colors, which hold where alpha is above 0.
         seq: Of the frame that both were computed from.
     """
 
@@ -84,8 +84,8 @@ def composite(matte: Matte, backdrop: Tensor, edge: float = 0.0) -> Tensor:
         return fused.blend(_move_contour(matte.alpha, edge), matte.foreground, backdrop, *limits_of(edge))
     if backdrop.is_floating_point():
         return torch.lerp(backdrop, matte.foreground, trim(matte.alpha, edge))
-    alpha, colours = (pixels.array(pixels.as_bytes(part)) for part in (matte.alpha, matte.foreground))
-    return composite_bytes(pixels.array(backdrop), colours, trim_bytes(alpha, edge))
+    alpha, colors = (pixels.array(pixels.as_bytes(part)) for part in (matte.alpha, matte.foreground))
+    return composite_bytes(pixels.array(backdrop), colors, trim_bytes(alpha, edge))
 
 
 def mix(below: Tensor, above: Tensor, share: float) -> Tensor:
@@ -136,7 +136,7 @@ def _blend(near: Bytes, far: Bytes, share: Bytes) -> Bytes:
 def trim(alpha: Tensor, edge: float) -> Tensor:
     """Move the contour of alpha (1,1,H,W), floats 0..1, inwards (edge up to 1), or make its rim fuller (down to -1).
 
-    It never grows beyond where alpha is above 0.02, because the foreground's colours out there may be the room's.
+    It never grows beyond where alpha is above 0.02, because the foreground's colors out there may be the room's.
     """
     low, high = limits_of(edge)
     return (_move_contour(alpha, edge) - low).mul_(1 / (high - low)).clamp_(0, 1)
@@ -187,14 +187,14 @@ def apply_framing(picture: Tensor, appearance: Appearance) -> Tensor:
 def apply_framing_to_matte(matte: Matte, appearance: Appearance) -> Matte:
     """Crop and mirror a matte as `appearance` says.
 
-    Enlarging a contour mixes in colours from next to the person, which may be the room's, so each is weighted by alpha.
+    Enlarging a contour mixes in colors from next to the person, which may be the room's, so each is weighted by alpha.
     """
     alpha = apply_framing(matte.alpha, appearance)
     if appearance.crop is None:
         return Matte(alpha, apply_framing(matte.foreground, appearance), matte.seq)
     weighted = apply_framing(pixels.unit(matte.foreground) * pixels.unit(matte.alpha), appearance)
-    colours = (weighted / pixels.unit(alpha).clamp(min=_NOISE)).clamp_(0, 1)
-    return Matte(alpha, pixels.like(colours, matte.foreground), matte.seq)
+    colors = (weighted / pixels.unit(alpha).clamp(min=_NOISE)).clamp_(0, 1)
+    return Matte(alpha, pixels.like(colors, matte.foreground), matte.seq)
 
 
 def check(matte: Matte, finished: Tensor, seq: int, max_coverage: float) -> None:

@@ -44,7 +44,7 @@ class Size:
         return cls(min(width, _LARGEST) // 4 * 4, min(height, _LARGEST) // 4 * 4)
 
     def cover(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Return (x, y, w, h) of the largest centred part of a width × height picture with this size's aspect ratio."""
+        """Return (x, y, w, h) of the largest centerd part of a width × height picture with this size's aspect ratio."""
         scale = min(width / self.width, height / self.height)
         w, h = (max(1, min(most, round(side * scale))) for most, side in ((width, self.width), (height, self.height)))
         return (width - w) // 2, (height - h) // 2, w, h

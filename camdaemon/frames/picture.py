@@ -63,7 +63,7 @@ def quiet_opencv() -> None:
 
 
 def cover(rgb: Picture, size: Size) -> Picture:
-    """Crop (h,w,3) about its centre to the aspect ratio of `size`, then scale it to (H,W,3); itself if it fits."""
+    """Crop (h,w,3) about its center to the aspect ratio of `size`, then scale it to (H,W,3); itself if it fits."""
     height, width = rgb.shape[:2]
     if (width, height) == (size.width, size.height):
         return rgb

@@ -66,7 +66,7 @@ class Transfer:
     def upload(self, frame: HostFrame) -> Tensor:
         """Return `frame` as a tensor, which is valid until the next `upload`.
 
-        A frame of another size is cropped about its centre to the working aspect ratio and scaled. `frame` may be used
+        A frame of another size is cropped about its center to the working aspect ratio and scaled. `frame` may be used
         again as soon as this returns.
         """
         if self._cuda:

@@ -11,7 +11,7 @@ B the plate, both gamma-encoded RGB in 0..1:
     F      = (I - (1 - alpha)·B) / alpha = B + (I - B) / alpha     clamped to 0..1
 
 F solves the compositing equation I = alpha·F + (1 - alpha)·B (Porter and Duff 1984), which removes the plate's share
-from the edge. Clothes of the plate's colour become holes; a shadow or a change of exposure becomes person.
+from the edge. Clothes of the plate's color become holes; a shadow or a change of exposure becomes person.
 """
 
 from __future__ import annotations

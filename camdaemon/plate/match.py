@@ -15,7 +15,7 @@ from camdaemon.plate.take import Plate
 class PlateMatcher:
     """Brings the plate to the exposure and white balance of each frame. For the worker alone.
 
-    Model: where the room shows, frame = g·plate with one gain g per colour channel, because a change of exposure or
+    Model: where the room shows, frame = g·plate with one gain g per color channel, because a change of exposure or
     white balance is nearly a factor, and g changes smoothly. g is the median of the ratio over the blocks that the
     previous frame's matte called room. What is learnt from a previous frame changes only the plate: the published
     matte is always computed from its own frame.

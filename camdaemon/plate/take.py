@@ -128,7 +128,7 @@ def find_movement(before: Tensor, now: Tensor) -> str:
     rows, columns = moving.nonzero(as_tuple=True)
     height, width = moving.shape
     down = ("top", "middle", "bottom")[int(3 * rows.float().median() / height)]
-    across = ("left", "centre", "right")[int(3 * columns.float().median() / width)]
+    across = ("left", "center", "right")[int(3 * columns.float().median() / width)]
     return f"something moves in the {down} {across} ({share:.1%} of the picture)"
 
 

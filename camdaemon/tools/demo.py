@@ -106,10 +106,10 @@ def draw_studio(size: Size) -> Picture:
     glow = np.exp(-((x - 1.2) ** 2 + (y - 0.35) ** 2) / 0.5)[..., None]
     wall = np.array([34, 48, 74], np.float32) * (1.1 - 0.5 * y[..., None]) + glow * np.array([120, 84, 70], np.float32)
     for _ in range(26):
-        centre = (int(rng.uniform(0, size.width)), int(rng.uniform(0, 0.75 * size.height)))
+        center = (int(rng.uniform(0, size.width)), int(rng.uniform(0, 0.75 * size.height)))
         disc = np.zeros_like(wall)
-        colour = rng.choice([[255, 190, 120], [255, 225, 180], [120, 170, 255]]).tolist()
-        cv2.circle(disc, centre, int(rng.uniform(0.02, 0.06) * size.height), colour, -1, cv2.LINE_AA)
+        color = rng.choice([[255, 190, 120], [255, 225, 180], [120, 170, 255]]).tolist()
+        cv2.circle(disc, center, int(rng.uniform(0.02, 0.06) * size.height), color, -1, cv2.LINE_AA)
         wall += rng.uniform(0.1, 0.3) * cv2.GaussianBlur(disc, (0, 0), 2)
     return np.asarray(np.clip(wall, 0, 255), np.uint8)
 

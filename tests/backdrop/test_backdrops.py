@@ -48,13 +48,13 @@ def image(tmp_path) -> Path:
     return path
 
 
-def write_clip(path: Path, greys=GREYS, fps: int = 20, start: int = 0) -> Path:
-    """A clip of even grey frames; `start`: the number of its first frame, for clips that do not begin at 0 s."""
+def write_clip(path: Path, grays=GREYS, fps: int = 20, start: int = 0) -> Path:
+    """A clip of even gray frames; `start`: the number of its first frame, for clips that do not begin at 0 s."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=fps)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 160, 120, "yuv420p", 2_000_000
-        for n, grey in enumerate(greys):
-            frame = av.VideoFrame.from_ndarray(np.full((120, 160, 3), grey, np.uint8), format="rgb24")
+        for n, gray in enumerate(grays):
+            frame = av.VideoFrame.from_ndarray(np.full((120, 160, 3), gray, np.uint8), format="rgb24")
             frame.pts = n + start
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -90,7 +90,7 @@ def opened():
         ("color:#000000", (0, 0, 0)),
     ],
 )
-def test_a_colour_is_everywhere(opened, spec, rgb, of):
+def test_a_color_is_everywhere(opened, spec, rgb, of):
     backdrop = opened(spec)
     assert backdrop.spec == spec
     found = shown(backdrop, of)
@@ -112,7 +112,7 @@ def test_every_blur(opened, spec, of):
 
 
 @EITHER
-def test_an_image_is_covered_and_shows_its_colours(opened, image, of):
+def test_an_image_is_covered_and_shows_its_colors(opened, image, of):
     backdrop = opened(image)
     assert backdrop.spec == str(image)
     expected = torch.tensor((250, 120, 10))[None, :, None, None] / 255
@@ -226,7 +226,7 @@ def test_a_video_plays_its_pictures_in_order_and_begins_anew(opened, clip):
     seen: list[int] = []
 
     def three_times():
-        now = min(GREYS, key=lambda grey: abs(level(backdrop) - grey))
+        now = min(GREYS, key=lambda gray: abs(level(backdrop) - gray))
         if not seen or seen[-1] != now:
             seen.append(now)
         return seen.count(GREYS[0]) >= 3
@@ -238,7 +238,7 @@ def test_a_video_plays_its_pictures_in_order_and_begins_anew(opened, clip):
 
 def test_the_last_picture_of_a_video_is_shown_as_long_as_the_others(opened, tmp_path):
     """Two slides, a quarter of a second each: each is there for half of the time."""
-    backdrop, seen = opened(write_clip(tmp_path / "slides.mp4", greys=(40, 200), fps=4)), []
+    backdrop, seen = opened(write_clip(tmp_path / "slides.mp4", grays=(40, 200), fps=4)), []
     start = time.monotonic()
     while time.monotonic() - start < 1.2:
         seen.append(level(backdrop))
@@ -248,7 +248,7 @@ def test_the_last_picture_of_a_video_is_shown_as_long_as_the_others(opened, tmp_
 
 def test_a_video_keeps_its_own_speed(opened, tmp_path):
     """Thirteen pictures at 10 a second: the last ones come after a second, neither at once nor late."""
-    backdrop = opened(write_clip(tmp_path / "ramp.mp4", greys=range(20, 240, 18), fps=10))
+    backdrop = opened(write_clip(tmp_path / "ramp.mp4", grays=range(20, 240, 18), fps=10))
     start = time.monotonic()
     wait_for(lambda: level(backdrop) > 200)
     assert 0.6 < time.monotonic() - start < 3
@@ -261,7 +261,7 @@ def test_a_video_whose_time_does_not_begin_at_zero_plays_at_once(opened, tmp_pat
 
 
 def test_a_video_of_one_picture_does_not_spin(opened, tmp_path):
-    backdrop = opened(write_clip(tmp_path / "still.mp4", greys=[120]))
+    backdrop = opened(write_clip(tmp_path / "still.mp4", grays=[120]))
     before = time.process_time()
     time.sleep(0.3)
     assert time.process_time() - before < 0.2
@@ -311,7 +311,7 @@ def test_a_video_too_slow_for_this_machine_still_moves(opened, tmp_path, monkeyp
                 yield frame
 
     real = av.open
-    heavy = write_clip(tmp_path / "heavy.mp4", greys=range(20, 240, 18), fps=20)
+    heavy = write_clip(tmp_path / "heavy.mp4", grays=range(20, 240, 18), fps=20)
     monkeypatch.setattr(av, "open", lambda path, **_: Slow(real(path)))
     backdrop = opened(heavy)
     wait_for(lambda: level(backdrop) > 100, seconds=4)

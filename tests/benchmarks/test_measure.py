@@ -92,7 +92,7 @@ def test_tables_and_sentences_fit_a_terminal(found):
         assert part in said
 
 
-def test_the_plot_has_a_bar_of_each_colour_for_each_stop(found):
+def test_the_plot_has_a_bar_of_each_color_for_each_stop(found):
     picture = draw_plot(found)
     ours, baseline = ((picture == color).all(2) for color in ((31, 111, 139), (214, 178, 120)))
     stops = found["parts"]["stops"]["camdaemon"]["ms"]

@@ -226,6 +226,6 @@ def test_the_node_is_closed_however_it_ends(camera: Knobs) -> None:
 
 
 def test_a_menu_without_items_is_as_wide_as_its_ends(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    camera = Knobs(node, monkeypatch, Knob(8, "Colour Effects", 0, high=2, kind=MENU))
-    assert by_name(camera)["colour_effects"].range == "0 to 2"
-    assert set_controls(camera.path, {"colour_effects": 2}) == {"colour_effects": (2, 2)}
+    camera = Knobs(node, monkeypatch, Knob(8, "Color Effects", 0, high=2, kind=MENU))
+    assert by_name(camera)["color_effects"].range == "0 to 2"
+    assert set_controls(camera.path, {"color_effects": 2}) == {"color_effects": (2, 2)}

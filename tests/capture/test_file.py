@@ -16,7 +16,7 @@ from camdaemon.errors import ConfigError, DeviceError, StreamEnded
 from camdaemon.frames import color
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 
-_COLOURS = np.array([(200, 40, 40), (40, 180, 60), (40, 60, 210), (230, 230, 230), (25, 25, 25), (190, 150, 120)])
+_COLORS = np.array([(200, 40, 40), (40, 180, 60), (40, 60, 210), (230, 230, 230), (25, 25, 25), (190, 150, 120)])
 _KR_KB = {Colorspace.ITU601: (0.299, 0.114), Colorspace.ITU709: (0.2126, 0.0722)}
 
 
@@ -117,17 +117,17 @@ def test_plays_every_frame_once_then_ends(tmp_path: Path) -> None:
         ("webcam.avi", "mjpeg", Colorspace.ITU601, True),
     ],
 )
-def test_colours_follow_the_files_matrix_and_range(
+def test_colors_follow_the_files_matrix_and_range(
     tmp_path: Path, name: str, codec: str, matrix: Colorspace, full: bool
 ) -> None:
-    picture = np.repeat(np.repeat(_COLOURS.reshape(2, 3, 3), 32, 0), 32, 1).astype(np.uint8)
+    picture = np.repeat(np.repeat(_COLORS.reshape(2, 3, 3), 32, 0), 32, 1).astype(np.uint8)
     path = _clip(tmp_path / name, codec=codec, matrix=matrix, full=full, picture=picture, frames=2)
     seen = _read(FileSource(path, loop=False, paced=False)).data
     raw = FileSource(path, loop=False, paced=False, raw=True)
     assert raw.fmt is (PixelFormat.I420 if name == "601.mp4" else PixelFormat.RGB)
     for each in (seen, color.host_to_rgb(_read(raw).data, raw.fmt)):
         middles = each.reshape(2, 32, 3, 32, 3)[:, 8:24, :, 8:24].mean((1, 3)).reshape(6, 3)
-        np.testing.assert_allclose(middles, _COLOURS, atol=2.5)
+        np.testing.assert_allclose(middles, _COLORS, atol=2.5)
 
 
 def test_a_clip_that_is_cropped_comes_as_rgb(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_pipe_gets_time_and_level():
     assert lines[-1].endswith("info … and 4 times more")
 
 
-def test_a_terminal_gets_colours_and_no_priorities():
+def test_a_terminal_gets_colors_and_no_priorities():
     lines = logged(environment={"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "80"}, to_journal=False)
     text = "\n".join(lines)
     assert "\x1b[" in text

@@ -145,13 +145,13 @@ def test_an_unreadable_folder_is_an_empty_one(gallery: Gallery) -> None:
         gallery.folder.chmod(0o700)
 
 
-def test_neighbours_go_round_and_round_both_ways(gallery: Gallery) -> None:
+def test_neighbors_go_round_and_round_both_ways(gallery: Gallery) -> None:
     put(gallery, "a.png", "b.png", "c.png")
     spec = str(gallery.folder / "a.png")
     for step, walk in ((1, "bcab"), (-1, "cbac"), (2, "cbac"), (-4, "cbac")):
         here = spec
         for letter in walk:
-            file = gallery.neighbour(here, step)
+            file = gallery.neighbor(here, step)
             assert file.name == f"{letter}.png"
             here = file.spec
 
@@ -159,18 +159,18 @@ def test_neighbours_go_round_and_round_both_ways(gallery: Gallery) -> None:
 @pytest.mark.parametrize("spec", ["plate", "color:#00ff00", "a.png", "/gone/b.png", ""])
 def test_from_somewhere_else_the_first_or_the_last_comes(gallery: Gallery, spec: str) -> None:
     put(gallery, "a.png", "b.png", "c.png")
-    assert gallery.neighbour(spec, 1).name == "a.png"
-    assert gallery.neighbour(spec, -1).name == "c.png"
+    assert gallery.neighbor(spec, 1).name == "a.png"
+    assert gallery.neighbor(spec, -1).name == "c.png"
 
 
-def test_a_single_file_is_its_own_neighbour(gallery: Gallery) -> None:
+def test_a_single_file_is_its_own_neighbor(gallery: Gallery) -> None:
     put(gallery, "a.png")
-    assert gallery.neighbour(str(gallery.folder / "a.png"), 1).name == "a.png"
+    assert gallery.neighbor(str(gallery.folder / "a.png"), 1).name == "a.png"
 
 
 def test_an_empty_folder_is_named_in_the_error(gallery: Gallery) -> None:
     with pytest.raises(ConfigError) as caught:
-        gallery.neighbour("plate", 1)
+        gallery.neighbor("plate", 1)
     assert str(gallery.folder) in str(caught.value)
     assert "backdrops = " in str(caught.value)
 
@@ -192,7 +192,7 @@ def test_a_thumbnail_is_a_small_jpeg_of_the_same_shape(
     assert decoded(gallery.thumbnail("a.png")).shape == (small[1], small[0], 3)
 
 
-def test_a_thumbnail_has_the_pictures_colours(gallery: Gallery) -> None:
+def test_a_thumbnail_has_the_pictures_colors(gallery: Gallery) -> None:
     picture.write(gallery.folder / "a.png", np.full((60, 80, 3), (200, 100, 0), np.uint8))
     assert np.abs(decoded(gallery.thumbnail("a.png")).astype(int) - (200, 100, 0)).max() < 8
 

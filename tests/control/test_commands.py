@@ -21,7 +21,7 @@ from camdaemon.frames.frame import Content
 from camdaemon.pipeline.state import Mode
 from tests.fakes import RULES, Rig
 
-# No two of them mix to the colour that the room is painted in, magenta: they fade into each other.
+# No two of them mix to the color that the room is painted in, magenta: they fade into each other.
 GREEN, BLUE, YELLOW = (0, 255, 0), (0, 0, 255), (255, 255, 0)
 
 
@@ -36,13 +36,13 @@ class Live:
     def scene(self):
         return self.rig.state.scene
 
-    def shows(self, colour: tuple[int, int, int]) -> Callable[[], bool]:
-        """Whether the newest published frame is a composite over `colour`; its corner is never the person."""
+    def shows(self, color: tuple[int, int, int]) -> Callable[[], bool]:
+        """Whether the newest published frame is a composite over `color`; its corner is never the person."""
 
         def now() -> bool:
             frames = self.rig.sink.frames
             return (
-                bool(frames) and frames[-1][0] is Content.COMPOSITE and np.allclose(frames[-1][2][2, 2], colour, atol=6)
+                bool(frames) and frames[-1][0] is Content.COMPOSITE and np.allclose(frames[-1][2][2, 2], color, atol=6)
             )
 
         return now
@@ -51,17 +51,17 @@ class Live:
         self.rig.run_until(condition)
 
 
-def picture(path: Path, colour: tuple[int, int, int]) -> str:
+def picture(path: Path, color: tuple[int, int, int]) -> str:
     path.parent.mkdir(exist_ok=True)
-    cv2.imwrite(str(path), np.full((72, 128, 3), colour[::-1], np.uint8))
+    cv2.imwrite(str(path), np.full((72, 128, 3), color[::-1], np.uint8))
     return str(path)
 
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[Live]:
     folder = tmp_path / "backdrops"
-    for name, colour in (("a-yellow.png", YELLOW), ("b-blue.png", BLUE), ("c-green.png", GREEN)):
-        picture(folder / name, colour)
+    for name, color in (("a-yellow.png", YELLOW), ("b-blue.png", BLUE), ("c-green.png", GREEN)):
+        picture(folder / name, color)
     scenes = {
         "meeting": SceneConfig(backdrop="color:#0000ff", mirror=True, blur=3.0, edge=0.5),
         "close": SceneConfig(crop=CropConfig(left=0.25, top=0.25, width=0.5, height=0.5)),

@@ -47,7 +47,7 @@ def test_nothing_is_cut_off_and_something_is_there(card, size):
     assert not ink[-1:].any(), "something touches the bottom"
     assert ink.mean() > 0.005, "the card is empty"
     columns = np.nonzero(ink.any(0))[0]
-    assert abs(columns.mean() - (size.width - 1) / 2) < 0.03 * size.width + 1, "it is not in the centre"
+    assert abs(columns.mean() - (size.width - 1) / 2) < 0.03 * size.width + 1, "it is not in the center"
 
 
 @pytest.mark.parametrize("size", SIZES[2:], ids=str)

@@ -1,4 +1,4 @@
-"""Colours: the textbook's values, and host and device that agree, whatever the format."""
+"""Colors: the textbook's values, and host and device that agree, whatever the format."""
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ TEXTBOOK = {
     "cyan": ((0, 255, 255), (170, 166, 16)),
     "magenta": ((255, 0, 255), (106, 202, 222)),
     "white": ((255, 255, 255), (235, 128, 128)),
-    "grey": ((128, 128, 128), (126, 128, 128)),
+    "gray": ((128, 128, 128), (126, 128, 128)),
     "black": ((0, 0, 0), (16, 128, 128)),
 }
 
@@ -57,7 +57,7 @@ def back_on_device(data: np.ndarray, fmt: PixelFormat) -> np.ndarray:
 
 
 def packed(yuv: tuple[int, int, int], fmt: PixelFormat) -> np.ndarray:
-    """One YUV colour everywhere, laid out by hand as the format's description says."""
+    """One YUV color everywhere, laid out by hand as the format's description says."""
     y, u, v = yuv
     data = np.full(fmt.shape(SIZE), y, np.uint8)
     if fmt is YUYV:
@@ -82,7 +82,7 @@ def test_what_goes_out_has_the_textbook_values(way, name):
 @pytest.mark.parametrize("way", [color.host_to_rgb, back_on_device])
 @pytest.mark.parametrize("fmt", [YUYV, NV12, I420])
 @pytest.mark.parametrize("name", TEXTBOOK)
-def test_the_textbook_values_come_in_as_the_colour(way, fmt, name):
+def test_the_textbook_values_come_in_as_the_color(way, fmt, name):
     rgb, yuv = TEXTBOOK[name]
     assert np.abs(way(packed(yuv, fmt), fmt).astype(float) - rgb).max() <= 3
 
@@ -130,7 +130,7 @@ def test_a_smooth_picture_from_a_camera_survives(fmt):
 
 @pytest.mark.parametrize("way", [on_host, on_device])
 def test_the_chroma_that_goes_out_is_the_mean_of_its_four_pixels(way):
-    """Red in one pixel of four: the block is a quarter red, on the host and on the device (see colour.py's head)."""
+    """Red in one pixel of four: the block is a quarter red, on the host and on the device (see color.py's head)."""
     rgb = np.zeros((SIZE.height, SIZE.width, 3), np.uint8)
     rgb[::2, ::2] = (255, 0, 0)
     chroma = way(rgb, I420)[SIZE.height :].reshape(2, -1).astype(int)

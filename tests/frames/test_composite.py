@@ -237,11 +237,11 @@ MARKER = pixels.tensor(np.full((480, 64, 3), (255, 0, 255), np.uint8))
 @pytest.mark.parametrize("edge", EDGES)
 @pytest.mark.parametrize("appearance", STYLES, ids=str)
 def test_where_bytes_of_alpha_are_0_there_is_the_backdrop_bit_for_bit(appearance, edge):
-    """The network's colours beside the person are the room's, here the marker."""
+    """The network's colors beside the person are the room's, here the marker."""
     alpha = contour()
     alpha[..., :5, :] = 5  # the noise of a network: under 2 %
-    grey = torch.full((1, 3, 480, 64), 120, dtype=torch.uint8)
-    given = apply_framing_to_matte(Matte(alpha, torch.where(alpha > 0, grey, MARKER), 5), appearance)
+    gray = torch.full((1, 3, 480, 64), 120, dtype=torch.uint8)
+    given = apply_framing_to_matte(Matte(alpha, torch.where(alpha > 0, gray, MARKER), 5), appearance)
     backdrop = noise(3) // 4 * 2  # no byte of it above 126
     found = composite(given, backdrop, edge)
     nobody = (trim(pixels.unit(given.alpha), edge) == 0).expand_as(found)

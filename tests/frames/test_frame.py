@@ -66,7 +66,7 @@ PICTURES = [(1280, 720), (640, 480), (1000, 333), (333, 1000), (7, 5), (1, 1), (
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize(("width", "height"), PICTURES)
-def test_the_cut_is_inside_centred_full_on_one_side_and_of_the_right_shape(size, width, height):
+def test_the_cut_is_inside_centerd_full_on_one_side_and_of_the_right_shape(size, width, height):
     x, y, w, h = size.cover(width, height)
     assert w >= 1, "an empty cut cannot be scaled"
     assert h >= 1, "an empty cut cannot be scaled"

@@ -99,7 +99,7 @@ def test_no_sink_takes_a_camera_format(fmt):
 @pytest.mark.parametrize("fmt", WRITTEN)
 def test_bytes_come_back_as_they_went(interpreter, fmt):
     data = noise(fmt, (36, 52))
-    if fmt is PixelFormat.I420:  # of all its values, only some are colours: all greys are
+    if fmt is PixelFormat.I420:  # of all its values, only some are colors: all grays are
         data.clamp_(16, 235)[36:] = 128
     assert torch.equal(fused.from_rgb(fused.to_rgb(data, fmt, torch.float32), fmt), data)
 
@@ -129,7 +129,7 @@ STRIDED = {
     "a crop": lambda x: torch.nn.functional.pad(x, (3, 1, 2, 5))[..., 2:-5, 3:-1],
     "transposed": lambda x: x.mT.contiguous().mT,
     "of other channels": lambda x: torch.cat((x, x, x), 1)[:, x.shape[1] : 2 * x.shape[1]],
-    "one colour": lambda x: x[..., :1, :1].expand(x.shape),
+    "one color": lambda x: x[..., :1, :1].expand(x.shape),
 }
 
 

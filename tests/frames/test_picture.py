@@ -1,4 +1,4 @@
-"""Pictures on the host: what cannot be read says what to type, a file is never half written, a cut is centred."""
+"""Pictures on the host: what cannot be read says what to type, a file is never half written, a cut is centerd."""
 
 import struct
 import zlib
@@ -63,8 +63,8 @@ def test_the_kinds_of_files_people_have(tmp_path, suffix):
     assert np.abs(picture.read(path, "x").astype(int) - rgb).mean() < 4
 
 
-@pytest.mark.parametrize("shape", [(36, 64), (36, 64, 4)], ids=["grey", "transparent"])
-def test_grey_and_transparent_files_become_rgb(tmp_path, shape):
+@pytest.mark.parametrize("shape", [(36, 64), (36, 64, 4)], ids=["gray", "transparent"])
+def test_gray_and_transparent_files_become_rgb(tmp_path, shape):
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.full(shape, 90, np.uint8))
     rgb = picture.read(path, "x")
@@ -98,7 +98,7 @@ def test_a_picture_that_fits_is_not_touched():
 
 
 @pytest.mark.parametrize(("height", "width"), [(720, 1280), (200, 300), (300, 200), (40, 40), (36, 64), (50, 200)])
-def test_the_cover_is_the_centre_in_its_true_shape(height, width):
+def test_the_cover_is_the_center_in_its_true_shape(height, width):
     """A disc in the middle stays a disc in the middle."""
     rgb = np.zeros((height, width, 3), np.uint8)
     y, x = np.mgrid[0:height, 0:width]
@@ -114,7 +114,7 @@ def test_the_cover_is_the_centre_in_its_true_shape(height, width):
 
 
 def test_a_large_picture_is_averaged_not_sampled():
-    """A fine chequerboard becomes grey; taking every nth pixel would keep black or white."""
+    """A fine chequerboard becomes gray; taking every nth pixel would keep black or white."""
     board = np.indices((720, 1280)).sum(0) % 2 * 255
     found = picture.cover(np.repeat(board[..., None], 3, 2).astype(np.uint8), Size(128, 72))
     assert np.abs(found.astype(int) - 127).max() <= 2

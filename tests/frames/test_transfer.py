@@ -1,4 +1,4 @@
-"""Frames onto the device and back: range, colours, the centre of other shapes, and buffers that are free at once."""
+"""Frames onto the device and back: range, colors, the center of other shapes, and buffers that are free at once."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def host(tensor: torch.Tensor) -> np.ndarray:
 
 @pytest.mark.parametrize("fmt", [PixelFormat.RGB, PixelFormat.BGR, PixelFormat.I420])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_colour_arrives_as_itself(transfer, fmt, name):
+def test_a_color_arrives_as_itself(transfer, fmt, name):
     rgb = np.full((SIZE.height, SIZE.width, 3), NAMES[name], np.uint8)
     src = transfer.upload(frame(rgb, fmt))
     assert src.shape == (1, 3, SIZE.height, SIZE.width)
@@ -81,7 +81,7 @@ def test_the_frame_and_the_tensor_are_apart(transfer, fmt):
 
 
 @pytest.mark.parametrize(("height", "width"), [(144, 256), (288, 512), (36 * 4, 64), (64, 256), (72, 256), (200, 128)])
-def test_another_size_becomes_its_centre_in_true_shape(transfer, height, width):
+def test_another_size_becomes_its_center_in_true_shape(transfer, height, width):
     """A white disc in the middle of the frame stays a disc in the middle."""
     rgb = np.zeros((height, width, 3), np.uint8)
     y, x = np.mgrid[0:height, 0:width]

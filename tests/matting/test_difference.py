@@ -76,7 +76,7 @@ def test_holes_are_filled_and_specks_removed(matting: Matting, of) -> None:
     plate = torch.full((1, 3, 240, 320), 0.5)
     src = plate.clone()
     src[..., 100:, 100:220] = 0.1
-    src[..., 150:170, 150:170] = 0.5  # a shirt button of the wall's colour
+    src[..., 150:170, 150:170] = 0.5  # a shirt button of the wall's color
     src[..., 40:44, 40:44] = 0.1  # a speck
     alpha = pixels.unit(matting(of(src), of(plate), 0).alpha)
     assert alpha[..., 104:, 104:216].min() > 0.99

@@ -1,4 +1,4 @@
-"""The video file: every frame at its time, in its colours; and a disk that is full is an error for people."""
+"""The video file: every frame at its time, in its colors; and a disk that is full is an error for people."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from camdaemon.output import open_sink
 from camdaemon.output.file import FileSink
 
 SIZE = Size(128, 72)
-COLOURS = {
+COLORS = {
     "red": (255, 0, 0),
     "green": (0, 160, 60),
     "blue": (20, 40, 220),
@@ -31,7 +31,7 @@ def frame(rgb, t: float = 0.0) -> HostFrame:
     return made
 
 
-def grey(level: int, t: float = 0.0) -> HostFrame:
+def gray(level: int, t: float = 0.0) -> HostFrame:
     return frame((level, level, level), t)
 
 
@@ -52,7 +52,7 @@ def path(request, tmp_path) -> Path:
 def test_paced_frames_are_shown_at_their_own_times(path):
     sink, times = FileSink(path, SIZE, 30.0, paced=True), [1000.0, 1000.03, 1000.07, 1000.2, 1001.5]
     for i, t in enumerate(times):
-        sink.write(grey(40 * i + 20, t))
+        sink.write(gray(40 * i + 20, t))
     sink.close()
     found = read_back(path)
     assert [seconds for seconds, _ in found] == pytest.approx([t - 1000.0 for t in times], abs=0.0015)
@@ -63,7 +63,7 @@ def test_paced_frames_are_shown_at_their_own_times(path):
 def test_frames_at_full_speed_are_evenly_spaced_whenever_they_came(path, fps):
     sink = FileSink(path, SIZE, fps, paced=False)
     for i in range(12):
-        sink.write(grey(10 * i + 20, t=5.0))
+        sink.write(gray(10 * i + 20, t=5.0))
     sink.close()
     found = read_back(path)
     assert [seconds for seconds, _ in found] == pytest.approx([i / fps for i in range(12)], abs=0.0015)
@@ -73,19 +73,19 @@ def test_frames_at_full_speed_are_evenly_spaced_whenever_they_came(path, fps):
 def test_a_repeated_frame_is_not_written_twice_and_an_older_one_not_at_all(path):
     sink = FileSink(path, SIZE, 30.0, paced=True)
     for level, t in ((50, 1.0), (50, 1.0), (100, 1.1), (200, 1.05), (150, 1.2)):
-        sink.write(grey(level, t))
+        sink.write(gray(level, t))
     sink.close()
     assert [float(rgb.mean()) for _, rgb in read_back(path)] == pytest.approx([50, 100, 150], abs=4)
 
 
-@pytest.mark.parametrize("name", COLOURS)
-def test_colours_survive_and_the_file_says_what_they_mean(path, name):
+@pytest.mark.parametrize("name", COLORS)
+def test_colors_survive_and_the_file_says_what_they_mean(path, name):
     sink = FileSink(path, SIZE, 30.0, paced=False)
     for _ in range(3):
-        sink.write(frame(COLOURS[name]))
+        sink.write(frame(COLORS[name]))
     sink.close()
     for _, rgb in read_back(path):
-        assert np.abs(rgb.astype(int) - COLOURS[name]).max() <= 4
+        assert np.abs(rgb.astype(int) - COLORS[name]).max() <= 4
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
         assert (context.width, context.height, context.pix_fmt) == (128, 72, "yuv420p")
@@ -95,9 +95,9 @@ def test_colours_survive_and_the_file_says_what_they_mean(path, name):
 
 def test_the_frame_is_only_borrowed(path):
     """The same buffer is filled again while the encoder still has frames in hand."""
-    sink, lent = FileSink(path, SIZE, 30.0, paced=False), grey(0)
+    sink, lent = FileSink(path, SIZE, 30.0, paced=False), gray(0)
     for i in range(20):
-        lent.data[:] = grey(10 * i + 20).data
+        lent.data[:] = gray(10 * i + 20).data
         sink.write(lent)
     sink.close()
     assert [float(rgb.mean()) for _, rgb in read_back(path)] == pytest.approx([10 * i + 20 for i in range(20)], abs=4)
@@ -105,7 +105,7 @@ def test_the_frame_is_only_borrowed(path):
 
 def test_closing_twice_is_closing_once(path):
     sink = FileSink(path, SIZE, 30.0, paced=True)
-    sink.write(grey(90, 1.0))
+    sink.write(gray(90, 1.0))
     sink.close()
     before = path.read_bytes()
     sink.close()
@@ -125,7 +125,7 @@ def test_closing_before_the_first_frame_is_no_error(path):
 def test_an_old_file_is_written_anew(path):
     path.write_bytes(b"x" * 100_000)
     sink = FileSink(path, SIZE, 30.0, paced=True)
-    sink.write(grey(90, 1.0))
+    sink.write(gray(90, 1.0))
     sink.close()
     assert len(read_back(path)) == 1
 
@@ -178,7 +178,7 @@ def test_the_sink_is_chosen_by_its_name(tmp_path, name, kind):
     sink = open_sink(spec, SIZE, 30.0, paced=True)
     assert type(sink).__name__ == kind
     assert (sink.size, sink.fmt, sink.live) == (SIZE, PixelFormat.I420, False)
-    sink.write(grey(100, 1.0))
+    sink.write(gray(100, 1.0))
     sink.close()
     sink.close()
 

@@ -23,7 +23,7 @@ NO_RENDERER = pytest.mark.filterwarnings("ignore:no fast renderer available")
 
 
 def frame(rgb) -> HostFrame:
-    """Left half in `rgb`, right half grey."""
+    """Left half in `rgb`, right half gray."""
     picture = np.full((72, 128, 3), 90, np.uint8)
     picture[:, :64] = rgb
     made = HostFrame.empty(PixelFormat.I420, SIZE)

@@ -80,7 +80,7 @@ def plain(value: float) -> Picture:
 
 
 def person(left: int = 10, right: int = 50) -> Matte:
-    """A grey one who stands from column `left` to `right`; the network's colours beside them are the room's."""
+    """A gray one who stands from column `left` to `right`; the network's colors beside them are the room's."""
     alpha = torch.zeros(1, 1, SIZE.height, SIZE.width)
     alpha[..., 20:, left:right] = 1
     return Matte(seen(alpha), seen(torch.lerp(pixels.unit(room()), GREY, alpha)), 1)
@@ -222,8 +222,8 @@ def test_a_crop_enlarges_the_person_and_not_a_picture():
 
 @pytest.mark.parametrize("crop", [Crop(0.02, 0.1, 0.3, 0.5), Crop(0.1, 0.2, 0.1, 0.1), Crop(0.05, 0.27, 0.37, 0.7)])
 @pytest.mark.parametrize("edge", [-1.0, 0.0, 1.0])
-def test_an_enlarged_contour_takes_no_colour_from_beside_the_person(crop, edge):
-    """All there may be is grey and black: the room is in the foreground's colours wherever alpha is 0."""
+def test_an_enlarged_contour_takes_no_color_from_beside_the_person(crop, edge):
+    """All there may be is gray and black: the room is in the foreground's colors wherever alpha is 0."""
     painted = pixels.unit(
         new().paint(Scene(plain(0.0), appearance=Appearance(crop=crop, edge=edge)), person(), room(), 0.0)
     )

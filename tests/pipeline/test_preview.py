@@ -199,7 +199,7 @@ def test_pictures_are_at_most_640_wide(size, small, of):
 
 
 @pytest.mark.parametrize("fmt", list(PixelFormat))
-def test_what_was_published_has_its_colours_whatever_the_format(fmt):
+def test_what_was_published_has_its_colors_whatever_the_format(fmt):
     rgb = np.empty((SIZE.height, SIZE.width, 3), np.uint8)
     rgb[:] = (180, 120, 60)
     shown = HostFrame.empty(fmt, SIZE)
@@ -238,7 +238,7 @@ def test_a_frame_without_a_matte_has_no_alpha(clock):
 
 
 def near(rgb: np.ndarray, wanted: tuple[int, int, int]) -> float:
-    """Share of pixels that have about that colour."""
+    """Share of pixels that have about that color."""
     return float((np.abs(rgb.astype(int) - wanted).max(2) < 40).mean())
 
 
@@ -269,7 +269,7 @@ def test_of_a_running_show_each_view_shows_its_own():
 
 
 def test_many_who_ask_without_pause_each_see_whole_pictures_in_order(monkeypatch):
-    """Every picture has one colour: half of one and half of another would show."""
+    """Every picture has one color: half of one and half of another would show."""
     monkeypatch.setattr(preview, "_PERIOD_S", 0.0)
     finder, stop = LivePreview(), threading.Event()
     faults: list[str] = []

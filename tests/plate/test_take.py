@@ -18,7 +18,7 @@ PLACES = {
     "top right": (slice(0, 30), slice(115, 160)),
     "bottom left": (slice(66, 96), slice(0, 45)),
     "bottom right": (slice(66, 96), slice(115, 160)),
-    "middle centre": (slice(36, 60), slice(64, 96)),
+    "middle center": (slice(36, 60), slice(64, 96)),
 }
 
 

@@ -10,14 +10,14 @@ from camdaemon.tools.demo import MomentJob, draw_contact_sheet
 from tests.present import present
 
 WIDTH = 480
-COLOURS = ((200, 30, 30), (90, 90, 90), (30, 200, 30))
+COLORS = ((200, 30, 30), (90, 90, 90), (30, 200, 30))
 
 
 def moment(scale: float = 1.0, height: int = 72, width: int = 128):
-    return tuple(np.full((height, width, 3), [int(c * scale) for c in rgb], np.uint8) for rgb in COLOURS)
+    return tuple(np.full((height, width, 3), [int(c * scale) for c in rgb], np.uint8) for rgb in COLORS)
 
 
-def centres(mask: np.ndarray) -> tuple[float, float]:
+def centers(mask: np.ndarray) -> tuple[float, float]:
     rows, columns = np.nonzero(mask)
     return float(rows.mean()), float(columns.mean())
 
@@ -29,12 +29,12 @@ def test_every_picture_is_whole_and_in_its_column(rows, height, width):
     assert found.shape[1] == WIDTH
     assert found.dtype == np.uint8
     areas, columns = [], []
-    for rgb in COLOURS:
+    for rgb in COLORS:
         places = []
         for i in range(rows):
             mask = np.abs(found.astype(int) - [int(c * (1 - 0.15 * i)) for c in rgb]).max(2) <= 1
             areas.append(mask.sum())
-            places.append(centres(mask))
+            places.append(centers(mask))
         assert [y for y, _ in places] == sorted(y for y, _ in places), "rows are in the order of time"
         columns.append(np.mean([x for _, x in places]))
     assert columns == sorted(columns), "camera, alpha, composite"

@@ -1,6 +1,6 @@
 """The refiner (Lin et al. 2021 §3.3) over tiles of 4×4 patches instead of patch by patch: for CPUs, frame by frame.
 
-A single patch needs windows of 8×8 at half and at full resolution; its neighbours compute four fifths of them again.
+A single patch needs windows of 8×8 at half and at full resolution; its neighbors compute four fifths of them again.
 Chosen patches lie along contours, so a tile that holds one holds some seven. With 14×14 and 20×20 pixels for all 16 of
 its patches a tile takes half the operations, and convolutions run best on windows of that size. At full resolution
 they run over blocks of 2×2 pixels (`polyphase`). The results are the published ones: only chosen patches are kept.

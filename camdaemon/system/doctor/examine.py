@@ -25,7 +25,7 @@ CHECKS: Mapping[str, Check] = {
     "camdaemon": own.check,
 }
 
-_COLOURS = {Level.OK: "green", Level.NOTE: "yellow", Level.PROBLEM: "bold red"}
+_COLORS = {Level.OK: "green", Level.NOTE: "yellow", Level.PROBLEM: "bold red"}
 _LEVEL_WIDTH, _ABOUT_WIDTH = 8, 11  # columns
 
 
@@ -82,7 +82,7 @@ def print_findings(found: Iterable[Finding], *, as_json: bool) -> bool:
 def _print_finding(finding: Finding, console: Console) -> None:
     first, *more = finding.says.splitlines()
     level, about = f"{finding.level:<{_LEVEL_WIDTH}}", f"{finding.about:<{_ABOUT_WIDTH}}"
-    console.print(Text.assemble((level, _COLOURS[finding.level]), (about, "dim"), first))
+    console.print(Text.assemble((level, _COLORS[finding.level]), (about, "dim"), first))
     indent = " " * (_LEVEL_WIDTH + _ABOUT_WIDTH)
     for text in more:
         console.print(Text(indent + text))

@@ -21,7 +21,7 @@ class Exposure(StrEnum):
 
 def evaluate(
     people: Annotated[
-        Path | None, typer.Option(help="Composites: folder of NAME.jpg (colours) and NAME.png (alpha).")
+        Path | None, typer.Option(help="Composites: folder of NAME.jpg (colors) and NAME.png (alpha).")
     ] = None,
     plates: Annotated[Path | None, typer.Option(help="Composites: folder of pictures of empty rooms.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Composites: number.")] = 40,

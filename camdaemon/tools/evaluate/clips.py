@@ -61,7 +61,7 @@ def _plate(clip: Path, take: bool) -> str:
 
 
 def read_truth(path: Path, size: tuple[int, int]) -> Iterator[Alpha]:
-    """Yield the alphas in a video, float (H,W), 0..1, cropped about the centre to `size` (width, height).
+    """Yield the alphas in a video, float (H,W), 0..1, cropped about the center to `size` (width, height).
 
     They are its luma, in the range that the file declares, or the first channel of RGB.
 

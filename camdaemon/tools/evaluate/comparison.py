@@ -147,7 +147,7 @@ def score_clip(clip: Clip, mattings: list[NamedMatting], every: int, keep: KeepS
 def score_files(predicted: Path, true: Path) -> Iterator[list[MattingScores]]:
     """Score alphas in files against the true ones of the same name; yields the scores so far after each file.
 
-    Files have 8 or 16 bits, gray or colour, which is converted to gray.
+    Files have 8 or 16 bits, gray or color, which is converted to gray.
 
     Raises:
         ConfigError: Files are missing, unreadable or of different sizes.

@@ -26,7 +26,7 @@ from camdaemon.frames.picture import Picture
 from camdaemon.tools.evaluate.metrics import Alpha
 from camdaemon.tools.files.image import PICTURES
 
-_Colours = NDArray[np.float32]  # (H,W,3), 0..1
+_Colors = NDArray[np.float32]  # (H,W,3), 0..1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +38,7 @@ class Case:
         frame: uint8 (H,W,3).
         plate: uint8 (H,W,3).
         alpha: The truth.
-        foreground: uint8 (H,W,3), the person's colours in `frame`.
+        foreground: uint8 (H,W,3), the person's colors in `frame`.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Composites:
     """A set of composites.
 
     Attributes:
-        people: Folder of NAME.jpg (colours) and NAME.png (alpha).
+        people: Folder of NAME.jpg (colors) and NAME.png (alpha).
         plates: Folder of pictures of empty rooms.
         size: Of the composites.
         count: Number of composites.
@@ -72,8 +72,8 @@ class Composites:
         Raises:
             ConfigError: A folder has no pictures.
         """
-        colours = [path for path in _pictures(self.people) if path.suffix.lower() != ".png"]
-        people = [path for path in colours if path.with_suffix(".png").is_file()]
+        colors = [path for path in _pictures(self.people) if path.suffix.lower() != ".png"]
+        people = [path for path in colors if path.with_suffix(".png").is_file()]
         if not people:
             raise ConfigError(f"{self.people} has no pair NAME.jpg, NAME.png. Run with: --people FOLDER")
         rooms = _pictures(self.plates)
@@ -111,19 +111,19 @@ def compose(name: str, person: Path, room: Path, size: Size, rng: np.random.Gene
     return Case(name, _pixels(frame), _pixels(plate), alpha, _pixels(foreground))
 
 
-def place_person(person: Path, size: Size, rng: np.random.Generator) -> tuple[_Colours, Alpha]:
+def place_person(person: Path, size: Size, rng: np.random.Generator) -> tuple[_Colors, Alpha]:
     """Place a person in an empty frame.
 
     Returns:
-        Alpha · colours, and alpha; scaled together, so that no rim appears.
+        Alpha · colors, and alpha; scaled together, so that no rim appears.
     """
     gray = cv2.imread(str(person.with_suffix(".png")), cv2.IMREAD_GRAYSCALE)
-    colours = picture.read(person, "another folder with --people").astype(np.float32) / 255
-    if gray is None or gray.shape != colours.shape[:2]:
+    colors = picture.read(person, "another folder with --people").astype(np.float32) / 255
+    if gray is None or gray.shape != colors.shape[:2]:
         alpha_file = person.with_suffix(".png")
         raise ConfigError(f"{alpha_file} is no alpha of {person.name}'s size. Remove both from the folder")
     alpha = gray.astype(np.float32) / 255
-    layers = np.dstack([colours * alpha[..., None], alpha])
+    layers = np.dstack([colors * alpha[..., None], alpha])
     if rng.random() < 0.5:
         layers = layers[:, ::-1]
     close = rng.random() < 1 / 3
@@ -137,7 +137,7 @@ def place_person(person: Path, size: Size, rng: np.random.Generator) -> tuple[_C
     return np.asarray(whole[..., :3], np.float32), np.ascontiguousarray(whole[..., 3], np.float32)
 
 
-def degrade_plate(room: _Colours, rng: np.random.Generator) -> _Colours:
+def degrade_plate(room: _Colors, rng: np.random.Generator) -> _Colors:
     """Return `room` as in a plate that was taken earlier (Lin et al. 2021, appendix D.2)."""
     across, down = rng.uniform(-1, 1, 2)
     move = np.array([[1, 0, across], [0, 1, down]], np.float32)
@@ -156,5 +156,5 @@ def draw_shadow(alpha: Alpha, rng: np.random.Generator) -> Alpha:
     return np.asarray(rng.uniform(0.1, 0.3) * blurred, np.float32)
 
 
-def _pixels(colours: NDArray[np.floating]) -> Picture:
-    return np.asarray(np.clip(colours * 255 + 0.5, 0, 255), np.uint8)
+def _pixels(colors: NDArray[np.floating]) -> Picture:
+    return np.asarray(np.clip(colors * 255 + 0.5, 0, 255), np.uint8)

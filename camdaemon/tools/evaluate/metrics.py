@@ -103,7 +103,7 @@ def _connected(distance: Alpha) -> Alpha:
 
 
 def foreground_mse(found: NDArray[np.uint8], true: NDArray[np.uint8], truth: Alpha) -> float:
-    """Return the mean squared error, times 1000, of colours (H,W,3), 0..255, as 0..1, where true alpha is above 0."""
+    """Return the mean squared error, times 1000, of colors (H,W,3), 0..255, as 0..1, where true alpha is above 0."""
     where = truth > 0
     if not where.any():
         return math.nan

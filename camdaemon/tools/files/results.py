@@ -26,7 +26,7 @@ class ResultPaths:
 
     Attributes:
         alpha: 8-bit gray, as the composite uses it (its outermost 2 % stretched to 0 and 255), of the source's size.
-        foreground: RGBA, the person's colours cut out by that alpha, black elsewhere.
+        foreground: RGBA, the person's colors cut out by that alpha, black elsewhere.
         composite: RGB, the person over the backdrop.
         error: Gray, the error that the base network predicts.
         refined: Gray, 255 where the refiner worked.

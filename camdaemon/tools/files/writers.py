@@ -79,7 +79,7 @@ class ColorVideoWriter:
         self._frame = HostFrame.empty(PixelFormat.I420, size)
 
     def write(self, pixels: Picture, name: str) -> None:
-        """Write the colours of RGB or RGBA; see `FrameWriter`."""
+        """Write the colors of RGB or RGBA; see `FrameWriter`."""
         if pixels.shape[2] == 4:
             pixels = np.ascontiguousarray(pixels[:, :, :3])
         color.rgb_to_host(pixels, PixelFormat.I420, self._frame.data)

@@ -1,4 +1,4 @@
-"""Augmentation: colour and light of people and rooms, decor of rooms, things that people hold."""
+"""Augmentation: color and light of people and rooms, decor of rooms, things that people hold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def jitter_colors(
 
     Args:
         rng: Randomness of the batch.
-        rgb: (B,3,H,W), 0..1; colours times `weight` if that is given, and so is the result.
+        rgb: (B,3,H,W), 0..1; colors times `weight` if that is given, and so is the result.
         amount: Brightness, contrast and saturation change by 1 ± this.
         hue: Hue changes by ± this, in turns.
         weight: (B,1,H,W), 0..1.
@@ -27,14 +27,14 @@ def jitter_colors(
     bright, contrast, saturation = ((1 + amount * rng.uniform(-1, 1))[:, :, 0] for _ in range(3))
     angle = (hue * rng.uniform(-1, 1))[:, :, 0] * (2 * torch.pi)
     eye = torch.eye(3, device=rgb.device)
-    grey = torch.tensor(_LUMA, device=rgb.device).expand(3, 3)
+    gray = torch.tensor(_LUMA, device=rgb.device).expand(3, 3)
     third, root = torch.full_like(eye, 1 / 3), (1 / 3) ** 0.5
     cross = root * torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=rgb.device)
-    turn = angle.cos() * (eye - third) + angle.sin() * cross + third  # a rotation around the grey axis
+    turn = angle.cos() * (eye - third) + angle.sin() * cross + third  # a rotation around the gray axis
     matrix = (
         bright[:, :, None]
         * contrast[:, :, None]
-        * (turn[:, None] @ (saturation[:, :, None] * eye + (1 - saturation)[:, :, None] * grey))
+        * (turn[:, None] @ (saturation[:, :, None] * eye + (1 - saturation)[:, :, None] * gray))
     )
     middle = 0.5 * (1 - contrast)[:, :, None] * bright[:, :, None]
     y = torch.einsum("bij,bjhw->bihw", matrix[:, 0], rgb)
@@ -80,40 +80,40 @@ def relight(rng: BatchRandom, room: Tensor, alpha: Tensor) -> Tensor:
     return (room * F.interpolate(change, (height, width), mode="bilinear", align_corners=False)).clamp_(0, 1)
 
 
-def camouflage(rng: BatchRandom, colour: Tensor, alpha: Tensor, room: Tensor) -> Tensor:
-    """Give clothes the wall's colour: in 15 % of the samples, parts of a person take the room's local mean colour.
+def camouflage(rng: BatchRandom, color: Tensor, alpha: Tensor, room: Tensor) -> Tensor:
+    """Give clothes the wall's color: in 15 % of the samples, parts of a person take the room's local mean color.
 
-    Only large-scale colour is exchanged; folds and texture stay.
+    Only large-scale color is exchanged; folds and texture stay.
 
     Args:
         rng: Randomness of the batch.
-        colour: (B,3,H,W), of the person.
+        color: (B,3,H,W), of the person.
         alpha: (B,1,H,W), of the person.
         room: (B,3,H,W).
     """
     which = rng.chance(0.15)
     height, width = room.shape[2:]
     reach = width // 64 * 2 + 1
-    own, weight, wall = (box_blur(F.avg_pool2d(x, 4, ceil_mode=True), reach) for x in (colour * alpha, alpha, room))
+    own, weight, wall = (box_blur(F.avg_pool2d(x, 4, ceil_mode=True), reach) for x in (color * alpha, alpha, room))
     own = own / weight.clamp(min=0.05)
     down = torch.linspace(-1, 1, wall.shape[2], device=room.device).view(1, 1, -1, 1)
     part = ((rng.smooth_noise(1, wall.shape[2], wall.shape[3], 4) + 1.5 * down) * 3).sigmoid()
     change = which * rng.uniform(0.6, 1) * part * (wall - own) * (weight > 0.05)
-    return (colour + F.interpolate(change, (height, width), mode="bilinear", align_corners=False)).clamp_(0, 1)
+    return (color + F.interpolate(change, (height, width), mode="bilinear", align_corners=False)).clamp_(0, 1)
 
 
-# Photographs of rooms are brown and grey. A network trained on those alone takes a strip of saturated wall beside a
+# Photographs of rooms are brown and gray. A network trained on those alone takes a strip of saturated wall beside a
 # head for a part of it.
-_COLOURED, _DECORATED = 0.15, 0.2  # of the samples
+_COLORED, _DECORATED = 0.15, 0.2  # of the samples
 _THINGS = 3  # kinds of decor in a room
 
 
 def decorate_rooms(rng: BatchRandom, rooms: Tensor) -> Tensor:
-    """Put some of the empty `rooms` (B,3,H,W), RGB, 0..1, under coloured light, and decor (posters, blinds) on some."""
-    coloured = jitter_colors(rng, rooms, 0.0, 0.5)
-    grey = coloured.mean(1, keepdim=True)
-    coloured = (grey + (coloured - grey) * rng.uniform(1.5, 4)).clamp_(0, 1)
-    rooms = torch.where(rng.chance(_COLOURED), coloured, rooms)
+    """Put some of the empty `rooms` (B,3,H,W), RGB, 0..1, under colored light, and decor (posters, blinds) on some."""
+    colored = jitter_colors(rng, rooms, 0.0, 0.5)
+    gray = colored.mean(1, keepdim=True)
+    colored = (gray + (colored - gray) * rng.uniform(1.5, 4)).clamp_(0, 1)
+    rooms = torch.where(rng.chance(_COLORED), colored, rooms)
     which = rng.chance(_DECORATED)
     for _ in range(_THINGS):
         cover = _stripe_cover(rng, rooms.shape[2], rooms.shape[3]) * which * rng.chance(0.6)
@@ -122,9 +122,9 @@ def decorate_rooms(rng: BatchRandom, rooms: Tensor) -> Tensor:
 
 
 def _random_colors(rng: BatchRandom) -> Tensor:
-    """Return one colour per sample, (B,3,1,1); half of them as vivid as a screen can show."""
-    colour = rng.uniform(0, 1, channels=3)
-    return torch.where(rng.chance(0.5), (4 * (colour - 0.5) + 0.5).clamp(0, 1), colour)
+    """Return one color per sample, (B,3,1,1); half of them as vivid as a screen can show."""
+    color = rng.uniform(0, 1, channels=3)
+    return torch.where(rng.chance(0.5), (4 * (color - 0.5) + 0.5).clamp(0, 1), color)
 
 
 def _stripe_cover(rng: BatchRandom, height: int, width: int) -> Tensor:
@@ -152,9 +152,9 @@ def add_prop(rng: BatchRandom, weighted: Tensor, alpha: Tensor, texture: Tensor)
 
     Args:
         rng: Randomness of the batch.
-        weighted: (B,3,H,W), the person's colour times alpha.
+        weighted: (B,3,H,W), the person's color times alpha.
         alpha: (B,1,H,W).
-        texture: (B,3,H,W), 0..1; half of the things show it, the others one colour of it.
+        texture: (B,3,H,W), 0..1; half of the things show it, the others one color of it.
 
     Returns:
         `weighted` and `alpha` with a rounded box on the person.
@@ -175,8 +175,8 @@ def add_prop(rng: BatchRandom, weighted: Tensor, alpha: Tensor, texture: Tensor)
     inside = ((across / wide).abs() ** power + (down / tall).abs() ** power).clamp(min=1e-6) ** (1 / power)
     cover = ((1 - inside) * wide + 0.5).clamp(0, 1) * which
     plain = texture.mean((2, 3), keepdim=True).expand_as(texture) * rng.uniform(0.2, 1.4, channels=3)
-    colour = torch.where(rng.chance(0.5), texture, plain).clamp(0, 1)
-    return torch.lerp(weighted, colour, cover), torch.lerp(alpha, torch.ones_like(alpha), cover)
+    color = torch.where(rng.chance(0.5), texture, plain).clamp(0, 1)
+    return torch.lerp(weighted, color, cover), torch.lerp(alpha, torch.ones_like(alpha), cover)
 
 
 def _point_on_person(rng: BatchRandom, alpha: Tensor) -> tuple[Tensor, Tensor]:

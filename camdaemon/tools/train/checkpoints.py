@@ -168,6 +168,6 @@ def initialize_as_coarse(refiner: Refiner) -> None:
     refiner.conv4.weight.mul_(0.1)
     refiner.conv4.weight[:, :7] = 0
     refiner.conv4.weight[0, 0, middle, middle] = 1
-    for colour in range(3):
-        refiner.conv4.weight[1 + colour, 1 + colour, middle, middle] = 1
-        refiner.conv4.weight[1 + colour, 4 + colour, middle, middle] = -1
+    for color in range(3):
+        refiner.conv4.weight[1 + color, 1 + color, middle, middle] = 1
+        refiner.conv4.weight[1 + color, 4 + color, middle, middle] = -1

@@ -101,8 +101,8 @@ def nudge(rng: BatchRandom, mapping: Tensor, height: int, width: int) -> Tensor:
     far = torch.where(moved, 0.01 * width, 0.0008 * width)[:, None]
     shift = far * torch.cat([rng.uniform(-1, 1), rng.uniform(-1, 1)], 1).flatten(1)
     one = torch.ones_like(turn)
-    centre = torch.tensor([[width / 2, height / 2]], device=rng.device).expand(rng.count, 2)
-    return _chain(mapping, _invert_around(_linear_map(turn, one, one, 0 * one), centre, centre + shift))
+    center = torch.tensor([[width / 2, height / 2]], device=rng.device).expand(rng.count, 2)
+    return _chain(mapping, _invert_around(_linear_map(turn, one, one, 0 * one), center, center + shift))
 
 
 def warp(canvas: Tensor, mapping: Tensor, height: int, width: int, *, outside: str = "zeros") -> Tensor:

@@ -12,7 +12,7 @@ Split = Literal["train", "val"]
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm")
-FRAMES_OF_A_VIDEO = 20  # taken evenly spaced: neighbouring frames teach little
+FRAMES_OF_A_VIDEO = 20  # taken evenly spaced: neighboring frames teach little
 _HELD_OUT = 20  # every 20th item of a set without a validation part validates
 _FOLDERS: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "test")}
 
@@ -21,11 +21,11 @@ class Person(NamedTuple):
     """A cut-out person, as two pictures or two videos with the same number of frames.
 
     Attributes:
-        colour: Foreground colours.
+        color: Foreground colors.
         alpha: Alpha.
     """
 
-    colour: Path
+    color: Path
     alpha: Path
 
 
@@ -78,20 +78,20 @@ def _list_people(folder: Path) -> list[Person]:
         pairs += list(_pair_up(alphas.parent / "fgr", alphas))
     if (folder / "people").is_dir():
         for alpha in sorted((folder / "people").rglob("*.png")):
-            colour = next((c for end in PICTURES if end != ".png" and (c := alpha.with_suffix(end)).is_file()), None)
-            if colour is None:
-                raise ConfigError(f"{alpha} has no colours: {alpha.with_suffix('.jpg').name} is missing in its folder")
-            pairs.append(Person(colour, alpha))
+            color = next((c for end in PICTURES if end != ".png" and (c := alpha.with_suffix(end)).is_file()), None)
+            if color is None:
+                raise ConfigError(f"{alpha} has no colors: {alpha.with_suffix('.jpg').name} is missing in its folder")
+            pairs.append(Person(color, alpha))
     return pairs
 
 
-def _pair_up(colours: Path, alphas: Path) -> Iterator[Person]:
-    by_name = {path.relative_to(colours).with_suffix(""): path for path in _list_files(colours, PICTURES + VIDEOS)}
+def _pair_up(colors: Path, alphas: Path) -> Iterator[Person]:
+    by_name = {path.relative_to(colors).with_suffix(""): path for path in _list_files(colors, PICTURES + VIDEOS)}
     for alpha in _list_files(alphas, PICTURES + VIDEOS):
-        colour = by_name.get(alpha.relative_to(alphas).with_suffix(""))
-        if colour is None:
-            raise ConfigError(f"{alpha} has no foreground of that name in {colours}. Add it, or remove the alpha")
-        yield Person(colour, alpha)
+        color = by_name.get(alpha.relative_to(alphas).with_suffix(""))
+        if color is None:
+            raise ConfigError(f"{alpha} has no foreground of that name in {colors}. Add it, or remove the alpha")
+        yield Person(color, alpha)
 
 
 def _list_pictures(folder: Path) -> Iterator[Path]:

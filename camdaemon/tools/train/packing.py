@@ -56,7 +56,7 @@ class PackedPictures:
 
 
 def pack_people(people: Sequence[Person], cache: Path, report: Callable[[str], None] = print) -> PackedPictures:
-    """Pack colours and alpha of people, (N,448,448,4), cropped to their alpha, in the top left corner."""
+    """Pack colors and alpha of people, (N,448,448,4), cropped to their alpha, in the top left corner."""
     return _pack("people", people, lambda person: map(_fit_to_canvas, _read_cutouts(person)), cache, report)
 
 
@@ -128,13 +128,13 @@ def _read_picture(path: Path, flags: int = cv2.IMREAD_COLOR) -> Pixels:
 def _read_cutouts(person: Person) -> Iterator[Pixels]:
     """Yield RGBA pictures of one person: one picture, or some frames of a video."""
     if person.alpha.suffix.lower() not in VIDEOS:
-        yield _join_alpha(_read_picture(person.colour), _read_picture(person.alpha, cv2.IMREAD_GRAYSCALE), person)
+        yield _join_alpha(_read_picture(person.color), _read_picture(person.alpha, cv2.IMREAD_GRAYSCALE), person)
         return
-    with av.open(str(person.colour)) as colours, av.open(str(person.alpha)) as alphas:
-        step = max(1, _frame_count(colours) // FRAMES_OF_A_VIDEO)
-        for number, (colour, alpha) in enumerate(zip(colours.decode(video=0), alphas.decode(video=0), strict=False)):
+    with av.open(str(person.color)) as colors, av.open(str(person.alpha)) as alphas:
+        step = max(1, _frame_count(colors) // FRAMES_OF_A_VIDEO)
+        for number, (color, alpha) in enumerate(zip(colors.decode(video=0), alphas.decode(video=0), strict=False)):
             if number % step == 0:
-                yield _join_alpha(colour.to_ndarray(format="rgb24"), alpha.to_ndarray(format="gray"), person)
+                yield _join_alpha(color.to_ndarray(format="rgb24"), alpha.to_ndarray(format="gray"), person)
 
 
 def _frame_count(video: av.container.InputContainer) -> int:
@@ -143,14 +143,14 @@ def _frame_count(video: av.container.InputContainer) -> int:
     return stream.frames or round((video.duration or 0) / av.time_base * float(stream.average_rate or 0))
 
 
-def _join_alpha(colour: NDArray[Any], alpha: NDArray[Any], person: Person) -> Pixels:
-    if colour.shape[:2] != alpha.shape:
-        raise ConfigError(f"{person.colour} and {person.alpha} differ in size. Make them equal, or remove them")
-    return np.dstack([colour, alpha]).astype(np.uint8)
+def _join_alpha(color: NDArray[Any], alpha: NDArray[Any], person: Person) -> Pixels:
+    if color.shape[:2] != alpha.shape:
+        raise ConfigError(f"{person.color} and {person.alpha} differ in size. Make them equal, or remove them")
+    return np.dstack([color, alpha]).astype(np.uint8)
 
 
 def _fit_to_canvas(cutout: Pixels) -> Pixels:
-    """Crop to where alpha is, and scale the longer side to 448. Colours are weighted by alpha, to avoid rims."""
+    """Crop to where alpha is, and scale the longer side to 448. Colors are weighted by alpha, to avoid rims."""
     rows, columns = (np.flatnonzero(cutout[:, :, 3].max(axis)) for axis in (1, 0))
     if len(rows):
         cutout = cutout[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -160,8 +160,8 @@ def _fit_to_canvas(cutout: Pixels) -> Pixels:
     alpha = cutout[:, :, 3:].astype(np.float32) / 255
     weighted, plain = (cv2.resize(cutout[:, :, :3] * by, size, interpolation=how) for by in (alpha, np.float32(1)))
     small = cv2.resize(alpha, size, interpolation=how)[:, :, None].clip(0, 1)
-    colour = np.where(small > 0.05, weighted / np.maximum(small, 0.05), plain)
-    return np.dstack([colour, small * 255]).round().clip(0, 255).astype(np.uint8)
+    color = np.where(small > 0.05, weighted / np.maximum(small, 0.05), plain)
+    return np.dstack([color, small * 255]).round().clip(0, 255).astype(np.uint8)
 
 
 def _cut_to_plate(room: Pixels) -> Pixels:

@@ -8,7 +8,7 @@
    and plate, its running mean scaled to match. Its batch norms stay in evaluation mode.
 2. A batch shows people (one or two, see `geometry.PLACEMENTS`) in front of a room, and that room photographed at
    another time: moved, with other exposure and other noise; with shadows, motion, blur, JPEG, clothes in the wall's
-   colour (`samples`). A third of the rooms is under coloured light or has vivid stripes and shapes on its walls
+   color (`samples`). A third of the rooms is under colored light or has vivid stripes and shapes on its walls
    (`augment`): photographs of houses for sale have none, and a network trained on those alone adds strips of a vivid
    wall to a head.
 3. Loss: |α − α*| + twice Sobel of it + |F − F*| where α* > 0 + (E − |α − α*|)², on the unclamped α, which may

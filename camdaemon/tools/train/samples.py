@@ -18,7 +18,7 @@ _EMPTY = 0.03  # of the samples show no person
 _TWO = 0.25  # of the samples show a second person behind the first
 _GROWN = 0.5  # of the batches, if asked for, have soft edges grown on the people; the others stay as photographed
 _DECOR_SEED = 1 << 40  # offset: decor has random numbers of its own
-_LEAST_ALPHA = 1e-3  # below this, a colour cannot be recovered from its product with alpha
+_LEAST_ALPHA = 1e-3  # below this, a color cannot be recovered from its product with alpha
 
 
 class Sample(NamedTuple):
@@ -52,10 +52,10 @@ class BatchIndices(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """Premultiplied colours.
+    """Premultiplied colors.
 
     Attributes:
-        weighted: (B,3,H,W), colour times alpha.
+        weighted: (B,3,H,W), color times alpha.
         alpha: (B,1,H,W).
     """
 
@@ -71,8 +71,8 @@ class Layer(NamedTuple):
         """Return the layer, empty in the samples where `which`, bool (B,1,1,1), is false."""
         return Layer(self.weighted * which, self.alpha * which)
 
-    def colour(self) -> Tensor:
-        """Return the colours, (B,3,H,W); black where the layer is empty."""
+    def color(self) -> Tensor:
+        """Return the colors, (B,3,H,W); black where the layer is empty."""
         return (self.weighted / self.alpha.clamp(min=_LEAST_ALPHA)).clamp_(0, 1)
 
 
@@ -108,7 +108,7 @@ class SampleGenerator:
             room, plate = add_detail(rng, (room, plate), finer)
         person = self._compose_people(rng, indices, room)
         src = person.weighted + (1 - person.alpha) * relight(rng, room, person.alpha)
-        return Sample(self._degrade_frame(rng, src), self._degrade_plate(rng, plate), person.alpha, person.colour())
+        return Sample(self._degrade_frame(rng, src), self._degrade_plate(rng, plate), person.alpha, person.color())
 
     def _compose_people(self, rng: BatchRandom, indices: BatchIndices, room: Tensor) -> Layer:
         first = self._place_person(rng, indices.first, room)
@@ -128,8 +128,8 @@ class SampleGenerator:
         height, width = room.shape[2:]
         cutout = warp(cutout, random_person_map(rng, sizes, height, width), height, width)
         layer = Layer(jitter_colors(rng, cutout[:, :3], 0.15, 0.05, cutout[:, 3:]), cutout[:, 3:])
-        colour = camouflage(rng, layer.colour(), layer.alpha, room)
-        return Layer(colour * layer.alpha, layer.alpha)
+        color = camouflage(rng, layer.color(), layer.alpha, room)
+        return Layer(color * layer.alpha, layer.alpha)
 
     def _degrade_frame(self, rng: BatchRandom, src: Tensor) -> Tensor:
         src = soften(rng, src, 0.15).clamp_(0, 1)

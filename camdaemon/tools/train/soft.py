@@ -2,7 +2,7 @@
 
 Everything is an implicit function of the pixel, so that a whole batch is computed at once on the training device:
 - contours: a blurred alpha gives the distance to a person's outline and its normal; hair and fur are noise that is
-  constant along (slanted) normals, each strand of its own length, with the colour at its root;
+  constant along (slanted) normals, each strand of its own length, with the color at its root;
 - wires and loose strands are the zero lines of smooth noise; rims of glasses are rings; holes and veils are ellipses.
 """
 
@@ -39,25 +39,25 @@ def grow_soft_edges(rng: BatchRandom, weighted: Tensor, alpha: Tensor, texture: 
 
     Args:
         rng: Randomness of the batch.
-        weighted: (B,3,H,W), colour times alpha.
+        weighted: (B,3,H,W), color times alpha.
         alpha: (B,1,H,W).
-        texture: (B,3,H,W), 0..1, the colours of some things.
+        texture: (B,3,H,W), 0..1, the colors of some things.
 
     Returns:
         New `weighted` and `alpha`, with 0 ≤ weighted ≤ alpha ≤ 1.
     """
-    colour = (weighted / alpha.clamp(min=1e-3)).clamp(0, 1)
+    color = (weighted / alpha.clamp(min=1e-3)).clamp(0, 1)
     crisp = torch.where(rng.chance(_CRISP), rng.uniform(1, 4), 1.0)
     alpha = ((alpha - 0.5) * crisp + 0.5).clamp(0, 1)
-    colour = _add_grain(rng, colour, texture)
-    colour, alpha = _add_hair(rng, colour, alpha)
+    color = _add_grain(rng, color, texture)
+    color, alpha = _add_hair(rng, color, alpha)
     alpha = alpha * (1 - _ellipse_cover(rng, alpha, 0.02, 0.12, soft=0.1) * rng.chance(_HOLE))
     alpha = alpha * (1 - _ellipse_cover(rng, alpha, 0.05, 0.3, soft=0.6) * rng.chance(_VEIL) * rng.uniform(0.2, 0.8))
     for cover in (_wire_cover(rng, alpha) * rng.chance(_WIRES), _ring_cover(rng, alpha) * rng.chance(_RING)):
         paint = torch.where(rng.chance(0.5), texture, rng.uniform(0, 0.8, channels=3))
-        colour = torch.lerp(colour * (alpha > 0), paint, cover / (cover + alpha * (1 - cover)).clamp(min=1e-3))
+        color = torch.lerp(color * (alpha > 0), paint, cover / (cover + alpha * (1 - cover)).clamp(min=1e-3))
         alpha = torch.lerp(alpha, torch.ones_like(alpha), cover)
-    return colour * alpha, alpha
+    return color * alpha, alpha
 
 
 def add_detail(rng: BatchRandom, views: Sequence[Tensor], finer: Sequence[Tensor]) -> list[Tensor]:
@@ -73,9 +73,9 @@ def _high(x: Tensor) -> Tensor:
     return x - box_blur(x, 9)
 
 
-def _add_grain(rng: BatchRandom, colour: Tensor, texture: Tensor) -> Tensor:
+def _add_grain(rng: BatchRandom, color: Tensor, texture: Tensor) -> Tensor:
     amount = torch.where(rng.chance(_GRAIN), rng.uniform(0.1, 0.5), 0.0)
-    return (colour + amount * _high(texture.flip(2))).clamp(0, 1)
+    return (color + amount * _high(texture.flip(2))).clamp(0, 1)
 
 
 def _outline(alpha: Tensor, reach: int) -> _Outline:
@@ -91,7 +91,7 @@ def _outline(alpha: Tensor, reach: int) -> _Outline:
     return _Outline(whole[:, :1], whole[:, 1:] / _length(whole[:, 1:]))
 
 
-def _add_hair(rng: BatchRandom, colour: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+def _add_hair(rng: BatchRandom, color: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
     height, width = alpha.shape[2:]
     outline = _outline(alpha, round(0.06 * height))
     slant = rng.uniform(-1, 1) + 0.5 * rng.smooth_noise(1, height // 8, width // 8, 4).amax((2, 3), keepdim=True)
@@ -107,11 +107,11 @@ def _add_hair(rng: BatchRandom, colour: Tensor, alpha: Tensor) -> tuple[Tensor, 
     length = longest * (strands.abs() * 0.8).clamp(max=1.6)
     cover = ((length - outline.far) / (0.35 * length + 1)).clamp(0, 1) * (outline.far > -4)
     cover = cover * rng.uniform(0.5, 1) * (strands * 3).sigmoid() * rng.chance(_HAIR)
-    rooted = _sample_at(colour, base - 0.012 * height * normal) * (1 + 0.25 * strands).clamp(0.4, 1.6)
-    known = _sample_at(alpha, base - 0.012 * height * normal)  # colours are known only inside the person
+    rooted = _sample_at(color, base - 0.012 * height * normal) * (1 + 0.25 * strands).clamp(0.4, 1.6)
+    known = _sample_at(alpha, base - 0.012 * height * normal)  # colors are known only inside the person
     cover = (cover * (known > 0.9)).clamp(0, 1)
     more = cover * (1 - alpha)
-    mixed = (colour * alpha + rooted.clamp(0, 1) * more) / (alpha + more).clamp(min=1e-3)
+    mixed = (color * alpha + rooted.clamp(0, 1) * more) / (alpha + more).clamp(min=1e-3)
     return mixed.clamp(0, 1), alpha + more
 
 
@@ -174,7 +174,7 @@ def _length(vector: Tensor) -> Tensor:
 
 
 def _pixel_centers(like: Tensor) -> Tensor:
-    """Return x and y of every pixel's centre, (1,2,H,W)."""
+    """Return x and y of every pixel's center, (1,2,H,W)."""
     rows = torch.arange(like.shape[2], device=like.device, dtype=torch.float32) + 0.5
     columns = torch.arange(like.shape[3], device=like.device, dtype=torch.float32) + 0.5
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"))[None]

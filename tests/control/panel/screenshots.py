@@ -40,8 +40,8 @@ def hills(top: tuple, bottom: tuple, far: tuple, near: tuple, seed: int) -> np.n
     for depth in np.linspace(0, 1, 5):
         waves = sum(rng.uniform(8, 26) / k * np.sin(x * k / 90 + rng.uniform(0, 6)) for k in (1, 2, 3, 5))
         ridge = 150 + 190 * depth**1.2 + waves
-        colour = (1 - depth) * np.array(far) + depth * np.array(near)
-        rgb[np.arange(SIZE.height)[:, None] > ridge] = colour
+        color = (1 - depth) * np.array(far) + depth * np.array(near)
+        rgb[np.arange(SIZE.height)[:, None] > ridge] = color
     return cv2.GaussianBlur(rgb, (0, 0), 1.2)
 
 
@@ -51,9 +51,9 @@ def lights(ground: tuple, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     for _ in range(46):
         disc = np.zeros_like(rgb)
-        centre = (int(rng.uniform(0, SIZE.width)), int(rng.uniform(60, SIZE.height)))
-        colour = rng.choice([(255, 190, 110), (255, 140, 90), (150, 190, 255), (255, 220, 170)]) * rng.uniform(0.1, 0.4)
-        cv2.circle(disc, centre, int(rng.uniform(8, 26)), colour.tolist(), -1, cv2.LINE_AA)
+        center = (int(rng.uniform(0, SIZE.width)), int(rng.uniform(60, SIZE.height)))
+        color = rng.choice([(255, 190, 110), (255, 140, 90), (150, 190, 255), (255, 220, 170)]) * rng.uniform(0.1, 0.4)
+        cv2.circle(disc, center, int(rng.uniform(8, 26)), color.tolist(), -1, cv2.LINE_AA)
         rgb += cv2.GaussianBlur(disc, (0, 0), 1.5)
     return np.clip(rgb, 0, 255).astype(np.uint8)
 
@@ -148,7 +148,7 @@ def ready(page: Page) -> None:
 
 
 def small(path: Path) -> None:
-    """Fewer colours where a picture would be too large for a repository."""
+    """Fewer colors where a picture would be too large for a repository."""
     from PIL import Image
 
     exact = Image.open(path).convert("RGB")

@@ -84,7 +84,7 @@ def wait_number(page: Any, last: int) -> None:
     page.wait_for_function("last => Number(document.getElementById('picture').dataset.number) > last", arg=last)
 
 
-def colour(page: Any) -> list[int]:
+def color(page: Any) -> list[int]:
     """Of the picture's top left pixel."""
     return page.evaluate(
         "[...document.getElementById('picture').getContext('2d').getImageData(2, 2, 1, 1).data].slice(0, 3)"
@@ -99,7 +99,7 @@ def test_the_picture_moves(page: Any) -> None:
     wait_view(page, "composite")
     assert page.url.endswith("/")  # the token is not in the history
     wait_number(page, number(page) + 3)
-    red, green, _ = colour(page)
+    red, green, _ = color(page)
     assert red > green + 40
     expect(page.locator("#sentence")).to_have_text("Viewers see you in front of dawn.jpg.")
 
@@ -121,7 +121,7 @@ def test_alpha_and_camera_are_for_the_user_alone(own_tab: Any, panel: Any) -> No
     with visit(page, panel):
         page.get_by_role("button", name="Alpha").click()
         wait_view(page, "alpha")
-        assert max(colour(page)) < 30
+        assert max(color(page)) < 30
         assert "camera" not in panel.daemon.made
         page.clock.install()
         page.clock.pause_at(page.evaluate("Date.now()") + 1000)  # from here on only the test moves it
@@ -132,7 +132,7 @@ def test_alpha_and_camera_are_for_the_user_alone(own_tab: Any, panel: Any) -> No
             passed += 100
             assert passed < 9000, "the camera's picture never came"
         expect(page.get_by_text("only you see this", exact=True)).to_be_visible()
-        red, green, _ = colour(page)
+        red, green, _ = color(page)
         assert green > red + 40
         page.clock.run_for(10_000 - passed)
         expect(page.get_by_role("button", name="Camera")).to_have_text("Camera · 20 s")
@@ -292,20 +292,20 @@ def test_it_fits_and_can_be_read(own_tab: Any, panel: Any) -> None:
 
 def contrast(page: Any, place: str) -> float:
     """Of the text at `place` against what is behind it, as WCAG defines it."""
-    colours = page.evaluate(
+    colors = page.evaluate(
         """place => {
           let node = document.querySelector(place);
           const text = getComputedStyle(node).color;
           const clear = "rgba(0, 0, 0, 0)";
           while (node && getComputedStyle(node).backgroundColor === clear) node = node.parentElement;
-          const numbers = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number);
+          const numbers = color => color.match(/[\\d.]+/g).slice(0, 3).map(Number);
           return [text, getComputedStyle(node).backgroundColor].map(numbers);
         }""",
         place,
     )
     light = []
-    for colour in colours:
-        linear = [c / 255 / 12.92 if c < 11 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+    for color in colors:
+        linear = [c / 255 / 12.92 if c < 11 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in color]
         light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
     return (max(light) + 0.05) / (min(light) + 0.05)
 

@@ -19,10 +19,10 @@ def test_about_a_third_of_the_rooms_change_and_all_stay_pictures() -> None:
     assert found.shape == rooms.shape
     assert 0 <= float(found.min()) <= float(found.max()) <= 1
     changed = (found != rooms).flatten(1).any(1).float().mean()
-    assert 0.2 < float(changed) < 0.45  # 15 % coloured, 20 % decorate_rooms, some of those with nothing in view
+    assert 0.2 < float(changed) < 0.45  # 15 % colored, 20 % decorate_rooms, some of those with nothing in view
 
 
-def test_some_walls_get_colours_that_no_photograph_of_a_room_has() -> None:
+def test_some_walls_get_colors_that_no_photograph_of_a_room_has() -> None:
     rooms = _rooms()
 
     def vividness(pictures: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ def test_people_and_plates(data: Path) -> None:
     assert len(train.people) + len(val.people) == 5
     assert len(train.plates) + len(val.plates) == 7
     assert not set(train.people) & set(val.people)
-    assert all(pair.colour.suffix == ".jpg" and pair.colour.stem == pair.alpha.stem for pair in train.people)
+    assert all(pair.color.suffix == ".jpg" and pair.color.stem == pair.alpha.stem for pair in train.people)
 
 
 def test_folders_named_train_and_val_are_the_splits(tmp_path: Path) -> None:
@@ -36,8 +36,8 @@ def test_published_trees_of_pictures(tmp_path: Path) -> None:
     for split in ("train", "test"):
         for kind in ("fgr", "pha"):
             (tmp_path / split / kind / "0001").mkdir(parents=True)
-        colour, alpha = person(1)
-        cv2.imwrite(str(tmp_path / split / "fgr/0001/00000.jpg"), colour)
+        color, alpha = person(1)
+        cv2.imwrite(str(tmp_path / split / "fgr/0001/00000.jpg"), color)
         cv2.imwrite(str(tmp_path / split / "pha/0001/00000.png"), alpha)
     make_plates(tmp_path / "rooms", 3)
     folders: dict[Split, str] = {"train": "train", "val": "test"}
@@ -47,8 +47,8 @@ def test_published_trees_of_pictures(tmp_path: Path) -> None:
 
 
 def test_published_trees_of_videos(tmp_path: Path, cache: Path) -> None:
-    colours, alphas = zip(*(person(n % 3) for n in range(2 * FRAMES_OF_A_VIDEO)), strict=True)
-    make_video(tmp_path / "fgr/0001.mkv", list(colours))
+    colors, alphas = zip(*(person(n % 3) for n in range(2 * FRAMES_OF_A_VIDEO)), strict=True)
+    make_video(tmp_path / "fgr/0001.mkv", list(colors))
     make_video(tmp_path / "pha/0001.mkv", list(alphas))
     make_plates(tmp_path, 2)
     packed = pack_people(find_pictures([tmp_path], [], "train").people, cache)
@@ -63,7 +63,7 @@ def test_several_folders_are_one_set(data: Path, tmp_path: Path) -> None:
     assert len(found.plates) == 6
 
 
-def test_packing_crops_keeps_colour_and_is_done_once(data: Path, tmp_path: Path) -> None:
+def test_packing_crops_keeps_color_and_is_done_once(data: Path, tmp_path: Path) -> None:
     told: list[str] = []
     people = find_pictures([data], [], "train").people
     first = pack_people(people, tmp_path, told.append)
@@ -76,7 +76,7 @@ def test_packing_crops_keeps_colour_and_is_done_once(data: Path, tmp_path: Path)
     height, width = sizes[0].int().tolist()
     assert max(height, width) == PERSON_SIDE
     assert width / height == pytest.approx(30 / 50, abs=0.08)  # the ellipse, not the picture around it
-    truth = present(cv2.imread(str(people[2].colour)))[30, 20, ::-1] / 255
+    truth = present(cv2.imread(str(people[2].color)))[30, 20, ::-1] / 255
     assert np.abs(cutout[0, :3, height // 2, width // 2].numpy() - truth).max() < 0.02
     assert cutout[0, 3, height // 2, width // 2] > 0.99
 
@@ -90,7 +90,7 @@ def test_plates_fill_their_frame(data: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     ("break_it", "says"),
     [
-        (lambda folder: (folder / "people/p00.jpg").unlink(), r"has no colours"),
+        (lambda folder: (folder / "people/p00.jpg").unlink(), r"has no colors"),
         (lambda folder: [file.unlink() for file in (folder / "people").iterdir()], "no people to train on"),
         (lambda folder: [file.unlink() for file in (folder / "plates").iterdir()], "--plates FOLDER"),
     ],

@@ -22,8 +22,8 @@ def test_gradients_of_a_ramp_are_its_slope() -> None:
 
 
 def test_a_constant_error_costs_itself_and_no_edges() -> None:
-    truth, colour = torch.full((2, 1, 4, 4), 0.5), torch.zeros(2, 3, 4, 4)
-    found = matte_losses(truth + 0.25, colour, truth, colour)
+    truth, color = torch.full((2, 1, 4, 4), 0.5), torch.zeros(2, 3, 4, 4)
+    found = matte_losses(truth + 0.25, color, truth, color)
     assert torch.stack(found).tolist() == pytest.approx([0.25, 0, 0, 0], abs=1e-6)
 
 
@@ -44,10 +44,10 @@ def test_the_foreground_counts_only_where_somebody_is() -> None:
 
 
 def test_the_error_map_learns_the_error_and_alpha_learns_nothing_from_it() -> None:
-    truth, colour = torch.zeros(1, 1, 4, 4), torch.zeros(1, 3, 4, 4)
+    truth, color = torch.zeros(1, 1, 4, 4), torch.zeros(1, 3, 4, 4)
     alpha = torch.full((1, 1, 4, 4), 0.3, requires_grad=True)
     error = torch.full((1, 1, 4, 4), 0.1, requires_grad=True)
-    found = base_losses(alpha, colour, error, truth, colour)
+    found = base_losses(alpha, color, error, truth, color)
     assert found.error.item() == pytest.approx(0.2**2)
     found.error.backward()
     assert alpha.grad is None
@@ -58,8 +58,8 @@ def test_the_error_map_learns_the_error_and_alpha_learns_nothing_from_it() -> No
 @pytest.mark.parametrize("start", [-0.5, 1.5])
 def test_alpha_outside_its_range_is_pulled_back(start: float) -> None:
     alpha = torch.full((1, 1, 4, 4), start, requires_grad=True)
-    truth, colour = torch.full((1, 1, 4, 4), 0.5), torch.zeros(1, 3, 4, 4)
-    base_losses(alpha, colour, torch.zeros_like(truth), truth, colour).total().backward()
+    truth, color = torch.full((1, 1, 4, 4), 0.5), torch.zeros(1, 3, 4, 4)
+    base_losses(alpha, color, torch.zeros_like(truth), truth, color).total().backward()
     assert alpha.grad is not None
     assert (alpha.grad.sign() == (1 if start > 0.5 else -1)).all()
 
@@ -86,9 +86,9 @@ def test_a_narrow_gap_counts_five_times_and_a_wide_one_once() -> None:
     assert found[..., 20:40, 29:31].min() == 1
     assert found[..., :8, :].max() == 0
     assert found[alpha == 1].max() == 0
-    colour = torch.zeros(1, 3, 60, 60)
+    color = torch.zeros(1, 3, 60, 60)
     narrow, wide = alpha.clone(), alpha.clone()
     narrow[..., 20:40, 29:31] = 1  # 40 pixels wrong each
     wide[..., 4, :40] = 1
-    losses = [base_losses(each, colour, 0 * alpha, alpha, colour).alpha for each in (narrow, wide)]
+    losses = [base_losses(each, color, 0 * alpha, alpha, color).alpha for each in (narrow, wide)]
     assert losses[0] / losses[1] == pytest.approx(5, rel=1e-4)

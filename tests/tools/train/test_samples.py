@@ -51,7 +51,7 @@ def test_the_label_composes_the_picture(
     monkeypatch.setattr(SampleGenerator, "_degrade_plate", lambda self, rng, plate: plate)
     sample = generator_of(soft=soft).make_batch(_cast(), 5, 72, 128)
     composed = sample.foreground * sample.alpha + sample.plate * (1 - sample.alpha)
-    assert (composed - sample.src).abs().max() < 2e-3  # colours below alpha 1e-3 are not known
+    assert (composed - sample.src).abs().max() < 2e-3  # colors below alpha 1e-3 are not known
 
 
 def test_layers_compose_like_paint() -> None:
@@ -59,7 +59,7 @@ def test_layers_compose_like_paint() -> None:
     back = Layer(torch.full((1, 3, 1, 1), 0.8), torch.ones(1, 1, 1, 1))
     both = front.over(back)
     assert both.alpha.item() == 1
-    assert both.colour()[0, 0].item() == pytest.approx(0.5 * 0.2 + 0.5 * 0.8)
+    assert both.color()[0, 0].item() == pytest.approx(0.5 * 0.2 + 0.5 * 0.8)
 
 
 def test_draws_keep_their_ranges_and_shares() -> None:
@@ -78,9 +78,9 @@ def test_the_plate_moves_by_one_percent_and_one_degree_at_most() -> None:
     still = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(4000, 2, 3)
     moved = nudge(rng, still, 180, 320)
     turn = torch.atan2(moved[:, 1, 0], moved[:, 0, 0]) * 180 / math.pi
-    centre = (moved[:, :, :2] @ torch.tensor([160.0, 90.0]) + moved[:, :, 2]) - torch.tensor([160.0, 90.0])
+    center = (moved[:, :, :2] @ torch.tensor([160.0, 90.0]) + moved[:, :, 2]) - torch.tensor([160.0, 90.0])
     assert turn.abs().max() <= 1.001
-    assert centre.abs().max() <= 0.01 * 320 * 1.03
+    assert center.abs().max() <= 0.01 * 320 * 1.03
     assert (turn != 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
 
 
@@ -105,14 +105,14 @@ def test_an_identity_map_gives_the_canvas_back() -> None:
     assert (warp(canvas, still, 8, 12) - canvas).abs().max() < 1e-5
 
 
-def test_colour_jitter_stays_within_its_amount() -> None:
-    grey = torch.full((64, 3, 2, 2), 0.5)
-    changed = jitter_colors(_draws(), grey, 0.15, 0.05)
-    assert (changed / grey).min() >= 0.85 - 1e-4  # of grey: brightness alone; contrast turns around the middle
-    assert (changed / grey).max() <= 1.15 + 1e-4
-    assert torch.allclose(jitter_colors(_draws(), grey, 0.0, 0.0), grey, atol=1e-5)
+def test_color_jitter_stays_within_its_amount() -> None:
+    gray = torch.full((64, 3, 2, 2), 0.5)
+    changed = jitter_colors(_draws(), gray, 0.15, 0.05)
+    assert (changed / gray).min() >= 0.85 - 1e-4  # of gray: brightness alone; contrast turns around the middle
+    assert (changed / gray).max() <= 1.15 + 1e-4
+    assert torch.allclose(jitter_colors(_draws(), gray, 0.0, 0.0), gray, atol=1e-5)
     weight = torch.rand(64, 1, 2, 2)
-    held = jitter_colors(_draws(), grey * weight, 0.15, 0.05, weight)
+    held = jitter_colors(_draws(), gray * weight, 0.15, 0.05, weight)
     assert torch.allclose(held, changed * weight, atol=1e-5)
 
 
@@ -134,18 +134,18 @@ def test_shadows_darken_near_the_person_only_by_so_much() -> None:
     assert 0.2 < (change.flatten(1).amin(1) < 0.95).float().mean() < 0.8
 
 
-def test_clothes_take_the_walls_colour_in_some_samples() -> None:
+def test_clothes_take_the_walls_color_in_some_samples() -> None:
     alpha = torch.ones(200, 1, 32, 64)
-    colour, room = torch.full((200, 3, 32, 64), 0.2), torch.full((200, 3, 32, 64), 0.8)
-    changed = camouflage(_draws(200), colour, alpha, room)
+    color, room = torch.full((200, 3, 32, 64), 0.2), torch.full((200, 3, 32, 64), 0.8)
+    changed = camouflage(_draws(200), color, alpha, room)
     some = (changed > 0.5).flatten(1).any(1).float().mean()
     assert 0.05 < some < 0.3
     assert changed.max() < 0.81
 
 
 def test_noise_has_the_wanted_strength() -> None:
-    grey = torch.full((400, 3, 24, 24), 0.4)
-    spread = (add_noise(_draws(400), grey, 0.03, 0.4) - grey).flatten(1).std(1)
+    gray = torch.full((400, 3, 24, 24), 0.4)
+    spread = (add_noise(_draws(400), gray, 0.03, 0.4) - gray).flatten(1).std(1)
     assert spread.max() <= 0.034
     assert (spread > 1e-4).float().mean().item() == pytest.approx(0.4, abs=0.08)
 
@@ -159,7 +159,7 @@ def test_camera_effects_leave_an_even_picture_and_unchosen_samples_alone(change)
     assert not torch.equal(change(_draws(8), busy, 1.0), busy)
 
 
-def test_box_is_the_mean_of_the_neighbours() -> None:
+def test_box_is_the_mean_of_the_neighbors() -> None:
     x = torch.rand(1, 1, 5, 6)
     assert box_blur(x, 3)[0, 0, 2, 2].item() == pytest.approx(x[0, 0, 1:4, 1:4].mean().item())
     corner = torch.nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")[0, 0, :3, :3]

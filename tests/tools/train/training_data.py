@@ -9,9 +9,9 @@ import numpy as np
 
 def person(seed: int, height: int = 60, width: int = 40) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
-    colour = np.ones((height, width, 3), np.uint8) * random.integers(0, 255, 3, dtype=np.uint8)
+    color = np.ones((height, width, 3), np.uint8) * random.integers(0, 255, 3, dtype=np.uint8)
     alpha = cv2.ellipse(np.zeros((height, width), np.uint8), (width // 2, height // 2), (15, 25), 0, 0, 360, 255, -1)
-    return colour, cv2.GaussianBlur(alpha, (5, 5), 0)
+    return color, cv2.GaussianBlur(alpha, (5, 5), 0)
 
 
 def room(seed: int) -> np.ndarray:
@@ -23,8 +23,8 @@ def make_people(folder: Path, count: int) -> None:
     """people/NAME.jpg beside people/NAME.png."""
     (folder / "people").mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        colour, alpha = person(number)
-        cv2.imwrite(str(folder / f"people/p{number:02}.jpg"), colour)
+        color, alpha = person(number)
+        cv2.imwrite(str(folder / f"people/p{number:02}.jpg"), color)
         cv2.imwrite(str(folder / f"people/p{number:02}.png"), alpha)
 
 

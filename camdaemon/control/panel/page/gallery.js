@@ -6,7 +6,7 @@ const MOST = 64 * 2 ** 20; // bytes; the daemon refuses more
 
 /** Fill `tiles` and keep them up to date. `act` runs an action and shows its outcome. Returns {refresh, mark}. */
 export function startGallery(tiles, act, { say, trouble }) {
-  const colour = document.getElementById("colour"), shade = document.getElementById("shade");
+  const color = document.getElementById("color"), shade = document.getElementById("shade");
   let shown = null, known = "";
 
   const choose = (spec) => act(() => ask("/backdrop", { spec }));
@@ -49,9 +49,9 @@ export function startGallery(tiles, act, { say, trouble }) {
     shown = spec;
     const chosen = /^color:(#[0-9a-f]{6})$/i.exec(spec)?.[1];
     if (chosen && document.activeElement !== shade) shade.value = chosen.toLowerCase();
-    colour.style.setProperty("--shade", shade.value);
+    color.style.setProperty("--shade", shade.value);
     for (const each of choices()) {
-      const its = each === colour ? Boolean(chosen) : each.dataset.spec === spec.replace(/^blur:.*/, "blur");
+      const its = each === color ? Boolean(chosen) : each.dataset.spec === spec.replace(/^blur:.*/, "blur");
       each.setAttribute("aria-pressed", its);
     }
   }
@@ -82,7 +82,7 @@ export function startGallery(tiles, act, { say, trouble }) {
     const spec = event.target.closest(".tile")?.dataset.spec;
     if (spec) choose(spec);
   });
-  colour.addEventListener("click", () => choose(`color:${shade.value}`));
+  color.addEventListener("click", () => choose(`color:${shade.value}`));
   shade.addEventListener("change", () => choose(`color:${shade.value}`));
   takeFiles(sendAll);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());

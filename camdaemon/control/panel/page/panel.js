@@ -139,7 +139,7 @@ function seen({ mode, paused, plate, camera, backdrop }) {
 function called(spec) {
   if (/^blur\b/.test(spec)) return "your room, blurred";
   if (spec === "plate") return "your clean room";
-  if (spec.startsWith("color:")) return "one colour";
+  if (spec.startsWith("color:")) return "one color";
   return spec.split("/").pop();
 }
 
