@@ -171,7 +171,7 @@ def test_blending_takes_each_part_in_its_own_dtype(interpreter):
 
 @pytest.mark.parametrize("which", [0, 1, 2], ids=["alpha", "foreground", "backdrop"])
 def test_nan_is_not_covered_up(interpreter, which):
-    """The check before publishing looks for it (law 4)."""
+    """The check before publishing looks for it: fail closed."""
     parts = [picture((4, 8), torch.float32, channels) for channels in (1, 3, 3)]
     parts[which][0, 0, 1, 2] = torch.nan
     alpha, near, far = parts
