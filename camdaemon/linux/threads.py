@@ -21,8 +21,9 @@ _NICE = 5  # a third of the share of a thread of normal priority, when all proce
 
 def lower_priority() -> None:
     """Lower the calling thread's priority, which Linux keeps per thread. Only root may raise it again."""
+    thread = threading.get_native_id()
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        os.setpriority(os.PRIO_PROCESS, thread, min(os.getpriority(os.PRIO_PROCESS, thread) + _NICE, 19))
 
 
 def start_low_priority(make: Callable[[], T], name: str) -> Future[T]:

@@ -73,7 +73,7 @@ class Daemon:
     def log(self) -> str:
         return self._log.read_text()
 
-    def until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 20.0) -> dict[str, Any]:
+    def until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 60.0) -> dict[str, Any]:
         """The first status that meets `condition`."""
         end, status = time.monotonic() + seconds, {}
         while time.monotonic() < end and self.process.poll() is None:
