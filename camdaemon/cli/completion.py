@@ -46,16 +46,12 @@ end
 """
 
 
-def completion(shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")]) -> None:
+def completion(context: typer.Context, shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")]) -> None:
     """Print a completion script for bash, zsh or fish."""
-    from typer.main import get_command
-
-    from camdaemon.cli.app import app
-
     makers = {"bash": make_bash, "zsh": lambda offers: _ZSH + make_bash(offers), "fish": make_fish}
     if shell not in makers:
         raise ConfigError(f"{shell!r} is none of {', '.join(makers)}. Run: camdaemon completion bash")
-    print(makers[shell](collect_offers(get_command(app))), end="")
+    print(makers[shell](collect_offers(context.find_root().command)), end="")
 
 
 def collect_offers(command: Any, path: str = "") -> Offers:
