@@ -28,6 +28,8 @@ CHECKS: Mapping[str, Check] = {
 _COLORS = {Level.OK: "green", Level.NOTE: "yellow", Level.PROBLEM: "bold red"}
 _LEVEL_WIDTH, _ABOUT_WIDTH = 8, 11  # columns
 
+UNCHECKED = "could not be checked"
+
 
 def examine(machine: Machine, *, camera: str | None, measure: bool) -> Iterator[Finding]:
     """Yield every finding, one by one.
@@ -50,7 +52,7 @@ def run_checks(context: Context, checks: Mapping[str, Check]) -> Iterator[Findin
         try:
             yield from check(context)
         except Exception as exc:
-            yield note(name, f"this could not be checked ({type(exc).__name__}: {exc})")
+            yield note(name, f"this {UNCHECKED} ({type(exc).__name__}: {exc})")
 
 
 def _get_status() -> Mapping[str, object] | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from camdaemon.system.doctor.examine import UNCHECKED
 from camdaemon.system.doctor.findings import Finding, Level
 from camdaemon.system.machine import Answer
 from tests.system.fake_machine import DEBIAN, FEDORA, SECURE_BOOT, UBUNTU
@@ -31,7 +34,7 @@ def test_where_all_is_well_nothing_is_to_be_done(well, look):
 def test_a_fresh_debian(fake, look):
     found = look()
     missing = only(found, Level.PROBLEM, "module")
-    assert missing.says == "v4l2loopback is not installed"
+    assert re.search("v4l2loopback.*not installed", missing.says)
     assert missing.fix.startswith("sudo apt install v4l2loopback-dkms v4l2loopback-utils linux-headers-6.1.0-18-amd64")
     assert missing.fix.endswith("then: camdaemon setup")
     assert only(found, Level.PROBLEM, "sink").fix == "camdaemon setup"
@@ -43,10 +46,10 @@ def test_ubuntu_with_0_12(well, look):
     well.drop("/dev/v4l2loopback")
     well.put("/etc/os-release", UBUNTU)
     found = look("module")
-    assert "v4l2loopback 0.12 or older is loaded" in [finding.says for finding in found]
-    assert "cannot add devices while loaded" in only(found, Level.NOTE).says
+    assert [f for f in found if f.level is Level.OK and re.search(r"v4l2loopback 0\.12 .*older.*loaded", f.says)]
+    assert re.search("cannot add.*loaded", only(found, Level.NOTE).says)
     well.put("/usr/src/v4l2loopback-0.12.7/v4l2loopback.c")
-    assert "v4l2loopback 0.12.7 is loaded" in [finding.says for finding in look("module")]
+    assert [f for f in look("module") if re.search(r"v4l2loopback 0\.12\.7\b.*loaded", f.says)]
 
 
 @pytest.mark.parametrize(
@@ -58,16 +61,16 @@ def test_0_12_7_on_a_kernel_it_does_not_build_for(fake, look, release, fix):
     fake.put("/usr/src/v4l2loopback-0.12.7/dkms.conf")
     fake.kernel("6.8.0-49-generic")
     found = only(look("module"), Level.PROBLEM)
-    assert "does not build on 6.8 and later" in found.says
+    assert re.search(r"0\.12\.7.*6\.8\.0-49-generic.*not build.*6\.8\b", found.says)
     assert fix in found.fix
 
 
 @pytest.mark.parametrize(
     ("version", "kernel", "says"),
     [
-        ("0.14.0", "6.1.0-18-amd64", "breaks OBS's own virtual camera"),
-        ("0.15.0", "6.1.0-18-amd64", "memory after it is freed"),
-        ("0.15.2", "6.18.1-300.fc43", "can crash kernels from 6.18 on"),
+        ("0.14.0", "6.1.0-18-amd64", r"0\.14\.0.*OBS"),
+        ("0.15.0", "6.1.0-18-amd64", r"0\.15\.0.*memory"),
+        ("0.15.2", "6.18.1-300.fc43", r"0\.15\.2.*crash.*6\.18\b"),
         ("0.15.2", "6.17.1-300.fc43", None),
         ("0.15.3", "6.18.1-300.fc43", None),
     ],
@@ -79,12 +82,12 @@ def test_fedora_and_the_known_faults_of_versions(well, look, version, kernel, sa
     well.kernel(kernel)
     well.build()
     faults = [f for f in look("module") if f.level is not Level.OK and f.about == "module"]
-    assert [says in fault.says for fault in faults] == ([True] if says else [])
+    assert [bool(re.search(says, fault.says)) for fault in faults] == ([True] if says else [])
     assert all("install a newer v4l2loopback" in fault.fix for fault in faults)
 
 
 def test_secure_boot_is_off_or_content(well, look):
-    assert only(look("secureboot"), Level.OK).says == "Secure Boot is off; modules need no signature"
+    assert re.search(r"Secure Boot.*\boff\b", only(look("secureboot"), Level.OK).says)
     well.put(SECURE_BOOT, "\6\0\0\0\1")
     assert "has accepted" in only(look("secureboot"), Level.OK).says
     well.put(SECURE_BOOT, "\6\0\0\0\0")
@@ -106,7 +109,7 @@ def test_secure_boot_and_a_module_that_nobody_signed(fake, look):
     fake.answers["modinfo -F signer"] = Answer(0, "DKMS module signing key\n")
     assert "it is not enrolled" in only(look("secureboot"), Level.NOTE).says
     fake.answers["mokutil --test-key"] = Answer(0, "/var/lib/dkms/mok.pub is not enrolled\n")
-    assert "does not know the key" in only(look("secureboot"), Level.PROBLEM).says
+    assert re.search("not know.*key.*v4l2loopback", only(look("secureboot"), Level.PROBLEM).says)
 
 
 def test_a_module_for_an_older_kernel_only(fake, look):
@@ -114,9 +117,7 @@ def test_a_module_for_an_older_kernel_only(fake, look):
     fake.put("/usr/sbin/dkms")
     fake.kernel("6.1.0-20-amd64")
     found = only(look("module"), Level.PROBLEM)
-    assert "built for 6.1.0-18-amd64, not for the running kernel (6.1.0-20-amd64), whose headers are missing" in (
-        found.says
-    )
+    assert re.search(r"built.*6\.1\.0-18-amd64\b.*not.*6\.1\.0-20-amd64\b.*headers", found.says)
     assert found.fix == (
         "sudo apt install v4l2loopback-dkms v4l2loopback-utils linux-headers-6.1.0-20-amd64 && sudo dkms autoinstall"
     )
@@ -134,7 +135,7 @@ def test_the_next_kernel_is_looked_at_too(well, look):
     well.put("/lib/modules/6.1.0-9-amd64/modules.dep")  # older, though it sorts behind
     well.put("/lib/modules/6.1.0-22-amd64/modules.dep")
     found = only(look("module"), Level.NOTE)
-    assert "6.1.0-22-amd64 is installed too and has no v4l2loopback yet" in found.says
+    assert re.search(r"6\.1\.0-22-amd64\b.*\bno v4l2loopback", found.says)
     assert found.fix == "sudo dkms autoinstall -k 6.1.0-22-amd64"
 
 
@@ -153,14 +154,14 @@ def test_exclusive_caps_off(well, look, seen):
         well.forbidden.add("/dev/video10")
         well.put("/sys/module/v4l2loopback/parameters/exclusive_caps", "N\n")
     found = only(look("virtual"), Level.PROBLEM)
-    assert "has exclusive_caps=0" in found.says
+    assert "exclusive_caps=0" in found.says
     assert found.fix == "camdaemon setup"
 
 
 def test_a_camera_of_another_program_is_a_note_at_most(well, look):
     well.add(3, "OBS Cam", exclusive=False)
     found = only(look("virtual"), Level.NOTE)
-    assert found.says.startswith("/dev/video3 (OBS Cam) has exclusive_caps=0")
+    assert re.search(r"/dev/video3\b.*OBS Cam.*exclusive_caps=0", found.says)
     assert "camdaemon setup" not in found.fix, "it is not ours to make"
 
 
@@ -177,7 +178,7 @@ def test_a_pinned_format(well, look, asked):
         assert [f for f in look("virtual") if f.level is not Level.OK] == [], "somebody we cannot see feeds it"
         well.put("/sys/module/v4l2loopback/refcnt", fed)
     found = only(look("virtual"), Level.PROBLEM)
-    assert "is pinned at YUYV:640x480@30" in found.says
+    assert re.search("pinned.*YUYV:640x480@30", found.says)
     assert found.fix == "sudo v4l2loopback-ctl set-caps /dev/video10 any"
 
 
@@ -185,19 +186,19 @@ def test_a_camera_that_its_last_producer_left_stuck(well, look):
     device = well.devices["/dev/video10"]
     well.devices["/dev/video10"] = type(device)(device.path, driver=device.driver, is_loopback=True)
     found = only(look("virtual"), Level.PROBLEM)
-    assert "is stuck" in found.says
+    assert "stuck" in found.says
     assert found.fix == "camdaemon setup"
 
 
 def test_few_buffers_by_the_device_itself_else_by_the_module(well, look):
     well.answers["v4l2loopback-ctl query"] = Answer(0, "max_buffers      : 2\n")
     found = only(look("virtual"), Level.NOTE)
-    assert "has 2 buffers" in found.says
+    assert "2 buffers" in found.says
     assert found.fix == "sudo modprobe -r v4l2loopback && camdaemon setup"
     well.answers["v4l2loopback-ctl query"] = Answer(1, "", "permission denied")
     assert [f for f in look("virtual") if f.level is not Level.OK] == [], "loaded with 4"
     well.put("/sys/module/v4l2loopback/parameters/max_buffers", "3\n")
-    assert "has 3 buffers" in only(look("virtual"), Level.NOTE).says
+    assert "3 buffers" in only(look("virtual"), Level.NOTE).says
 
 
 def test_who_has_it_open_is_named_and_two_viewers_are_one_too_many(well, look):
@@ -207,19 +208,20 @@ def test_who_has_it_open_is_named_and_two_viewers_are_one_too_many(well, look):
     running = {"pid": 50}
     found = look("virtual", status=running)
     assert [f for f in found if f.level is not Level.OK] == []
-    assert "open in camdaemon (pid 50), wireplumber (pid 60), firefox (pid 70)" in found[0].says
+    assert re.search(r"open.*camdaemon\b.*\b50\b.*wireplumber\b.*\b60\b.*firefox\b.*\b70\b", found[0].says)
     well.hold(80, "zoom", "/dev/video10")
     well.put("/sys/module/v4l2loopback/version", "0.12.9\n")
     assert [f for f in look("virtual", status=running) if f.level is not Level.OK] == [], "there each gets its own"
     well.put("/sys/module/v4l2loopback/version", "0.13.2\n")
     note = only(look("virtual", status=running), Level.NOTE)
-    assert "is open in firefox (pid 70), zoom (pid 80); since 0.13 only one program" in note.says
+    assert re.search(r"open.*firefox\b.*\b70\b.*zoom\b.*\b80\b.*0\.13\b.*one program", note.says)
+    assert not re.search("camdaemon|wireplumber", note.says)
 
 
 def test_a_strange_producer(well, look):
     well.put("/sys/devices/virtual/video4linux/video10/state", "capture\n")
     well.hold(70, "ffmpeg", "/dev/video10")
-    assert "fed by a program other than camdaemon, one of ffmpeg (pid 70)" in only(look("virtual"), Level.NOTE).says
+    assert re.search(r"\bfed\b.*other than camdaemon.*ffmpeg\b.*\b70\b", only(look("virtual"), Level.NOTE).says)
     well.hold(50, "camdaemon", "/dev/video10")
     assert [f for f in look("virtual", status={"pid": 50}) if f.level is not Level.OK] == []
 
@@ -227,36 +229,35 @@ def test_a_strange_producer(well, look):
 def test_the_sink_of_the_configuration(well, look):
     assert only(look("virtual", sink="out.mp4"), Level.OK, "sink")
     found = only(look("virtual", sink="/dev/video12"), Level.PROBLEM)
-    assert found.fix == "camdaemon setup --video-nr 12, or: camdaemon run --sink /dev/video10"
-    both = look("virtual", more_sinks=["/dev/video11"])
-    assert [(f.level, f.says) for f in both if f.about == "sink"] == [
-        (Level.OK, "the configured sink /dev/video10 is there"),
-        (Level.PROBLEM, "the configured sink /dev/video11 does not exist"),
-    ]
-    assert "is not a virtual camera" in only(look("virtual", sink="/dev/video0"), Level.PROBLEM).says
+    assert re.search(r"^camdaemon setup --video-nr 12\b.*camdaemon run --sink /dev/video10$", found.fix)
+    first, second = [f for f in look("virtual", more_sinks=["/dev/video11"]) if f.about == "sink"]
+    assert (first.level, second.level) == (Level.OK, Level.PROBLEM)
+    assert "/dev/video10" in first.says
+    assert re.search(r"/dev/video11\b.*not exist", second.says)
+    assert re.search(r"/dev/video0\b.*not a virtual", only(look("virtual", sink="/dev/video0"), Level.PROBLEM).says)
 
 
 def test_a_user_who_is_not_in_the_group(well, look):
     well.made()
     well.forbidden |= {"/dev/video0", "/dev/video10"}
     found = [f for f in look("rights") if f.level is Level.PROBLEM]
-    assert [f.says for f in found] == ["alice may not use /dev/video10", "alice may not use /dev/video0"]
-    assert found[0].fix == "sudo usermod -aG video alice, then log out and in again"
+    assert [re.findall(r"alice.*\bnot\b.*(/dev/\w+)", f.says) for f in found] == [["/dev/video10"], ["/dev/video0"]]
+    assert re.search(r"^sudo usermod -aG video alice, .*log out", found[0].fix)
     well.put("/etc/group", "video:x:44:bob,alice\n")
-    assert {f.fix for f in look("rights")} == {"log out and in again"}
+    assert [bool(re.search("^log out", f.fix)) for f in look("rights")] == [True, True], "and no command"
     well.made(groups={"video"})
     assert "sudo chgrp video /dev/video10 && sudo chmod 660 /dev/video10" in {f.fix for f in look("rights")}
 
 
 def test_a_user_at_the_screen_and_root(well, look):
     well.made()
-    assert "may use the cameras at this screen" in only(look("rights"), Level.NOTE).says
+    assert re.search(r"alice.*screen.*\bnot\b.*ssh", only(look("rights"), Level.NOTE).says)
     well.made(uid=0, user="root")
-    assert only(look("rights"), Level.OK).says == "root may use every device"
+    assert re.search("root.*every", only(look("rights"), Level.OK).says)
 
 
 def test_a_check_that_fails_is_a_note(well, look, monkeypatch):
     monkeypatch.setattr("camdaemon.system.loopback.list_kernels", lambda machine: 1 / 0)
     found = look()
-    assert "could not be checked (ZeroDivisionError: division by zero)" in only(found, Level.NOTE, "module").says
+    assert re.search(f"{UNCHECKED}.*ZeroDivisionError: division by zero", only(found, Level.NOTE, "module").says)
     assert {"camera", "torch", "hotkeys"} <= {finding.about for finding in found}, "the others go on"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from importlib.util import find_spec
 
@@ -25,22 +26,19 @@ def says(found, *levels):
 
 
 def test_what_a_camera_promises(well, look):
-    assert says(look("camera")) == [
-        "/dev/video0 is HD Webcam: MJPG, YUYV",
-        "1280x720: MJPG 30 fps, YUYV 10 fps",
-    ]
+    formats, rates = says(look("camera"))
+    assert re.search(r"/dev/video0.*HD Webcam\W+MJPG\W+YUYV$", formats)
+    assert re.search(r"1280x720\W+MJPG 30 fps\W+YUYV 10 fps$", rates)
     slow = look("camera", fps=60)
-    assert "1280x720: MJPG 30 fps, YUYV 10 fps; 60 fps are configured" in says(slow)
-    assert (
-        "does not offer 1920x1080; its largest sizes: 640x480 and 1280x720"
-        in says(look("camera", size="1920x1080"), Level.NOTE)[0]
-    )
+    assert [said for said in says(slow) if re.search(r"1280x720\W+MJPG 30 fps\W+YUYV 10 fps\b.*60 fps", said)]
+    (small,) = says(look("camera", size="1920x1080"), Level.NOTE)
+    assert re.search(r"/dev/video0.*not offer.*1920x1080.*640x480.*1280x720", small)
 
 
 def test_raw_video_over_usb(well, look):
     hd = Sizes((1280, 720), (1280, 720))
     well.camera(modes=(Mode("YUYV", hd, (Rates(30, 30),)),))
-    assert "no MJPG; uncompressed video of that size is slow" in says(look("camera"), Level.NOTE)[0]
+    assert re.search(r"1280x720.*no MJPG.*slow", says(look("camera"), Level.NOTE)[0])
     well.camera(modes=(Mode("YUYV", hd, (Rates(30, 30),)),), bus_info="platform:ipu6")
     assert says(look("camera"), Level.NOTE) == []
 
@@ -48,7 +46,7 @@ def test_raw_video_over_usb(well, look):
 def test_eighty_formats_are_not_listed(well, look):
     modes = tuple(Mode(f"F{n:03}", Sizes((1280, 720), (1280, 720)), (Rates(30, 30),)) for n in range(80))
     well.camera(modes=(*modes, *well.devices["/dev/video0"].modes))
-    assert says(look("camera"))[0] == "/dev/video0 is HD Webcam: MJPG, YUYV, F000, F001, F002 and 77 more"
+    assert re.search(r"/dev/video0.*HD Webcam\W+MJPG\W+YUYV\W+F000\W+F001\W+F002\D*\b77\b\D*$", says(look("camera"))[0])
 
 
 @pytest.mark.parametrize("wrong", ["missing", "virtual", "metadata"])
@@ -58,13 +56,15 @@ def test_another_camera_is_proposed(well, look, wrong):
         well.camera(path, can_capture=False, modes=())
     (found,) = look("camera", camera=path)
     assert found.level is Level.PROBLEM
-    assert found.fix == "use HD Webcam: camdaemon run --source /dev/video0"
+    assert re.search(r"HD Webcam.*camdaemon run --source /dev/video0$", found.fix)
 
 
 def test_a_camera_that_may_not_be_asked(well, look):
     well.forbidden.add("/dev/video0")
     (found,) = look("camera")
-    assert found.says == "/dev/video0: permission denied: only the group video may use it"
+    assert found.level is Level.PROBLEM
+    assert re.search(r"/dev/video0\b.*permission denied.*group video", found.says)
+    assert "Run:" not in found.says, "the fix is for that"
 
 
 def test_a_clip_is_no_camera_to_look_at(well, look):
@@ -75,7 +75,8 @@ def test_who_else_has_the_camera(well, look):
     well.hold(50, "camdaemon", "/dev/video0")
     well.hold(60, "zoom", "/dev/video0")
     (found,) = says(look("camera", status={"pid": 50}), Level.NOTE)
-    assert found.startswith("/dev/video0 is also open in zoom (pid 60); only one program")
+    assert re.search(r"/dev/video0\b.*open.*zoom.*60.*one program", found)
+    assert "camdaemon" not in found
 
 
 def test_a_camera_that_may_slow_down(well, look):
@@ -88,7 +89,7 @@ def test_a_camera_that_was_left_locked(well, look, monkeypatch):
     left = lock.Leftover("HD Webcam (usb-1)", "/dev/video0", {"auto_exposure": 3, "focus_automatic_continuous": 1})
     monkeypatch.setattr(lock, "list_leftovers", lambda: [left])
     (found,) = [f for f in look("camera") if f.level is Level.NOTE]
-    assert found.says.startswith("HD Webcam (usb-1) is locked (auto_exposure, focus_automatic_continuous)")
+    assert re.search(r"HD Webcam \(usb-1\).*locked.*auto_exposure\W+focus_automatic_continuous", found.says)
     assert found.fix.endswith("camdaemon camera unlock --device /dev/video0")
     assert look("camera", camera="clip.mp4")[0].says == found.says, "also where another source is configured"
     assert says(look("camera", status={"pid": 50}), Level.NOTE) == [], "a running daemon holds its camera"
@@ -100,19 +101,20 @@ def test_the_measured_rate(well, look, rate, level):
     found = look("camera", measure=lambda *what: asked.append(what) or (rate, 0.05), fps=30)[-1]
     assert asked == [("/dev/video0", Size(1280, 720), 30.0)]
     assert found.level is level
-    assert f"{rate} fps, longest gap 50 ms" in found.says
+    assert re.search(rf"{re.escape(str(rate))} fps.*gap.*50 ms", found.says)
 
 
 def test_no_measuring_while_the_daemon_has_it_or_the_camera_fails(well, look):
-    def fails(*_: object) -> tuple[float, float]:
-        raise DeviceError("cam would not open: zoom has it; close that")
+    reason = "cam would not open: zoom has it"
 
-    assert "not measured: the daemon has it, at 29.9 fps" in look(
-        "camera", measure=fails, status={"pid": 1, "camera": "ok", "fps_in": 29.9}
-    )[-1].says  # fmt: skip
+    def fails(*_: object) -> tuple[float, float]:
+        raise DeviceError(f"{reason}; close that")
+
+    found = look("camera", measure=fails, status={"pid": 1, "camera": "ok", "fps_in": 29.9})[-1]
+    assert re.search(r"not measured.*daemon.*29\.9 fps", found.says)
     standing_by = {"pid": 1, "camera": "camdaemon"}
     assert "30.0 fps" in look("camera", measure=lambda *_: (30.0, 0.04), status=standing_by)[-1].says
-    assert look("camera", measure=fails)[-1].says == "not measured: cam would not open: zoom has it"
+    assert re.search(f"not measured.*{reason}$", look("camera", measure=fails)[-1].says)
 
 
 def test_measuring_counts_the_camera_s_own_stamps(monkeypatch):
@@ -162,11 +164,15 @@ def test_a_torch_that_does_not_load(well, look):
 @pytest.mark.parametrize(
     ("facts", "driver", "expected"),
     [
-        ({"cuda": None, "available": False}, "570.86.15", "this torch was built without CUDA"),
-        ({"cuda": "13.0", "available": False}, "570.86.15", "driver 570.86.15 is too old for this torch"),
-        ({"cuda": "12.8", "available": False, "why": "CUDA unknown error"}, "570.86.15", "CUDA unknown error"),
-        ({"cuda": "12.8", "available": False}, "", "its driver is not loaded"),
-        ({"capability": [5, 2]}, "570.86.15", "compute capability 5.2) is too old"),
+        ({"cuda": None, "available": False}, "570.86.15", r"570\.86\.15.*without CUDA"),
+        ({"cuda": "13.0", "available": False}, "570.86.15", r"driver 570\.86\.15.*too old.*13\.0"),
+        (
+            {"cuda": "12.8", "available": False, "why": "CUDA unknown error"},
+            "570.86.15",
+            r"570\.86\.15.*CUDA unknown error",
+        ),
+        ({"cuda": "12.8", "available": False}, "", "driver.*not loaded"),
+        ({"capability": [5, 2]}, "570.86.15", r"capability 5\.2\b.*too old"),
     ],
 )
 def test_a_gpu_that_torch_cannot_use(well, look, facts, driver, expected):
@@ -174,7 +180,7 @@ def test_a_gpu_that_torch_cannot_use(well, look, facts, driver, expected):
     if not driver:
         well.drop("/proc/driver/nvidia/version")
     (found,) = [f for f in look("torch") if f.level is Level.PROBLEM]
-    assert expected in found.says
+    assert re.search(expected, found.says)
     assert found.fix
     assert [f.level for f in look("torch", device="cpu")] == [Level.OK, Level.OK], "nobody asked for it"
 
@@ -205,10 +211,10 @@ def test_the_driver_s_version(fake, kernel_line, version):
 @pytest.mark.parametrize(
     ("environ", "portal", "expected", "level"),
     [
-        ({"WAYLAND_DISPLAY": "w", "DISPLAY": ":0"}, Answer(0, "u 2"), "portal offers global shortcuts", Level.OK),
-        ({"XDG_SESSION_TYPE": "wayland"}, Answer(1), "offers no global shortcuts", Level.NOTE),
-        ({"WAYLAND_DISPLAY": "w"}, Answer(127), "without busctl", Level.NOTE),
-        ({}, None, "neither WAYLAND_DISPLAY nor DISPLAY", Level.NOTE),
+        ({"WAYLAND_DISPLAY": "w", "DISPLAY": ":0"}, Answer(0, "u 2"), "Wayland.*portal.*global shortcuts", Level.OK),
+        ({"XDG_SESSION_TYPE": "wayland"}, Answer(1), "Wayland.*portal.*no global shortcuts", Level.NOTE),
+        ({"WAYLAND_DISPLAY": "w"}, Answer(127), "Wayland.*busctl", Level.NOTE),
+        ({}, None, r"WAYLAND_DISPLAY.*\bDISPLAY", Level.NOTE),
     ],
 )
 def test_the_way_of_the_hotkeys(fake, look, environ, portal, expected, level):
@@ -216,9 +222,11 @@ def test_the_way_of_the_hotkeys(fake, look, environ, portal, expected, level):
     if portal:
         fake.answers["busctl"] = portal
     found = look("desktop")[0]
-    assert expected in found.says
+    assert re.search(expected, found.says)
     assert found.level is level
-    assert look("desktop", hotkeys=False)[0].says == "hotkeys are switched off in the configuration"
+    (off,) = [f for f in look("desktop", hotkeys=False) if f.about == "hotkeys"]
+    assert off.level is Level.OK
+    assert re.search(r"\boff\b.*configuration", off.says)
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -227,14 +235,14 @@ def test_x11_needs_pynput(fake, look, monkeypatch, there):
     fake.environ["DISPLAY"] = ":0"
     found = look("desktop")[0]
     assert found.level is (Level.OK if there else Level.NOTE)
-    assert ("pynput is not installed" in found.says) is not there
+    assert bool(re.search("pynput.*not installed", found.says)) is not there
 
 
 @pytest.mark.parametrize("dump", ["[]", '[{"info": {"props": {"media.class": "Audio/Sink"}}}]'])
 def test_a_pipewire_that_does_not_know_the_camera(well, look, dump):
     well.answers["pw-dump"] = Answer(0, dump)
     (found,) = [f for f in look("desktop") if f.about == "pipewire"]
-    assert "does not list /dev/video10" in found.says
+    assert re.search(r"PipeWire.*not list.*/dev/video10\b", found.says)
     assert found.fix.endswith("systemctl --user restart wireplumber")
 
 
@@ -243,7 +251,7 @@ def test_a_pipewire_that_cannot_be_asked(well, look, answer):
     well.answers["pw-dump"] = answer
     (found,) = [f for f in look("desktop") if f.about == "pipewire"]
     assert found.level is Level.NOTE
-    assert "needs pw-dump" in found.says
+    assert "pw-dump" in found.says
 
 
 def test_browsers_in_sandboxes(well, look):
