@@ -26,6 +26,8 @@ from camdaemon.system.setup.steps import (
 _UDEV_S = 5.0  # for udev to make the node and give it its rights
 _REMOVE = "camdaemon setup --remove"
 
+UNCHANGED = "Nothing was changed."
+
 
 def set_up(
     machine: Machine, wanted: Wanted, *, dry_run: bool, yes: bool, install: bool, agree: Callable[[str], bool]
@@ -52,7 +54,7 @@ def set_up(
         return
     print_plan(machine, plan)
     if dry_run:
-        print("Nothing was changed.")
+        print(UNCHANGED)
         return
     if not install and any(step.by_hand for step in plan.steps):
         raise CamdaemonError(
@@ -74,7 +76,7 @@ def take_away(machine: Machine, *, dry_run: bool, yes: bool, agree: Callable[[st
         return
     print_plan(machine, plan)
     if dry_run:
-        print("Nothing was changed.")
+        print(UNCHANGED)
         return
     if _is_agreed(machine, plan, yes, agree, _REMOVE):
         _run_steps(machine, plan.steps, _REMOVE)
@@ -92,7 +94,7 @@ def _is_agreed(machine: Machine, plan: Plan, yes: bool, agree: Callable[[str], b
         raise ConfigError(f"cannot ask for consent: this is no terminal. To do all of the above, run: {command} --yes")
     if agree("Do all this? [y/N] "):
         return True
-    print("Nothing was changed.")
+    print(UNCHANGED)
     return False
 
 

@@ -12,6 +12,8 @@ from camdaemon.system.setup.packages import Command
 
 _LABEL_BYTES = 31  # the kernel's card name is 32 with its final zero
 
+ALWAYS = "now and after every start of the machine"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -112,7 +114,7 @@ def print_next(wanted: Wanted) -> None:
 def describe_result(wanted: Wanted, plan: Plan) -> str:
     """Return '/dev/video10 (camdaemon) is there …'. A plan with notes promises nothing about the next start."""
     names = " and ".join(f"/dev/video{camera.number} ({camera.label})" for camera in wanted.cameras)
-    always = "" if plan.notes else ", now and after every start of the machine"
+    always = "" if plan.notes else f", {ALWAYS}"
     return f"{names} {'is' if wanted.devices == 1 else 'are'} there{always}"
 
 

@@ -14,6 +14,7 @@ from camdaemon.errors import CamdaemonError
 from camdaemon.system.doctor import examine
 from camdaemon.system.doctor.examine import UNCHECKED, print_findings
 from camdaemon.system.doctor.findings import note, ok, problem
+from camdaemon.system.setup.perform import UNCHANGED
 
 FOUND = [ok("module", "[bold] here"), note("gpu", "none\nat all", "buy one"), problem("sink", "gone", "x " * 90)]
 
@@ -72,7 +73,7 @@ def test_the_options_of_setup_arrive(app, fake, monkeypatch):
     assert done.exit_code == 0
     assert "video_nr=12,13" in done.stdout
     assert "studio 2" in done.stdout
-    assert runner.invoke(app, arguments, input="n\n").stdout.endswith("Nothing was changed.\n")
+    assert runner.invoke(app, arguments, input="n\n").stdout.endswith(f"{UNCHANGED}\n")
     assert runner.invoke(app, arguments).exit_code == 0, "no answer is a no"
     assert fake.done == []
     assert runner.invoke(app, arguments, input="y\n").exit_code == 0

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
 
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.system.setup import files
+from camdaemon.system.setup.perform import UNCHANGED
 from camdaemon.system.setup.plan import plan_setup
-from camdaemon.system.setup.steps import Wanted, to_shell
+from camdaemon.system.setup.steps import ALWAYS, Wanted, to_shell
 from tests.present import present
 from tests.system.fake_machine import FEDORA
 from tests.system.setup.acting import OPTIONS, again_is_nothing, commands, run
 
 
 def test_a_fresh_debian_says_what_to_install_and_does_nothing(fake, capsys):
-    with pytest.raises(CamdaemonError, match=r"(?s)first\. Type .* camdaemon setup\n.*Run: camdaemon setup --install$"):
+    with pytest.raises(
+        CamdaemonError, match=r"(?s)module.*installed.*run: camdaemon setup\n.*Run: camdaemon setup --install$"
+    ):
         run(fake)
     shown = capsys.readouterr().out
     assert "sudo apt install v4l2loopback-dkms v4l2loopback-utils linux-headers-6.1.0-18-amd64" in shown
@@ -32,11 +36,9 @@ def test_install_does_all_of_it_and_a_second_time_is_nothing(fake, capsys):
     assert 'KERNEL=="v4l2loopback", GROUP="video", MODE="0660"' in rules
     assert 'KERNEL=="video10"' in rules
     assert "video:x:44:bob,alice" in fake.text("/etc/group")
-    assert capsys.readouterr().out.endswith(
-        "Done: /dev/video10 (camdaemon) is there, now and after every start of the machine.\nNext: camdaemon run\n"
-    )
+    assert re.search(rf"Done.*/dev/video10 \(camdaemon\).*{ALWAYS}.*\n.*: camdaemon run\n\Z", capsys.readouterr().out)
     again_is_nothing(fake)
-    assert capsys.readouterr().out.startswith("Nothing to do: /dev/video10 (camdaemon) is there")
+    assert re.match(r"Nothing to do\b.*/dev/video10 \(camdaemon\)", capsys.readouterr().out)
 
 
 def test_a_dry_run_shows_every_step_and_does_none(fake, capsys):
@@ -49,7 +51,7 @@ def test_a_dry_run_shows_every_step_and_does_none(fake, capsys):
     for words in (OPTIONS, 'KERNEL=="v4l2loopback"', "sudo usermod -aG video alice", "sudo modprobe v4l2loopback "):
         assert words in shown
     assert "apt" not in shown
-    assert shown.endswith("Nothing was changed.\n")
+    assert shown.endswith(f"{UNCHANGED}\n")
 
 
 @pytest.mark.parametrize(("answer", "done"), [(True, True), (False, False)])
@@ -57,15 +59,16 @@ def test_it_asks_once_and_takes_no_for_an_answer(fake, capsys, answer, done):
     fake.build()
     asked = []
     run(fake, yes=False, agree=lambda question: asked.append(question) or answer)
-    assert asked == ["Do all this? [y/N] "]
+    (question,) = asked
+    assert question.endswith("? [y/N] ")
     assert bool(fake.done) is done
-    assert ("Nothing was changed." in capsys.readouterr().out) is not done
+    assert (UNCHANGED in capsys.readouterr().out) is not done
 
 
 def test_where_nobody_can_be_asked_nothing_is_done(fake, capsys):
     fake.build()
     fake.made(terminal=False)
-    with pytest.raises(ConfigError, match=r"camdaemon setup --label 'my cam' --yes$"):
+    with pytest.raises(ConfigError, match=r"terminal.*run: camdaemon setup --label 'my cam' --yes$"):
         run(fake, Wanted(label="my cam"), yes=False)
     assert fake.done == []
     run(fake)
@@ -75,10 +78,10 @@ def test_where_nobody_can_be_asked_nothing_is_done(fake, capsys):
 def test_without_sudo_the_very_commands_are_printed_for_root(fake, tmp_path, capsys):
     fake.build()
     fake.drop("/usr/bin/sudo")
-    with pytest.raises(CamdaemonError, match="only root may do this"):
+    with pytest.raises(CamdaemonError, match=r"root.*\bsu\b.*run: camdaemon setup$"):
         run(fake)
     assert fake.done == []
-    lines = [line.strip() for line in capsys.readouterr().out.partition("Type, as root:\n")[2].splitlines() if line]
+    lines = [line.strip() for line in capsys.readouterr().out.partition("root:\n")[2].splitlines() if line]
     assert any(line.startswith("usermod ") for line in lines)
     steps = [step for step in plan_setup(fake.machine, Wanted(label="é cam")).steps if step.file]
     for step in steps:  # what is typed writes what is shown
@@ -132,7 +135,7 @@ def test_a_seat_of_somebody_else_is_not_ours(fake):
 def test_a_file_of_somebody_else_is_left_alone_unless_it_says_the_same(fake):
     fake.build()
     fake.put(files.OPTIONS, "options v4l2loopback video_nr=10 exclusive_caps=0\n")
-    with pytest.raises(ConfigError, match=r"not written by camdaemon setup.*sudo rm /etc/modprobe.d/camdaemon.conf"):
+    with pytest.raises(ConfigError, match=r"not written.*run: sudo rm /etc/modprobe.d/camdaemon.conf\b"):
         run(fake)
     assert fake.done == []
     fake.put(files.OPTIONS, f"# copied from the manual\n\n{OPTIONS}\n")
@@ -151,16 +154,17 @@ def test_options_of_another_program_are_joined_by_the_person(fake, capsys):
         'options v4l2loopback devices=2 video_nr=3,10 card_label="OBS Cam,camdaemon" exclusive_caps=1,1 max_buffers=4'
     )
     shown = capsys.readouterr().out
-    assert f"make this the line in /etc/modprobe.d/obs.conf:\n    {joined}" in shown
+    assert f"/etc/modprobe.d/obs.conf:\n    {joined}" in shown
     assert "x.conf" not in shown
-    assert "is there.\n" in shown, "no promise for after the restart"
+    assert re.search(r"Done.*/dev/video10\b", shown)
+    assert ALWAYS not in shown, "no promise for after the restart"
     assert not fake.has(files.OPTIONS)
     fake.put("/etc/modprobe.d/obs.conf", joined.replace("exclusive_caps=1,1", "exclusive_caps=1,0"))
     run(fake)
     assert joined in capsys.readouterr().out, "each number once"
     fake.put("/etc/modprobe.d/obs.conf", f"{joined}\n")
     again_is_nothing(fake)
-    assert capsys.readouterr().out.startswith("Nothing to do: /dev/video10 (camdaemon) is there, now and after every")
+    assert re.match(rf"Nothing to do\b.*/dev/video10 \(camdaemon\).*{ALWAYS}", capsys.readouterr().out)
 
 
 def test_a_module_for_an_older_kernel_is_built_for_this_one(fake):
@@ -169,7 +173,7 @@ def test_a_module_for_an_older_kernel_is_built_for_this_one(fake):
     fake.kernel("6.1.0-20-amd64")
     step, rebuild, *_ = plan_setup(fake.machine, Wanted()).steps
     assert (step.by_hand, rebuild.by_hand) == (True, True)
-    assert "only built for 6.1.0-18-amd64" in step.why
+    assert re.search(r"built.*6\.1\.0-18-amd64\b", step.why)
     assert step.command[-1] == "linux-headers-6.1.0-20-amd64"
     assert rebuild.command == ("dkms", "autoinstall")
 
@@ -189,14 +193,14 @@ def test_each_distribution_has_its_own_command(fake, release, expected):
 
 def test_an_unknown_distribution_is_told_so(fake):
     fake.put("/etc/os-release", "ID=plan9\n")
-    with pytest.raises(CamdaemonError, match="install the package v4l2loopback with your package manager"):
+    with pytest.raises(CamdaemonError, match=r"not installed.*v4l2loopback.*package manager.*run: camdaemon setup$"):
         run(fake)
 
 
 def test_a_step_that_fails_ends_it_and_says_where_to_look(fake):
     fake.build()
     fake.broken = "modprobe"
-    with pytest.raises(CamdaemonError, match=r"could not load the module: exit code 1;.* camdaemon doctor, then: camd"):
+    with pytest.raises(CamdaemonError, match=r"load the module.*code 1\b.*Run: camdaemon doctor\b.*: camdaemon setup$"):
         run(fake)
     fake.broken = ""
     fake.done.clear()
@@ -208,7 +212,7 @@ def test_a_device_that_does_not_come_is_no_success(fake, monkeypatch):
     monkeypatch.setattr("camdaemon.system.setup.perform._UDEV_S", 0.0)
     monkeypatch.setattr(fake, "_modprobe", lambda options: 0)
     fake.build()
-    with pytest.raises(CamdaemonError, match=r"/dev/video10 did not appear\. Run: camdaemon doctor"):
+    with pytest.raises(CamdaemonError, match=r"/dev/video10\b.*not appear.*Run: camdaemon doctor$"):
         run(fake)
 
 
@@ -216,7 +220,7 @@ def test_who_may_not_use_it_yet_is_told(fake, capsys):
     fake.build()
     fake.forbidden.add("/dev/video10")
     run(fake)
-    assert "from the next login on): log out and in again" in capsys.readouterr().out
+    assert re.search("group video.*next login.*log out", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
