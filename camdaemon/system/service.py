@@ -20,6 +20,8 @@ _PLACEHOLDER = "%h/.local/bin/camdaemon"
 _TIMEOUT_S = 200.0  # more than TimeoutStartSec
 _NO_SYSTEMD = "Your user's systemd does not answer here."
 
+OUTDATED = "not as this camdaemon would write it"
+
 
 def install(*, start: bool = True, force: bool = False, dry_run: bool = False) -> None:
     """Write the unit for this camdaemon and have systemd read it. Prints what it does.
@@ -189,7 +191,7 @@ def _describe_unit(path: Path) -> str:
     if not is_ours(_read(path)):
         return f"{path}, not written by camdaemon"
     if _read(path) != make_unit():
-        return f"{path}, not as this camdaemon would write it; update it with: camdaemon service install"
+        return f"{path}, {OUTDATED}; update it with: camdaemon service install"
     return str(path)
 
 
