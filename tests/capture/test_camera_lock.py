@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -218,7 +219,8 @@ def test_a_mode_that_cannot_be_switched_off_is_told_and_the_rest_is_locked(
     knobs = [knob for knob in webcam() if knob.id != AUTO_EXPOSURE]
     knobs.append(Knob(AUTO_EXPOSURE, "Auto Exposure", 3, high=3, kind=MENU, menu={3: "Aperture Priority Mode"}))
     locked = lock(Knobs(node, monkeypatch, *knobs).path)
-    assert locked.refused == ("auto_exposure stays on: the camera does not let it be switched off",)
+    [told] = locked.refused
+    assert re.match("auto_exposure .*switched off", told)
     assert locked.now["focus_absolute"] == 35
     assert not {"auto_exposure", "exposure_time_absolute", "gain"} & set(locked.now), "these still change"
 
@@ -237,7 +239,7 @@ def test_a_driver_that_takes_the_switch_and_does_nothing_is_found_out(
 ) -> None:
     really = camera._set
     monkeypatch.setattr(camera, "_set", lambda knob, buffer: None if knob.id == FOCUS_AUTO else really(knob, buffer))
-    assert "focus_automatic_continuous stays on" in " ".join(lock(camera.path).refused)
+    assert re.search("focus_automatic_continuous .*switched off", " ".join(lock(camera.path).refused))
 
 
 @pytest.mark.parametrize("knobs", [[], [Knob(0x00980900, "Brightness", 5, high=9)]], ids=["none", "nothing automatic"])
@@ -255,7 +257,7 @@ def test_where_there_is_nothing_to_lock_nothing_happens(
 
 def test_unplugged_while_it_is_locked(camera: Knobs) -> None:
     camera.unplugged_at = 2
-    with pytest.raises(DeviceError, match="was unplugged"):
+    with pytest.raises(DeviceError, match=r"video7.*unplugged"):
         lock(camera.path)
     assert len(list_leftovers()) == 1, "plugged in again it may still be locked"
     camera.unplugged_at = None
@@ -266,7 +268,7 @@ def test_unplugged_while_it_is_locked(camera: Knobs) -> None:
 def test_unplugged_while_it_is_restored_keeps_what_was(camera: Knobs) -> None:
     before = lock(camera.path).before
     camera.unplugged_at = len(camera.written) + 1
-    with pytest.raises(DeviceError, match="was unplugged"):
+    with pytest.raises(DeviceError, match=r"video7.*unplugged"):
         restore(camera.path)
     assert [left.before for left in list_leftovers()] == [before]
 
@@ -296,7 +298,7 @@ def test_a_state_that_cannot_be_kept_leaves_the_camera_alone(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    with pytest.raises(ConfigError, match=r"not locked.* cannot store .*; see: df -h /$"):
+    with pytest.raises(ConfigError, match=r"not locked.* store .*: df -h /$"):
         lock(camera.path)
     assert camera.written == []
 
@@ -315,7 +317,7 @@ def test_a_driver_that_refuses_to_restore_is_asked_again_later(camera: Knobs) ->
     camera.refuses[S_CTRL, FOCUS_AUTO] = errno.EIO
     restored = restore(camera.path)
     assert restored is not None
-    assert restored.refused[0].startswith("focus_automatic_continuous was refused")
+    assert re.match("focus_automatic_continuous .*refused", restored.refused[0])
     assert camera["Auto Exposure"] == 3
     camera.refuses.clear()
     restore(camera.path)
@@ -373,5 +375,5 @@ def test_values_are_kept_beside_the_plate(tmp_path: Path, caplog: pytest.LogCapt
 
 def test_a_folder_that_cannot_be_written_is_an_error_for_people(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot store"):
+    with pytest.raises(ConfigError, match=rf"store.*{tmp_path}/file"):
         save(tmp_path / "file" / "plate.png", LOCKED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_every_control_is_listed_as_the_driver_describes_it_and_no_headline(came
     assert (exposure.default, exposure.value, exposure.flags) == (250, 333, Flag.INACTIVE)
     switch = found["auto_exposure"]
     assert (switch.kind, switch.value, switch.menu, switch.flags) == (Kind.MENU, 3, EXPOSURES, Flag(0))
-    assert found["white_balance_temperature"].range == "2000 to 6500 in steps of 10"
+    assert re.fullmatch(r"2000\D+6500\D+10", found["white_balance_temperature"].range)
     assert switch.range == "1 (Manual Mode), 3 (Aperture Priority Mode)"
     assert camera.written == []
 
@@ -145,21 +146,24 @@ def test_a_button_is_pressed(node: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"brightnes": 1}, "no control 'brightnes'; did you mean brightness\\?$"),
-        ({"warp": 1}, "no control 'warp'; see them with: camdaemon camera show$"),
+        ({"brightnes": 1}, "'brightnes'.* brightness\\?$"),
+        ({"warp": 1}, "'warp'.*: camdaemon camera show$"),
         (
             {"brightness": 256},
-            "brightness cannot be 256, which is not 0 to 255; try: camdaemon camera set brightness=128$",
+            r"brightness .*256.* 0\D+255\b.*: camdaemon camera set brightness=128$",
         ),
-        ({"brightness": -1}, "brightness cannot be -1"),
-        ({"auto_exposure": 2}, r"cannot be 2, which is none of 1 \(Manual Mode\), 3 \(Aper.*set auto_exposure=3$"),
+        ({"brightness": -1}, "brightness .*-1"),
+        (
+            {"auto_exposure": 2},
+            r"^auto_exposure .*\b2\b.* 1 \(Manual Mode\), 3 \(Aper.*: camdaemon camera set auto_exposure=3$",
+        ),
         (
             {"exposure_time_absolute": 200},
-            "while auto_exposure is on; try: camdaemon camera set auto_exposure=1 exposure_time_absolute=200$",
+            "^exposure_time_abs.* auto_exposure .*: camdaemon camera set auto_exposure=1 exposure_time_absolute=200$",
         ),
         (
             {"auto_exposure": 3, "gain": 1},
-            "gain is set by the camera itself while auto_exposure is on",
+            "gain .*while auto_exposure",
         ),
     ],
 )
@@ -172,10 +176,10 @@ def test_what_cannot_be_is_said_before_anything_is_set(camera: Knobs, wanted: di
 @pytest.mark.parametrize(
     ("knob", "message"),
     [
-        (Knob(5, "Temperature", flags=0x4), "temperature can only be looked at; .*: camdaemon camera show$"),
-        (Knob(5, "Temperature", flags=0x1), "temperature can only be looked at"),
-        (Knob(5, "Temperature", kind=STRING), "temperature is not a number"),
-        (Knob(5, "Temperature", flags=0x10), "another control is in charge of it; .*: camdaemon camera show$"),
+        (Knob(5, "Temperature", flags=0x4), "temperature .*looked at.*: camdaemon camera show$"),
+        (Knob(5, "Temperature", flags=0x1), "temperature .*looked at"),
+        (Knob(5, "Temperature", kind=STRING), "temperature .*not a number"),
+        (Knob(5, "Temperature", flags=0x10), "temperature .*another control.*: camdaemon camera show$"),
     ],
 )
 def test_what_is_not_there_to_be_set(node: Path, monkeypatch: pytest.MonkeyPatch, knob: Knob, message: str) -> None:
@@ -188,10 +192,10 @@ def test_what_is_not_there_to_be_set(node: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("refused", "message"),
     [
-        (errno.EBUSY, r"gain is held by zoom \(pid 7\); close that, see it with: fuser -v .*video7$"),
-        (errno.EACCES, r"gain was refused by the camera's driver \(Permission denied\); .*: camdaemon camera show$"),
-        (errno.EIO, r"gain was refused by the camera's driver \(Input/output error\)"),
-        (errno.ENODEV, r"video7 was unplugged; plug it in and check: camdaemon devices$"),
+        (errno.EBUSY, r"gain .*held.*zoom \(pid 7\).*: fuser -v .*video7$"),
+        (errno.EACCES, r"gain .*refused.*\(Permission denied\).*: camdaemon camera show$"),
+        (errno.EIO, r"gain .*refused.*\(Input/output error\)"),
+        (errno.ENODEV, r"video7.*unplugged.*: camdaemon devices$"),
     ],
 )
 def test_a_driver_that_refuses_says_why_and_what_was_set_before_is_put_back(
@@ -205,12 +209,12 @@ def test_a_driver_that_refuses_says_why_and_what_was_set_before_is_put_back(
 
 def test_an_unplugged_camera_is_an_error_for_people(camera: Knobs) -> None:
     camera.unplugged_at = 0
-    with pytest.raises(DeviceError, match=r"was unplugged; plug it in and check: camdaemon devices$"):
+    with pytest.raises(DeviceError, match=r"video7.*unplugged.*: camdaemon devices$"):
         list_controls(camera.path)
 
 
 def test_a_missing_camera_and_a_file_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match=r"does not exist\. Run: camdaemon devices$"):
+    with pytest.raises(DeviceError, match=r"video9.*not exist.*Run: camdaemon devices$"):
         list_controls(str(tmp_path / "video9"))
     (tmp_path / "file").touch()
     assert list_controls(str(tmp_path / "file")) == []

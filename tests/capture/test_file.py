@@ -181,7 +181,7 @@ def test_after_a_long_pause_the_clip_goes_on_from_where_it_was(tmp_path: Path, c
 def test_not_a_video(tmp_path: Path) -> None:
     path = tmp_path / "letter.mp4"
     path.write_text("Dear reader,\n" * 50)
-    with pytest.raises(ConfigError, match=r"letter\.mp4: not a video.*--source pattern"):
+    with pytest.raises(ConfigError, match=r"letter\.mp4.*not a video.*--source pattern"):
         FileSource(path, loop=False, paced=False)
 
 
@@ -192,7 +192,7 @@ def test_sound_without_a_picture(tmp_path: Path) -> None:
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
         sound.sample_rate = 8000
         container.mux(stream.encode(sound))
-    with pytest.raises(ConfigError, match=r"song\.wav: it has no video, only audio"):
+    with pytest.raises(ConfigError, match=r"song\.wav.*no video.*audio"):
         FileSource(path, loop=False, paced=False)
 
 
@@ -217,7 +217,7 @@ def test_a_file_cut_short_after_its_header_plays_what_is_there(tmp_path: Path) -
 
 
 def test_too_small_a_picture(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"tiny\.mp4: it is too small"):
+    with pytest.raises(ConfigError, match=r"tiny\.mp4.*small"):
         FileSource(_clip(tmp_path / "tiny.mp4", size=(48, 32)), loop=False, paced=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,10 +67,9 @@ def test_settings_are_asked_in_the_order_the_driver_needs_and_read_back_into_one
     assert rig.opened_with == [("/dev/video7", cv2.CAP_V4L2)]
     assert rig.capture.set_order == ORDER
     assert (source.size, source.fps, source.fmt) == (Size(1024, 576), 25, PixelFormat.BGR)
-    assert caplog.messages == [
-        "camera mode of Cam (usb-1): asked for MJPG 1280x720 at 29.97 fps; got MJPG 1024x576 at 25 fps in 2 buffers; "
-        "using 1024x576"
-    ]
+    [told] = caplog.messages
+    facts = "Cam (usb-1)", "MJPG 1280x720", " 29.97 fps", "MJPG 1024x576", " 25 fps", " 2 buffers", " 1024x576"
+    assert re.search(".*".join(map(re.escape, facts)), told)
 
 
 def test_opencv_waits_two_seconds_and_uses_one_thread(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def test_a_broken_picture_is_skipped(rig: Rig) -> None:
 def test_nothing_but_broken_pictures_is_an_error(rig: Rig) -> None:
     source = rig.open(HD)
     rig.capture.broken = set(range(1000))
-    with pytest.raises(DeviceError, match=r"Cam \(usb-1\) sends only broken pictures.*: camdaemon devices$"):
+    with pytest.raises(DeviceError, match=r"Cam \(usb-1\).* broken.*: camdaemon devices$"):
         rig.read(source)
 
 
@@ -181,7 +181,7 @@ def test_a_stall_is_an_error_after_two_seconds(rig: Rig, monkeypatch: pytest.Mon
     rig.capture.stalls_at = 5
     for _ in range(4):
         rig.read(source)
-    with pytest.raises(DeviceError, match=r"sent no frame for 2 s \(it is also open in zoom \(pid 7\)\)\. .* devices$"):
+    with pytest.raises(DeviceError, match=r"no frame.* 2 s\b.*zoom \(pid 7\).*: camdaemon devices$"):
         rig.read(source)
 
 
@@ -190,12 +190,12 @@ def test_the_same_frame_again_and_again_is_a_stall(rig: Rig, monkeypatch: pytest
     source = rig.open()
     rig.capture.stamp_of = lambda number, at: 1000.0 + 1 / 30  # as some drivers do when the camera is gone
     began = rig.clock.now
-    with pytest.raises(DeviceError, match="sent no frame for 2 s"):
+    with pytest.raises(DeviceError, match=r"no frame.* 2 s\b"):
         rig.read(source)
     assert rig.clock.now - began == pytest.approx(2.0, abs=0.1)
 
 
-@pytest.mark.parametrize(("exists", "why"), [(False, "was unplugged"), (True, "stopped sending")])
+@pytest.mark.parametrize(("exists", "why"), [(False, "unplugged"), (True, "stopped")])
 def test_a_failed_read_tells_unplugged_from_stopped(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, exists: bool, why: str
 ) -> None:
@@ -203,7 +203,7 @@ def test_a_failed_read_tells_unplugged_from_stopped(
     source = rig.open()
     rig.capture.breaks_at = 2
     rig.read(source)
-    with pytest.raises(DeviceError, match=rf"Cam \(usb-1\) {why}.*Run: camdaemon devices$"):
+    with pytest.raises(DeviceError, match=rf"Cam \(usb-1\).* {why}.*Run: camdaemon devices$"):
         rig.read(source)
     source.close()
     assert rig.capture.released
@@ -212,18 +212,16 @@ def test_a_failed_read_tells_unplugged_from_stopped(
 def test_a_camera_that_sends_no_first_frame_does_not_open(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os.path, "exists", lambda path: True)
     rig.capture.stalls_at = 0
-    with pytest.raises(DeviceError, match="sent no frame for 2 s"):
+    with pytest.raises(DeviceError, match=r"no frame.* 2 s\b"):
         rig.open()
     assert rig.capture.released
 
 
-@pytest.mark.parametrize(
-    ("users", "why"), [(["zoom (pid 7)"], r"zoom \(pid 7\) has it; close that"), ([], "another program has it, or")]
-)
+@pytest.mark.parametrize(("users", "why"), [(["zoom (pid 7)"], r"zoom \(pid 7\)"), ([], "another program")])
 def test_a_busy_camera(rig: Rig, monkeypatch: pytest.MonkeyPatch, users: list[str], why: str) -> None:
     monkeypatch.setattr(holders, "list_holders", lambda path: users)
     rig.capture.opened = False
-    with pytest.raises(DeviceError, match=f"would not open: {why}.*: sudo fuser -v /dev/video7$"):
+    with pytest.raises(DeviceError, match=f"not open.*{why}.*: sudo fuser -v /dev/video7$"):
         rig.open()
     assert rig.capture.released
 
@@ -231,13 +229,13 @@ def test_a_busy_camera(rig: Rig, monkeypatch: pytest.MonkeyPatch, users: list[st
 @pytest.mark.parametrize(
     ("device", "message"),
     [
-        (camera(can_capture=False), r"video7 \(Cam\) is not a camera.* camdaemon devices$"),
+        (camera(can_capture=False), r"video7 \(Cam\).*not a camera.*: camdaemon devices$"),
         (
             camera(can_capture=False, is_loopback=True, can_output=True),
-            "a virtual camera without a producer.*: camdaemon devices$",
+            "video7.*virtual camera.* producer.*: camdaemon devices$",
         ),
-        (camera(mode("H264", (640, 480))), r"offers H264, none of .*: camdaemon devices$"),
-        (camera(), "offers nothing, none of .*: camdaemon devices$"),
+        (camera(mode("H264", (640, 480))), r"Cam \(usb-1\).*offers.*H264.*: camdaemon devices$"),
+        (camera(), r"Cam \(usb-1\).*offers.*nothing.*: camdaemon devices$"),
     ],
 )
 def test_no_usable_camera(rig: Rig, device: Device, message: str) -> None:
@@ -248,13 +246,13 @@ def test_no_usable_camera(rig: Rig, device: Device, message: str) -> None:
 
 
 def test_a_missing_camera(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match=r"video7 does not exist\. Run: camdaemon devices$"):
+    with pytest.raises(DeviceError, match=r"video7.*not exist.*Run: camdaemon devices$"):
         V4l2Source(str(tmp_path / "video7"), VGA, 30)
 
 
 def test_a_file_is_no_camera(tmp_path: Path) -> None:
     (tmp_path / "video7").touch()
-    with pytest.raises(DeviceError, match=r"is not a video device\. Run: camdaemon devices$"):
+    with pytest.raises(DeviceError, match=r"video7.*not a video device.*Run: camdaemon devices$"):
         V4l2Source(str(tmp_path / "video7"), VGA, 30)
 
 
