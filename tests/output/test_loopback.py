@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -116,9 +117,9 @@ def test_a_driver_may_refuse_streamon_and_the_rate(device: FakeLoopback, refused
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        (errno.EINVAL, r"not sent: another program sends to it: zoom \(pid 7\) has it open\. .*: fuser -v \S+video10$"),
-        (errno.EBUSY, r"frame not sent: another program sends to it: .*: fuser -v \S+video10$"),
-        (errno.ENODEV, r"frame not sent: No such device\. .*: sudo modprobe v4l2loopback .* max_buffers=4$"),
+        (errno.EINVAL, r"not sent.*another program.*zoom \(pid 7\).*: fuser -v \S+video10$"),
+        (errno.EBUSY, r"not sent.*another program.*: fuser -v \S+video10$"),
+        (errno.ENODEV, r"not sent.*No such device.*: sudo modprobe v4l2loopback .* max_buffers=4$"),
     ],
 )
 def test_a_failed_write_is_an_error(device: FakeLoopback, code: int, message: str) -> None:
@@ -134,7 +135,7 @@ def test_a_failed_write_is_an_error(device: FakeLoopback, code: int, message: st
 def test_a_first_frame_that_fails_says_no_streamon(device: FakeLoopback) -> None:
     sink = LoopbackSink(device.path, SIZE, 30)
     device.write_error = errno.EINVAL
-    with pytest.raises(DeviceError, match="frame not sent"):
+    with pytest.raises(DeviceError, match="not sent"):
         sink.write(frame())
     assert "on" not in device.events
 
@@ -142,7 +143,7 @@ def test_a_first_frame_that_fails_says_no_streamon(device: FakeLoopback) -> None
 def test_a_half_taken_frame_is_an_error(device: FakeLoopback) -> None:
     sink = LoopbackSink(device.path, SIZE, 30)
     device.takes = 1000
-    with pytest.raises(DeviceError, match=rf"took 1000 of a frame's {BYTES} bytes: .*: fuser -v \S+video10$"):
+    with pytest.raises(DeviceError, match=rf"took 1000 .*\b{BYTES} bytes.*: fuser -v \S+video10$"):
         sink.write(frame())
 
 
@@ -154,7 +155,7 @@ def test_a_frame_of_another_size_never_reaches_the_device(device: FakeLoopback) 
 
 
 def test_a_missing_device_says_how_to_load_the_module(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match=r"does not exist\. Run: sudo modprobe v4l2loopback .*=4$"):
+    with pytest.raises(DeviceError, match=r"video10.*not exist.*Run: sudo modprobe v4l2loopback .*=4$"):
         LoopbackSink(str(tmp_path / "video10"), SIZE, 30)
     with pytest.raises(DeviceError, match=r"video_nr=4242 card_label=camdaemon exclusive_caps=1 max_buffers=4$"):
         LoopbackSink("/dev/video4242", SIZE, 30)
@@ -165,19 +166,19 @@ def test_no_permission(device: FakeLoopback, monkeypatch: pytest.MonkeyPatch) ->
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(DeviceError, match=rf"^{device.path}: permission denied: .*(chmod 660|usermod -aG) .*"):
+    with pytest.raises(DeviceError, match=rf"{device.path}.* permission denied.*(chmod 660|usermod -aG) .*"):
         LoopbackSink(device.path, SIZE, 30)
 
 
 def test_a_file_is_no_virtual_camera(device: FakeLoopback) -> None:
     device.refuses[QUERYCAP] = errno.ENOTTY
-    assert refusal(device).endswith("is not a video device. Run: camdaemon devices")
+    assert re.search(rf"{device.path}.*not a video device.*Run: camdaemon devices$", refusal(device))
 
 
 def test_a_real_camera_is_no_virtual_camera(device: FakeLoopback) -> None:
     device.driver, device.flags = b"uvcvideo", CAPTURE
     said = refusal(device)
-    assert said.startswith(f"{device.path} is A card (uvcvideo), not a virtual camera. ")
+    assert re.search(rf"{device.path}.* A card \(uvcvideo\).*not a virtual camera", said)
     assert said.endswith(
         "sudo modprobe v4l2loopback devices=1 video_nr=10 card_label=camdaemon exclusive_caps=1 max_buffers=4"
     )
@@ -185,16 +186,14 @@ def test_a_real_camera_is_no_virtual_camera(device: FakeLoopback) -> None:
 
 def test_another_producer(device: FakeLoopback) -> None:
     device.flags = CAPTURE
-    assert refusal(device) == (
-        f"another program already sends to {device.path}: zoom (pid 7) has it open. Close that. "
-        f"Run: fuser -v {device.path}"
-    )
+    said = refusal(device)
+    assert re.search(rf"another program.*{device.path}.*zoom \(pid 7\).*Run: fuser -v {device.path}$", said)
 
 
 def test_another_producer_that_has_sent_nothing_yet(device: FakeLoopback) -> None:
     device.refuses[S_FMT] = errno.EBUSY  # 0.15
     said = refusal(device)
-    assert said.startswith(f"{device.path} takes no producer now (Device or resource busy): zoom (pid 7) has it open")
+    assert re.search(rf"{device.path}.*no producer.*\(Device or resource busy\).*zoom \(pid 7\)", said)
     assert said.endswith(f"fuser -v {device.path}")
 
 
@@ -206,8 +205,8 @@ def test_a_device_that_hides_its_format(device: FakeLoopback) -> None:
 
 def test_pinned_as_a_camera(device: FakeLoopback) -> None:
     device.flags, device.keep_format = CAPTURE, 1
-    assert refusal(device).endswith(f"keep_format, as v4l2loopback-ctl set-caps does). Run: "
-                                    f"sudo v4l2loopback-ctl set-caps {device.path} any")  # fmt: skip
+    said = refusal(device)
+    assert re.search(rf"{device.path}.*keep_format.*Run: sudo v4l2loopback-ctl set-caps {device.path} any$", said)
 
 
 def test_pinned_at_another_size(device: FakeLoopback) -> None:
@@ -218,7 +217,7 @@ def test_pinned_at_another_size(device: FakeLoopback) -> None:
 def test_left_stuck_by_another_producer(device: FakeLoopback) -> None:
     device.flags = 0  # 0.12 after a producer that never said STREAMON
     said = refusal(device)
-    assert "is stuck: its last producer left it as neither camera nor output. Run: sudo modprobe -r" in said
+    assert re.search(r"stuck.*last producer.*neither camera nor output.*Run: sudo modprobe -r", said)
     assert said.endswith("exclusive_caps=1 max_buffers=4")
 
 
@@ -235,7 +234,7 @@ def test_a_reader_holds_another_format(
         device.refuses[S_FMT] = errno.EBUSY  # 0.13; 0.15 keeps the old format without a word
     said = refusal(device)
     now = f"{held[1]}x{held[2]} {held[0].decode()}"
-    assert said.startswith(f"{device.path} stays at {now} instead of 128x96 YU12: zoom (pid 7) holds it. Close")
+    assert re.search(rf"{device.path}.* {now} .*128x96 YU12.*zoom \(pid 7\)", said)
     assert way_out in said
 
 
@@ -244,5 +243,5 @@ def test_too_many_programs_have_it_open(device: FakeLoopback, monkeypatch: pytes
         raise OSError(errno.EBUSY, "Device or resource busy")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(DeviceError, match=r"in use by zoom \(pid 7\)\. Close that; .*: fuser -v \S+video10$"):
+    with pytest.raises(DeviceError, match=r"in use.*zoom \(pid 7\).*: fuser -v \S+video10$"):
         LoopbackSink(device.path, SIZE, 30)
