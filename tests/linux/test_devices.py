@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -167,9 +168,9 @@ def test_an_unreadable_node_is_listed_with_the_reason(tree: Tree, monkeypatch: p
     good, no_device, secret = devices.list_devices(tree.dev)
     assert good.problem is None
     assert no_device.problem is not None
-    assert no_device.problem.endswith("is not a video device. Run: camdaemon devices")
+    assert re.search(r"video1\b.*not a video device.*Run: camdaemon devices$", no_device.problem)
     assert secret.problem is not None
-    assert secret.problem.startswith(f"{forbidden}: permission denied")
+    assert re.search(f"{forbidden}.*permission denied", secret.problem)
 
 
 def test_a_device_that_fails_while_it_is_asked(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +179,7 @@ def test_a_device_that_fails_while_it_is_asked(tree: Tree, monkeypatch: pytest.M
 
     tree.put("video0", webcam())
     monkeypatch.setattr(v4l2, "ioctl", gone)
-    with pytest.raises(DeviceError, match=r"does not answer \(No such device\)\. Run: camdaemon dev"):
+    with pytest.raises(DeviceError, match=r"video0.*not answer.*\(No such device\).*Run: camdaemon devices$"):
         devices.describe(str(tree.dev / "video0"), tree.dev)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import shutil
 import socket
@@ -30,7 +31,7 @@ pytestmark = [
 
 NAME = "org.freedesktop.login1"
 MANAGER = DBusAddress("/org/freedesktop/login1", interface="org.freedesktop.login1.Manager")
-DEAF = "DEBUG sleep not delayed: "
+DEAF = "DEBUG .*not delayed.* "
 SOON = 5.0  # seconds: for what must happen
 NEVER = 0.2  # for what must not
 
@@ -240,8 +241,8 @@ def test_a_camera_that_does_not_close_lets_the_machine_sleep(logind: Logind, tol
     logind.says(False)
     logind.grants()
     assert [told.next(), told.next()] == [True, False]
-    assert log.next() == "ERROR preparing for sleep failed, continuing"
-    assert log.next() == "ERROR preparing for wake-up failed, continuing"
+    assert re.match("ERROR .*sleep failed", log.next())
+    assert re.match("ERROR .*wake-up failed", log.next())
 
 
 @pytest.mark.parametrize("name", ["org.freedesktop.DBus.Error.AccessDenied", f"{NAME}.OperationInProgress"])
@@ -255,7 +256,7 @@ def test_a_refusal_costs_the_delay_only(logind: Logind, told: Told, start, log: 
     logind.refuses(name)
     logind.says(True)
     assert told.next() is True
-    assert log.next() == f"{DEAF}DBusErrorResponse: [{name}] ('not now',)"
+    assert re.fullmatch(DEAF + re.escape(f"DBusErrorResponse: [{name}] ('not now',)"), log.next())
     assert log.empty()
 
 
@@ -277,7 +278,7 @@ def test_nobody_else_can_say_it(logind: Logind, told: Told, start) -> None:
 
 def test_logind_that_comes_later_is_found(bus: None, told: Told, start, log: Log) -> None:
     start()
-    assert log.next().startswith(f"{DEAF}DBusErrorResponse: [org.freedesktop.DBus.Error.")
+    assert re.match(DEAF + re.escape("DBusErrorResponse: [org.freedesktop.DBus.Error."), log.next())
     with Logind() as logind:
         inhibitor = logind.grants()
         logind.says(True)
@@ -291,7 +292,7 @@ def test_logind_that_goes_is_one_line(bus: None, told: Told, start, log: Log) ->
         inhibitor = logind.grants()
         logind.goes()
         assert ended(inhibitor)
-    assert log.next().startswith(DEAF)
+    assert re.match(DEAF, log.next())
     assert told.nothing()
     assert log.empty()
     assert threads()
@@ -322,7 +323,7 @@ def test_a_bus_that_goes_is_looked_for_again(told: Told, start, log: Log, monkey
                 daemon.kill()
                 assert told.next() is False
         assert told.nothing()  # some ten attempts
-        assert log.next().startswith(f"{DEAF}ConnectionResetError: ")
+        assert re.match(f"{DEAF}ConnectionResetError: ", log.next())
         assert log.empty()
 
 
@@ -330,7 +331,7 @@ def test_a_bus_that_goes_is_looked_for_again(told: Told, start, log: Log, monkey
 def test_no_bus_is_one_line(told: Told, start, log: Log, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", where)
     watch = start()
-    assert log.next().startswith(DEAF)
+    assert re.match(DEAF, log.next())
     assert told.nothing()
     stop(watch)  # ten seconds before the next attempt
     assert log.empty()
@@ -368,7 +369,7 @@ def test_stop_while_the_camera_closes(logind: Logind, told: Told, start, log: Lo
     begin = time.monotonic()
     watch.stop()
     assert time.monotonic() - begin < 2
-    assert log.next() == "WARNING thread sleep did not end in 1.8 s"
+    assert re.match(r"WARNING .*sleep.*not end.* 1\.8 s", log.next())
     told.go_on.set()
     assert ended(inhibitor)
     assert told.nothing()

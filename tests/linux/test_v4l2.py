@@ -127,15 +127,15 @@ def test_an_unknown_frame_interval_is_rate_zero() -> None:
 
 
 def test_a_missing_node_says_what_the_caller_wants_typed(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match=r"video7 does not exist\. Run: this$"):
+    with pytest.raises(DeviceError, match=r"video7.*not exist.*Run: this$"):
         v4l2.open_node(str(tmp_path / "video7"), os.O_RDWR, if_missing="this")
 
 
 @pytest.mark.parametrize(
     ("code", "ending"),
     [
-        (errno.EBUSY, r"in use by zoom \(pid 7\)\. Close that; .*: fuser -v /dev/video7$"),
-        (errno.ENODEV, r"No such device\. Run: camdaemon devices$"),
+        (errno.EBUSY, r"in use.*zoom \(pid 7\).*: fuser -v /dev/video7$"),
+        (errno.ENODEV, r"No such device.*Run: camdaemon devices$"),
     ],
 )
 def test_a_node_that_does_not_open(monkeypatch: pytest.MonkeyPatch, code: int, ending: str) -> None:
@@ -151,7 +151,7 @@ def test_a_node_that_does_not_open(monkeypatch: pytest.MonkeyPatch, code: int, e
 @pytest.mark.parametrize(
     ("group", "mode", "ending"),
     [
-        (1, 0o20660, r"only the group {name} .*Run: sudo usermod -aG {name} \$USER, then log out and in again$"),
+        (1, 0o20660, r"group {name}\b.*Run: sudo usermod -aG {name} \$USER\b.*log out"),
         (1, 0o20600, "sudo chgrp video /dev/video7 && sudo chmod 660 /dev/video7$"),
         (0, 0o20660, "sudo chgrp video /dev/video7 && sudo chmod 660 /dev/video7$"),
         (54321, 0o20660, "ls -l /dev/video7$"),  # a group without a name
