@@ -117,7 +117,7 @@ def test_a_good_matte_passes(of):
 @EITHER
 @pytest.mark.parametrize("seq", [4, 6, -1])
 def test_a_matte_of_another_frame_is_refused(seq, of):
-    with pytest.raises(MattingError, match=rf"of frame {seq}, the picture of frame 5; .*camdaemon run$"):
+    with pytest.raises(MattingError, match=rf"frame {seq}\b.* frame 5\b.*camdaemon run$"):
         checked(seen(matte(0.4, seq), of), backdrop=of(BACKDROP))
 
 

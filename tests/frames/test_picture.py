@@ -80,15 +80,15 @@ def test_gray_and_transparent_files_become_rgb(tmp_path, shape):
 def test_a_broken_file_says_what_to_type(tmp_path, content):
     path = tmp_path / "broken.png"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"try --backdrop blur$") as wrong:
+    with pytest.raises(ConfigError, match=r" --backdrop blur$") as wrong:
         picture.read(path, "--backdrop blur")
     assert str(path) in str(wrong.value)
 
 
 def test_an_absent_file_and_a_folder_say_why(tmp_path):
-    with pytest.raises(ConfigError, match=r"absent\.png: No such file.*try X$"):
+    with pytest.raises(ConfigError, match=r"absent\.png.*No such file.*\bX$"):
         picture.read(tmp_path / "absent.png", "X")
-    with pytest.raises(ConfigError, match=r"Is a directory.*try X$"):
+    with pytest.raises(ConfigError, match=r"Is a directory.*\bX$"):
         picture.read(tmp_path, "X")
 
 
