@@ -1,6 +1,7 @@
 """Whether a machine that is too slow keeps its deadline, without a clock: machines are functions, noise has a seed."""
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
@@ -88,9 +89,9 @@ def test_the_best_effort_of_every_ladder_is_what_the_matting_begins_with(device)
 
 
 def test_an_effort_says_what_it_is():
-    assert str(Effort()) == "base 176 lines, 3.9 % refined"
-    assert str(Effort(144, 0.013, every=2)) == "base 144 lines, 1.3 % refined, every 2nd frame"
-    assert str(Effort(112, 0.006, every=4)) == "base 112 lines, 0.6 % refined, every 4th frame"
+    assert re.search(r"\b176\b.* 3\.9 %\D*$", str(Effort()))
+    assert re.search(r"\b144\b.* 1\.3 %.*every 2nd", str(Effort(144, 0.013, every=2)))
+    assert re.search(r"\b112\b.* 0\.6 %.*every 4th", str(Effort(112, 0.006, every=4)))
 
 
 @pytest.mark.parametrize("noise", [0.0, NOISE])

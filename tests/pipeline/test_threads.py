@@ -1,5 +1,6 @@
 """The pipeline beyond test_fail_closed.py: limits, jobs, drops, latency, buffers, and how it stops."""
 
+import re
 import threading
 import time
 from concurrent.futures import Future
@@ -100,7 +101,7 @@ def test_a_stuck_thread_does_not_hold_up_the_end(start, monkeypatch, caplog):
     began = time.monotonic()
     rig.pipeline.stop()
     assert time.monotonic() - began < 2
-    assert "thread capture is stuck" in caplog.text
+    assert re.search(r"\bcapture\b.*stuck", caplog.text)
     assert rig.sink.contents()[-1] is CARD
     assert rig.sink.closed
     hang.set()
@@ -308,7 +309,7 @@ def test_stopping_tells_whoever_waits_for_a_job(start):
     rig.run_until(lambda: jobs[0].looks)
     rig.pipeline.stop()
     for job in jobs:
-        with pytest.raises(ControlError, match=r"is stopping; .*camdaemon run$"):
+        with pytest.raises(ControlError, match=r"stopping.*camdaemon run$"):
             job.future.result(1)
 
 
