@@ -339,7 +339,7 @@ def test_a_video_that_breaks_stays_on_its_last_good_picture(opened, clip, monkey
     wait_for(lambda: not any(thread.is_alive() for thread in backdrop_threads()))
     assert level(backdrop) > 60
     assert shown(backdrop) is shown(backdrop)
-    assert "its last picture stays" in caplog.text
+    assert "last picture" in caplog.text
 
 
 def test_close_ends_the_thread_also_while_it_waits_for_the_next_picture(tmp_path):
