@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -106,12 +107,12 @@ def test_no_word_is_forgotten_here_and_every_default_key_does_something() -> Non
         ("plat", "did you mean plate?"),
         ("nxt", "did you mean next?"),
         ("Card", "did you mean card?"),
-        ("quit", "there are plate, next, previous, card, pause, mirror, reload and scene NAME"),
-        ("", "there are plate"),
+        ("quit", "plate, next, previous, card, pause, mirror, reload and scene NAME"),
+        ("", "plate, next, previous"),
         ("next ", "did you mean next?"),
         ("card on", "did you mean card?"),
-        ("scene", "there is no scene ''"),
-        ("scene ", "there is no scene ''"),
+        ("scene", "no scene ''"),
+        ("scene ", "no scene ''"),
         ("scenes", "is no key action"),
         ("__class__", "is no key action"),
         ("stop", "is no key action"),  # a key that ends the show would be pressed by accident
@@ -128,7 +129,7 @@ def test_an_unknown_word_does_nothing_and_is_explained(verbs: Any, action: str, 
 
 def test_check_knows_the_scenes() -> None:
     assert check("scene meeting", ["meeting", "late"]) == ""
-    assert "there is no scene 'meetin'" in check("scene meetin", ["meeting", "late"])
+    assert "no scene 'meetin'" in check("scene meetin", ["meeting", "late"])
     assert [check(action, []) for action in DONE if not action.startswith("scene")] == [""] * 8
 
 
@@ -201,8 +202,7 @@ def test_a_bug_is_told_and_logged_and_the_next_key_works(
     performer.press(action)
     sentence, failed = told.next()
     assert failed
-    assert sentence.startswith(f"{action} failed (ZeroDivisionError: division by zero)")
-    assert sentence.endswith("journalctl --user -u camdaemon")
+    assert re.fullmatch(rf"{action}.*failed.*ZeroDivisionError.*by zero.*journalctl --user -u camdaemon", sentence)
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
     performer.press("card")
     assert told.next() == ("did card", False)

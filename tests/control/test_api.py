@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 import threading
@@ -94,10 +95,10 @@ def test_a_status_that_is_no_json_is_a_bug_too(http: httpx.Client, verbs: Any, m
 @pytest.mark.parametrize(
     ("path", "body", "words"),
     [
-        ("/plate", {}, "countdown: field required"),
-        ("/plate", {"countdown": -1}, "countdown: input should be greater than or equal to 0, not -1"),
-        ("/plate", {"countdwn": 1, "countdown": 1}, "countdwn: extra inputs are not permitted"),
-        ("/mode", {"mode": "raw"}, "mode: input should be 'matte', 'card' or 'passthrough', not 'raw'"),
+        ("/plate", {}, "countdown: .*required"),
+        ("/plate", {"countdown": -1}, r"countdown: .*greater.*\b0, not -1"),
+        ("/plate", {"countdwn": 1, "countdown": 1}, "countdwn: .*not permitted"),
+        ("/mode", {"mode": "raw"}, "mode: .*'matte', 'card' or 'passthrough', not 'raw'"),
         ("/backdrop", {"spec": ""}, "spec: "),
         ("/backdrop", ["spec"], "not a JSON object"),
         ("/backdrop", None, "not a JSON object"),
@@ -107,7 +108,7 @@ def test_a_wrong_request_is_explained(http: httpx.Client, verbs: Any, path: str,
     answer = http.post(path, json=body)
     assert answer.status_code == 422
     assert list(answer.json()) == ["error"]
-    assert words in answer.json()["error"]
+    assert re.search(words, answer.json()["error"])
     assert verbs.asked == []
 
 
@@ -132,7 +133,8 @@ def test_openapi_lists_the_verbs_and_our_errors(http: httpx.Client) -> None:
     body = paths["/adjust"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
     edge = http.get("/openapi.json").json()["components"]["schemas"][body]["properties"]["edge"]
     assert edge["anyOf"][0] == {"type": "number", "minimum": -1.0, "maximum": 1.0}
-    assert edge["description"] == "Matte edge, from -1 (wider) to 1 (tighter)"
+    (row,) = (each for each in table.find("adjust").parameters if each.name == "edge")
+    assert edge["description"] == row.help
     refused = paths["/plate"]["post"]["responses"]["422"]["content"]["application/json"]["schema"]
     assert refused["$ref"].endswith("/Problem")
     assert "text/event-stream" in paths["/events"]["get"]["responses"]["200"]["content"]

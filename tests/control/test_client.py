@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -81,12 +82,12 @@ def test_the_daemons_words_are_raised(client: Client, verbs: Any, error: Excepti
 
 
 def test_a_wrong_word_is_a_config_error(client: Client) -> None:
-    with pytest.raises(ConfigError, match=r"'raw' is none of matte, card, passthrough\. Run: camdaemon mode matte"):
+    with pytest.raises(ConfigError, match=r"'raw'.*matte, card, passthrough.*Run: camdaemon mode matte"):
         client.mode("raw")
 
 
 def test_what_has_no_row_is_no_command(client: Client) -> None:
-    with pytest.raises(AttributeError, match="no command has the function 'explode'"):
+    with pytest.raises(AttributeError, match=r"no command.*'explode'"):
         client.explode()
     with pytest.raises(ValueError, match="argument"):
         client.stop("now")
@@ -111,7 +112,7 @@ def test_an_error_between_events_is_raised(client: Client, verbs: Any) -> None:
     events = client.events()
     next(events)
     verbs.error = DeviceError("the camera is gone; plug it in")
-    with pytest.raises(ControlError, match="the camera is gone; plug it in"):
+    with pytest.raises(ControlError, match=str(verbs.error)):
         list(events)
 
 
@@ -130,7 +131,8 @@ def test_a_plate_is_given_up_when_the_daemon_stops(fresh: Any) -> None:
     assert fresh.verbs.in_plate.wait(5)
     fresh.server.stop()
     waiting.join(5)
-    assert errors == ["given up: camdaemon is stopping. Run: camdaemon run"]
+    (error,) = errors
+    assert re.search(r"stopping.*Run: camdaemon run$", error)
 
 
 @pytest.mark.parametrize("stale", [False, True])
@@ -141,14 +143,14 @@ def test_no_daemon(socket_file: Path, stale: bool) -> None:
             dead.bind(str(socket_file))
     client = Client(socket_file)
     for ask in (client.status, client.stop, lambda: client.plate(3), lambda: list(client.events())):
-        with pytest.raises(ControlError, match=r"no camdaemon is running .*Run: camdaemon run"):
+        with pytest.raises(ControlError, match=rf"running.*{re.escape(str(socket_file))}.*Run: camdaemon run$"):
             ask()
 
 
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (b"", "closed the connection before it answered 'stop'"),
+        (b"", "closed.*'stop'"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "is no camdaemon"),
         (b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\n[]", "is no camdaemon"),
         (b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\n{}", "refused .HTTP 500."),
@@ -180,7 +182,7 @@ def test_a_silent_daemon_is_not_awaited_forever(socket_file: Path, monkeypatch: 
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(socket_file))
         silent.listen()
-        with pytest.raises(ControlError, match=r"did not answer 'status' in 0\.1 s"):
+        with pytest.raises(ControlError, match=r"answer.*'status'.*0\.1 s"):
             Client(socket_file).status()
 
 

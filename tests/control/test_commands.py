@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -131,11 +132,11 @@ def test_a_scene_comes_with_a_cross_fade(live: Live) -> None:
 @pytest.mark.parametrize(
     ("verb", "says"),
     [
-        (lambda c: c.scene("broken"), "scene broken: no such backdrop"),
+        (lambda c: c.scene("broken"), "scene broken: .*backdrop"),
         (lambda c: c.scene("meting"), "did you mean meeting"),
         (lambda c: c.backdrop("/gone.png"), "no such backdrop"),
         (lambda c: c.mode("raw"), "none of matte"),
-        (lambda c: c.adjust(2.0, None), "edge 2 is not from -1 to 1"),
+        (lambda c: c.adjust(2.0, None), r"edge 2 .*-1 \w+ 1\b"),
         (lambda c: c.adjust(0.5, float("nan")), "blur nan"),
     ],
 )
@@ -143,7 +144,7 @@ def test_a_refusal_changes_nothing(live: Live, verb: Callable[[Commands], str], 
     before = live.scene
     with pytest.raises(ConfigError) as refused:
         verb(live.commands)
-    assert says in str(refused.value)
+    assert re.search(says, str(refused.value))
     assert live.scene is before
 
 
@@ -211,8 +212,7 @@ def test_reload_applies_what_it_can_and_names_the_rest(live: Live) -> None:
     changed = {"backdrop": "color:#ffff00", "scenes": scenes, "fps": 60.0, "edge": 0.5, "max_coverage": 0.8}
     live.config.append(live.config[-1].model_copy(update=changed))
     said = live.commands.reload()
-    assert "backdrop, edge, max_coverage, scenes" in said
-    assert "After a restart also: fps" in said
+    assert re.search(r"backdrop, edge, max_coverage, scenes.*restart.*fps", said)
     assert live.commands.scenes() == ["late"]
     assert live.scene.appearance.edge == 0.5
     assert live.scene.max_coverage == 0.8
@@ -246,9 +246,7 @@ def test_the_invitation_shows_until_there_is_a_plate() -> None:
     commands = Commands(rig.pipeline, rig.config, rig.sink.size, None, lambda: None)
     commands.invite(cards.make_invitation("press F9"))
     rig.pipeline.start()
-    rig.run_until(
-        lambda: any(drawn.hint.startswith("To begin, press F9") for drawn in rig.pipeline.stage.card_cache._drawn)
-    )
+    rig.run_until(lambda: any("press F9" in drawn.hint for drawn in rig.pipeline.stage.card_cache._drawn))
     rig.pipeline.stop()
     rig.assert_no_room()
 
@@ -257,7 +255,7 @@ def test_without_a_panel_or_a_file_to_read(live: Live) -> None:
     with pytest.raises(ControlError):
         live.commands.panel()
     commands = Commands(live.rig.pipeline, live.config[-1], live.rig.sink.size, None, lambda: None)
-    with pytest.raises(ConfigError, match="Restart it with: camdaemon run"):
+    with pytest.raises(ConfigError, match=r"no configuration.*with: camdaemon run$"):
         commands.reload()
 
 

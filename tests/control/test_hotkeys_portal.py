@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import tempfile
 import threading
@@ -21,10 +22,7 @@ from tests.control.stand_in_portal import Desk, desktop, private_bus
 pytestmark = pytest.mark.skipif(not shutil.which("dbus-daemon"), reason="needs dbus-daemon")
 
 BINDINGS = {"plate": "ctrl+alt+p", "scene my room": "super+F9"}
-TAIL = (
-    "; or bind these in your desktop's keyboard settings: "
-    "camdaemon plate (ctrl+alt+p), camdaemon scene my room (super+F9)"
-)
+COMMANDS = "camdaemon plate (ctrl+alt+p), camdaemon scene my room (super+F9)"
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +80,12 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [f"{record.levelname} {record.getMessage()}" for record in caplog.records]
 
 
+def assert_off(caplog: pytest.LogCaptureFixture, reason: str) -> None:
+    """One warning and nothing else: that they are off, `reason` (a pattern), and the commands to bind instead."""
+    (line,) = logged(caplog)
+    assert re.fullmatch(rf"WARNING hotkeys off: .*{reason}.*settings: {re.escape(COMMANDS)}", line)
+
+
 @pytest.mark.parametrize("desk", ["nothing", "registry"], indirect=True)
 def test_what_is_pressed_arrives(desk: Desk, start: Callable[[], Started], caplog: pytest.LogCaptureFixture) -> None:
     started = start()
@@ -99,7 +103,8 @@ def test_what_is_pressed_arrives(desk: Desk, start: Callable[[], Started], caplo
     desk.press("plate")
     assert started.pressed.get(timeout=10) == ("scene my room", "hotkeys")
     assert started.pressed.get(timeout=10) == ("plate", "hotkeys")
-    assert logged(caplog) == ["INFO hotkeys: Meta+X for plate, Meta+F9 for scene my room"]
+    (line,) = logged(caplog)
+    assert re.fullmatch(r"INFO hotkeys: Meta\+X \w+ plate, Meta\+F9 \w+ scene my room", line)
     started.hotkeys.stop()
     assert started.over()
     assert started.pressed.empty()
@@ -120,16 +125,15 @@ def test_a_key_that_nobody_chose_is_said(
     desk.answer(0, plate="")
     desk.press("plate")
     assert started.pressed.get(timeout=10)[0] == "plate"
-    assert logged(caplog) == [
-        "INFO hotkeys: choose the keys for plate, scene my room in your desktop's keyboard settings"
-    ]
+    (line,) = logged(caplog)
+    assert re.fullmatch("INFO hotkeys: choose .*plate, scene my room .*settings", line)
 
 
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (1, "they were declined in the desktop's dialogue. Restart camdaemon to be asked again"),
-        (2, "the desktop's portal could not provide them. Its log says why"),
+        (1, "declined.*Restart camdaemon"),
+        (2, "portal.* not .*log"),
     ],
 )
 def test_a_refusal_is_one_line(
@@ -139,17 +143,17 @@ def test_a_refusal_is_one_line(
     desk.asked()
     desk.answer(code)
     assert started.over()
-    assert logged(caplog) == [f"WARNING hotkeys off: {reason}{TAIL}"]
+    assert_off(caplog, reason)
 
 
 @pytest.mark.parametrize(
     ("desk", "reason"),
     [
-        ("shortcuts", "this desktop's portal has no global shortcuts"),
+        ("shortcuts", "portal.* no .*shortcuts"),
         (
             "app-id",
-            f"the desktop's portal refused: An app id is required. If it asks for {APP_ID}.desktop, run: "
-            "camdaemon service install --no-start",
+            rf"refused: An app id is required\..*{re.escape(APP_ID)}\.desktop.*"
+            "run: camdaemon service install --no-start",
         ),
     ],
     indirect=["desk"],
@@ -159,15 +163,12 @@ def test_a_portal_without_them_is_one_line(
     start: Callable[[], Started], caplog: pytest.LogCaptureFixture, reason: str
 ) -> None:
     assert start().over()
-    assert logged(caplog) == [f"WARNING hotkeys off: {reason}{TAIL}"]
+    assert_off(caplog, reason)
 
 
 def test_no_portal_is_one_line(start: Callable[[], Started], caplog: pytest.LogCaptureFixture) -> None:
     assert start().over()
-    assert logged(caplog) == [
-        "WARNING hotkeys off: no desktop portal is running. "
-        "Install xdg-desktop-portal and the part for your desktop" + TAIL
-    ]
+    assert_off(caplog, "no .*portal.*running.*Install xdg-desktop-portal")
 
 
 @pytest.mark.parametrize("where", ["unix:path=/nonexistent/bus", "tcp:host=localhost,port=1", "nonsense", None])
@@ -185,9 +186,7 @@ def test_no_bus_is_one_line(
     monkeypatch.delenv("WAYLAND_DISPLAY")
     monkeypatch.setenv("XDG_SESSION_TYPE", "wayland")
     assert start().over()
-    (line,) = logged(caplog)
-    assert line.startswith("WARNING hotkeys off: no session D-Bus: ")
-    assert line.endswith(". Start camdaemon inside of a desktop" + TAIL)
+    assert_off(caplog, r"no session D-Bus: \w+: .*Start camdaemon")
 
 
 def test_a_bus_that_nobody_named_is_found(
@@ -215,7 +214,7 @@ def test_a_portal_that_goes_is_one_line(
     caplog.clear()
     desk.portal.kill()
     assert started.over()
-    assert logged(caplog) == ["WARNING hotkeys off: the desktop's portal has ended. Restart camdaemon" + TAIL]
+    assert_off(caplog, "portal.*ended.*Restart camdaemon")
 
 
 def test_a_session_that_is_closed_is_one_line(
@@ -230,7 +229,7 @@ def test_a_session_that_is_closed_is_one_line(
     caplog.clear()
     desk.close()
     assert started.over()
-    assert logged(caplog) == ["WARNING hotkeys off: the desktop ended the session. Restart camdaemon" + TAIL]
+    assert_off(caplog, "ended.*session.*Restart camdaemon")
 
 
 def test_a_bus_that_goes_is_one_line(
@@ -243,9 +242,7 @@ def test_a_bus_that_goes_is_one_line(
             desk.asked()
             bus.kill()
             assert started.over()
-    (line,) = logged(caplog)
-    assert line.startswith("WARNING hotkeys off: the session's D-Bus has gone: ")
-    assert line.endswith(TAIL)
+    assert_off(caplog, "D-Bus.*gone: .*Restart camdaemon")
 
 
 @pytest.mark.parametrize("desk", ["patience"], indirect=True)
@@ -255,7 +252,7 @@ def test_a_portal_that_hangs_is_one_line(
 ) -> None:
     monkeypatch.setattr("camdaemon.control.hotkeys.portal._TIMEOUT_S", 0.3)
     assert start().over()
-    assert logged(caplog) == [f"WARNING hotkeys off: the desktop's portal did not answer in 0.3 s{TAIL}"]
+    assert_off(caplog, r"portal.*not answer.*0\.3 s")
 
 
 def test_stop_ends_it_while_the_dialogue_is_open(

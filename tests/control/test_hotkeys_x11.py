@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -210,7 +211,8 @@ def test_a_lock_makes_no_difference(program: Program, lock: str) -> None:
 @needs_x11
 def test_a_press_that_fails_is_logged_and_the_keys_go_on(program: Program) -> None:
     lines = program.pressed("ctrl+alt+x", "ctrl+alt+p")
-    assert lines[:2] == ["broken", "log ERROR hotkey failed: broken; the others go on"]
+    assert lines[0] == "broken"
+    assert re.fullmatch("log ERROR .*failed.*broken.*", lines[1])
     assert lines[-2:] == ["RuntimeError: a bug", "plate"]
 
 
@@ -257,8 +259,7 @@ def test_an_x_server_that_goes_is_one_line() -> None:
         program.wait_until_it_listens()
         server.kill()
         line = program.lines.get(timeout=10)
-        assert line.startswith("log WARNING hotkeys off: no keys arrive any more: ")
-        assert line.endswith(f"in your desktop's keyboard settings: {COMMANDS}")
+        assert re.fullmatch(rf"log WARNING hotkeys.*no keys.*Restart camdaemon.*settings: {re.escape(COMMANDS)}", line)
         assert program.stop() == ["stopped True []"]
 
 
@@ -266,7 +267,5 @@ def test_an_x_server_that_goes_is_one_line() -> None:
 def test_no_x_server_is_one_line() -> None:
     with Program(":54321") as program:
         line = program.lines.get(timeout=10)
-        assert line.startswith("log WARNING hotkeys off: pynput does not work here: ")
-        assert "Check DISPLAY, which is :54321" in line
-        assert line.endswith(COMMANDS)
+        assert re.fullmatch(rf"log WARNING hotkeys.*pynput.*DISPLAY.*:54321\b.*{re.escape(COMMANDS)}", line)
         assert program.stop() == ["stopped True []"]

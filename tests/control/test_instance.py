@@ -57,14 +57,14 @@ def test_no_safe_fallback_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError("runtime directory is owned by another user")
 
     monkeypatch.setattr("platformdirs.user_runtime_path", refuse)
-    with pytest.raises(ControlError, match=r"owned by another user\. Run: export CAMDAEMON_SOCKET="):
+    with pytest.raises(ControlError, match=r"no safe place.*another user.*Run: export CAMDAEMON_SOCKET="):
         socket_path()
 
 
 def test_a_path_longer_than_a_unix_socket_may_be() -> None:
     longest = "/" + "x" * 106
     assert socket_path(longest) == Path(longest)
-    with pytest.raises(ControlError, match=r"108 bytes .* allows 107: .*export CAMDAEMON_SOCKET="):
+    with pytest.raises(ControlError, match=r"108 bytes.*107.*/x.*Run: export CAMDAEMON_SOCKET="):
         socket_path(longest + "x")
     with pytest.raises(ControlError, match="109 bytes"):  # bytes are counted, not letters
         socket_path("/" + "ü" * 54)
@@ -89,16 +89,16 @@ def test_a_directory_open_to_others_is_refused(tmp_path: Path) -> None:
 def test_a_directory_of_somebody_else_or_a_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "real").mkdir(0o700)
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    with pytest.raises(ControlError, match="not a directory of yours"):
+    with pytest.raises(ControlError, match=r"/link .*yours.*Run: export CAMDAEMON_SOCKET="):
         private_directory(tmp_path / "link")
     monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
-    with pytest.raises(ControlError, match="not a directory of yours"):
+    with pytest.raises(ControlError, match=r"/real .*yours.*Run: export CAMDAEMON_SOCKET="):
         private_directory(tmp_path / "real")
 
 
 def test_a_directory_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ControlError, match="cannot make the directory"):
+    with pytest.raises(ControlError, match=r"make.*/file .*Run: export CAMDAEMON_SOCKET="):
         private_directory(tmp_path / "file")
 
 

@@ -188,7 +188,7 @@ def test_an_upload_is_kept_and_not_shown(panel: Any, http: httpx.Client) -> None
     assert panel.daemon.files["new.jpg"] == data
     wrong = http.post("/backdrops?name=song.mp3", content=b"ID3", headers=raw)
     assert wrong.status_code == 422
-    assert wrong.json()["error"].startswith("song.mp3 is neither a picture nor a video")
+    assert re.match(r"song\.mp3 .*neither.*picture.*video", wrong.json()["error"])
     assert http.post("/backdrops", content=data, headers=raw).status_code == 422
     assert {asked[0] for asked in panel.daemon.asked} == {"add"}
 
@@ -294,6 +294,6 @@ def test_no_port_is_an_error_for_people(panel: Any, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(socket, "create_server", full)
     server = PanelServer(panel.daemon)
-    with pytest.raises(ControlError, match=r"Too many open files.*camdaemon panel"):
+    with pytest.raises(ControlError, match=r"open files.*camdaemon panel"):
         server.open(panel.daemon, panel.daemon)
     server.close()

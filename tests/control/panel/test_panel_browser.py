@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,7 +102,7 @@ def test_the_picture_moves(page: Any) -> None:
     wait_number(page, number(page) + 3)
     red, green, _ = color(page)
     assert red > green + 40
-    expect(page.locator("#sentence")).to_have_text("Viewers see you in front of dawn.jpg.")
+    expect(page.locator("#sentence")).to_contain_text(re.compile(r"\byou\b.*\bdawn\.jpg"))
 
 
 def test_a_hidden_page_asks_for_no_pictures(page: Any, panel: Any) -> None:
@@ -165,7 +166,7 @@ def test_an_upload_appears_among_the_backdrops(page: Any, panel: Any) -> None:
     data = jpeg(gradient((255, 255, 255), (0, 90, 0)))
     page.locator("#file").set_input_files({"name": "<b>meadow.jpg", "mimeType": "image/jpeg", "buffer": data})
     expect(page.get_by_role("button", name="<b>meadow", exact=True)).to_be_visible()
-    expect(page.locator("#said")).to_contain_text("is in the backdrop folder now")
+    expect(page.locator("#said")).to_contain_text(re.compile(r"<b>meadow\.jpg.*backdrop folder"))
     assert panel.daemon.verbs_asked() == [("add", "<b>meadow.jpg", len(data))]
 
 
@@ -180,7 +181,7 @@ def test_a_file_can_be_dropped(page: Any, panel: Any) -> None:
 
 
 def test_a_wrong_file_is_refused_with_a_sentence(page: Any) -> None:
-    alert = page.get_by_role("alert").get_by_text("is neither a picture nor a video")
+    alert = page.get_by_role("alert").get_by_text(re.compile(r"song\.mp3.*neither.*picture.*video"))
     page.locator("#file").set_input_files({"name": "song.mp3", "mimeType": "audio/mpeg", "buffer": b"ID3"})
     expect(alert).to_be_visible()
     page.get_by_role("button", name="Dismiss").click()
@@ -193,7 +194,7 @@ def test_too_large_a_file_is_not_even_sent(page: Any, panel: Any) -> None:
       held.items.add(new File([new Uint8Array(70 * 2 ** 20)], "film.mp4"));
       document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: held, bubbles: true}));
     }""")
-    expect(page.locator("#alert")).to_contain_text("film.mp4 has 70 MB, more than the 64 that this page sends")
+    expect(page.locator("#alert")).to_contain_text(re.compile(r"film\.mp4.*70 MB.*64"))
     assert panel.daemon.verbs_asked() == []
 
 
