@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from pathlib import Path
 
 import platformdirs
@@ -36,21 +37,21 @@ def row(output: str, name: str) -> str:
 
 def test_show_says_value_range_meaning_and_what_lock_would_do(camera: Knobs) -> None:
     output = typed("show")
-    assert row(output, "brightness") == "brightness 128 0 to 255"
-    assert row(output, "auto_exposure") == (
-        "auto_exposure 3 Aperture Priority Mode → 1 1 (Manual Mode), 3 (Aperture Priority Mode)"
-    )
-    assert row(output, "exposure_time_absolute") == "exposure_time_absolute 333 set by auto_exposure hold 3 to 2047"
-    assert row(output, "focus_automatic_continuous") == "focus_automatic_continuous 1 on → 0 0 or 1"
-    assert row(output, "power_line_frequency") == (
-        "power_line_frequency 1 50 Hz, against flicker of lamps 0 (Off), 1 (50 Hz), 2 (60 Hz)"
-    )
+    for pattern in (
+        r"brightness 128 0 \w+ 255",
+        r"auto_exposure 3 Aperture Priority Mode → 1 1 \(Manual Mode\), 3 \(Aperture Priority Mode\)",
+        r"exposure_time_absolute 333 [\w ]*\bauto_exposure hold 3 \w+ 2047",
+        r"focus_automatic_continuous 1 on → 0 0 \w+ 1",
+        r"power_line_frequency 1 50 Hz, [\w ]*\bflicker\b[\w ]* 0 \(Off\), 1 \(50 Hz\), 2 \(60 Hz\)",
+    ):
+        assert re.fullmatch(pattern, row(output, pattern.partition(" ")[0]))
     assert camera.written == []
     typed("lock")
     after = typed("show")
     assert "→" not in after
     assert "hold" not in after
-    assert row(after, "exposure_time_absolute") == "exposure_time_absolute 333 in 0.1 ms 3 to 2047"
+    exposure = row(after, "exposure_time_absolute")
+    assert re.fullmatch(r"exposure_time_absolute 333 \w+ 0\.1 ms 3 \w+ 2047", exposure)
 
 
 def test_show_as_json(camera: Knobs) -> None:
@@ -64,7 +65,7 @@ def test_show_as_json(camera: Knobs) -> None:
 def test_lock_and_unlock_say_what_they_change(camera: Knobs) -> None:
     assert "auto_exposure: 3 → 1\n" in typed("lock")
     assert camera["Exposure Time, Absolute"] == 333
-    assert "has nothing automatic that is on" in typed("lock")
+    assert re.search("/video7 .*nothing automatic", typed("lock"))
     assert "auto_exposure: 1 → automatic\n" in typed("unlock")
     assert camera["Auto Exposure"] == 3
     assert "is not locked" in typed("unlock")
@@ -72,7 +73,7 @@ def test_lock_and_unlock_say_what_they_change(camera: Knobs) -> None:
 
 def test_what_the_camera_refuses_ends_the_command_with_an_error(camera: Knobs) -> None:
     camera.refuses[S_CTRL, 0x009A090C] = errno.EIO
-    with pytest.raises(DeviceError, match=r"video7: focus_automatic_continuous was refused by the camera's driver"):
+    with pytest.raises(DeviceError, match=r"video7: focus_automatic_continuous .*refused"):
         typed("lock")
     assert camera["Auto Exposure"] == 1
 
@@ -83,12 +84,12 @@ def test_set_is_all_or_nothing(camera: Knobs) -> None:
     assert camera.written == []
     output = typed("set", "white_balance_temperature=4714", "white_balance_automatic=0", "brightness=90")
     assert "brightness = 90\n" in output
-    assert "white_balance_temperature = 4710 (the camera's answer to 4714)\n" in output
+    assert re.search(r"^white_balance_temperature = 4710 \(.*\b4714\)$", output, re.M)
 
 
 @pytest.mark.parametrize("word", ["brightness", "brightness=", "brightness=high", "=3x"])
 def test_set_wants_name_and_number(camera: Knobs, word: str) -> None:
-    with pytest.raises(ConfigError, match=r"is not NAME=NUMBER. Run: camdaemon camera set brightness=1$"):
+    with pytest.raises(ConfigError, match=rf"^'{word}'.*NAME=NUMBER.*Run: camdaemon camera set brightness=1$"):
         typed("set", word)
 
 
@@ -110,13 +111,13 @@ def test_a_title_is_not_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_configured_camera_is_meant_unless_another_is_named() -> None:
-    with pytest.raises(DeviceError, match=r"^/dev/video-none does not exist\. Run: camdaemon devices"):
+    with pytest.raises(DeviceError, match=r"^/dev/video-none .*not exist.*Run: camdaemon devices"):
         typed("show", "--device", "/dev/video-none")
     file = platformdirs.user_config_path("camdaemon") / "config.toml"
     file.parent.mkdir(parents=True)
     file.write_text('source = "/dev/video-mine"')
-    with pytest.raises(DeviceError, match=r"^/dev/video-mine does not exist"):
+    with pytest.raises(DeviceError, match=r"^/dev/video-mine .*not exist.*Run: camdaemon devices"):
         typed("lock")
     file.write_text('source = "room.mp4"')
-    with pytest.raises(ConfigError, match=r"^room.mp4 is no camera\. Run: .*--device /dev/video0$"):
+    with pytest.raises(ConfigError, match=r"^room\.mp4 .*no camera.*Run: .*--device /dev/video0$"):
         typed("show")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from camdaemon.cli.app import app
+from camdaemon.control import table
 
 
 def said(*words: str) -> str:
@@ -19,19 +21,16 @@ def said(*words: str) -> str:
 
 def test_commands_stand_under_their_headings():
     whole = said()
-    places = [
-        whole.index(each)
-        for each in (
-            "Commands: run Start the daemon",
-            "devices List cameras",
-            "While it runs: plate Photograph the empty room. Viewers see a card",
-            "status Show scene, frame rates (fps)",
-            "Pictures, videos and networks: image Matte a picture",
-            "train Train the matting network",
-            "First steps: camdaemon demo.",
-        )
-    ]
-    assert places == sorted(places)
+    lines = (
+        r"\bCommands: run [A-Z]",
+        r" devices [A-Z]",
+        rf" While it runs: plate {re.escape(table.find('plate').help)}",
+        rf" status {re.escape(table.find('status').help)}",
+        r" Pictures, videos .*: image [A-Z]",
+        r" train [A-Z]",
+        r" First steps: camdaemon demo\.",
+    )
+    assert re.search(".*".join(lines), whole)
 
 
 @pytest.mark.parametrize("group", ["camera", "service", "weights", "train"])

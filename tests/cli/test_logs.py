@@ -50,7 +50,8 @@ def test_in_the_journal_every_line_has_its_priority_and_no_time():
     lines = logged(environment={}, to_journal=True)
     assert lines[:2] == ["<6>two lines", "<4>careful now"]
     assert lines[2:4] == ["<3>it broke", "<3>Traceback (most recent call last):"]
-    assert lines[-4:] == ["<3>ValueError: first", "<3>second", "<6>again", "<6>… and 4 times more"]
+    assert lines[-4:-1] == ["<3>ValueError: first", "<3>second", "<6>again"]
+    assert re.fullmatch("<6>… .*4 times.*", lines[-1])
     assert all(re.match(r"<[3-7]>", line) for line in lines)
     assert not any("noise" in line or "chatter" in line for line in lines)
 
@@ -64,7 +65,7 @@ def test_a_pipe_gets_time_and_level():
     assert re.fullmatch(r"\d\d:\d\d:\d\d info two lines", lines[0])
     assert re.fullmatch(r"\d\d:\d\d:\d\d warning careful now", lines[1])
     assert all(re.match(r"\d\d:\d\d:\d\d (info|warning|error) ", line) for line in lines)
-    assert lines[-1].endswith("info … and 4 times more")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d info … .*4 times.*", lines[-1])
 
 
 def test_a_terminal_gets_colors_and_no_priorities():
@@ -102,7 +103,9 @@ def test_repeats_are_counted_and_said_before_the_next(folded):
         now[0] += 1
     assert shown() == ["WARNING lost 1"]
     log.info("back")
-    assert shown() == ["WARNING … and 2 times more", "INFO back"]
+    repeats, back = shown()
+    assert re.fullmatch("WARNING … .*2 times.*", repeats)
+    assert back == "INFO back"
 
 
 def test_after_its_time_the_same_message_is_shown_again(folded):
@@ -113,7 +116,9 @@ def test_after_its_time_the_same_message_is_shown_again(folded):
     assert shown() == ["INFO not yet"]
     now[0] += 0.1
     log.info("not yet")
-    assert shown() == ["INFO … and once more", "INFO not yet"]
+    repeat, again = shown()
+    assert re.fullmatch("INFO … .*once.*", repeat)
+    assert again == "INFO not yet"
     now[0] += 11
     log.info("not yet")
     assert shown() == ["INFO not yet"]
@@ -138,7 +143,9 @@ def test_the_count_is_said_at_the_end_too(folded):
     log.info("again")
     log.info("again")
     log.handlers[0].close()
-    assert shown() == ["INFO again", "INFO … and once more"]
+    first, repeat = shown()
+    assert first == "INFO again"
+    assert re.fullmatch("INFO … .*once.*", repeat)
     log.handlers[0].close()
     assert shown() == []
 
