@@ -46,37 +46,36 @@ def test_the_same_keys_are_equal_and_can_be_looked_up() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", '"" is incomplete; type a combination such as ctrl+alt+p'),
-        ("ctrl+", '"ctrl+" is incomplete'),
-        ("ctrl++p", '"ctrl++p" is incomplete'),
-        ("++", '"++" is incomplete'),
-        ("ctrl+alt", '"ctrl+alt" ends without a key; add one, such as ctrl+alt+p'),
-        ("crtl+p", 'there is no modifier crtl; did you mean ctrl?'),
-        ("hyper+p", "there is no modifier hyper; did you mean super?"),
-        ("xyzzy+p", "there is no modifier xyzzy; type one of ctrl, alt, shift, super"),
-        ("p+ctrl+b", '"p+ctrl+b" has a key, p, before its end'),
-        ("ctrl+spce", "there is no key spce; did you mean space?"),
-        ("ctrl+f25", "there is no key f25; did you mean F5?"),
-        ("ctrl+ö", "there is no key ö; type a letter, a digit, F1 to F24, or one of playpause,"),
-        ("p", '"p" would also fire while typing; add ctrl, alt or super: ctrl+alt+p'),
-        ("shift+Tab", '"shift+Tab" would also fire while typing; add ctrl, alt or super: ctrl+alt+tab'),
+        ("", r'^"".*incomplete.*ctrl\+alt\+p'),
+        ("ctrl+", r'^"ctrl\+".*incomplete'),
+        ("ctrl++p", r'^"ctrl\+\+p".*incomplete'),
+        ("++", r'^"\+\+".*incomplete'),
+        ("ctrl+alt", r'^"ctrl\+alt".*without a key.*ctrl\+alt\+p'),
+        ("crtl+p", r"modifier crtl\b.*\bctrl\?"),
+        ("hyper+p", r"modifier hyper\b.*\bsuper\?"),
+        ("xyzzy+p", r"modifier xyzzy\b.*\bctrl, alt, shift, super"),
+        ("p+ctrl+b", r'^"p\+ctrl\+b".*key, p, before'),
+        ("ctrl+spce", r"key spce\b.*\bspace\?"),
+        ("ctrl+f25", r"key f25\b.*\bF5\?"),
+        ("ctrl+ö", r"key ö\b.*letter.*digit.*F1.*F24.*\bplaypause,"),
+        ("p", r'^"p".*typing.*\bctrl, alt or super: ctrl\+alt\+p'),
+        ("shift+Tab", r'^"shift\+Tab".*typing.*\bctrl, alt or super: ctrl\+alt\+tab'),
     ],
 )  # fmt: skip
 def test_a_mistake_is_explained(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(said)):
+    with pytest.raises(ValueError, match=said):
         KeyCombination.parse(text)
 
 
 def test_every_mistake_in_bindings_is_named() -> None:
     assert find_mistakes({}) == []
     assert find_mistakes(DEFAULTS) == []
-    assert find_mistakes(
+    modifier, typing, twice = find_mistakes(
         {"plate": "crtl+p", "next": "ctrl+alt+c", "scene work": "p", "card": "ALT+control+c", "pause": "F9"}
-    ) == [
-        'plate: "crtl+p": there is no modifier crtl; did you mean ctrl?',
-        'scene work: "p" would also fire while typing; add ctrl, alt or super: ctrl+alt+p',
-        "ctrl+alt+c is bound to next and to card; bind each to its own keys",
-    ]
+    )
+    assert re.match(r'plate: "crtl\+p": .*modifier crtl\b.*\bctrl\?', modifier)
+    assert re.match(r'scene work: "p".*typing.*: ctrl\+alt\+p', typing)
+    assert re.match(r"ctrl\+alt\+c .*\bnext\b.*\bcard\b", twice)
 
 
 @pytest.fixture
@@ -102,23 +101,17 @@ def logged(bindings: dict[str, str], caplog: pytest.LogCaptureFixture) -> list[s
     return [f"{record.levelname} {record.getMessage()}" for record in caplog.records]
 
 
-NO_DESKTOP = (
-    "neither WAYLAND_DISPLAY nor DISPLAY is set. Start camdaemon inside of a desktop (as a service: "
-    "systemctl --user import-environment DISPLAY XAUTHORITY WAYLAND_DISPLAY, then restart it)"
-)
-BROKEN = (
-    "pynput does not work here: RuntimeError: broken. Check DISPLAY, which is :54321, "
-    "or run: pip install --force-reinstall pynput"
-)
-
-
 @pytest.mark.usefixtures("x11_only")
 @pytest.mark.parametrize(
     ("lacking", "reason"),
     [
-        ("desktop", NO_DESKTOP),
-        ("pynput", "pynput is not installed. Run: pip install 'camdaemon[hotkeys]'"),
-        ("luck", BROKEN),
+        (
+            "desktop",
+            "WAYLAND_DISPLAY.*DISPLAY.*Start camdaemon.*service.*"
+            "systemctl --user import-environment DISPLAY XAUTHORITY WAYLAND_DISPLAY.*restart",
+        ),
+        ("pynput", r"pynput.*not installed.*Run: pip install 'camdaemon\[hotkeys\]'"),
+        ("luck", "pynput.*RuntimeError: broken.*DISPLAY.*:54321.*run: pip install --force-reinstall pynput"),
     ],
 )
 def test_whatever_is_lacking_is_one_line(
@@ -132,16 +125,15 @@ def test_whatever_is_lacking_is_one_line(
         case "luck":
             (tmp_path / "pynput.py").write_text("raise RuntimeError('broken\\n\\nTry one of the following:')")
             monkeypatch.syspath_prepend(tmp_path)
-    assert logged({"plate": "ctrl+alt+p", "next": "F9"}, caplog) == [
-        f"WARNING hotkeys off: {reason}; or bind these in your desktop's keyboard settings: "
-        "camdaemon plate (ctrl+alt+p), camdaemon next (F9)"
-    ]
+    (line,) = logged({"plate": "ctrl+alt+p", "next": "F9"}, caplog)
+    commands = re.escape("camdaemon plate (ctrl+alt+p), camdaemon next (F9)")
+    assert re.fullmatch(f"WARNING hotkeys off: .*{reason}.*settings: {commands}", line)
 
 
 @pytest.mark.usefixtures("x11_only")
 def test_a_mistake_in_the_bindings_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     (line,) = logged({"plate": "crtl+p"}, caplog)
-    assert 'hotkeys off: plate: "crtl+p": there is no modifier crtl; did you mean ctrl?; or bind' in line
+    assert re.search(r'hotkeys off: plate: "crtl\+p": .*modifier crtl\b.*\bctrl\?.*settings: camdaemon plate', line)
 
 
 @pytest.mark.usefixtures("x11_only")

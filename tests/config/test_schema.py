@@ -1,5 +1,6 @@
 """Every mistake at once, with the right word beside it; and nothing is guessed."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,8 @@ def test_three_mistakes_are_reported_at_once_each_with_the_right_word(file):
     assert "3 mistakes" in said
     assert str(path) in said
     lines = {line.strip() for line in said.splitlines()}
-    assert any("bakdrop: no such setting; did you mean backdrop?" in line for line in lines)
-    assert any("device" in line and "'cudda'" in line and "did you mean cuda?" in line for line in lines)
+    assert any(re.match(r"bakdrop: .*\bbackdrop\?", line) for line in lines)
+    assert any("device" in line and "'cudda'" in line and "cuda?" in line for line in lines)
     assert any("1281x720" in line and "multiples of 4" in line and "1280x720" in line for line in lines)
     assert said.endswith(CHECK)
 
@@ -55,24 +56,24 @@ def test_a_wrong_option_of_the_command_line_and_one_of_the_file_come_together(fi
     said = refused(file("fps = 0\n"), size="big", device=None)
     assert "2 mistakes" in said
     assert "fps" in said
-    assert "'big' is not WIDTHxHEIGHT" in said
+    assert re.search("'big'.*WIDTHxHEIGHT", said)
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[refine]\npixel = 3\n", "refine.pixel: no such setting; did you mean pixels?"),
-        ("[plate_taking]\nstil_s = 1\n", "plate_taking.stil_s: no such setting; did you mean still_s?"),
-        ('[refine]\nmode = "samplign"\n', "did you mean sampling?"),
-        ("[refin]\npixels = 3\n", "refin: no such setting; did you mean refine?"),
-        ("[refine.pixels]\nx = 1\n", "refine.pixels"),
+        ("[refine]\npixel = 3\n", r"refine\.pixel: .*\bpixels\?"),
+        ("[plate_taking]\nstil_s = 1\n", r"plate_taking\.stil_s: .*\bstill_s\?"),
+        ('[refine]\nmode = "samplign"\n', r"samplign.*\bsampling\?"),
+        ("[refin]\npixels = 3\n", r"refin: .*\brefine\?"),
+        ("[refine.pixels]\nx = 1\n", r"refine\.pixels"),
         ("refine = 5\n", "refine = 5"),
-        ("[plate]\nframes = 3\n", "plate = {'frames': 3}"),
+        ("[plate]\nframes = 3\n", r"plate = \{'frames': 3\}"),
     ],
 )
 def test_mistakes_inside_of_a_table_are_named_with_the_table(file, text, says):
     said = refused(file(text))
-    assert says in said
+    assert re.search(says, said)
     assert said.endswith(CHECK)
 
 
