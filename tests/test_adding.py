@@ -218,5 +218,5 @@ def test_a_new_matting_may_be_configured_and_its_name_is_suggested(tmp_path, mon
 def test_a_new_backdrop_is_checked_in_scenes(tmp_path, monkeypatch):
     add("BACKDROPS", tmp_path, monkeypatch)
     check_scenes(Config.model_validate({"scenes": {"a": {"backdrop": "new:right"}}, "hotkeys": False}))
-    with pytest.raises(ConfigError, match="scene a: no such new backdrop"):
+    with pytest.raises(ConfigError, match=r"scene a: .*new backdrop: wrong.*Run: camdaemon backdrop new:right"):
         check_scenes(Config.model_validate({"scenes": {"a": {"backdrop": "new:wrong"}}, "hotkeys": False}))

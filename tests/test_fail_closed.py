@@ -261,7 +261,7 @@ def test_a_refused_plate_keeps_the_old_one():
     commands = Commands(rig.pipeline, rig.config, rig.sink.size, None, lambda: None)
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 3))
-    with pytest.raises(PlateRefused, match=r"moves in the .*camdaemon plate"):
+    with pytest.raises(PlateRefused, match=r"moves.*%.*Run: camdaemon plate"):
         commands.plate(countdown=0)
     assert rig.state.scene.plate is rig.plate
     seen = len(rig.sink.frames)
