@@ -217,7 +217,7 @@ def test_pinned_at_another_size(device: FakeLoopback) -> None:
 def test_left_stuck_by_another_producer(device: FakeLoopback) -> None:
     device.flags = 0  # 0.12 after a producer that never said STREAMON
     said = refusal(device)
-    assert re.search(r"stuck.*last producer.*neither camera nor output.*Run: sudo modprobe -r", said)
+    assert re.search(rf"{device.path}.*stuck.*producer.*Run: sudo modprobe -r", said)
     assert said.endswith("exclusive_caps=1 max_buffers=4")
 
 
