@@ -1,5 +1,6 @@
 """Pictures and videos through the stops, without threads: sizes, files, and what happens when something is wrong."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 
 from camdaemon.cli.tools import image, video
 from camdaemon.config.schema import Config
-from camdaemon.errors import CamdaemonError, ConfigError, MattingError
+from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
 from camdaemon.matting import Matting
@@ -129,7 +130,7 @@ def test_a_smaller_plate_is_scaled_and_another_shape_refused(tmp_path: Path, dif
     out = ResultPaths(tmp_path / "a.png")
     matte_pair(difference, find_pairs(src, half, out)[0], "plate", 0.92)
     assert read(tmp_path / "a.png").shape == (72, 128)
-    with pytest.raises(ConfigError, match=r"is 72x72 and the picture 128x72.*another shape.*--plate FILE$"):
+    with pytest.raises(ConfigError, match=r"72x72.*128x72.*shape.*--plate FILE$"):
         matte_pair(difference, find_pairs(src, square, out)[0], "plate", 0.92)
 
 
@@ -143,28 +144,33 @@ def test_a_folder_of_pairs(tmp_path: Path) -> None:
     assert read(tmp_path / "alpha" / "a.png")[50, 30] == 255
     assert read(tmp_path / "alpha" / "b.png")[50, 30] == 0
     (tmp_path / "in" / "a_back.jpg").unlink()
-    with pytest.raises(ConfigError, match=r"1 of 2 pictures .* first is a_img. Add a_back\.png$"):
+    with pytest.raises(ConfigError, match=r"^1\D+2\b.*no plate.*\ba_img\b.*\ba_back\.png$"):
         run(image, "--src", tmp_path / "in", *done)
-    with pytest.raises(ConfigError, match=r"no pair NAME_img\.png"):
+    with pytest.raises(ConfigError, match=r"NAME_img\.png, NAME_back\.png.*--src FILE$"):
         run(image, "--src", tmp_path, *done)
-    with pytest.raises(ConfigError, match=r"not a\.png.* a$"):
+    with pytest.raises(ConfigError, match=r"folder.*\ba\.png\b.* a$"):
         run(image, "--src", tmp_path / "in", "--alpha", "a.png")
-    with pytest.raises(ConfigError, match="without --plate"):
+    with pytest.raises(
+        ConfigError, match=r"second plate.*without --plate\b.*run: camdaemon video --src FOLDER --plate FILE$"
+    ):
         run(image, "--src", tmp_path / "in", "--plate", "p.png", *done)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--src", "s.png", "--plate", "p.png"], "no result .*--composite composite.png$"),
+        (["--src", "s.png", "--plate", "p.png"], "no result.*--composite composite.png$"),
         (["--src", "s.png", "--alpha", "a.png"], "--plate FILE$"),
-        (["--src", "s.png", "--plate", "p.png", "--alpha", "a.jpg"], r"not a.jpg.* a\.png$"),
+        (["--src", "s.png", "--plate", "p.png", "--alpha", "a.jpg"], r"PNG.*\ba\.jpg\b.* a\.png$"),
         (["--src", "s.png", "--plate", "p.png", "--alpha", "a.png", "--error", "a.png"], "same name"),
-        (["--src", "none.png", "--plate", "p.png", "--alpha", "a.png"], "cannot read the picture none.png"),
-        (["--src", "s.png", "--plate", "p.png", "--alpha", "s.png/a.png"], "cannot write s.png/a.png"),
-        (["--src", "s.png", "--plate", "p.png", "--error", "e.png", "--matting", "difference"], "predicts no error"),
+        (["--src", "none.png", "--plate", "p.png", "--alpha", "a.png"], "read.*none.png"),
+        (["--src", "s.png", "--plate", "p.png", "--alpha", "s.png/a.png"], "write.*s.png/a.png"),
+        (
+            ["--src", "s.png", "--plate", "p.png", "--error", "e.png", "--matting", "difference"],
+            "difference.*error.*--matting bgmv2$",
+        ),
         (["--src", "s.png", "--plate", "p.png", "--composite", "c.png", "--backdrop", "x"], "backdrop 'x'"),
-        (["--src", "s.png", "--plate", "p.png", "--alpha", "a.png", "--weights", "w.pth"], "cannot read the weights"),
+        (["--src", "s.png", "--plate", "p.png", "--alpha", "a.png", "--weights", "w.pth"], "read.*weights.*w.pth"),
         (["--src", "s.png", "--plate", "p.png", "--alpha", "a.png", "--device", "gpu"], "device = 'gpu'"),
     ],
 )
@@ -183,7 +189,7 @@ def test_a_matte_of_nearly_everything_is_a_warning(tmp_path: Path, difference: O
     warning = matte_pair(
         OfflinePipeline(Config(matting="difference", device="cpu", match_exposure=False)), pair, "plate", 0.92
     )
-    assert "covers 100% of the picture" in warning
+    assert re.search("covers.*100%", warning)
     assert read(tmp_path / "a.png").mean() > 250
 
 
@@ -193,7 +199,7 @@ def test_padding_repeats_the_edge() -> None:
     assert larger.shape == (72, 104, 3)
     assert (larger[:70, :101] == rgb).all()
     assert (larger[:70, 103] == rgb[:, 100]).all()
-    with pytest.raises(ConfigError, match=r"8193x4.*scale it down$"):
+    with pytest.raises(ConfigError, match=r"8193x4.*larger.*scale"):
         pad_picture(np.zeros((4, 8193, 3), np.uint8))
 
 
@@ -235,10 +241,10 @@ def test_a_folder_of_frames_gives_a_folder_of_alphas(tmp_path: Path, difference:
     assert matte_video(film, difference, plate, ResultPaths(tmp_path / "out"), "plate", 0.92) == 3
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["x0.png", "x1.png", "x2.png"]
     assert read(tmp_path / "out" / "x2.png").shape == (71, 127)
-    with pytest.raises(ConfigError, match="do not fit into a video"):
+    with pytest.raises(ConfigError, match=r"127x71.*\bfit\b.*multiples of 4\b.*/a$"):
         matte_video(film, difference, plate, ResultPaths(tmp_path / "a.mkv"), "plate", 0.92)
     write(tmp_path / "in" / "x3.png", room(72, 128))
-    with pytest.raises(ConfigError, match=r"x3\.png is 128x72, the first frame 127x71"):
+    with pytest.raises(ConfigError, match=r"\bx3\.png.*128x72.*first.*127x71.*run: camdaemon image$"):
         matte_video(film, difference, plate, ResultPaths(tmp_path / "out"), "plate", 0.92)
 
 
@@ -287,11 +293,11 @@ def test_a_video_that_fails_leaves_nothing_behind(clip: Path, tmp_path: Path, di
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--src", "none.mp4", "--alpha", "a.mkv"], "none.mp4: not a video"),
-        (["--src", ".", "--alpha", "a.mkv"], "has no pictures"),
-        (["--src", "clip.mp4", "--alpha", "a.gif"], "no kind of video .* a.mkv, or a folder"),
+        (["--src", "none.mp4", "--alpha", "a.mkv"], "none.mp4.*not a video"),
+        (["--src", ".", "--alpha", "a.mkv"], "no pictures.*--src FOLDER or --src VIDEO$"),
+        (["--src", "clip.mp4", "--alpha", "a.gif"], "a.gif.*video.* a.mkv.*folder.* a$"),
         (["--src", "clip.mp4", "--plate", "none.png", "--alpha", "a.mkv"], "none.png.*--plate auto$"),
-        (["--src", "clip.mp4", "--alpha", "clip.mp4/a.mkv"], "cannot write clip.mp4/a.mkv"),
+        (["--src", "clip.mp4", "--alpha", "clip.mp4/a.mkv"], "write.*clip.mp4/a.mkv"),
     ],
 )
 def test_mistakes_with_videos_are_told(
@@ -304,7 +310,7 @@ def test_mistakes_with_videos_are_told(
 
 
 def test_no_plate_in_a_clip_that_never_rests(clip: Path, difference: OfflinePipeline) -> None:
-    with pytest.raises(CamdaemonError, match=r"ended before the room was empty and still for 5 s.*--plate FILE$"):
+    with pytest.raises(ConfigError, match=r"clip\.mp4.*ended.*\b5 s\b.*--plate FILE$"):
         get_plate(FrameSequence.open(clip, None), difference, "auto", PlateRules(still_s=5))
 
 

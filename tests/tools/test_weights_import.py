@@ -1,5 +1,6 @@
 """Published checkpoints become safetensors, or a message that says why not."""
 
+import re
 import warnings
 from pathlib import Path
 
@@ -50,9 +51,9 @@ def run(*arguments: object) -> str:
 def test_the_command_says_what_it_is_and_how_to_use_it(published: Path) -> None:
     said = run(published, "--force")
     target = published.with_suffix(".safetensors")
-    assert "mobilenetv2, 3x3 refiner, 5.0 million parameters, float16" in said
+    assert re.search(r"mobilenetv2.*3x3.*5\.0 million.*float16", said)
     assert said.rstrip().endswith(f"camdaemon run --weights {target}")
-    with pytest.raises(ConfigError, match=r"exists already.*--force$"):
+    with pytest.raises(ConfigError, match=r"\.safetensors.*exists.*--force$"):
         run(published)
     with pytest.raises(ConfigError, match=r"--output .*w\.safetensors$"):
         run(published, "--output", "w.pth")
@@ -67,11 +68,11 @@ def refused(source: Path, message: str, target: Path) -> None:
 
 def test_foreign_files_are_refused(published: Path, tmp_path: Path) -> None:
     target = tmp_path / "w.safetensors"
-    refused(tmp_path / "none.pth", "cannot read .*none.pth", target)
+    refused(tmp_path / "none.pth", "read .*none.pth", target)
     (tmp_path / "text.pth").write_text("hello")
-    refused(tmp_path / "text.pth", "not a PyTorch file.*pytorch_mobilenetv2.pth$", target)
+    refused(tmp_path / "text.pth", r"text\.pth.*PyTorch.*pytorch_mobilenetv2\.pth$", target)
     torch.save({"layer.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    refused(tmp_path / "other.pth", "not a checkpoint of Background Matting V2", target)
+    refused(tmp_path / "other.pth", r"backbone.*\b1 .*layer\.weight.*pytorch_mobilenetv2\.pth$", target)
     tensors = torch.load(published, weights_only=True)
     del tensors["decoder.conv4.bias"]
     torch.save(tensors, tmp_path / "lacking.pth")
@@ -82,7 +83,7 @@ def test_a_torchscript_program_is_named_as_such(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.script(torch.nn.Linear(1, 1)).save(str(tmp_path / "torchscript.pth"))
-        refused(tmp_path / "torchscript.pth", r"TorchScript program: .*pytorch_\*\.pth", tmp_path / "w.safetensors")
+        refused(tmp_path / "torchscript.pth", r"TorchScript.*pytorch_\*\.pth", tmp_path / "w.safetensors")
 
 
 @pytest.mark.parametrize(("value", "message"), [(float("nan"), "damaged"), (1e6, "too large.*--float32")])

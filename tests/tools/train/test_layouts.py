@@ -90,8 +90,8 @@ def test_plates_fill_their_frame(data: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     ("break_it", "says"),
     [
-        (lambda folder: (folder / "people/p00.jpg").unlink(), r"has no colors"),
-        (lambda folder: [file.unlink() for file in (folder / "people").iterdir()], "no people to train on"),
+        (lambda folder: (folder / "people/p00.jpg").unlink(), r"p00\.png.*colors.*p00\.jpg"),
+        (lambda folder: [file.unlink() for file in (folder / "people").iterdir()], "people to train.*--data FOLDER$"),
         (lambda folder: [file.unlink() for file in (folder / "plates").iterdir()], "--plates FOLDER"),
     ],
 )
@@ -104,14 +104,14 @@ def test_a_broken_folder_is_named(tmp_path: Path, break_it, says: str) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no such folder.*--data FOLDER"):
+    with pytest.raises(ConfigError, match=r"folder.*nowhere\b.*--data FOLDER$"):
         find_pictures([tmp_path / "nowhere"], [], "train")
 
 
 def test_a_foreground_without_its_alpha_is_named(tmp_path: Path) -> None:
     make_video(tmp_path / "pha/0001.mkv", [person(1)[1]])
     (tmp_path / "fgr").mkdir()
-    with pytest.raises(ConfigError, match=r"0001\.mkv has no foreground"):
+    with pytest.raises(ConfigError, match=r"0001\.mkv.*foreground.*fgr"):
         find_pictures([tmp_path], [], "train")
 
 
@@ -120,8 +120,8 @@ def test_unreadable_and_unequal_pictures_are_named(tmp_path: Path) -> None:
     make_people(tmp_path, 1)
     pair = Person(tmp_path / "people/p00.jpg", tmp_path / "people/p00.png")
     cv2.imwrite(str(pair.alpha), np.zeros((10, 10), np.uint8))
-    with pytest.raises(ConfigError, match="differ in size"):
+    with pytest.raises(ConfigError, match=r"p00\.jpg.*p00\.png.*size"):
         pack_people([pair], tmp_path / "cache")
     pair.alpha.write_bytes(b"not a picture")
-    with pytest.raises(ConfigError, match=r"p00\.png is not a readable picture"):
+    with pytest.raises(ConfigError, match=r"p00\.png.*readable.*run: rm .*p00\.png$"):
         pack_people([pair], tmp_path / "cache")

@@ -158,8 +158,8 @@ def test_an_encoder_for_three_channels_is_widened(recipe: Recipe, tmp_path: Path
     ("change", "says"),
     [
         ({"steps": None}, "--steps 10000 or --minutes 60"),
-        ({"resume": True}, "nothing to resume"),
-        ({"start": Path("nowhere.pth")}, "cannot read nowhere.pth"),
+        ({"resume": True}, r"nothing.*last\.pt.*--resume.*--out"),
+        ({"start": Path("nowhere.pth")}, "read nowhere.pth.*--start FILE$"),
         ({"stage": "joint"}, "--start best.safetensors"),
         ({"data": [Path("nowhere")]}, "--data FOLDER"),
     ],
@@ -171,14 +171,14 @@ def test_mistakes_end_with_what_to_type(recipe: Recipe, change: dict, says: str)
 
 @pytest.mark.parametrize(("name", "value"), [("backbone", "vgg"), ("kernel_size", 2), ("precision", "int8")])
 def test_unknown_choices_are_refused(name: str, value: object) -> None:
-    with pytest.raises(ConfigError, match="is not one of"):
+    with pytest.raises(ConfigError, match=f"--.* {value} .*one of"):
         make_recipe({"stage": "base", "data": [], "out": Path("out"), name: value})
 
 
 def test_a_damaged_checkpoint_is_refused(recipe: Recipe) -> None:
     recipe.out.mkdir()
     (recipe.out / "last.pt").write_bytes(b"nothing")
-    with pytest.raises(ConfigError, match="cannot resume"):
+    with pytest.raises(ConfigError, match=r"resume.*last\.pt.*without --resume$"):
         train(replace(recipe, resume=True))
 
 
