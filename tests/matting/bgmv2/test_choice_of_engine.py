@@ -80,7 +80,7 @@ def test_the_fastest_is_chosen(network, machine, times, caplog):
         chosen = BaseEngineFactory(network, "auto", "auto").build((90, 160))
     assert chosen.name == min(machine.took, key=machine.took.__getitem__)
     for name, took in machine.took.items():
-        assert f"{name}, {took:.1f} ms for 160x90" in caplog.text, "the slow first run does not count"
+        assert re.search(rf"{name}\b.* {took:.1f} ms.*160x90", caplog.text), "the slow first run does not count"
 
 
 def test_the_second_size_uses_the_first_ones_kind_without_measuring(network, machine):
@@ -109,7 +109,7 @@ def test_a_processor_without_bfloat16_is_not_asked_for_it(network, machine, monk
     monkeypatch.setattr(engines, "has_bfloat16", lambda: False)
     assert BaseEngineFactory(network, "auto", "auto").build((90, 160)).name == "openvino float32"
     assert {name for name, _ in machine.made} == {"torch float32", "openvino float32"}
-    with pytest.raises(ConfigError, match=r"precision bfloat16: this processor .* --precision auto$"):
+    with pytest.raises(ConfigError, match=r"bfloat16.*processor.*--precision auto$"):
         BaseEngineFactory(network, "auto", "bfloat16")
 
 
@@ -126,7 +126,7 @@ def test_one_that_fails_is_left_out(network, machine, when, error, caplog):
 
 def test_when_all_fail_it_is_an_error(network, machine):
     machine.raises = {name: RuntimeError(f"{name} is broken") for name in machine.took}
-    with pytest.raises(RuntimeError, match=r"no engine runs the network: torch \w+ is broken"):
+    with pytest.raises(RuntimeError, match=r"no engine.*torch \w+ is broken"):
         BaseEngineFactory(network, "auto", "auto").build((90, 160))
     assert {name for name, _ in machine.made} == set(machine.took), "both were tried"
 

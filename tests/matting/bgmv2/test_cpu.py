@@ -243,7 +243,7 @@ def test_weights_that_are_no_numbers_give_an_error_and_never_a_picture(name, val
     network = random_network()
     network.state_dict()[name].view(-1)[0] = value
     made = matting(tmp_path, network)
-    with pytest.raises(EngineError, match=r"frame 9 is not finite.*--device cpu$"):
+    with pytest.raises(EngineError, match=r"frame 9\b.*finite.*--device cpu$"):
         made(picture(1), picture(2), 9)
 
 
@@ -258,19 +258,19 @@ def test_a_mistake_about_what_the_refiner_looks_at_gives_an_error_and_never_a_pi
         return found
 
     monkeypatch.setattr(TiledRefiner, "find_needed_blocks", too_few)
-    with pytest.raises(EngineError, match=r"frame 9 is not finite"):
+    with pytest.raises(EngineError, match=r"frame 9\b.*finite"):
         matting(tmp_path, mode="full", scale=0.5)(picture(1), picture(2), 9)
 
 
 @pytest.mark.parametrize("kernel", [None, 3])
 @pytest.mark.parametrize("frame", [(64, 128), (96, 96), (160, 128), (96, 160)], ids=str)
 def test_a_plate_of_another_size_is_an_error(tmp_path, frame, kernel):
-    with pytest.raises(EngineError, match="failed on frame 3"):
+    with pytest.raises(EngineError, match=r"failed.*frame 3\b"):
         matting(tmp_path, random_network(kernel))(picture(1), picture(2, frame), 3)
 
 
 @pytest.mark.parametrize("frame", [(98, 128), (96, 130)], ids=str)
 def test_sides_that_are_no_multiples_of_4_are_an_error(tmp_path, frame):
     """As in the published formulation, which has no other frames."""
-    with pytest.raises(EngineError, match="failed on frame 3"):
+    with pytest.raises(EngineError, match=r"failed.*frame 3\b"):
         matting(tmp_path)(picture(1, frame), picture(2, frame), 3)

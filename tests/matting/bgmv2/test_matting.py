@@ -83,10 +83,10 @@ def _raise(error: Exception) -> Callable[..., None]:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried\nmore"), "not enough memory for 128x96.*--device cpu$"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried\nmore"), "memory.*128x96.*--device cpu$"),
         (
             RuntimeError("CUDA error: unspecified launch failure\nCompile"),
-            r"failed on frame 7.*launch failure\. .*cpu$",
+            r"failed.*frame 7\b.*launch failure\. .*cpu$",
         ),
         (RuntimeError(), r"RuntimeError\. .*cpu$"),
     ],
@@ -107,7 +107,7 @@ def test_a_failing_network_is_a_matting_error(
 @EITHER
 @pytest.mark.parametrize(("height", "width"), [(64, 128), (96, 64), (128, 128), (96, 160)])
 def test_a_plate_of_another_size_is_a_matting_error(matting: Matting, of: Of, height: int, width: int) -> None:
-    with pytest.raises(MattingError, match="failed on frame 3"):
+    with pytest.raises(MattingError, match=r"failed.*frame 3\b"):
         matting(_pair(of=of)[0], _pair(height, width, of)[1], 3)
 
 
@@ -120,14 +120,14 @@ def test_a_matte_that_is_not_finite_is_an_error(name: str, value: float, of: Of,
     tensors["decoder.conv4.bias"][4] = 0.5  # something to refine
     save_file(tensors, tmp_path / "odd.safetensors")
     matting = _made(str(tmp_path / "odd.safetensors"))
-    with pytest.raises(MattingError, match=r"frame 9 is not finite.*--device cpu$"):
+    with pytest.raises(MattingError, match=r"frame 9\b.*finite.*--device cpu$"):
         matting(*_pair(of=of), 9)
 
 
 def test_a_frame_that_is_not_finite_is_an_error(matting: Matting) -> None:
     src, plate = _pair()
     src[0, 0, 50, 60] = float("nan")
-    with pytest.raises(MattingError, match="not finite"):
+    with pytest.raises(MattingError, match=r"frame 0\b.*finite"):
         matting(src, plate, 0)
 
 
@@ -139,7 +139,7 @@ def test_weights_that_cannot_be_read(name: str, tmp_path: Path) -> None:
 
 def test_weights_of_something_else(tmp_path: Path) -> None:
     save_file({"layer.weight": torch.zeros(1)}, tmp_path / "foreign.safetensors")
-    with pytest.raises(ConfigError, match=r"weights .*foreign\.safetensors: not a checkpoint.*--weights default$"):
+    with pytest.raises(ConfigError, match=r"weights .*foreign\.safetensors\b.*checkpoint.*--weights default$"):
         BackgroundMatting(str(tmp_path / "foreign.safetensors"), Refinement(), CPU)
 
 
@@ -147,14 +147,14 @@ def test_the_default_weights_are_checked(tmp_path: Path, monkeypatch: pytest.Mon
     assert find_default_weights().suffix == ".safetensors"
     (tmp_path / "camdaemon" / "matting" / "bgmv2").mkdir(parents=True)
     monkeypatch.setattr(weights, "__file__", str(tmp_path / "camdaemon" / "matting" / "bgmv2" / "weights.py"))
-    with pytest.raises(ConfigError, match=r"default weights are not in .*--weights FILE$"):
+    with pytest.raises(ConfigError, match=r"default.*/_weights .*manifest\.json.*--weights FILE$"):
         find_default_weights()
     for folder in (tmp_path / "weights", tmp_path / "camdaemon" / "_weights"):
         folder.mkdir()
         manifest = {"default": "a.safetensors", "files": {"a.safetensors": {"sha256": "0"}}}
         (folder / "manifest.json").write_text(json.dumps(manifest))
         (folder / "a.safetensors").write_bytes(b"")
-        with pytest.raises(ConfigError, match=f"{folder.name}/a.safetensors is damaged.*--weights FILE$"):
+        with pytest.raises(ConfigError, match=f"{folder.name}/a.safetensors .*damaged.*--weights FILE$"):
             find_default_weights()
 
 
