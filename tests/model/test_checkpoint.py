@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -69,15 +70,15 @@ def test_names_missing_unexpected_and_misshapen_tensors(tmp_path: Path) -> None:
     tensors["decoder.conv5.weight"] = torch.zeros(1)
     tensors["aspp.project.0.weight"] = torch.zeros(1, 2)
     save_file(tensors, tmp_path / "odd.safetensors")
-    with pytest.raises(ValueError, match="do not fit mobilenetv2 with 3x3 refiner") as caught:
+    with pytest.raises(ValueError, match=r"fit mobilenetv2\b.*3x3") as caught:
         load_network(tmp_path / "odd.safetensors")
     for part in (
-        "1 missing: decoder.conv4.bias",
-        "1 unexpected: decoder.conv5.weight",
-        "aspp.project.0.weight (1, 2) instead of (256, 1280, 1, 1)",
-        "odd.safetensors",
+        r"1 missing.*decoder\.conv4\.bias",
+        r"1 unexpected.*decoder\.conv5\.weight",
+        r"aspp\.project\.0\.weight \(1, 2\).*\(256, 1280, 1, 1\)",
+        r"odd\.safetensors",
     ):
-        assert part in str(caught.value)
+        assert re.search(part, str(caught.value))
 
 
 def test_half_a_refiner_is_an_error(tmp_path: Path) -> None:
@@ -100,22 +101,22 @@ def test_a_cut_off_file(tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole.pth", tmp_path / "cut.pth"
     torch.save(_tensors(None), whole)
     cut.write_bytes(whole.read_bytes()[:100_000])
-    with pytest.raises(ValueError, match=r"cut\.pth is not"):
+    with pytest.raises(ValueError, match=r"cut\.pth.*PyTorch"):
         load_network(cut)
 
 
 def test_foreign_contents(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "foreign.pth")
-    with pytest.raises(ValueError, match="something other than tensors"):
+    with pytest.raises(ValueError, match=r"foreign\.pth.*other than tensors"):
         load_network(tmp_path / "foreign.pth")
     save_file({"layer.weight": torch.zeros(1)}, tmp_path / "foreign.safetensors")
-    with pytest.raises(ValueError, match=r"no backbone among its 1 tensors \(layer\.weight\)"):
+    with pytest.raises(ValueError, match=r"foreign\.safetensors.*backbone.*\b1 .*\(layer\.weight\)"):
         load_network(tmp_path / "foreign.safetensors")
 
 
 def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
     torch.save({"backbone.features.0.0.weight": Path}, tmp_path / "code.pth")
-    with pytest.raises(ValueError, match="not a PyTorch file of weights"):
+    with pytest.raises(ValueError, match=r"code\.pth.*PyTorch"):
         load_network(tmp_path / "code.pth")
 
 
