@@ -1,5 +1,6 @@
 """Ratios are of neighbors in the same run; no test waits for a clock."""
 
+import re
 import time
 from typing import Any
 
@@ -97,9 +98,9 @@ def test_a_busy_machine_gives_a_warning(monkeypatch):
     monkeypatch.setattr(machine, "_OBSERVED_S", 0)
     working, everything = machine._read_ticks()
     assert 0 < working < everything
-    for used, said in ((10, ""), (60, "other programs used 60% of the processor")):
+    for used, said in ((10, ""), (60, "programs.*60%")):
         ticks = iter([(1000, 5000), (1000 + used, 5100)])
         monkeypatch.setattr(machine, "_read_ticks", lambda ticks=ticks: next(ticks))
         found = machine.warn_if_busy()
-        assert found.startswith(said)
+        assert re.match(f".*{said}", found)
         assert bool(found) == bool(said)

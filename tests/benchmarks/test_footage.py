@@ -1,5 +1,6 @@
 """Footage shows a person, has a plate, and can be played as by a camera."""
 
+import re
 import time
 
 import cv2
@@ -42,7 +43,7 @@ def test_the_pattern_shows_a_person():
     again.read(frame)
     assert np.array_equal(frame.data, footage.frames[0].data)
     again.close()
-    assert "plate: its first frame" in footage.about
+    assert re.search("plate.*first", footage.about)
 
 
 def test_a_clip_from_its_sixth_second_with_its_first_frame_as_plate(clip):
@@ -57,7 +58,7 @@ def test_a_clip_from_its_sixth_second_with_its_first_frame_as_plate(clip):
     source.read(frame)
     source.close()
     assert np.array_equal(frame.data, footage.frames[0].data)
-    assert "plate: its first frame" in footage.about
+    assert re.search("plate.*first", footage.about)
 
 
 def test_the_plate_beside_a_clip_is_taken_and_fitted(clip):

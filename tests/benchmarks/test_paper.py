@@ -1,5 +1,7 @@
 """The paper's rows are as published; each setting is measured once; what cannot be measured is named."""
 
+import re
+
 from rich.console import Console
 
 from camdaemon.frames.frame import Size
@@ -44,5 +46,6 @@ def test_a_row_of_the_paper_is_measured_once_and_needs_a_gpu_where_it_does(monke
     assert "(9.9)" in capture.get()
     assert "…" not in capture.get()
     said = list(report.sentences(found))
-    assert "not measured: MobileNetV2 128x64, 40 patches, batch 8 fp16: it needs a GPU" in said
+    missed = re.compile(rf"not measured.*MobileNetV2 128x64\b.*\b40\b.*\b8 fp16\b.*{third['note']}$")
+    assert any(missed.match(each) for each in said)
     assert not any("number format" in each for each in said)

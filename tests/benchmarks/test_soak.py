@@ -1,6 +1,7 @@
 """The pipeline alone behind a camera from memory: its figures and its report. No time is judged."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_every_frame_is_published_or_counted_as_dropped(monkeypatch):
     assert run["warm_resident_mb"] == 0, "two seconds are too few to be warm"
     assert json.loads(json.dumps(found, allow_nan=False))["soak"] == run
     said = " ".join(report.sentences(found))
-    assert f"{run['frames']} frames, one each 100.00 ms: {run['dropped']} dropped" in said
+    assert re.search(rf"\b{run['frames']} frames.* 100\.00 ms.* {run['dropped']} dropped", said)
     assert "after 20 s" not in said
     assert "ratio: " not in said
     assert not list(report.tables(found))
@@ -87,8 +88,8 @@ def test_the_report_has_the_growth_of_a_long_run():
     }
     run |= {"ms": {"latency": late}, "resident_mb": 640.5, "warm_resident_mb": 640.0}
     said = " ".join(report._soak(run))
-    for part in ("8.00 ms at p99 (0.50 periods)", "640.0 MB after 20 s, 640.5 MB at the end", "GPU memory: 700 MB"):
-        assert part in said
+    for part in (r"8\.00 ms at p99 \(0\.50", r"640\.0 MB.* 20 s.* 640\.5 MB", r"GPU memory.* 700 MB"):
+        assert re.search(part, said)
 
 
 @pytest.mark.parametrize("fps", [None, 30.0])
