@@ -27,7 +27,7 @@ def is_ours(text: str | None) -> bool:
     return text is not None and text.startswith(MARK)
 
 
-class Answer(NamedTuple):
+class CommandResult(NamedTuple):
     """The exit code and the output of a command; 127 when there is no such program, 124 when it took too long."""
 
     code: int
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
     err: str = ""
 
 
-def ask(command: Sequence[str], timeout_s: float | None = None) -> Answer:
+def ask(command: Sequence[str], timeout_s: float | None = None) -> CommandResult:
     """Run a command without input, in the C locale, and return its answer. Never raises."""
     timeout_s = timeout_s or _TIMEOUT_S
     try:
@@ -50,10 +50,10 @@ def ask(command: Sequence[str], timeout_s: float | None = None) -> Answer:
             env=os.environ | {"LC_ALL": "C", "PATH": _path()},
         )
     except subprocess.TimeoutExpired:
-        return Answer(124, "", f"{command[0]} has not ended in {timeout_s:g} s")
+        return CommandResult(124, "", f"{command[0]} has not ended in {timeout_s:g} s")
     except OSError as exc:
-        return Answer(127, "", f"{command[0]}: {exc.strerror}")
-    return Answer(done.returncode, done.stdout, done.stderr)
+        return CommandResult(127, "", f"{command[0]}: {exc.strerror}")
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 def act(command: Sequence[str], text: str | None) -> int:
@@ -122,7 +122,7 @@ class Machine:
     """
 
     root: Path = Path("/")
-    ask: Callable[[Sequence[str]], Answer] = ask
+    ask: Callable[[Sequence[str]], CommandResult] = ask
     act: Callable[[Sequence[str], str | None], int] = act
     describe: Callable[[str], Device] = describe
     read_control: Callable[[str, int], int | None] = read_control

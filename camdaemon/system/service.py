@@ -12,7 +12,7 @@ import platformdirs
 from camdaemon.control.hotkeys.portal import APP_ID
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.linux.files import replace_atomically
-from camdaemon.system.machine import MARK, Answer, ask, is_ours
+from camdaemon.system.machine import MARK, CommandResult, ask, is_ours
 
 _UNIT = "camdaemon.service"
 _LOG = "journalctl --user -u camdaemon"
@@ -143,7 +143,7 @@ def has_systemd() -> bool:
     return _systemctl("show", "--property=Version").code == 0
 
 
-def _systemctl(*arguments: str) -> Answer:
+def _systemctl(*arguments: str) -> CommandResult:
     command = ["systemctl", "--user", *arguments]
     answer = ask(command, _TIMEOUT_S)
     if answer.code == 124:

@@ -14,7 +14,7 @@ from typing import Any
 
 from camdaemon.errors import DeviceError
 from camdaemon.linux.devices import Device, Mode, Rates, Sizes
-from camdaemon.system.machine import Answer, Machine
+from camdaemon.system.machine import CommandResult, Machine
 
 MODULE = "/sys/module/v4l2loopback"
 NODES = "/sys/devices/virtual/video4linux"
@@ -35,7 +35,7 @@ class FakeMachine:
         self.root = root
         self.done: list[str] = []
         self.broken = ""
-        self.answers: dict[str, Answer] = {}  # by how the command begins
+        self.answers: dict[str, CommandResult] = {}  # by how the command begins
         self.controls: dict[tuple[str, int], int] = {}
         self.devices: dict[str, Device] = {}
         self.forbidden: set[str] = set()
@@ -97,11 +97,11 @@ class FakeMachine:
         """The module is there for that kernel, or for the one that runs."""
         release = release or self.text("/proc/sys/kernel/osrelease").strip()
         self.put(f"/lib/modules/{release}/modules.dep", "updates/dkms/v4l2loopback.ko.xz: kernel/videodev.ko.xz\n")
-        self.answers["modinfo -F version"] = Answer(0, "" if self.old else f"{self.version}\n")
+        self.answers["modinfo -F version"] = CommandResult(0, "" if self.old else f"{self.version}\n")
 
     def install_ctl(self, version: str | None = None) -> None:
         self.put("/usr/bin/v4l2loopback-ctl")
-        self.answers["v4l2loopback-ctl -v"] = Answer(0, f"v4l2loopback-ctl v{version or self.version}\n")
+        self.answers["v4l2loopback-ctl -v"] = CommandResult(0, f"v4l2loopback-ctl v{version or self.version}\n")
 
     def load(self, options: str = "devices=1 video_nr=10 card_label=camdaemon exclusive_caps=1 max_buffers=4") -> None:
         """Load the module by hand, before the test begins."""
@@ -159,7 +159,7 @@ class FakeMachine:
             "why": "",
         }
         known |= {"capability": [8, 6], "built_for": ["sm_75", "sm_86", "sm_120"]}
-        self.answers[sys.executable] = Answer(0, f"a warning\n{json.dumps(known | facts)}\n")
+        self.answers[sys.executable] = CommandResult(0, f"a warning\n{json.dumps(known | facts)}\n")
 
     @property
     def old(self) -> bool:
@@ -168,10 +168,10 @@ class FakeMachine:
 
     # what the machine does
 
-    def _ask(self, command: Sequence[str]) -> Answer:
+    def _ask(self, command: Sequence[str]) -> CommandResult:
         line = " ".join(command)
         known = [answer for begin, answer in self.answers.items() if line.startswith(begin)]
-        return known[0] if known else Answer(127, "", f"{command[0]}: No such file or directory")
+        return known[0] if known else CommandResult(127, "", f"{command[0]}: No such file or directory")
 
     def _describe(self, path: str) -> Device:
         if path in self.forbidden:

@@ -10,11 +10,11 @@ import sys
 import pytest
 
 from camdaemon.system import accounts, machine
-from camdaemon.system.machine import Answer, Machine, this_machine
+from camdaemon.system.machine import CommandResult, Machine, this_machine
 
 
 def test_a_question_has_an_answer_whatever_happens(monkeypatch):
-    assert machine.ask([sys.executable, "-c", "print('yes'); raise SystemExit(3)"]) == Answer(3, "yes\n", "")
+    assert machine.ask([sys.executable, "-c", "print('yes'); raise SystemExit(3)"]) == CommandResult(3, "yes\n", "")
     assert machine.ask(["/no/such/program"]).code == 127
     monkeypatch.setattr(machine, "_TIMEOUT_S", 0.05)
     late = machine.ask(["tail", "-f", "/dev/null"])

@@ -31,7 +31,7 @@ _STATIC = {path.name: path for path in _PAGE.iterdir() if path.suffix in _TYPES}
 View = Literal["composite", "alpha", "camera"]  # camera: before the matte, for the user's own eyes
 
 
-class Gallery(Protocol):
+class BackdropFolder(Protocol):
     """The backdrop folder, as the panel shows it. Any thread."""
 
     def thumbnail(self, name: str) -> bytes:
@@ -82,7 +82,7 @@ class Added(Answer):
     name: str = Field(description="what the file is called in the backdrop folder")
 
 
-def make_app(commands: object, gallery: Gallery, preview: Preview, sessions: Sessions, port: int) -> FastAPI:
+def make_app(commands: object, gallery: BackdropFolder, preview: Preview, sessions: Sessions, port: int) -> FastAPI:
     """Make the panel as an ASGI application for 127.0.0.1:`port`, behind a `Guard`.
 
     `app.state.ending`, once set in its loop, ends every open request.
@@ -177,7 +177,7 @@ async def _seen_events(commands: object, ending: asyncio.Event, sessions: Sessio
             yield event
 
 
-def _add_backdrops(app: FastAPI, commands: object, gallery: Gallery) -> None:
+def _add_backdrops(app: FastAPI, commands: object, gallery: BackdropFolder) -> None:
     ending: asyncio.Event = app.state.ending
 
     @app.get(UPLOAD)

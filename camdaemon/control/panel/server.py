@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
-from camdaemon.control.panel.app import Gallery, Preview, make_app
+from camdaemon.control.panel.app import BackdropFolder, Preview, make_app
 from camdaemon.control.panel.guard import Sessions
 from camdaemon.control.server import Server, serve
 from camdaemon.errors import ControlError
@@ -60,7 +60,7 @@ class PanelServer:
         self._lock = threading.Lock()
         self._running: _Running | None = None
 
-    def open(self, commands: object, gallery: Gallery) -> str:
+    def open(self, commands: object, gallery: BackdropFolder) -> str:
         """Return an address that lets one browser in, once, within a minute. Starts the server if it does not run.
 
         Args:
@@ -81,7 +81,7 @@ class PanelServer:
         with self._lock:
             self._end()
 
-    def _start(self, commands: object, gallery: Gallery) -> _Running:
+    def _start(self, commands: object, gallery: BackdropFolder) -> _Running:
         try:
             listener = socket.create_server((_HOST, 0))
         except OSError as exc:

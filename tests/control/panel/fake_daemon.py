@@ -1,4 +1,4 @@
-"""A daemon for the panel's tests: commands, `Gallery` and `Preview` in one, with pictures made of gradients."""
+"""A daemon for the panel's tests: commands, `BackdropFolder` and `Preview` in one, with pictures made of gradients."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class FakeDaemon:
     def stop(self) -> str:
         return self._answer("camdaemon is stopping.", "stop")
 
-    # Gallery
+    # BackdropFolder
 
     def thumbnail(self, name: str) -> bytes:
         self._answer("", "thumbnail", name)

@@ -12,7 +12,7 @@ import pytest
 from camdaemon.config.schema import Config
 from camdaemon.system.doctor.examine import CHECKS, run_checks
 from camdaemon.system.doctor.findings import Context, Finding
-from camdaemon.system.machine import Answer
+from camdaemon.system.machine import CommandResult
 from tests.system.fake_machine import FakeMachine
 
 
@@ -30,7 +30,7 @@ def well(fake: FakeMachine) -> FakeMachine:
     fake.build()
     fake.load()
     fake.install_ctl()
-    fake.answers["v4l2loopback-ctl query"] = Answer(0, "\tmax_openers      : 10\n\tmax_buffers      : 4\n")
+    fake.answers["v4l2loopback-ctl query"] = CommandResult(0, "\tmax_openers      : 10\n\tmax_buffers      : 4\n")
     fake.put("/etc/modules-load.d/camdaemon.conf", "# ours\nv4l2loopback\n")
     fake.camera()
     fake.controls[("/dev/video10", 0x0098F900)] = 0
@@ -39,10 +39,12 @@ def well(fake: FakeMachine) -> FakeMachine:
     fake.put("/sys/bus/pci/devices/0000:01:00.0/class", "0x030000\n")
     fake.put("/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Thu Jan\n")
     fake.environ |= {"WAYLAND_DISPLAY": "wayland-0", "XDG_RUNTIME_DIR": "/run/user/1000"}
-    fake.answers["busctl --user get-property"] = Answer(0, "u 1\n")
+    fake.answers["busctl --user get-property"] = CommandResult(0, "u 1\n")
     fake.put("/run/user/1000/pipewire-0")
     source = {"media.class": "Video/Source", "api.v4l2.path": "/dev/video10"}
-    fake.answers["pw-dump"] = Answer(0, json.dumps([{"id": 0, "info": None}, {"id": 40, "info": {"props": source}}]))
+    fake.answers["pw-dump"] = CommandResult(
+        0, json.dumps([{"id": 0, "info": None}, {"id": 40, "info": {"props": source}}])
+    )
     fake.made(groups={"video"})
     return fake
 

@@ -8,7 +8,7 @@ import pytest
 
 from camdaemon.system.doctor.examine import UNCHECKED
 from camdaemon.system.doctor.findings import Finding, Level
-from camdaemon.system.machine import Answer
+from camdaemon.system.machine import CommandResult
 from tests.system.fake_machine import DEBIAN, FEDORA, SECURE_BOOT, UBUNTU
 
 KEEP_FORMAT = 0x0098F900
@@ -94,7 +94,7 @@ def test_secure_boot_is_off_or_content(well, look):
     assert "is off" in only(look("secureboot"), Level.OK).says
     well.drop(SECURE_BOOT)
     assert "cannot be determined" in only(look("secureboot"), Level.NOTE).says
-    well.answers["mokutil --sb-state"] = Answer(0, "SecureBoot enabled\n")
+    well.answers["mokutil --sb-state"] = CommandResult(0, "SecureBoot enabled\n")
     assert "has accepted" in only(look("secureboot"), Level.OK).says
 
 
@@ -102,13 +102,13 @@ def test_secure_boot_and_a_module_that_nobody_signed(fake, look):
     fake.build()
     fake.put(SECURE_BOOT, "\6\0\0\0\1")
     fake.put("/var/lib/dkms/mok.pub")
-    fake.answers["modinfo -F signer"] = Answer(0, "\n")
+    fake.answers["modinfo -F signer"] = CommandResult(0, "\n")
     found = only(look("secureboot"), Level.PROBLEM)
     assert "is not signed" in found.says
     assert "sudo mokutil --import /var/lib/dkms/mok.pub" in found.fix
-    fake.answers["modinfo -F signer"] = Answer(0, "DKMS module signing key\n")
+    fake.answers["modinfo -F signer"] = CommandResult(0, "DKMS module signing key\n")
     assert "it is not enrolled" in only(look("secureboot"), Level.NOTE).says
-    fake.answers["mokutil --test-key"] = Answer(0, "/var/lib/dkms/mok.pub is not enrolled\n")
+    fake.answers["mokutil --test-key"] = CommandResult(0, "/var/lib/dkms/mok.pub is not enrolled\n")
     assert re.search("not know.*key.*v4l2loopback", only(look("secureboot"), Level.PROBLEM).says)
 
 
@@ -127,7 +127,7 @@ def test_a_module_for_an_older_kernel_only(fake, look):
 
 def test_what_dkms_says_of_a_module_that_is_built_for_nothing(fake, look):
     fake.put("/usr/sbin/dkms")
-    fake.answers["dkms status"] = Answer(0, "nvidia/570, 6.1: installed\nv4l2loopback/0.15.3: added\n")
+    fake.answers["dkms status"] = CommandResult(0, "nvidia/570, 6.1: installed\nv4l2loopback/0.15.3: added\n")
     assert "DKMS says: v4l2loopback/0.15.3: added" in only(look("module"), Level.PROBLEM).says
 
 
@@ -191,11 +191,11 @@ def test_a_camera_that_its_last_producer_left_stuck(well, look):
 
 
 def test_few_buffers_by_the_device_itself_else_by_the_module(well, look):
-    well.answers["v4l2loopback-ctl query"] = Answer(0, "max_buffers      : 2\n")
+    well.answers["v4l2loopback-ctl query"] = CommandResult(0, "max_buffers      : 2\n")
     found = only(look("virtual"), Level.NOTE)
     assert "2 buffers" in found.says
     assert found.fix == "sudo modprobe -r v4l2loopback && camdaemon setup"
-    well.answers["v4l2loopback-ctl query"] = Answer(1, "", "permission denied")
+    well.answers["v4l2loopback-ctl query"] = CommandResult(1, "", "permission denied")
     assert [f for f in look("virtual") if f.level is not Level.OK] == [], "loaded with 4"
     well.put("/sys/module/v4l2loopback/parameters/max_buffers", "3\n")
     assert "3 buffers" in only(look("virtual"), Level.NOTE).says

@@ -16,7 +16,7 @@ from camdaemon.linux.devices import Mode, Rates, Sizes
 from camdaemon.system.doctor import accelerator
 from camdaemon.system.doctor.cameras import measure
 from camdaemon.system.doctor.findings import Level
-from camdaemon.system.machine import Answer, ask
+from camdaemon.system.machine import CommandResult, ask
 
 DIM = 0x009A0903
 
@@ -152,12 +152,14 @@ def test_the_probe_knows_this_torch():
 
 
 def test_a_torch_that_does_not_load(well, look):
-    well.answers[sys.executable] = Answer(1, "", "Traceback …\nOSError: libcudart.so.12: cannot open shared object\n")
+    well.answers[sys.executable] = CommandResult(
+        1, "", "Traceback …\nOSError: libcudart.so.12: cannot open shared object\n"
+    )
     (found,) = look("torch")
     assert found.level is Level.PROBLEM
     assert "OSError: libcudart.so.12" in found.says
     assert "pip install --force-reinstall" in found.fix
-    well.answers[sys.executable] = Answer(-11)
+    well.answers[sys.executable] = CommandResult(-11)
     assert "exit code -11" in look("torch")[0].says
 
 
@@ -211,9 +213,14 @@ def test_the_driver_s_version(fake, kernel_line, version):
 @pytest.mark.parametrize(
     ("environ", "portal", "expected", "level"),
     [
-        ({"WAYLAND_DISPLAY": "w", "DISPLAY": ":0"}, Answer(0, "u 2"), "Wayland.*portal.*global shortcuts", Level.OK),
-        ({"XDG_SESSION_TYPE": "wayland"}, Answer(1), "Wayland.*portal.*no global shortcuts", Level.NOTE),
-        ({"WAYLAND_DISPLAY": "w"}, Answer(127), "Wayland.*busctl", Level.NOTE),
+        (
+            {"WAYLAND_DISPLAY": "w", "DISPLAY": ":0"},
+            CommandResult(0, "u 2"),
+            "Wayland.*portal.*global shortcuts",
+            Level.OK,
+        ),
+        ({"XDG_SESSION_TYPE": "wayland"}, CommandResult(1), "Wayland.*portal.*no global shortcuts", Level.NOTE),
+        ({"WAYLAND_DISPLAY": "w"}, CommandResult(127), "Wayland.*busctl", Level.NOTE),
         ({}, None, r"WAYLAND_DISPLAY.*\bDISPLAY", Level.NOTE),
     ],
 )
@@ -240,13 +247,15 @@ def test_x11_needs_pynput(fake, look, monkeypatch, there):
 
 @pytest.mark.parametrize("dump", ["[]", '[{"info": {"props": {"media.class": "Audio/Sink"}}}]'])
 def test_a_pipewire_that_does_not_know_the_camera(well, look, dump):
-    well.answers["pw-dump"] = Answer(0, dump)
+    well.answers["pw-dump"] = CommandResult(0, dump)
     (found,) = [f for f in look("desktop") if f.about == "pipewire"]
     assert re.search(r"PipeWire.*not list.*/dev/video10\b", found.says)
     assert found.fix.endswith("systemctl --user restart wireplumber")
 
 
-@pytest.mark.parametrize("answer", [Answer(127), Answer(0, "{"), Answer(0, "[1]"), Answer(0, "3")])
+@pytest.mark.parametrize(
+    "answer", [CommandResult(127), CommandResult(0, "{"), CommandResult(0, "[1]"), CommandResult(0, "3")]
+)
 def test_a_pipewire_that_cannot_be_asked(well, look, answer):
     well.answers["pw-dump"] = answer
     (found,) = [f for f in look("desktop") if f.about == "pipewire"]
