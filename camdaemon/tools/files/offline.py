@@ -16,13 +16,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camdaemon.config.schema import Config
+from camdaemon.daemon.build import matting_settings
 from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frames import pixels
 from camdaemon.frames.composite import Matte, check, composite
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture, from_tensor, quiet_opencv
 from camdaemon.frames.transfer import Transfer, choose_device
-from camdaemon.matting import Matting, MattingSettings, Refinement, make_matting
+from camdaemon.matting import Matting, make_matting
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
 from camdaemon.matting.effort import OFFLINE
 from camdaemon.model import SIDE
@@ -55,11 +56,10 @@ class OfflinePipeline:
         self._matcher = self._make_matcher()
 
     def _make_matting(self, config: Config, on: torch.device) -> Matting:
-        refinement = Refinement(**dict(config.refine))
+        settings = matting_settings(config)
         if config.matting != "bgmv2":
-            settings = MattingSettings(config.weights, config.engine, config.precision, refinement)
             return make_matting(config.matting, settings, on)
-        matting = BackgroundMatting(config.weights, refinement, on, observer=self._keep_maps)
+        matting = BackgroundMatting(settings.weights, settings.refinement, on, observer=self._keep_maps)
         if not self._live:
             matting.effort = OFFLINE
         return matting
