@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -10,8 +9,8 @@ from collections.abc import Callable
 class Backoff:
     """The pause before the next try: `first_s`, doubled by each failure, at most `longest_s`.
 
-    A loop of its own waits: `while not backoff.wait(stopping): …`. A loop that has other work asks: `backoff.is_due()`.
-    For one thread.
+    A loop of its own waits for `pause_s`, in its own way. A loop that has other work asks: `backoff.is_due()`. For one
+    thread.
 
     Attributes:
         pause_s: seconds from a failure to the next try.
@@ -36,7 +35,3 @@ class Backoff:
     def is_due(self) -> bool:
         """Whether the pause is over."""
         return self._clock() >= self._due_at
-
-    def wait(self, stopping: threading.Event) -> bool:
-        """Wait for one pause, or until `stopping` is set. Return whether it is set."""
-        return stopping.wait(self.pause_s)

@@ -1,7 +1,5 @@
 """The pauses between tries, by a clock of the test's own."""
 
-import threading
-
 import pytest
 
 from camdaemon.linux.backoff import Backoff
@@ -52,21 +50,3 @@ def test_a_restart_counts_from_now(clock):
     assert not backoff.is_due()
     clock.now += 0.5
     assert backoff.is_due()
-
-
-def test_waiting_ends_at_once_when_stopping():
-    stopping = threading.Event()
-    assert Backoff(0.001).wait(stopping) is False
-    stopping.set()
-    assert Backoff(3600.0, 3600.0).wait(stopping) is True
-
-
-def test_waiting_takes_the_pause_of_the_moment(monkeypatch, clock):
-    asked: list[float] = []
-    stopping = threading.Event()
-    monkeypatch.setattr(stopping, "wait", asked.append)
-    backoff = Backoff(clock=clock)
-    backoff.wait(stopping)
-    backoff.increase()
-    backoff.wait(stopping)
-    assert asked == [0.5, 1.0]
