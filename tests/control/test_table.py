@@ -267,7 +267,7 @@ def test_the_commands_file_has_the_functions_and_nothing_between() -> None:
         for path in package.rglob("*.py")
         if any(name in path.read_text("utf-8") for name in ("next_backdrop", "previous_backdrop"))
     }
-    assert where == {"control/table.py", "control/commands.py"}
+    assert where == {"control/table.py", "control/commands/backdrops.py"}
 
 
 def test_bash_completes_from_the_script(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""The commands that choose what viewers see instead of the room."""
+
+from __future__ import annotations
+
+from camdaemon.control.commands.live import LiveScene
+from camdaemon.control.table import BackdropFile
+
+
+class BackdropCommands(LiveScene):
+    """Backdrops by name and by folder."""
+
+    def backdrop(self, spec: str) -> str:
+        """Prepare the backdrop `spec` (see `backdrop.make_backdrop`), then show it. Raises ConfigError."""
+        self._show(self._prepared.take(spec))
+        return f"The backdrop is {spec}."
+
+    def next_backdrop(self) -> str:
+        """Show the next file of the backdrop folder, by name; wraps around. Raises ConfigError if there is none."""
+        return self._step(1)
+
+    def previous_backdrop(self) -> str:
+        """Show the previous file, as `next_backdrop`."""
+        return self._step(-1)
+
+    def _step(self, step: int) -> str:
+        with self._preparing:  # two presses at once are two steps
+            file, made = self._prepared.neighbor(self.gallery, self._pipeline.state.scene.backdrop.spec, step)
+            self._show(made)
+        self.expect_neighbors()
+        return f"The backdrop is {file.name}."
+
+    def expect_neighbors(self) -> None:
+        """Have the next and the previous backdrop prepared in the background."""
+        self._prepared.expect_neighbors(self.gallery, self._pipeline.state.scene.backdrop.spec)
+
+    def backdrops(self) -> list[BackdropFile]:
+        """List the backdrop folder as it is now, by name."""
+        return self.gallery.files()
