@@ -19,10 +19,12 @@ from camdaemon.capture import controls
 from camdaemon.capture.controls import Values
 from camdaemon.errors import ConfigError
 from camdaemon.linux import devices, v4l2_controls
-from camdaemon.linux.files import replace_atomically
+from camdaemon.linux.files import read_regular, replace_atomically
 from camdaemon.linux.v4l2_controls import Control, Known
 
 log = logging.getLogger(__name__)
+
+_MOST_BYTES = 1 << 20  # of a stored state: a thousand times what is written
 
 Step = tuple[Control, int]  # a control, and the value to set
 
@@ -235,10 +237,10 @@ def _put(path: Path, content: Mapping[str, object]) -> None:
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_regular(path, _MOST_BYTES))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         log.warning("ignored, cannot be read: %s: %s", path, exc)
         return {}
     return content if isinstance(content, dict) else {}

@@ -5,6 +5,7 @@ Precedence: command line, then the file ($XDG_CONFIG_HOME/camdaemon/config.toml)
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,9 +28,11 @@ from camdaemon.config import keys
 from camdaemon.errors import ConfigError, did_you_mean
 from camdaemon.frames import kinds
 from camdaemon.frames.frame import Size
+from camdaemon.linux.files import read_regular
 
 # Last line of an error about the configuration.
 HOW_TO_FIX = "Fix it, then run: camdaemon config --check"
+_MOST_BYTES = 1 << 20  # of a configuration: a thousand times what people write
 
 
 def _validate_size(value: object) -> Size:
@@ -178,7 +181,7 @@ def load(path: Path | None, overrides: Mapping[str, Any]) -> Config:
     """
     values: dict[str, Any] = {}
     where = path or default_path()
-    if path is not None or where.is_file():
+    if path is not None or os.path.lexists(where):
         values = _read(where)
     values |= {key: value for key, value in overrides.items() if value is not None}
     try:
@@ -193,11 +196,16 @@ def load(path: Path | None, overrides: Mapping[str, Any]) -> Config:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read_regular(path, _MOST_BYTES).decode("utf-8-sig"))  # editors of Windows write a mark
     except OSError as exc:
         raise ConfigError(f"cannot read {path}: {exc.strerror}. Run: camdaemon run --config FILE") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path} is not TOML: {exc}. {HOW_TO_FIX}") from None
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path} is not TOML: byte {exc.start + 1} is no UTF-8. {HOW_TO_FIX}") from None
+    except RecursionError:
+        raise ConfigError(f"{path} is not TOML: it nests too deeply. {HOW_TO_FIX}") from None
+    except ValueError as exc:  # also a number of thousands of digits, which is no TOMLDecodeError
+        why = str(exc) if isinstance(exc, tomllib.TOMLDecodeError) else "a number has too many digits"
+        raise ConfigError(f"{path} is not TOML: {why}. {HOW_TO_FIX}") from None
 
 
 def _list_mistakes(invalid: ValidationError) -> Iterator[str]:

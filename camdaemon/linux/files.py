@@ -1,6 +1,7 @@
-"""Replacement of a file in one step: a reader, or the machine after a power cut, finds the old file or the new one.
+"""Small files: read only if they are files, and replaced in one step.
 
-Standard library only. Safe from any thread.
+A reader, or the machine after a power cut, finds the old file or the new one. Standard library only. Safe from any
+thread.
 """
 
 from __future__ import annotations
@@ -14,6 +15,28 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP)  # file systems that cannot sync a folder: FUSE, network shares
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}  # all others are devices
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Read a file of at most `most` bytes. Never waits: a FIFO or a terminal is refused, not opened.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger; `strerror` says which.
+    """
+    _check_regular(path, os.stat(path))
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        _check_regular(path, os.fstat(file.fileno()))  # again: it may have been replaced meanwhile
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MB", str(path))
+    return content
+
+
+def _check_regular(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
 
 
 def replace_atomically(path: Path, content: bytes | str, *, mode: int | None = None) -> None:

@@ -3,10 +3,11 @@
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from camdaemon.linux.files import prepare_replacement, replace_atomically
+from camdaemon.linux.files import prepare_replacement, read_regular, replace_atomically
 
 
 @pytest.fixture
@@ -166,3 +167,15 @@ def test_the_draft_of_a_killed_process_is_no_obstacle(target):
     replace_atomically(target, b"new")
     assert target.read_bytes() == b"new"
     assert names(target.parent) == [target.name]
+
+
+def test_only_a_file_of_a_bounded_size_is_read(target, tmp_path):
+    assert read_regular(target, 3) == b"old"
+    with pytest.raises(OSError, match="larger"):
+        read_regular(target, 2)
+    (tmp_path / "link").symlink_to(target)
+    assert read_regular(tmp_path / "link", 3) == b"old"
+    os.mkfifo(tmp_path / "fifo")
+    for path, kind in ((tmp_path / "fifo", "FIFO"), (tmp_path, "folder"), (Path("/dev/zero"), "device")):
+        with pytest.raises(OSError, match=kind):
+            read_regular(path, 3)

@@ -15,10 +15,11 @@ from pathlib import Path
 import platformdirs
 import torch
 
-from camdaemon.linux.files import replace_atomically
+from camdaemon.linux.files import read_regular, replace_atomically
 
 log = logging.getLogger(__name__)
 
+_MOST_BYTES = 1 << 20  # more is not of our making
 _VALID_DAYS = 7  # then measured again: the machine may have been busy with something else at the time
 
 
@@ -57,8 +58,8 @@ def cache_file() -> Path:
 def _read() -> dict[str, tuple[str, float]]:
     """Return by key the engine and when it was measured (seconds since 1970), without entries that are too old."""
     try:
-        found = json.loads(cache_file().read_text("utf-8"))
+        found = json.loads(read_regular(cache_file(), _MOST_BYTES))
         entries = {str(key): (str(engine), float(at)) for key, (engine, at) in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError):  # no file, or other content
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):  # no file, or other content
         return {}
     return {key: entry for key, entry in entries.items() if 0 <= time.time() - entry[1] < _VALID_DAYS * 86400}
