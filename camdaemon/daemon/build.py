@@ -199,8 +199,15 @@ def _plate_file(config: Config, source: Source) -> Path:
 
 
 def _load_plate(config: Config, source: Source, size: Size) -> Plate | None:
-    """Return the plate to begin with: the user's own file, else the saved one of a camera. A clip has none."""
+    """Return the plate to begin with: the user's own file, else the saved one of a camera. A clip has none.
+
+    A mistake in the user's file is the user's to correct, and raises; a saved one that is damaged is only said.
+    """
     if config.plate not in ("auto", "saved"):
         return Plate(store.load_file(Path(config.plate).expanduser(), size))
-    saved = store.load_saved(source.name, size) if source.live else None
+    try:
+        saved = store.load_saved(source.name, size) if source.live else None
+    except ConfigError as exc:  # without it there is a card that asks for one
+        log.warning("plate not used: %s", exc)
+        return None
     return Plate(saved) if saved is not None else None

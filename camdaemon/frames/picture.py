@@ -44,10 +44,16 @@ def read(path: Path, option: str) -> Picture:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def write(path: Path, rgb: Picture) -> None:
-    """Write a PNG so that a reader sees the old file or the new one, never half of it. Makes the folder."""
+def write(path: Path, rgb: Picture, *, mode: int | None = None) -> None:
+    """Write a PNG so that a reader sees the old file or the new one, never half of it. Makes the folder.
+
+    Args:
+        path: Of the file.
+        rgb: uint8 (H,W,3).
+        mode: See `replace_atomically`.
+    """
     _, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    replace_atomically(path, data.tobytes())
+    replace_atomically(path, data.tobytes(), mode=mode)
 
 
 def from_tensor(tensor: Tensor) -> Picture:

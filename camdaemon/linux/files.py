@@ -7,14 +7,18 @@ thread.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 
 _NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP)  # file systems that cannot sync a folder: FUSE, network shares
+_DRAFT = re.compile(r"\.(?P<stem>.+)\.(?P<thread>\d+)(?P<suffix>\.[^.]+)?")  # a name made by `prepare_replacement`
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}  # all others are devices
 
 
@@ -74,14 +78,57 @@ def prepare_replacement(path: Path, *, mode: int | None = None) -> Iterator[Path
     draft = path.with_name(f".{path.stem}.{threading.get_native_id()}{path.suffix}")
     draft.unlink(missing_ok=True)  # of a process that was killed and had this thread's number
     try:
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode))
-        yield draft
-        _finish(draft, mode)
-        draft.replace(path)
-        _sync_folder(path.parent)
+        with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode), "wb") as held:
+            _try_lock(held.fileno())  # as long as it is held, `remove_stale_drafts` leaves it
+            yield draft
+            _finish(draft, mode)
+            draft.replace(path)
+            _sync_folder(path.parent)
     finally:
         with suppress(OSError):  # the reason for leaving the block matters more
             draft.unlink(missing_ok=True)
+
+
+def remove_stale_drafts(folder: Path, name: str = "*") -> list[Path]:
+    """Remove the drafts that killed processes left in `folder`, and return them.
+
+    Args:
+        folder: need not exist.
+        name: a pattern for the names of the files that the drafts were to become.
+    """
+    try:
+        drafts = [folder / each for each in os.listdir(folder) if each.startswith(".")]
+    except OSError:
+        return []
+    return [draft for draft in drafts if _is_stale(draft, name) and _remove_unlocked(draft)]
+
+
+def _is_stale(draft: Path, name: str) -> bool:
+    """Whether the name is that of a draft for a file called `name`, by a thread that has ended."""
+    found = _DRAFT.fullmatch(draft.name)
+    if found is None or not fnmatch(f"{found['stem']}{found['suffix'] or ''}", name):
+        return False
+    return not Path(f"/proc/{found['thread']}").exists()
+
+
+def _remove_unlocked(draft: Path) -> bool:
+    """Remove `draft` unless a process holds it: one in another container has no number here."""
+    try:
+        with open(os.open(draft, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
+            is_free = _try_lock(file.fileno())
+            if is_free:
+                draft.unlink()
+            return is_free
+    except OSError:
+        return False
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _permissions(path: Path) -> int | None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import shlex
+import struct
+import zlib
 from pathlib import Path
 
 import platformdirs
@@ -12,6 +17,10 @@ from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture
 from camdaemon.linux.devices import key_of
+from camdaemon.linux.files import read_regular
+from camdaemon.linux.private import make_private_folder
+
+_MOST_BYTES = 256 << 20  # of a saved plate; one of 8K noise has 100 MB
 
 
 def path_for(camera: str, size: Size) -> Path:
@@ -21,16 +30,46 @@ def path_for(camera: str, size: Size) -> Path:
 
 
 def load_saved(camera: str, size: Size) -> Picture | None:
-    """Load the saved plate, uint8 (H,W,3) RGB of `size`; None if there is none of that size.
+    """Load the saved plate, uint8 (H,W,3) RGB of `size`; None if there is none.
 
     Raises:
-        ConfigError: The file is damaged.
+        ConfigError: The file is damaged, of another size, or cannot be read.
     """
     path = path_for(camera, size)
-    if not path.is_file():
+    try:
+        why = _find_damage(read_regular(path, _MOST_BYTES), size)
+    except FileNotFoundError:
         return None
-    rgb = picture.read(path, f"rm {path}")
-    return rgb if rgb.shape[:2] == (size.height, size.width) else None
+    except OSError as exc:
+        why = str(exc.strerror)
+    remedy = f"rm -r {shlex.quote(str(path))}" if os.path.isdir(path) else "camdaemon plate --countdown 5"
+    if why:
+        raise ConfigError(f"cannot use the saved plate {path}: {why}. Run: {remedy}")
+    return picture.read(path, remedy)
+
+
+def _find_damage(png: bytes, size: Size) -> str:
+    """Return what is wrong with a PNG that should be of `size`; '' if it is whole.
+
+    A decoder may fill what is missing with black, and the matte would call all of that the person.
+    """
+    if png[:8] != b"\x89PNG\r\n\x1a\n" or png[12:16] != b"IHDR" or len(png) < 24:
+        return "it is not a PNG"
+    width, height = struct.unpack_from(">II", png, 16)
+    if (width, height) != (size.width, size.height):
+        return f"it is {width}x{height}, not {size}"
+    at, kind = 8, b""
+    while kind != b"IEND":
+        if at + 12 > len(png):
+            return "it is cut off"
+        length, kind = struct.unpack_from(">I4s", png, at)
+        end = at + 8 + length  # of the chunk's content; a checksum follows, see the PNG specification, section 5.3
+        if end + 4 > len(png):
+            return "it is cut off"
+        if zlib.crc32(png[at + 4 : end]) != int.from_bytes(png[end : end + 4]):
+            return "it is damaged"
+        at = end + 4
+    return ""
 
 
 def load_file(path: Path, size: Size) -> Picture:
@@ -72,7 +111,20 @@ def save(camera: str, size: Size, rgb: Picture) -> Path:
     """
     path = path_for(camera, size)
     try:
-        picture.write(path, rgb)
+        make_private_folder(path.parent)
+        picture.write(path, rgb, mode=0o600)
     except OSError as exc:
-        raise ConfigError(f"cannot keep the plate in {path.parent}: {exc.strerror}. Run: df -h {path.anchor}") from None
+        raise ConfigError(f"cannot keep the plate in {path.parent}: {exc.strerror}. {_advise(path, exc)}") from None
     return path
+
+
+def _advise(path: Path, exc: OSError) -> str:
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"Run: df -h {shlex.quote(str(_existing(path)))}"
+    if os.path.isdir(path):
+        return f"Run: rm -r {shlex.quote(str(path))}"
+    return f"Run: ls -ld {shlex.quote(str(_existing(path)))}"
+
+
+def _existing(path: Path) -> Path:
+    return next(parent for parent in path.parents if os.path.exists(parent))

@@ -3,11 +3,12 @@
 import errno
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
-from camdaemon.linux.files import prepare_replacement, read_regular, replace_atomically
+from camdaemon.linux.files import prepare_replacement, read_regular, remove_stale_drafts, replace_atomically
 
 
 @pytest.fixture
@@ -179,3 +180,33 @@ def test_only_a_file_of_a_bounded_size_is_read(target, tmp_path):
     for path, kind in ((tmp_path / "fifo", "FIFO"), (tmp_path, "folder"), (Path("/dev/zero"), "device")):
         with pytest.raises(OSError, match=kind):
             read_regular(path, 3)
+
+
+DEAD = 2**22 + 1  # above every number that Linux gives to a thread
+
+
+def test_drafts_of_the_dead_are_removed_and_no_others(tmp_path):
+    stale = [f".plate.{DEAD}.png", f".a.controls.{DEAD}.json", f".state.{DEAD}"]
+    kept = [f".plate.{os.getpid()}.png", ".plate.png", f"plate.{DEAD}.png", f".{DEAD}.png", ".hidden", "film.mp4.part"]
+    for name in stale + kept:
+        (tmp_path / name).write_bytes(b"half")
+    assert sorted(path.name for path in remove_stale_drafts(tmp_path)) == sorted(stale)
+    assert names(tmp_path) == sorted(kept)
+    assert remove_stale_drafts(tmp_path / "nowhere") == []
+
+
+def test_drafts_of_other_files_are_left(tmp_path):
+    for name in (f".config.{DEAD}.toml", f".notes.{DEAD}.toml"):
+        (tmp_path / name).write_bytes(b"")
+    remove_stale_drafts(tmp_path, "config.toml")
+    assert names(tmp_path) == [f".notes.{DEAD}.toml"]
+
+
+def test_a_draft_that_is_held_is_left_though_its_thread_has_no_number_here(target, monkeypatch):
+    """As in another container, which has numbers of its own."""
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "get_native_id", lambda: DEAD)
+        with prepare_replacement(target) as draft:
+            draft.write_bytes(b"new")
+            assert remove_stale_drafts(target.parent) == []
+    assert target.read_bytes() == b"new"

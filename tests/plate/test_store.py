@@ -1,11 +1,22 @@
 """Plates on disk: each camera and size has its own, and what does not fit is refused or not used."""
 
+import errno
+import os
+import re
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
+from camdaemon.linux.files import remove_stale_drafts
 from camdaemon.plate import store
 from tests.present import present
 
@@ -64,18 +75,138 @@ def test_a_state_directory_that_cannot_be_written_is_an_error_for_people(tmp_pat
         store.save(CAMERA, SIZE, rgb())
 
 
-def test_a_saved_plate_of_another_size_is_not_used():
-    path = store.path_for(CAMERA, SIZE)
-    picture.write(path, rgb(Size(256, 144)))
-    assert store.load_saved(CAMERA, SIZE) is None
-
-
-@pytest.mark.parametrize("content", [b"", b"no picture"])
-def test_a_broken_saved_plate_says_what_to_remove(content):
-    path = store.save(CAMERA, SIZE, rgb())
-    path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"try rm .*\.png$"):
+def refused() -> str:
+    with pytest.raises(ConfigError) as wrong:
         store.load_saved(CAMERA, SIZE)
+    said = str(wrong.value)
+    assert str(store.path_for(CAMERA, SIZE)) in said
+    assert "\n" not in said
+    return said
+
+
+def test_a_saved_plate_of_another_size_is_not_used():
+    picture.write(store.path_for(CAMERA, SIZE), rgb(Size(256, 144)))
+    said = refused()
+    assert "256x144" in said
+    assert said.endswith("camdaemon plate --countdown 5")
+
+
+def flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 0x10]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (lambda content: b"", "PNG"),
+        (lambda content: b"no picture", "PNG"),
+        (lambda content: content[:20], "PNG"),
+        (lambda content: content[: len(content) // 2], "cut off"),
+        (lambda content: content[:-1], "cut off"),
+        (lambda content: content[:-12], "cut off"),
+        (lambda content: content[:40] + bytes(len(content) - 40), "damaged"),
+        (flip, "damaged"),
+        (lambda content: content[:33] + b"\xff\xff\xff\xff" + content[37:], "cut off"),
+        (lambda content: np.asarray(cv2.imencode(".jpg", rgb())[1]).tobytes(), "PNG"),
+    ],
+    ids=["empty", "text", "a header", "a half", "one byte", "no end", "zeros", "a bit", "a length", "a JPEG"],
+)
+def test_a_damaged_plate_is_refused_and_replaced_by_the_next(damage, word):
+    path = store.save(CAMERA, SIZE, rgb())
+    path.write_bytes(damage(path.read_bytes()))
+    said = refused()
+    assert word in said
+    assert said.endswith("Run: camdaemon plate --countdown 5")
+    store.save(CAMERA, SIZE, rgb(seed=1))
+    assert np.array_equal(present(store.load_saved(CAMERA, SIZE)), rgb(seed=1))
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_file_is_refused_and_never_waited_for():
+    path = store.path_for(CAMERA, SIZE)
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    assert "FIFO" in refused()
+    path.unlink()
+    path.symlink_to(path.name)
+    assert "symbolic links" in refused()
+    path.unlink()
+    path.mkdir()
+    assert re.search(r"folder.*Run: rm -r .*\.png$", refused())
+    with pytest.raises(ConfigError, match=r"Run: rm -r .*\.png$"):
+        store.save(CAMERA, SIZE, rgb())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_plate_that_may_not_be_read_is_refused():
+    path = store.save(CAMERA, SIZE, rgb())
+    path.chmod(0)
+    assert "Permission denied" in refused()
+    path.chmod(0o600)
+    path.parent.chmod(0)
+    assert "Permission denied" in refused()
+    path.parent.chmod(0o700)
+
+
+def test_a_plate_is_for_its_user_alone_whatever_the_umask():
+    path = store.path_for(CAMERA, SIZE)
+    path.parent.mkdir(parents=True, mode=0o755)
+    path.write_bytes(b"an older one")
+    path.chmod(0o644)
+    before = os.umask(0o022)
+    try:
+        store.save(CAMERA, SIZE, rgb())
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("number", "command"), [(errno.ENOSPC, "df -h"), (errno.EDQUOT, "df -h"), (errno.EROFS, "ls -ld")]
+)
+def test_a_disk_that_takes_no_plate_is_said_with_what_to_type(monkeypatch, number, command):
+    def refuse(self, content):
+        raise OSError(number, os.strerror(number))
+
+    store.save(CAMERA, SIZE, rgb())
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", refuse)
+        with pytest.raises(ConfigError, match=rf"{os.strerror(number)}. Run: {command} /.*plates$"):
+            store.save(CAMERA, SIZE, rgb(seed=1))
+    assert np.array_equal(present(store.load_saved(CAMERA, SIZE)), rgb())
+
+
+_SAVE_FOREVER = """
+import numpy as np
+from camdaemon.frames.frame import Size
+from camdaemon.plate import store
+turn = 0
+while True:
+    turn += 1
+    store.save("camera", Size(256, 144), np.full((144, 256, 3), turn % 256, np.uint8))
+    print(turn, flush=True)
+"""
+
+
+def test_a_process_killed_while_it_saves_leaves_a_whole_plate():
+    """The moments of the kills are spread over a save by counting up from when the last one ended."""
+    size = Size(256, 144)
+    for turn in range(5):
+        with subprocess.Popen([sys.executable, "-c", _SAVE_FOREVER], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            before = int(process.stdout.readline())
+            time.sleep(turn * 0.001)
+            process.kill()
+            last = [before, *map(int, process.stdout.read().split())][-1]
+        found = present(store.load_saved("camera", size))
+        assert (found == found[0, 0]).all(), "a plate of two saves"
+        assert found[0, 0, 0] in (last % 256, (last + 1) % 256)
+        folder = store.path_for("camera", size).parent
+        drafts = [path for path in folder.iterdir() if path.name.startswith(".")]
+        assert remove_stale_drafts(folder) == drafts
+        assert [path.suffix for path in folder.iterdir()] == [".png"]
 
 
 @pytest.mark.parametrize("size", [SIZE, Size(256, 144), Size(64, 36 * 4)], ids=str)

@@ -1,0 +1,38 @@
+"""Which plate a run begins with: a damaged saved one is said and left out, a wrong file of the user's ends the run."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from camdaemon.config.schema import Config
+from camdaemon.daemon import build
+from camdaemon.errors import ConfigError
+from camdaemon.frames.frame import Size
+from camdaemon.plate import store
+from tests.present import present
+
+SIZE = Size(128, 72)
+CAMERA: Any = SimpleNamespace(name="camera", live=True)
+
+
+def test_a_damaged_plate_is_named_once_and_the_run_begins_without_it(caplog):
+    path = store.save("camera", SIZE, np.full((72, 128, 3), 9, np.uint8))
+    assert present(build._load_plate(Config(), CAMERA, SIZE)).rgb.max() == 9
+    path.write_bytes(path.read_bytes()[:-20])
+    with caplog.at_level(logging.INFO):
+        assert build._load_plate(Config(), CAMERA, SIZE) is None
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert str(path) in record.getMessage()
+    assert record.getMessage().endswith("Run: camdaemon plate --countdown 5")
+
+
+def test_a_damaged_plate_that_the_user_names_is_a_mistake(tmp_path):
+    (tmp_path / "room.png").write_bytes(b"no picture")
+    with pytest.raises(ConfigError, match=r"room\.png"):
+        build._load_plate(Config(plate=str(tmp_path / "room.png")), CAMERA, SIZE)
