@@ -6,6 +6,7 @@ import io
 import os
 import re
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def keep_upload(folder: Path, name: str, data: bytes) -> str:
 def _write(folder: Path, stem: str, suffix: str, data: bytes) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".upload-") as draft:
+        ending = f".{threading.get_native_id()}{suffix}"  # as `remove_stale_drafts` knows it
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".upload.", suffix=ending) as draft:
             draft.write(data)
             draft.flush()
             for number in range(1, 1000):

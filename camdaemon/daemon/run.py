@@ -17,6 +17,7 @@ from camdaemon.control.actions import Performer
 from camdaemon.control.commands import Commands
 from camdaemon.control.instance import DaemonLock, socket_path
 from camdaemon.daemon.build import OpenSink, Playing, build
+from camdaemon.daemon.housekeeping import keep_house
 from camdaemon.daemon.signals import handle_signals
 from camdaemon.daemon.status_line import show_status_line
 from camdaemon.daemon.surfaces import Surfaces, invite
@@ -151,8 +152,10 @@ def _follow_viewers(pipeline: Pipeline) -> Iterator[None]:
 def run(config: Config, playing: Playing, reread: Reread | None = None) -> None:
     """Run until the clip ends, a signal or a command stops it, or a thread dies; show the status line meanwhile.
 
-    For a process that ends with it: objects made before this point are never collected again.
+    For a process that ends with it: objects made before this point are never collected again, and its files and memory
+    stay private.
     """
+    keep_house(Path(config.backdrops).expanduser())
     stop = threading.Event()
     manager = ServiceManager.from_environment()
     with (
