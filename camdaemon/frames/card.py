@@ -1,9 +1,13 @@
-"""The privacy card: what viewers see whenever there is no safe composite. Drawn on the host, without accelerator."""
+"""The privacy card: what viewers see whenever there is no safe composite. Drawn on the host, without accelerator.
+
+A card never tells viewers what to type, nor what is wrong with the user's machine or room. That is for the user alone,
+in `Card.reason`, which status, panel and log show and nothing draws.
+"""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -20,31 +24,32 @@ _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a card says, in ASCII."""
+    """What a card says to viewers, in ASCII, and why it shows, for the user. Two that look the same are equal."""
 
     title: str  # what is going on
-    hint: str = ""  # what to do, in one line or more
+    hint: str = ""  # what viewers may expect, in one line or more
     big: str = ""  # counts down
     leaving: bool = False  # the symbol: a person who steps out of the picture, instead of a camera that is off
+    reason: str = field(default="", compare=False)  # for the user: what the matter is and what to do; never drawn
 
 
-STARTING = Card("Starting", "one moment")
+STARTING = Card("Starting", "one moment", reason="the camera starts")
 OFF = Card("Camera off")
-STANDBY = Card("Standing by", "the camera starts with the first viewer")
-LOST = Card("Camera lost", "looking for it again")
-_ROOM_FIRST = "First, a photo of your empty room"
-NO_MATTE = Card("One moment", "no safe picture; if this stays, type: camdaemon plate")
-FAULT = Card("Camera off", "camdaemon stopped; see its log")
-TAKING = Card("Photographing the empty room", "hold on")
+STANDBY = Card("Standing by", "the camera starts with the first viewer", reason="nobody watches, the camera is off")
+LOST = Card("Camera lost", "looking for it again", reason="the camera is lost and is looked for. Run: camdaemon doctor")
+NO_MATTE = Card("One moment")
+FAULT = Card("Camera off", "interrupted", reason="camdaemon stopped by a fault. Run: journalctl --user -u camdaemon")
+TAKING = Card("Photographing the empty room", "hold on", reason="the plate is being taken")
 
 
 def make_invitation(how: str) -> Card:
-    """Make the card that asks for a plate, the first one that most people see.
+    """Make the card for a camera without a plate, the first one that most people see.
 
     Args:
-        how: The key to press or the command to type, in a few words.
+        how: For the user alone: the key to press or the command to type, in a few words.
     """
-    return Card(_ROOM_FIRST, f"To begin, {how}\nthen step out of the picture until the countdown is over", leaving=True)
+    reason = f"there is no plate, the photo of your empty room. To take it, {how}, then step out of the picture"
+    return Card("Not ready yet", "please wait", leaving=True, reason=reason)
 
 
 NO_PLATE = make_invitation("type: camdaemon plate")
@@ -128,7 +133,7 @@ class CardCache:
         self._drawn: dict[Card, NDArray[np.uint8]] = {}
 
     def copy_to(self, card: Card, into: HostFrame) -> None:
-        """Copy `card` into the frame `into` and mark it as a card; its `seq` and `t` stay."""
+        """Copy `card` into the frame `into` and mark it as that card; its `seq` and `t` stay."""
         with self._lock:
             if card not in self._drawn:
                 if len(self._drawn) >= 16:  # countdowns and figures: each makes a card of its own
@@ -137,4 +142,4 @@ class CardCache:
                 color.rgb_to_host(draw(card, self._size), self._fmt, picture)
                 self._drawn[card] = picture
             into.data[:] = self._drawn[card]
-        into.content, into.matte_seq = Content.CARD, None
+        into.content, into.matte_seq, into.card = Content.CARD, None, card

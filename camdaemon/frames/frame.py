@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from camdaemon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from camdaemon.frames.card import Card
 
 _SMALLEST, _LARGEST = 64, 8192
 
@@ -94,6 +98,9 @@ class HostFrame:
             the same from the camera to the sink.
         content: What it shows; the room until the opposite is known.
         matte_seq: For a composite, `seq` of the frame that its matte was computed from.
+        card: Which card it shows, where it is one.
+        backdrop: For a composite, the spec of its backdrop.
+        is_frozen: Whether it is the composite of a pause, shown again.
     """
 
     data: NDArray[np.uint8]
@@ -103,6 +110,9 @@ class HostFrame:
     t: float = 0.0
     content: Content = Content.ROOM
     matte_seq: int | None = None
+    card: Card | None = None
+    backdrop: str = ""
+    is_frozen: bool = False
 
     @classmethod
     def empty(cls, fmt: PixelFormat, size: Size) -> HostFrame:

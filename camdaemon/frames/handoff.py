@@ -34,7 +34,7 @@ class Mailbox(Generic[T]):
         self._keep_all = keep_all
         self._changed = threading.Condition()
         self._item: T | None = None
-        self._closed = False
+        self._closed = self._is_woken = False
         self._cause: BaseException | None = None
 
     def put(self, item: T) -> T | None:
@@ -56,14 +56,21 @@ class Mailbox(Generic[T]):
             return displaced
 
     def take(self, timeout: float | None = None) -> T | None:
-        """Wait for the newest item; None after `timeout` seconds. Raises Closed once it is closed and empty."""
+        """Wait for the newest item; None after `timeout` seconds or `wake`. Raises Closed once closed and empty."""
         with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed, timeout)
+            self._changed.wait_for(lambda: self._item is not None or self._closed or self._is_woken, timeout)
+            self._is_woken = False
             if self._item is None and self._closed:
                 raise Closed(self._cause)
             taken, self._item = self._item, None
             self._changed.notify_all()
             return taken
+
+    def wake(self) -> None:
+        """Have `take` return at once, now or the next time, with an item or without."""
+        with self._changed:
+            self._is_woken = True
+            self._changed.notify_all()
 
     def close(self, cause: BaseException | None = None) -> None:
         """Refuse any further `put`; an item in the slot can still be taken. The first `cause` given is kept."""
@@ -99,6 +106,7 @@ class Pool:
                 raise RuntimeError(f"no free frame in {timeout:g} s: an owner keeps more than its share")
             frame = self._free.pop()
         frame.seq, frame.t, frame.content, frame.matte_seq = -1, 0.0, Content.ROOM, None
+        frame.card, frame.backdrop, frame.is_frozen = None, "", False
         return frame
 
     def release(self, frame: HostFrame) -> None:

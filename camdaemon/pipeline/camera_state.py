@@ -60,6 +60,7 @@ class CameraState:
         self._phase = Phase.OPENING
         self._card: Card | None = cards.STARTING
         self._is_covered = False  # the frame written last is a card
+        self._frame_at = clock()  # when the last frame came; the capture thread's
 
     # ---- questions: any thread
 
@@ -99,6 +100,10 @@ class CameraState:
     def is_stopping(self) -> bool:
         """Whether the pipeline is being stopped."""
         return self._is_stopping
+
+    def seconds_silent(self) -> float:
+        """Return the seconds since the camera's last frame, or since the beginning."""
+        return self._clock() - self._frame_at
 
     def may_close(self, linger_s: float) -> bool:
         """Whether the camera has not been needed for over `linger_s` seconds, or the machine is about to sleep."""
@@ -174,6 +179,7 @@ class CameraState:
 
     def mark_running(self) -> None:
         """Record that a frame has arrived."""
+        self._frame_at = self._clock()
         if self._phase is not Phase.RUNNING:  # for every frame, so without the lock: no other thread moves the phase
             with self._changed:
                 self._move(Phase.RUNNING, Phase.OPENING)

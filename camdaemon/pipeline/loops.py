@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -27,6 +28,8 @@ from camdaemon.pipeline.worker import FrameProcessor
 log = logging.getLogger(__name__)
 
 _LINGER_S = 2.0  # from the last viewer to closing the camera: programs close and open again while they are set up
+_FAILED = "a frame could not be processed. Run: journalctl --user -u camdaemon"
+_HELD_BACK = "a frame without a matte of its own was held back"
 _IDLE_S = 0.5  # between two cards while nothing needs the camera: keeps the device listed and readers from hanging
 
 
@@ -39,6 +42,7 @@ class OutputStage:
     preview: LivePreview
     repeat_s: float | None  # seconds until the last frame is repeated; None: never (a file gets each frame once)
     stale_after_s: float  # age in seconds from which a frame is not shown any more
+    is_lost: Callable[[], bool] = lambda: False  # whether what was written has found no sink
 
 
 # ---- capture
@@ -127,7 +131,7 @@ def _process(processor: FrameProcessor, frame: HostFrame, inputs: Pool, out: Hos
             raise
         log.exception("frame %d failed, showing the card", out.seq)
         processor.metrics.count("faults")
-        processor.card_cache.copy_to(cards.NO_MATTE, out)
+        processor.card_cache.copy_to(replace(cards.NO_MATTE, reason=_FAILED), out)
 
 
 # ---- publish
@@ -150,10 +154,10 @@ def publish_loop(
         Closed: The outbox was closed.
     """
     spare, last = HostFrame.empty(stage.sink.fmt, stage.sink.size), None
-    ending = cards.FAULT
+    ending, complaints = cards.FAULT, Complaints()
     try:
         if stage.sink.live:  # a virtual camera is listed from its first frame on, and need not wait for the camera's
-            stage.sink.write(presentable(None, spare, stage, state, metrics))
+            _write(presentable(None, spare, stage, state, metrics), stage, state)
             state.first_published.set()
         while True:
             new = outbox.take(_IDLE_S if state.camera.is_idle else stage.repeat_s)
@@ -163,11 +167,13 @@ def publish_loop(
             if last is not None and last.content is not Content.CARD and not state.camera.has_frames:
                 outputs.release(last)  # the next viewer must not see a moment from before the camera was closed
                 last = None
+            state.published.begin()
             shown = presentable(last, spare, stage, state, metrics)
             with metrics.step("write"):
-                stage.sink.write(shown)
-            state.camera.record_published(is_card=shown.content is Content.CARD)
+                _write(shown, stage, state)
             stage.preview.record_published(shown)
+            if shown is spare and shown.card == cards.NO_MATTE:
+                complaints.log_once("card", shown.card.reason)
             if new is None:
                 metrics.record_repeated(has_camera=state.camera.has_frames)
             else:
@@ -178,6 +184,28 @@ def publish_loop(
         raise
     finally:
         _write_last_card(stage, spare, ending)
+
+
+class Complaints:
+    """Logs each complaint at most once in `pause_s` seconds. Single owner: the thread that complains."""
+
+    def __init__(self, pause_s: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pause_s, self._clock = pause_s, clock
+        self._told: dict[str, float] = {}
+
+    def log_once(self, event: str, why: str) -> None:
+        """Log `why` as a warning, unless that was done a moment ago."""
+        now = self._clock()
+        if now - self._told.get(why, -self._pause_s) >= self._pause_s:
+            self._told[why] = now
+            log.warning("%s: %s", event, why)
+
+
+def _write(frame: HostFrame, stage: OutputStage, state: SharedState) -> None:
+    """Write `frame`, and say so to those who ask what viewers see."""
+    stage.sink.write(frame)
+    state.published.record(frame, is_lost=stage.is_lost())
+    state.camera.record_published(is_card=frame.content is Content.CARD)
 
 
 def choose(last: HostFrame | None, mode: Mode, missing: Card | None, is_fresh: bool) -> Choice:
@@ -213,9 +241,22 @@ def presentable(
         metrics.count("refused")
     if card is None and last is not None:
         return last
+    if card is cards.NO_MATTE and last is not None:
+        why = _HELD_BACK if is_refused else _explain_age(now - last.t, state.camera.seconds_silent(), stage)
+        card = replace(card, reason=why)
     spare.t, spare.seq = now, last.seq if last is not None else -1
     stage.card_cache.copy_to(card or cards.NO_MATTE, spare)
     return spare
+
+
+def _explain_age(age_s: float, silent_s: float, stage: OutputStage) -> str:
+    """Say, for the user, why the newest frame is `age_s` seconds old while the camera was silent for `silent_s`."""
+    if silent_s > stage.stale_after_s:
+        return "the camera sends no pictures. Run: camdaemon doctor"
+    return (
+        f"this machine is too slow for {stage.sink.size}: a picture takes more than {stage.stale_after_s:g} s. "
+        "Choose a smaller --size, or let OpenVINO compute. Run: camdaemon doctor"
+    )
 
 
 def _write_last_card(stage: OutputStage, spare: HostFrame, card: Card) -> None:

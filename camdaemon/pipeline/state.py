@@ -7,10 +7,11 @@ Locks, outermost first. A thread that holds one may take those below it, never o
     3. `Commands._lock`: the configuration in force and the replacement of the scene, for assignments alone
     4. the cache of prepared backdrops; and `ControlsHolder`, which is held while the camera's driver answers
     5. `CameraState`
-    6. `Mailbox`, `Pool`, `FaultLimit`, `Metrics`, `CardCache`, `LivePreview`: inside of them nothing else is locked
+    6. `Mailbox`, `Pool`, `FaultLimit`, `Metrics`, `CardCache`, `LivePreview`, `Publication`: inside of them nothing else
+       is locked
 
-No thread holds a lock of 3 to 6 while it waits for frames, a job or a viewer; `Mailbox`, `Pool`, `LivePreview` and
-`CameraState` wait on their own condition, which releases it. A plate that is being taken holds none at all. The three
+No thread holds a lock of 3 to 6 while it waits for frames, a job or a viewer; `Mailbox`, `Pool`, `LivePreview`,
+`Publication` and `CameraState` wait on their own condition, which releases it. A plate that is being taken holds none at all. The three
 threads of the pipeline take no lock of `Commands`: they read `SharedState.scene`, and publish
 `FrameProcessor.snapshot`, references that are replaced whole.
 """
@@ -31,6 +32,7 @@ from camdaemon.frames.card import Card
 from camdaemon.frames.composite import Appearance
 from camdaemon.frames.job import Job
 from camdaemon.pipeline.camera_state import ALWAYS, CameraState
+from camdaemon.pipeline.published import Publication
 from camdaemon.plate.take import Plate
 
 
@@ -95,6 +97,7 @@ class SharedState:
         scene: Replaced whole, by one reference, by the commands; read once per frame by the worker.
         jobs: Put by the commands, taken by the worker.
         camera: Why the camera runs and whether it does; see there for who may call what.
+        published: What the output thread has written last.
         fault_limit: Of unexpected exceptions in the capture and worker threads.
         first_published: Set once the sink has its first frame, or the pipeline has ended without one.
         first_submitted: Set once a job was submitted.
@@ -103,6 +106,7 @@ class SharedState:
     scene: Scene
     jobs: queue.SimpleQueue[Job] = field(default_factory=queue.SimpleQueue)
     camera: CameraState = field(default_factory=lambda: CameraState(ALWAYS))
+    published: Publication = field(default_factory=Publication)
     fault_limit: FaultLimit = field(default_factory=FaultLimit)
     first_published: threading.Event = field(default_factory=threading.Event)
     first_submitted: threading.Event = field(default_factory=threading.Event)

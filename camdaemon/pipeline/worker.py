@@ -144,11 +144,12 @@ class FrameProcessor:
                 self._last_complaint, self._failures = "", 0
             except (MattingError, torch.OutOfMemoryError) as exc:
                 self._log_failure(str(exc))
-                self.card_cache.copy_to(cards.NO_MATTE, out)
+                self.card_cache.copy_to(replace(cards.NO_MATTE, reason=str(exc)), out)
                 self._count_engine_failure(exc)
         if out.content is not Content.COMPOSITE:
             self.engine.compositor.forget()
         elif scene.paused and self._frozen is None:
+            out.is_frozen = True
             self._frozen = replace(out, data=out.data.copy())
         self.preview.record_matted(src, alpha)
         if self.job is not None:
@@ -176,7 +177,7 @@ class FrameProcessor:
             self.engine.matcher.learn(matte.alpha)
         with step("download"):
             self.engine.transfer.download(finished, out)
-        out.content, out.matte_seq = Content.COMPOSITE, matte.seq
+        out.content, out.matte_seq, out.backdrop = Content.COMPOSITE, matte.seq, scene.backdrop.spec
         return matte.alpha, finished
 
     def _count_engine_failure(self, exc: Exception) -> None:
@@ -216,3 +217,4 @@ def _repeat_frozen(frozen: HostFrame, out: HostFrame) -> None:
     """Copy the paused composite into `out`, with its own matte; `out.t` stays the time of this frame."""
     out.data[:] = frozen.data
     out.seq, out.content, out.matte_seq = frozen.seq, frozen.content, frozen.matte_seq
+    out.backdrop, out.is_frozen = frozen.backdrop, True
