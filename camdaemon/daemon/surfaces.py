@@ -57,7 +57,7 @@ class Surfaces:
         return self._panel.open(commands, commands.gallery)
 
     def apply(self, commands: Commands, config: Config) -> None:
-        """Bind the keys of `config`, and say on the card for a missing plate what to press."""
+        """Bind the keys of `config`, and say what to press for a plate where there is none."""
         if self._pipeline.stage.sink.live:  # a file has no viewers while it is written
             self._keys.bind(config.hotkeys)
         commands.invite(invitation(config))
@@ -152,7 +152,10 @@ class _Keys:
 
 
 def invitation(config: Config) -> card.Card:
-    """Make the card for a camera without a plate: what to press, if a key is bound on this desktop, or what to type."""
+    """Make the card for a camera without a plate.
+
+    Its reason tells the user what to press, if a key is bound on this desktop, or what to type.
+    """
     combination = config.hotkeys.get("plate")
     if combination and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return card.make_invitation(f"press {KeyCombination.parse(combination)} or type: camdaemon plate")
@@ -160,11 +163,10 @@ def invitation(config: Config) -> card.Card:
 
 
 def invite(config: Config) -> None:
-    """Say in the log and on the desktop what the card says."""
-    words = invitation(config)
-    hint = " ".join(words.hint.split())
-    log.warning("%s: %s", words.title, hint)
-    desktop.notify(words.title, hint)
+    """Say in the log and on the desktop why there is no picture yet: the card tells viewers nothing of it."""
+    reason = invitation(config).reason
+    log.warning("viewers see a card: %s", reason)
+    desktop.notify("Viewers see a card", f"{reason[0].upper()}{reason[1:]}")
 
 
 def _warn_of_scenes(config: Config) -> None:

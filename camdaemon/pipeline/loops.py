@@ -242,15 +242,15 @@ def presentable(
     if card is None and last is not None:
         return last
     if card is cards.NO_MATTE and last is not None:
-        why = _HELD_BACK if is_refused else _explain_age(now - last.t, state.camera.seconds_silent(), stage)
+        why = _HELD_BACK if is_refused else _explain_age(state.camera.seconds_silent(), stage)
         card = replace(card, reason=why)
     spare.t, spare.seq = now, last.seq if last is not None else -1
     stage.card_cache.copy_to(card or cards.NO_MATTE, spare)
     return spare
 
 
-def _explain_age(age_s: float, silent_s: float, stage: OutputStage) -> str:
-    """Say, for the user, why the newest frame is `age_s` seconds old while the camera was silent for `silent_s`."""
+def _explain_age(silent_s: float, stage: OutputStage) -> str:
+    """Say, for the user, why the newest frame is too old; the camera's last one came `silent_s` seconds ago."""
     if silent_s > stage.stale_after_s:
         return "the camera sends no pictures. Run: camdaemon doctor"
     return (

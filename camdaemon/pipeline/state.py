@@ -7,12 +7,12 @@ Locks, outermost first. A thread that holds one may take those below it, never o
     3. `Commands._lock`: the configuration in force and the replacement of the scene, for assignments alone
     4. the cache of prepared backdrops; and `ControlsHolder`, which is held while the camera's driver answers
     5. `CameraState`
-    6. `Mailbox`, `Pool`, `FaultLimit`, `Metrics`, `CardCache`, `LivePreview`, `Publication`: inside of them nothing else
-       is locked
+    6. `Mailbox`, `Pool`, `FaultLimit`, `Metrics`, `CardCache`, `LivePreview`, `Publication`: inside of them nothing
+       else is locked
 
 No thread holds a lock of 3 to 6 while it waits for frames, a job or a viewer; `Mailbox`, `Pool`, `LivePreview`,
-`Publication` and `CameraState` wait on their own condition, which releases it. A plate that is being taken holds none at all. The three
-threads of the pipeline take no lock of `Commands`: they read `SharedState.scene`, and publish
+`Publication` and `CameraState` wait on their own condition, which releases it. A plate that is being taken holds none
+at all. The three threads of the pipeline take no lock of `Commands`: they read `SharedState.scene`, and publish
 `FrameProcessor.snapshot`, references that are replaced whole.
 """
 

@@ -48,6 +48,19 @@ class PlateRules:
     timeout_s: float = 15.0
 
 
+@dataclass(frozen=True, slots=True)
+class PlateProgress:
+    """How far a plate is.
+
+    Attributes:
+        left_s: Seconds of the countdown that are left; 0 once it is over.
+        waits_for: Why the plate is not taken yet: what moves, or what is wrong with the light; '' if nothing is.
+    """
+
+    left_s: float
+    waits_for: str = ""
+
+
 class PlateJob:
     """Takes a plate from the frames that the worker feeds it; see the protocol `Job`.
 
@@ -58,23 +71,29 @@ class PlateJob:
     Args:
         rules: When the room counts as still, and how long to wait for that.
         countdown: Seconds before the job looks at frames.
+
+    Attributes:
+        progress: How far it is. Replaced whole, by one reference; any thread may read it.
     """
 
     def __init__(self, rules: PlateRules, countdown: float) -> None:
         self.future: Future[Plate] = Future()
         self._rules, self._countdown = rules, countdown
         self._start: float | None = None
-        self._left = countdown
+        self.progress = PlateProgress(countdown)
         self._reference: Tensor | None = None
         self._since = 0.0
-        self._why = self._last_why = ""
+        self._last_why = ""
         self._frames: list[Tensor] = []
 
     def card(self) -> Card:
-        """Return the card to show: the countdown, then 'stay out'."""
-        if self._left > 0:
-            return replace(TAKING, hint="please step out of the picture", big=str(math.ceil(self._left)))
-        return replace(TAKING, hint=f"stay out of the picture; {self._why}") if self._why else TAKING
+        """Return the card to show: the countdown, then 'stay out'. Why it takes so long is for the user alone."""
+        left_s, waits_for = self.progress.left_s, self.progress.waits_for
+        if left_s > 0:
+            return replace(TAKING, hint="please step out of the picture", big=str(math.ceil(left_s)))
+        if waits_for:
+            return replace(TAKING, hint="please stay out of the picture", reason=f"{TAKING.reason}: {waits_for}")
+        return TAKING
 
     def feed(self, look: JobFrame) -> Plate | None:
         """See Job.feed.
@@ -83,21 +102,22 @@ class PlateJob:
             PlateRefused: The room was not still and well lit in time.
         """
         self._start = look.t if self._start is None else self._start
-        self._left = self._start + self._countdown - look.t
-        if self._left > 0:
+        left_s = self._start + self._countdown - look.t
+        if left_s > 0:
+            self.progress = PlateProgress(left_s)
             return None
         small = F.avg_pool2d(pixels.unit(look.src).float(), _BLOCK, ceil_mode=True)
-        self._why = find_bad_light(small)
-        if not self._why and self._reference is not None:
-            self._why = find_movement(self._reference, small)
-        self._last_why = self._why or self._last_why
-        if self._why or self._reference is None:
+        why = find_bad_light(small)
+        if not why and self._reference is not None:
+            why = find_movement(self._reference, small)
+        self.progress, self._last_why = PlateProgress(0.0, why), why or self._last_why
+        if why or self._reference is None:
             self._reference, self._since, self._frames = small, look.t, []
         elif look.t - self._since >= self._rules.still_s:
             self._frames.append(pixels.as_bytes(look.src)[0].clone())
         if len(self._frames) == self._rules.frames:
             return Plate(compute_median(self._frames))
-        if -self._left > self._rules.timeout_s:
+        if -left_s > self._rules.timeout_s:
             raise PlateRefused(
                 f"no plate after {self._rules.timeout_s:g} s: {self._last_why or 'too few frames came'}. "
                 "Leave the picture empty and still. Run: camdaemon plate --countdown 5"

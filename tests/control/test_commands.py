@@ -21,6 +21,7 @@ from camdaemon.frames.composite import Crop
 from camdaemon.frames.frame import Content
 from camdaemon.pipeline.state import Mode
 from tests.fakes import RULES, Rig
+from tests.present import present
 
 # No two of them mix to the color that the room is painted in, magenta: they fade into each other.
 GREEN, BLUE, YELLOW = (0, 255, 0), (0, 0, 255), (255, 255, 0)
@@ -241,12 +242,14 @@ def test_a_wrong_configuration_is_refused_whole(live: Live) -> None:
     assert live.commands.scenes() == scenes
 
 
-def test_the_invitation_shows_until_there_is_a_plate() -> None:
+def test_the_invitation_is_for_the_user_and_viewers_see_a_card_without_it() -> None:
     rig = Rig(plate=None)
     commands = Commands(rig.pipeline, rig.config, rig.sink.size, None, lambda: None)
     commands.invite(cards.make_invitation("press F9"))
     rig.pipeline.start()
-    rig.run_until(lambda: any("press F9" in drawn.hint for drawn in rig.pipeline.stage.card_cache._drawn))
+    rig.run_until(lambda: rig.state.published.last.card == cards.NO_PLATE)
+    assert "press F9" in present(rig.state.published.last.card).reason
+    assert not [drawn for drawn in rig.pipeline.stage.card_cache._drawn if "F9" in drawn.title + drawn.hint]
     rig.pipeline.stop()
     rig.assert_no_room()
 

@@ -246,3 +246,17 @@ def test_three_frames_shared_by_four_threads_are_never_held_twice():
         thread.join(10)
     assert not clashes
     assert len({id(pool.acquire()) for _ in range(3)}) == 3, "all frames must be back"
+
+
+def test_waking_ends_one_wait_without_an_item():
+    box: Mailbox[str] = Mailbox()
+    box.wake()
+    assert box.take(10) is None, "who was not waiting yet is woken the next time"
+    taken = []
+    thread = threading.Thread(target=lambda: taken.append(box.take(10)))
+    thread.start()
+    box.wake()
+    thread.join(10)
+    assert taken == [None]
+    box.put("a")
+    assert box.take(0) == "a"

@@ -188,7 +188,9 @@ def test_after_the_countdown_the_card_tells_to_stay_out_and_why():
         picture = room()
         picture[:, :, PLACES["top left"][0], PLACES["top left"][1]] *= 0.5 + 0.3 * (n % 2)
         job.feed(JobFrame(n, n / FPS, seen(picture), None, None))
-    assert re.search("moves.* top left", job.card().hint)
+    assert "out of the picture" in job.card().hint
+    assert re.search("moves.* top left", job.card().reason), "for the user, not for viewers"
+    assert re.search("moves.* top left", job.progress.waits_for)
     assert job.card().big == ""
 
 
