@@ -13,12 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from camdaemon.capture import controls
 from camdaemon.capture.controls import Values
 from camdaemon.errors import ConfigError
-from camdaemon.linux import devices, v4l2_controls
+from camdaemon.linux import devices, folders, v4l2_controls
 from camdaemon.linux.files import read_regular, replace_atomically
 from camdaemon.linux.v4l2_controls import Control, Known
 
@@ -208,7 +206,7 @@ def list_leftovers() -> list[Leftover]:
 
 
 def _folder() -> Path:
-    return platformdirs.user_state_path("camdaemon") / "locked"
+    return folders.find_folder("state") / "locked"
 
 
 def _state(camera: str) -> Path:

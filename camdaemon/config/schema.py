@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import platformdirs
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -29,6 +28,7 @@ from camdaemon.errors import ConfigError, did_you_mean
 from camdaemon.frames import kinds
 from camdaemon.frames.frame import Size
 from camdaemon.linux.files import read_regular
+from camdaemon.linux.folders import find_folder
 
 # Last line of an error about the configuration.
 HOW_TO_FIX = "Fix it, then run: camdaemon config --check"
@@ -57,9 +57,9 @@ def _validate_matting(value: str) -> str:
 MattingName = Annotated[str, AfterValidator(_validate_matting)]
 
 
-def default_backdrops() -> Path:
-    """Return the folder of backdrops for a configuration that names none."""
-    return platformdirs.user_data_path("camdaemon") / "backdrops"
+def default_backdrops() -> str:
+    """Return the folder of backdrops for a configuration that names none. ConfigError: there is no home folder."""
+    return str(find_folder("data") / "backdrops")
 
 
 def _validate_hotkeys(value: object) -> object:
@@ -144,7 +144,9 @@ class Config(Model):
     stale_after_s: float = Field(1.0, ge=0.1, le=60, description="seconds without a new frame before the card shows")
     repeat_s: float = Field(0.2, ge=0.02, le=1, description="seconds before the last frame is written again")
     max_coverage: float = Field(0.92, gt=0, le=1, description="share of the picture that a matte may cover")
-    backdrops: str = Field(str(default_backdrops()), description="folder of pictures and videos to choose from")
+    backdrops: str = Field(
+        default_factory=default_backdrops, description="folder of pictures and videos to choose from"
+    )
     blur: float = Field(0.0, ge=0, le=100, description="blur of any backdrop, sigma in pixels")
     edge: float = Field(0.0, ge=-1, le=1, description="matte from wider (-1) to tighter (1)")
     mirror: bool = Field(False, description="mirror the person")
@@ -166,7 +168,7 @@ class Config(Model):
 
 def default_path() -> Path:
     """Return where the configuration file is, unless the command line names another."""
-    return platformdirs.user_config_path("camdaemon") / "config.toml"
+    return find_folder("config") / "config.toml"
 
 
 def load(path: Path | None, overrides: Mapping[str, Any]) -> Config:

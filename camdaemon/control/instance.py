@@ -6,11 +6,11 @@ import fcntl
 import os
 import stat
 import time
-import warnings
 from pathlib import Path
 from typing import IO
 
 from camdaemon.errors import ControlError
+from camdaemon.linux.folders import find_runtime_folder
 
 _LONGEST = 107  # bytes: sun_path of struct sockaddr_un is 108 with its final zero, see unix(7)
 
@@ -32,12 +32,8 @@ def socket_path(asked: str | Path | None = None) -> Path:
 
 
 def _runtime_directory() -> Path:
-    import platformdirs  # 15 ms that a named socket saves
-
     try:
-        with warnings.catch_warnings():  # of its fallback; our errors name the path
-            warnings.simplefilter("ignore")
-            return platformdirs.user_runtime_path("camdaemon", appauthor=False)
+        return find_runtime_folder()
     except OSError as exc:
         raise ControlError(
             f"no safe place for the control socket: {exc}. "

@@ -20,6 +20,7 @@ from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Size
 from camdaemon.frames.transfer import Transfer, choose_device, release_memory
+from camdaemon.linux.folders import expand_home
 from camdaemon.linux.threads import run_in_thread
 from camdaemon.matting import Matting, MattingSettings, Refinement, make_matting
 from camdaemon.output import Sink, open_sink
@@ -195,7 +196,7 @@ def _plate_file(config: Config, source: Source) -> Path:
     """Return where the plate of `source` is, or would be saved."""
     if config.plate in ("auto", "saved"):
         return store.path_for(source.name, config.size or source.size)
-    return Path(config.plate).expanduser()
+    return expand_home(config.plate)
 
 
 def _load_plate(config: Config, source: Source, size: Size) -> Plate | None:
@@ -204,7 +205,7 @@ def _load_plate(config: Config, source: Source, size: Size) -> Plate | None:
     A mistake in the user's file is the user's to correct, and raises; a saved one that is damaged is only said.
     """
     if config.plate not in ("auto", "saved"):
-        return Plate(store.load_file(Path(config.plate).expanduser(), size))
+        return Plate(store.load_file(expand_home(config.plate), size))
     try:
         saved = store.load_saved(source.name, size) if source.live else None
     except ConfigError as exc:  # without it there is a card that asks for one

@@ -10,14 +10,13 @@ import struct
 import zlib
 from pathlib import Path
 
-import platformdirs
-
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture
 from camdaemon.linux.devices import key_of
 from camdaemon.linux.files import read_regular
+from camdaemon.linux.folders import find_folder
 from camdaemon.linux.private import make_private_folder
 
 _MOST_BYTES = 256 << 20  # of a saved plate; one of 8K noise has 100 MB
@@ -26,7 +25,7 @@ _MOST_BYTES = 256 << 20  # of a saved plate; one of 8K noise has 100 MB
 def path_for(camera: str, size: Size) -> Path:
     """Return where the plate of `camera` (Source.name) at `size` is kept; the file may not exist."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", camera).strip("-")[-60:]
-    return platformdirs.user_state_path("camdaemon") / "plates" / f"{readable}-{key_of(camera)}-{size}.png"
+    return find_folder("state") / "plates" / f"{readable}-{key_of(camera)}-{size}.png"
 
 
 def load_saved(camera: str, size: Size) -> Picture | None:

@@ -7,11 +7,10 @@ import shlex
 import sys
 from pathlib import Path
 
-import platformdirs
-
 from camdaemon.control.hotkeys.portal import APP_ID
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.linux.files import replace_atomically
+from camdaemon.linux.folders import find_folder
 from camdaemon.system.machine import MARK, CommandResult, ask, is_ours
 
 _UNIT = "camdaemon.service"
@@ -114,7 +113,7 @@ def status() -> None:
 
 def unit_path() -> Path:
     """Return where the user's systemd looks for our unit."""
-    return platformdirs.user_config_path() / "systemd" / "user" / _UNIT
+    return find_folder("config", app=None) / "systemd" / "user" / _UNIT
 
 
 def make_unit() -> str:
@@ -224,7 +223,7 @@ def entry_path() -> Path:
 
     Newer portals give global hotkeys only to programs that have one.
     """
-    return platformdirs.user_data_path() / "applications" / f"{APP_ID}.desktop"
+    return find_folder("data", app=None) / "applications" / f"{APP_ID}.desktop"
 
 
 def make_entry(command: list[str]) -> str:

@@ -16,6 +16,7 @@ from camdaemon.control.backdrops import Gallery, PreparedBackdrops
 from camdaemon.control.photographer import PlatePhotographer
 from camdaemon.errors import ControlError
 from camdaemon.frames.frame import Size
+from camdaemon.linux.folders import expand_home
 from camdaemon.pipeline.state import Scene
 from camdaemon.pipeline.threads import Pipeline
 
@@ -98,4 +99,4 @@ class LiveScene:
 
 def backdrop_folder(config: Config) -> Path:
     """Return the absolute path of the configured backdrop folder."""
-    return Path(config.backdrops).expanduser().absolute()
+    return expand_home(config.backdrops).absolute()

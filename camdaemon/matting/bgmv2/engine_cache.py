@@ -12,10 +12,10 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import platformdirs
 import torch
 
 from camdaemon.linux.files import read_regular, replace_atomically
+from camdaemon.linux.folders import find_folder
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def measurement_key(engines: Iterable[str], size: tuple[int, int], parameters: i
 
 def cache_file() -> Path:
     """Return the path of the cache."""
-    return platformdirs.user_cache_path("camdaemon") / "engine.json"
+    return find_folder("cache") / "engine.json"
 
 
 def _read() -> dict[str, tuple[str, float]]:

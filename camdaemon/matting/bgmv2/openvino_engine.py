@@ -14,12 +14,12 @@ from typing import Any
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 import openvino as ov  # type: ignore[import-untyped, import-not-found, unused-ignore]
-import platformdirs
 import torch
 from openvino.preprocess import PrePostProcessor  # type: ignore[import-untyped, import-not-found, unused-ignore]
 from torch import Tensor
 
 from camdaemon.linux.files import prepare_replacement
+from camdaemon.linux.folders import find_folder
 from camdaemon.matting.bgmv2.hidden import BaseMaps, DenseBase, has_even_sides
 from camdaemon.model import BackgroundMattingV2
 
@@ -102,7 +102,7 @@ def _cache_path(network: DenseBase) -> Path:
     for name, tensor in network.state_dict().items():
         mark.update(name.encode())
         mark.update(tensor.float().contiguous().numpy().tobytes())
-    return platformdirs.user_cache_path("camdaemon") / "openvino" / f"{mark.hexdigest()[:16]}.xml"
+    return find_folder("cache") / "openvino" / f"{mark.hexdigest()[:16]}.xml"
 
 
 class OpenVinoEngine:

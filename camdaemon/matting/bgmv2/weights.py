@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from camdaemon.errors import ConfigError
+from camdaemon.linux.folders import expand_home
 from camdaemon.model import BackgroundMattingV2, load_network
 
 
@@ -40,7 +41,7 @@ def load_weights(weights: str) -> BackgroundMattingV2:
     Raises:
         ConfigError: The file cannot be read, or does not fit.
     """
-    path = find_default_weights() if weights == "default" else Path(weights).expanduser()
+    path = find_default_weights() if weights == "default" else expand_home(weights)
     try:
         return load_network(path)
     except OSError as exc:

@@ -7,11 +7,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import platformdirs
-
 from camdaemon.config.schema import Config, default_path, load
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.card import LOST, STANDBY
+from camdaemon.linux.folders import expand_home, find_folder
 from camdaemon.matting import find_matting
 from camdaemon.system.doctor.findings import Context, Finding, first_sentence, note, ok, problem, split_error
 
@@ -58,7 +57,7 @@ def check_weights(config: Config) -> Iterator[Finding]:
     if not find_matting(config.matting).uses_weights:
         return
     if config.weights != "default":
-        path = Path(config.weights).expanduser()
+        path = expand_home(config.weights)
         if os.access(path, os.R_OK):
             yield ok("weights", f"{path} is readable (not ours, so there is no checksum)")
         else:
@@ -108,10 +107,12 @@ def check_socket() -> Finding:
 
 
 def check_space() -> Finding:
-    """Return whether there is room for plates."""
-    state = platformdirs.user_state_path("camdaemon")
+    """Return whether plates can be kept."""
+    state = find_folder("state")
     folder = _nearest_folder(state)
     free = shutil.disk_usage(folder).free
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return problem("folders", f"plates: {state} cannot be written, so none is kept", f"ls -ld {folder}")
     if free < _LEAST_FREE:
         return problem("folders", f"plates: {state}, only {free // 2**20} MB free", f"df -h {folder}")
     return ok("folders", f"plates: {state}, {free / 2**30:.0f} GB free")

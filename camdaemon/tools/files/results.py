@@ -16,6 +16,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.picture import Picture, Upload, cover, from_tensor
+from camdaemon.linux.folders import expand_home
 from camdaemon.plate.take import Plate
 from camdaemon.tools.files.offline import OfflinePipeline, stretch_alpha
 
@@ -113,7 +114,7 @@ class ClipBackdrop:
 
     def __init__(self, spec: str, size: Size) -> None:
         self.spec = spec
-        self._source = FileSource(Path(spec).expanduser(), loop=True, paced=False)
+        self._source = FileSource(expand_home(spec), loop=True, paced=False)
         self._frame = HostFrame.empty(self._source.fmt, self._source.size)
         self._size = size
         self._shown = -1

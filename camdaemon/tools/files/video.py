@@ -15,6 +15,7 @@ from camdaemon.frames import picture
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.job import JobFrame
 from camdaemon.frames.picture import Picture
+from camdaemon.linux.folders import expand_home
 from camdaemon.plate.take import Plate, PlateJob, PlateRules
 from camdaemon.tools.files.image import PICTURES
 from camdaemon.tools.files.offline import OfflinePipeline, explain_card, fit_plate, pad_picture
@@ -107,7 +108,7 @@ def get_plate(video: FrameSequence, pipeline: OfflinePipeline, plate: str, rules
         PlateRefused: The frames are no plate.
     """
     if plate != "auto":
-        path = Path(plate).expanduser()
+        path = expand_home(plate)
         rgb = picture.read(path, "--plate auto")
         _, first = next(video.frames())
         return Plate(pad_picture(fit_plate(rgb, first, plate)))

@@ -83,6 +83,11 @@ def test_the_folders(tmp_path, monkeypatch):
     found = own.check_space()
     assert found.level is Level.PROBLEM
     assert "5 MB" in found.says
+    with monkeypatch.context() as patch:
+        patch.setattr("os.access", lambda path, mode: False)  # a home that may only be read
+        found = own.check_space()
+    assert found.level is Level.PROBLEM
+    assert re.search("plates.*cannot be written", found.says)
     monkeypatch.setenv("CAMDAEMON_SOCKET", "/" + "x" * 120)
     found = own.check_socket()
     assert found.level is Level.PROBLEM
