@@ -1,4 +1,4 @@
-"""A picture from a file, cropped to the camera's shape; and a picture on the device where the plate is."""
+"""A picture from a file or from the package, cropped to the camera's shape; and a picture on the plate's device."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from camdaemon.frames.frame import Size
     from camdaemon.frames.picture import Picture, Upload
+
+
+READY_FOLDER = Path(__file__).parent / "pictures"  # painted by tests/pattern/backdrops.py
 
 
 class UploadedPicture:
@@ -56,3 +59,17 @@ class StillBackdrop:
 
     def close(self) -> None:
         """See Backdrop.close. Nothing runs."""
+
+
+class ReadyBackdrop(StillBackdrop):
+    """One of the pictures that come with camdaemon, by its name; see `frames.kinds.READY`."""
+
+    @classmethod
+    def open(cls, spec: str, size: Size) -> ReadyBackdrop:
+        """See BackdropClass.open."""
+        return cls(spec, ready_path(spec), size)
+
+
+def ready_path(name: str) -> Path:
+    """Return the file of the backdrop `name`, one of `frames.kinds.READY`."""
+    return READY_FOLDER / f"{name}.jpg"

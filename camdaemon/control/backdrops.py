@@ -13,12 +13,13 @@ import cv2
 import numpy as np
 
 from camdaemon.backdrop import ONLY_VIDEOS, Backdrop, make_backdrop
+from camdaemon.backdrop.still import ready_path
 from camdaemon.control.table import BackdropFile
 from camdaemon.control.uploads import IMAGES, keep_upload
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
-from camdaemon.frames.kinds import VIDEOS
+from camdaemon.frames.kinds import READY, VIDEOS
 from camdaemon.frames.picture import Picture
 from camdaemon.linux.threads import lower_priority, run_low_priority
 
@@ -26,9 +27,13 @@ log = logging.getLogger(__name__)
 
 _THUMBNAIL = 320  # pixels wide
 
+READY_FILES = [BackdropFile(name, name, "image") for name in READY]
+
 
 class Gallery:
     """The pictures and videos directly in `folder`, which need not exist and may be replaced by another.
+
+    Beside them, `READY_FILES` can be shown at any time.
 
     Any thread. Each call reads the folder again.
     """
@@ -52,14 +57,10 @@ class Gallery:
     def neighbor(self, spec: str, step: int) -> BackdropFile:
         """Return the file `step` places after the one called `spec`; wraps around.
 
-        For another `spec` it is the first or the last file. Raises ConfigError if there are no files.
+        For another `spec` it is the first or the last file. While the folder has no files, the backdrops that come with
+        camdaemon take their place.
         """
-        files = self.files()
-        if not files:
-            raise ConfigError(
-                f"there are no pictures or videos in {self.folder}. Put some there, or name another folder in the "
-                'configuration: backdrops = "/home/you/Pictures/backdrops"'
-            )
+        files = self.files() or READY_FILES
         specs = [file.spec for file in files]
         with suppress(RuntimeError, ValueError):  # as it stands in the configuration
             spec = spec if spec in specs else str(Path(spec).expanduser().absolute())
@@ -68,10 +69,10 @@ class Gallery:
 
     def thumbnail(self, name: str) -> bytes:
         """Make a small JPEG of the file `name`. Raises ConfigError if there is none or it is broken."""
-        file = next((file for file in self.files() if file.name == name), None)
+        file = next((file for file in [*self.files(), *READY_FILES] if file.name == name), None)
         if file is None:
             raise ConfigError(f"there is no {name!r} in {self.folder}. Run: camdaemon backdrops")
-        path = Path(file.spec)
+        path = ready_path(file.spec) if file in READY_FILES else Path(file.spec)
         rgb = _first_frame(path) if file.kind == "video" else picture.read(path, "another file")
         height, width = rgb.shape[:2]
         share = min(1.0, _THUMBNAIL / width)

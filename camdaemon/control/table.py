@@ -119,10 +119,9 @@ TABLE: tuple[Command, ...] = (
         "backdrops",
         "backdrops",
         "/backdrops",
-        "List the backdrop folder.",
+        "List the backdrop folder, and the backdrops that come with camdaemon.",
         method="GET",
         answer=list[BackdropFile],
-        empty="The backdrop folder is empty. To see which it is: camdaemon config",
     ),
     Command("next", "next_backdrop", "/backdrop/next", "Show the folder's next backdrop.", key=True, panel=True),
     Command(

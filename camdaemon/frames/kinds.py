@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+READY = ("evening", "hills", "library", "studio", "window")  # the backdrops that come with camdaemon
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")  # suffixes of videos that can be a backdrop
 
 
@@ -76,6 +77,7 @@ BACKDROPS: tuple[Kind, ...] = (
     Kind("color:#rrggbb", _starts_with("color", "colour"), "camdaemon.backdrop.color:ColorBackdrop"),
     Kind("blur[:sigma in pixels]", _starts_with("blur"), "camdaemon.backdrop.room:BlurBackdrop"),
     Kind("plate", _is("plate", "plate:"), "camdaemon.backdrop.room:PlateBackdrop"),
+    Kind(", ".join(READY), _is(*READY), "camdaemon.backdrop.still:ReadyBackdrop"),
     Kind("video file", _is_video, "camdaemon.backdrop.video:VideoBackdrop"),
     Kind("image file", _is_file, "camdaemon.backdrop.still:StillBackdrop"),
 )

@@ -40,16 +40,15 @@ Moment = tuple[Picture, Picture, Picture]  # camera, alpha (gray as RGB), compos
 
 
 def demo(folder: Path, *, preview: bool) -> None:
-    """Play the clip once through the pipeline; write an MP4, a contact sheet and a backdrop into `folder`.
+    """Play the clip once through the pipeline; write an MP4 and a contact sheet into `folder`.
 
     Args:
         folder: Where to write; created if needed.
         preview: Show a window, too, if there is a display.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    video, sheet, studio = folder / "demo.mp4", folder / "contact-sheet.png", folder / "studio.png"
-    picture.write(studio, draw_studio(SIZE))
-    config = Config(source="pattern", sink=str(video), size=SIZE, plate="auto", backdrop=str(studio))
+    video, sheet = folder / "demo.mp4", folder / "contact-sheet.png"
+    config = Config(source="pattern", sink=str(video), size=SIZE, plate="auto", backdrop="evening")
 
     def sinks(size: Size, fps: float) -> Sink:
         file = FileSink(video, size, fps, paced=True)
@@ -97,21 +96,6 @@ def _wait_until(pipeline: Pipeline, seconds: float) -> None:
     while not pipeline.ended.wait(0.02):
         if pipeline.metrics.seconds_captured() >= seconds:
             return
-
-
-def draw_studio(size: Size) -> Picture:
-    """Draw a studio wall with lights out of focus, uint8 (H,W,3) RGB."""
-    rng = np.random.default_rng(11)
-    y, x = np.mgrid[0 : size.height, 0 : size.width].astype(np.float32) / size.height
-    glow = np.exp(-((x - 1.2) ** 2 + (y - 0.35) ** 2) / 0.5)[..., None]
-    wall = np.array([34, 48, 74], np.float32) * (1.1 - 0.5 * y[..., None]) + glow * np.array([120, 84, 70], np.float32)
-    for _ in range(26):
-        center = (int(rng.uniform(0, size.width)), int(rng.uniform(0, 0.75 * size.height)))
-        disc = np.zeros_like(wall)
-        color = rng.choice([[255, 190, 120], [255, 225, 180], [120, 170, 255]]).tolist()
-        cv2.circle(disc, center, int(rng.uniform(0.02, 0.06) * size.height), color, -1, cv2.LINE_AA)
-        wall += rng.uniform(0.1, 0.3) * cv2.GaussianBlur(disc, (0, 0), 2)
-    return np.asarray(np.clip(wall, 0, 255), np.uint8)
 
 
 def _print_next_steps(video: Path, sheet: Path | None) -> None:

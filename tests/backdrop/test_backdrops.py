@@ -15,6 +15,7 @@ from camdaemon.backdrop.room import BlurBackdrop, blur_picture
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture, pixels
 from camdaemon.frames.frame import Size
+from camdaemon.frames.kinds import READY
 from camdaemon.frames.transfer import Transfer
 
 SIZE = Size(128, 72)
@@ -118,6 +119,16 @@ def test_an_image_is_covered_and_shows_its_colors(opened, image, of):
     expected = torch.tensor((250, 120, 10))[None, :, None, None] / 255
     assert float((pixels.unit(shown(backdrop, of)) - expected).abs().max()) < 0.01
     assert shown(backdrop, of) is shown(backdrop, of)
+
+
+@EITHER
+@pytest.mark.parametrize("name", READY)
+def test_a_backdrop_that_comes_with_camdaemon_is_named_without_a_path(opened, name, of):
+    backdrop = opened(name)
+    assert backdrop.spec == name
+    found = shown(backdrop, of)
+    assert found.shape == PLATE.shape
+    assert float(pixels.unit(found).std()) > 0
 
 
 def test_an_image_in_the_home_directory(opened, image, monkeypatch):

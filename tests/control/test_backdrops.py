@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from camdaemon.control import uploads as module
-from camdaemon.control.backdrops import Gallery
+from camdaemon.control.backdrops import READY_FILES, Gallery
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.kinds import VIDEOS
@@ -168,11 +168,17 @@ def test_a_single_file_is_its_own_neighbor(gallery: Gallery) -> None:
     assert gallery.neighbor(str(gallery.folder / "a.png"), 1).name == "a.png"
 
 
-def test_an_empty_folder_is_named_in_the_error(gallery: Gallery) -> None:
-    with pytest.raises(ConfigError) as caught:
-        gallery.neighbor("plate", 1)
-    assert str(gallery.folder) in str(caught.value)
-    assert "backdrops = " in str(caught.value)
+def test_while_the_folder_is_empty_next_shows_what_comes_with_camdaemon(gallery: Gallery) -> None:
+    first, last = READY_FILES[0], READY_FILES[-1]
+    assert gallery.neighbor("plate", 1) == first
+    assert gallery.neighbor(first.spec, -1) == last
+    put(gallery, "mine.png")
+    assert gallery.neighbor(first.spec, 1).name == "mine.png"
+
+
+def test_what_comes_with_camdaemon_has_thumbnails(gallery: Gallery) -> None:
+    for file in READY_FILES:
+        assert decoded(gallery.thumbnail(file.name)).shape == (180, 320, 3)
 
 
 def decoded(jpeg: bytes) -> np.ndarray:

@@ -19,6 +19,7 @@ from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card as cards
 from camdaemon.frames.composite import Crop
 from camdaemon.frames.frame import Content
+from camdaemon.frames.kinds import READY
 from camdaemon.pipeline.state import Mode
 from tests.fakes import RULES, Rig
 from tests.present import present
@@ -154,15 +155,15 @@ def test_next_and_previous_go_round_the_folder(live: Live, tmp_path: Path) -> No
     assert [name.split()[-1] for name in names] == ["a-yellow.png.", "b-blue.png.", "c-green.png.", "a-yellow.png."]
     assert "c-green.png" in live.commands.previous_backdrop()
     picture(tmp_path / "backdrops" / "d-new.png", YELLOW)  # appears without a restart
-    assert [file.name for file in live.commands.backdrops()][-1] == "d-new.png"
+    assert [file.name for file in live.commands.backdrops()][3:] == ["d-new.png", *READY]
     assert "d-new.png" in live.commands.next_backdrop()
     live.wait(live.shows(YELLOW))
 
 
-def test_an_empty_folder_says_what_to_do(live: Live, tmp_path: Path) -> None:
+def test_next_shows_what_comes_with_camdaemon_while_the_folder_is_empty(live: Live, tmp_path: Path) -> None:
     live.commands.gallery.folder = tmp_path / "nothing"
-    with pytest.raises(ConfigError, match="Put some there"):
-        live.commands.next_backdrop()
+    assert READY[0] in live.commands.next_backdrop()
+    assert live.scene.backdrop.spec == READY[0]
 
 
 def test_pause_freezes_the_composite_and_never_the_room(live: Live) -> None:

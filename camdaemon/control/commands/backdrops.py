@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from camdaemon.control.backdrops import READY_FILES
 from camdaemon.control.commands.live import LiveScene
 from camdaemon.control.table import BackdropFile
 
@@ -15,7 +16,7 @@ class BackdropCommands(LiveScene):
         return f"The backdrop is {spec}."
 
     def next_backdrop(self) -> str:
-        """Show the next file of the backdrop folder, by name; wraps around. Raises ConfigError if there is none."""
+        """Show the next file of the backdrop folder, by name; wraps around. See `Gallery.neighbor`."""
         return self._step(1)
 
     def previous_backdrop(self) -> str:
@@ -34,5 +35,5 @@ class BackdropCommands(LiveScene):
         self._prepared.expect_neighbors(self.gallery, self._pipeline.state.scene.backdrop.spec)
 
     def backdrops(self) -> list[BackdropFile]:
-        """List the backdrop folder as it is now, by name."""
-        return self.gallery.files()
+        """List the backdrop folder as it is now, by name, then the backdrops that come with camdaemon."""
+        return [*self.gallery.files(), *READY_FILES]
