@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, aclosing
 from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
@@ -19,7 +20,8 @@ from camdaemon import __version__
 from camdaemon.control import table
 from camdaemon.control.api import Answer, RequestBody, add_route
 from camdaemon.control.http import answer_errors, run_blocking, status_events
-from camdaemon.control.panel.guard import TYPE_AGAIN, UPLOAD, Guard, Refused, Session, Sessions, cookie_name
+from camdaemon.control.panel.guard import TYPE_AGAIN, UPLOAD, Guard, Refused
+from camdaemon.control.panel.sessions import Others, Session, Sessions
 
 CAMERA_S = 30.0  # seconds that the camera may be seen after a press
 _PICTURE_S = 1.0  # seconds to wait for a picture before the answer is "none yet"
@@ -107,25 +109,21 @@ def make_app(commands: object, gallery: BackdropFolder, preview: Preview, sessio
             message=await run_blocking(partial(table.call, commands, table.find("mode"), {"mode": body.mode}), ending)
         )
 
-    _add_page(app, sessions, port)
+    _add_page(app, sessions)
     _add_views(app, commands, preview, sessions)
     _add_backdrops(app, commands, gallery)
     app.add_middleware(Guard, sessions=sessions, port=port)
     return app
 
 
-def _add_page(app: FastAPI, sessions: Sessions, port: int) -> None:
+def _add_page(app: FastAPI, sessions: Sessions) -> None:
     @app.get("/open")
     async def let_in(token: str = "") -> Response:
         """Trade a token for a session."""
         session = sessions.redeem(token)
         if session is None:
             return PlainTextResponse(f"This address works once, within a minute. {TYPE_AGAIN}\n", 403)
-        # Not a redirect: the file that sent the browser here is another site to it, and until the browser stands on a
-        # page of ours it would keep a strict cookie to itself.
-        answer = HTMLResponse('<!doctype html><title>camdaemon</title><meta http-equiv="refresh" content="0;url=/">')
-        answer.set_cookie(cookie_name(port), session.cookie, path="/", httponly=True, samesite="strict")
-        return answer
+        return HTMLResponse((_PAGE / "open.html").read_text("utf-8").replace("SESSION", session.key))
 
     @app.get("/static/{name}")
     async def static(name: str) -> Response:
@@ -144,15 +142,17 @@ def _add_views(app: FastAPI, commands: object, preview: Preview, sessions: Sessi
     ending: asyncio.Event = app.state.ending
 
     @app.get("/events", response_class=StreamingResponse)
-    async def events() -> StreamingResponse:
-        """The status once a second as server-sent events. An open page reads them."""
-        return StreamingResponse(_seen_events(commands, ending, sessions), media_type="text/event-stream")
+    async def events(request: Request) -> StreamingResponse:
+        """The status once a second as server-sent events, and what other pages do. An open page reads them."""
+        open_page = sessions.open_page(request.state.session, request.state.page)
+        return StreamingResponse(_events(status_events(commands, ending), open_page), media_type="text/event-stream")
 
     @app.post("/camera")
     async def camera(body: CameraBody, request: Request) -> Answer:
         """Let this session see the camera for a while, or no longer."""
         session: Session = request.state.session
         session.camera_until = sessions.clock() + (CAMERA_S if body.show else 0)
+        sessions.record_look(session, request.state.page, looks=body.show)
         return Answer(message=f"Only you see this, for {CAMERA_S:g} seconds." if body.show else "Camera hidden.")
 
     @app.get("/view/{view}", response_class=Response)
@@ -164,17 +164,23 @@ def _add_views(app: FastAPI, commands: object, preview: Preview, sessions: Sessi
             wait = min(wait, session.camera_until - sessions.clock())
             if wait <= 0:
                 raise Refused(403, "the camera is shown for half a minute after a press. Press “Camera” again")
+            sessions.record_look(session, request.state.page)
         found = await run_blocking(partial(preview.jpeg, view, after, wait), ending)
         if found is None:
             return Response(status_code=204)
         return Response(found[1], media_type="image/jpeg", headers={"X-Picture": str(found[0])})
 
 
-async def _seen_events(commands: object, ending: asyncio.Event, sessions: Sessions) -> AsyncIterator[str]:
-    async with aclosing(status_events(commands, ending)) as events:  # type: ignore[type-var]  # it is a generator
-        async for event in events:
-            sessions.record_page()
-            yield event
+async def _events(
+    statuses: AsyncIterator[str], open_page: AbstractContextManager[Callable[[], Others]]
+) -> AsyncIterator[str]:
+    """Yield each of `statuses`, and the event 'others' after it: what the other pages do."""
+    with open_page as stay:
+        async with aclosing(statuses) as events:  # type: ignore[type-var]  # it is a generator
+            async for event in events:
+                others = stay()
+                yield event
+                yield f"event: others\ndata: {json.dumps(others)}\n\n"
 
 
 def _add_backdrops(app: FastAPI, commands: object, gallery: BackdropFolder) -> None:

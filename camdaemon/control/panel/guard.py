@@ -1,19 +1,13 @@
-"""Decides which requests the panel answers: those of the browser that `camdaemon panel` sent here.
+"""Decides which requests the panel answers: those of the page that `camdaemon panel` opened.
 
-A page on the web can make that browser send requests to 127.0.0.1, and another user of the machine can connect to any
-port. So a request needs the cookie that only a one-time token is traded for and our own Host (against DNS rebinding). A
-request that changes something needs our own Origin as well.
+A page on the web can make a browser send requests to 127.0.0.1, and another user of the machine can connect to any port
+and listen on one. So a request needs our own Host (against DNS rebinding) and, but for the page's own files, the key
+that only a one-time token is traded for. The page sends it in a header. It is no cookie: a browser sends a cookie of
+127.0.0.1 to every port there. A request that changes something needs our own Origin as well.
 """
 
 from __future__ import annotations
 
-import math
-import secrets
-import threading
-import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from starlette.datastructures import MutableHeaders
@@ -23,17 +17,18 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camdaemon.control.http import MOST_BYTES, limit_body
+from camdaemon.control.panel.sessions import Session, Sessions
 
 TYPE_AGAIN = "Run: camdaemon panel"
-TOKEN_S = 60.0  # seconds a token may wait for its browser
+PAGE_HEADER = "Panel-Page"  # each page makes a name for itself, so that the others can be told of it
 UPLOAD = "/backdrops"  # the one address that takes a file
 MAX_UPLOAD, MAX_JSON = 64 << 20, MOST_BYTES  # bytes of a body; uploads are held in memory
 _OUR_SITES = ("same-origin", "none")  # none: typed, or from a bookmark
-_SESSIONS = 16  # the oldest ends when there are more
+_MOST_NAME = 64  # letters of a page's name for itself
 
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
         "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -48,72 +43,18 @@ class Refused(HTTPException):
     """A refused request. `detail` is one sentence for people."""
 
 
-@dataclass
-class Session:
-    """One browser that was let in."""
-
-    cookie: str
-    camera_until: float = -math.inf  # the clock's second until which it may see the camera before the matte
-
-
-class Sessions:
-    """One-time tokens, and the sessions that they are traded for. Any thread. `clock` gives seconds."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
-        self._lock = threading.Lock()
-        self._tokens: dict[str, float] = {}  # token → the second at which it expires
-        self._sessions: deque[Session] = deque(maxlen=_SESSIONS)
-        self._seen = clock()
-
-    def issue(self) -> str:
-        """Make a token that is good for one session within `TOKEN_S`."""
-        now, token = self.clock(), secrets.token_urlsafe(32)
-        with self._lock:
-            self._tokens = {old: end for old, end in self._tokens.items() if end > now} | {token: now + TOKEN_S}
-            self._seen = now
-        return token
-
-    def redeem(self, token: str) -> Session | None:
-        """Trade `token` for a new session; None if it is wrong, used or too old."""
-        with self._lock:
-            known = next((known for known in self._tokens if _same(known, token)), None)
-            if known is None or self._tokens.pop(known) <= self.clock():
-                return None
-            session = Session(secrets.token_urlsafe(32))
-            self._sessions.append(session)
-            return session
-
-    def find(self, cookie: str) -> Session | None:
-        """Return the session of `cookie`; None if there is none."""
-        with self._lock:
-            return next((session for session in self._sessions if _same(session.cookie, cookie)), None)
-
-    def record_page(self) -> None:
-        """Record that a page is open now."""
-        self._seen = self.clock()
-
-    def idle_s(self) -> float:
-        """Return the seconds since a page was open or asked for."""
-        return self.clock() - self._seen
-
-
-def _same(ours: str, theirs: str) -> bool:
-    return secrets.compare_digest(ours.encode(), theirs.encode("utf-8", "replace"))
-
-
 class Guard:
     """ASGI middleware that lets in a session's requests to 127.0.0.1:`port` and refuses all others with a sentence.
 
-    The app finds the `Session` in `request.state.session`; only /open is reached without one. Reading more of a body
-    than is allowed raises `Refused` there. All answers get the headers that keep other sites out.
+    The app finds the `Session` in `request.state.session`, and the page's own name for itself in `request.state.page`.
+    Only the page's files and /open, which hold nothing of the user's, are answered without a session. Reading more of a
+    body than is allowed raises `Refused` there. All answers get the headers that keep other sites out.
     """
 
     def __init__(self, app: ASGIApp, sessions: Sessions, port: int) -> None:
         self._app, self._sessions = app, sessions
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         self._origins = {f"http://{host}" for host in self._hosts}
-        self._cookie = cookie_name(port)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, see ASGI 3. Only HTTP is answered."""
@@ -122,11 +63,12 @@ class Guard:
         request = Request(scope)
         try:
             self._check_sender(request)
-            if get_path(request) != "/open":
+            if not is_public(get_path(request)):
                 request.state.session = self._session(request)
+                request.state.page = request.headers.get(PAGE_HEADER, "")[:_MOST_NAME]
             limit = _check_body(request)
         except Refused as exc:
-            no = PlainTextResponse(exc.detail + "\n", exc.status_code)
+            no = PlainTextResponse(exc.detail + "\n", exc.status_code, {"Connection": "close"})
             await no(scope, receive, _with_headers(send))
         else:
             await self._app(scope, limit_body(receive, limit, partial(_too_large, limit)), _with_headers(send))
@@ -143,9 +85,10 @@ class Guard:
             raise Refused(403, f"another site may not use the panel. {TYPE_AGAIN}")
 
     def _session(self, request: Request) -> Session:
-        session = self._sessions.find(request.cookies.get(self._cookie, ""))
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        session = self._sessions.find(key) if scheme == "Bearer" else None
         if session is None:
-            raise Refused(403, f"this browser was not let in, or the panel was closed meanwhile. {TYPE_AGAIN}")
+            raise Refused(403, f"this page was not let in, or it was closed meanwhile. {TYPE_AGAIN}")
         return session
 
 
@@ -154,9 +97,9 @@ def get_path(request: Request) -> str:
     return str(request.scope["path"])
 
 
-def cookie_name(port: int) -> str:
-    """Name the cookie by the port: cookies know hosts only, and two panels would overwrite each other's."""
-    return f"camdaemon_panel_{port}"
+def is_public(path: str) -> bool:
+    """Whether what is at `path` is the same for everybody: the page's files, and where a token is traded."""
+    return path in ("/", "/open") or path.startswith("/static/")
 
 
 def _check_body(request: Request) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from camdaemon.control.panel.app import BackdropFolder, Preview, make_app
-from camdaemon.control.panel.guard import Sessions
+from camdaemon.control.panel.sessions import Sessions
 from camdaemon.control.server import Server, serve
 from camdaemon.errors import ControlError
 from camdaemon.linux.threads import join_or_warn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,13 +37,21 @@ class Opened:
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
-        """A browser that has a cookie and sends the page's own Origin."""
+        """A page that was let in and sends its own Origin."""
         with self.stranger() as client:
-            assert client.get(self.token_url()).status_code == 200
+            client.headers["Authorization"] = f"Bearer {self.key(client)}"
             yield client
 
+    def key(self, client: httpx.Client) -> str:
+        """Let `client` in; return the key of its session."""
+        answer = client.get(self.token_url())
+        assert answer.status_code == 200
+        found = re.search(r'name="session" content="([\w-]{43})"', answer.text)
+        assert found
+        return found[1]
+
     def stranger(self) -> httpx.Client:
-        """As `client`, without a cookie."""
+        """As `client`, without a session."""
         return httpx.Client(base_url=self.address, headers={"Origin": self.address}, timeout=10, trust_env=False)
 
 

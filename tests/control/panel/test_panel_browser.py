@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
 
 import pytest
 
@@ -319,3 +321,90 @@ def test_a_daemon_that_went_away_is_told(own_tab: Any, fresh: Any) -> None:
         expect(page.locator("#gone")).to_be_visible()
         expect(page.locator("#gone")).to_contain_text("camdaemon run")
         expect(page.locator("#badge")).to_have_text("No answer")
+
+
+class Eavesdropper(BaseHTTPRequestHandler):
+    """Another user's server on another port of this machine: it keeps all that a browser sends it."""
+
+    heard: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:  # noqa: N802
+        self.heard.append(str(self.headers))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>other</title>hello")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def other_server() -> Iterator[str]:
+    """Its address: the panel's host, another port."""
+    Eavesdropper.heard.clear()
+    with HTTPServer(("127.0.0.1", 0), Eavesdropper) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_on_another_port_gets_nothing_that_opens_the_panel(
+    browser: Any, fresh: Any, other_server: str
+) -> None:
+    with browser.new_context() as context:
+        page, other = context.new_page(), context.new_page()
+        with visit(page, fresh):
+            address = page.evaluate("location.origin")
+            key = page.evaluate('sessionStorage.getItem("session")')
+            assert len(key) == 43
+            other.goto(other_server)
+            assert other.evaluate("document.cookie") == ""
+            assert other.evaluate('sessionStorage.getItem("session")') is None
+            assert context.cookies() == []
+            for mode in ("cors", "no-cors", "same-origin"):
+                ask = f'fetch("{address}/view/camera", {{mode: "{mode}", credentials: "include"}}).then((r) => r.type)'
+                answer = other.evaluate(f'{ask}.catch(() => "refused")')
+                assert answer in ("refused", "opaque"), mode
+            page.goto(other_server)  # the same tab leaves for the other server
+            assert page.evaluate('sessionStorage.getItem("session")') is None
+            page.goto(address)  # and comes back soon: its session lives for a moment
+            expect(page.locator("#badge")).to_have_text("Live")
+        assert Eavesdropper.heard
+        assert key not in "".join(Eavesdropper.heard)
+        assert not re.search("authorization|cookie", "".join(Eavesdropper.heard), re.IGNORECASE)
+        assert "camera" not in fresh.daemon.made
+
+
+def test_another_page_is_told_of(browser: Any, fresh: Any) -> None:
+    with browser.new_context() as context:
+        page, other = context.new_page(), context.new_page()
+        with visit(page, fresh):
+            expect(page.locator("#others")).to_be_hidden()
+            with visit(other, fresh):
+                expect(page.locator("#others")).to_have_text(re.compile(r"^Another page\b.*\bopen"))
+                other.get_by_role("button", name="Camera").click()
+                expect(page.locator("#others")).to_have_text(re.compile(r"^Another page\b.*\bcamera\b.*camdaemon stop"))
+                other.get_by_role("button", name="Composite").click()
+                expect(other.locator("#others")).to_have_text(re.compile("open"))
+                other.close()
+                expect(page.locator("#others")).to_be_hidden()
+
+
+def test_a_tab_that_was_not_let_in_says_what_to_type(browser: Any, fresh: Any) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(fresh.address)
+        expect(page.locator("#alert")).to_contain_text("camdaemon panel")
+        expect(page.locator("#badge")).to_have_text("Not let in")
+        assert fresh.daemon.asked == []
+
+
+def test_a_page_may_be_loaded_again(own_tab: Any, fresh: Any) -> None:
+    with visit(own_tab, fresh):
+        own_tab.reload()
+        expect(own_tab.locator("#badge")).to_have_text("Live")
+        lake = own_tab.get_by_role("button", name="lake")
+        assert lake.locator("img").evaluate("each => each.decode().then(() => each.naturalWidth)") == 320

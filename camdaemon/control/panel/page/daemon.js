@@ -2,6 +2,13 @@
 
 const GONE = "camdaemon does not answer. If it was stopped, run: camdaemon run, then: camdaemon panel";
 
+// A header, not a cookie: a browser would send a cookie of 127.0.0.1 to every port there.
+const HEADERS = {
+  Authorization: `Bearer ${sessionStorage.getItem("session") ?? ""}`,
+  "Panel-Page": crypto.randomUUID(), // to tell this page from others in what they are told
+};
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
 /** POST `body` to a command; resolves to its answer, {message}. */
 export async function ask(path, body = {}) {
   const answer = await reach(path, {
@@ -16,11 +23,11 @@ export async function ask(path, body = {}) {
 export async function reach(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, options);
+    answer = await fetch(path, { ...options, headers: { ...HEADERS, ...options.headers } });
   } catch (error) {
     throw error.name === "AbortError" ? error : new Error(GONE);
   }
-  if (!answer.ok) throw new Error(sentence(await answer.text()));
+  if (!answer.ok) throw Object.assign(new Error(sentence(await answer.text())), { status: answer.status });
   return answer;
 }
 
@@ -35,31 +42,58 @@ export function upload(file, progress) {
         ? resolve(JSON.parse(request.responseText))
         : reject(new Error(sentence(request.responseText)));
     request.open("POST", `/backdrops?name=${encodeURIComponent(file.name)}`);
+    for (const [name, value] of Object.entries(HEADERS)) request.setRequestHeader(name, value);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.send(file);
   });
 }
 
-/** Call `status` once a second, `trouble` with a sentence, `gone` with whether the daemon does not answer. */
-export function listen({ status, trouble, gone }) {
-  let source, silence;
-  const away = () => {
-    gone(true);
-    clearTimeout(silence);
-    silence = setTimeout(connect, 3000); // not every browser reconnects
-  };
-  const connect = () => {
-    source?.close();
-    source = new EventSource("/events");
-    source.onmessage = (event) => {
+/**
+ * Call `status` once a second, `others` with what other pages do, `trouble` with a sentence, `gone` with whether the
+ * daemon does not answer, and `ended`, as the last one, with the sentence of a session that has ended.
+ */
+export async function listen({ status, others, trouble, gone, ended }) {
+  const handle = { message: status, others, error: ({ error }) => trouble(error) };
+  for (;;) {
+    const stop = new AbortController();
+    let silence;
+    const wait = () => {
       clearTimeout(silence);
-      silence = setTimeout(away, 5000); // a frozen daemon does not close the connection
-      gone(false);
-      status(JSON.parse(event.data));
+      silence = setTimeout(() => stop.abort(), 5000); // a frozen daemon does not close the connection
     };
-    source.onerror = (event) => (event.data ? trouble(sentence(event.data)) : away());
-  };
-  connect();
+    wait();
+    try {
+      for await (const { kind, data } of events(stop.signal)) {
+        wait();
+        gone(false);
+        handle[kind]?.(data);
+      }
+    } catch (error) {
+      if (error.status === 403) return ended(error.message);
+    } finally {
+      clearTimeout(silence);
+      stop.abort();
+    }
+    gone(true);
+    await pause(3000);
+  }
+}
+
+/** The server-sent events of /events, as {kind, data}. EventSource cannot send a header. */
+async function* events(signal) {
+  const { body } = await reach("/events", { signal });
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const whole = (text + value).split("\n\n");
+    text = whole.pop();
+    for (const event of whole) {
+      const fields = Object.fromEntries(event.split("\n").map((line) => line.split(/: (.*)/s, 2)));
+      yield { kind: fields.event ?? "message", data: JSON.parse(fields.data) };
+    }
+  }
 }
 
 function sentence(text) {

@@ -21,9 +21,9 @@ export function startGallery(tiles, act, { say, trouble }) {
     button.title = file.name;
     button.dataset.spec = file.spec;
     button.dataset.kind = file.kind;
-    picture.src = file.thumbnail;
     picture.alt = "";
-    picture.loading = "lazy";
+    picture.dataset.address = file.thumbnail;
+    comingIntoView.observe(picture);
     name.textContent = file.name.replace(/\.[^.]+$/, "");
     button.append(picture, name);
     return button;
@@ -88,6 +88,27 @@ export function startGallery(tiles, act, { say, trouble }) {
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
   refresh();
   return { refresh, mark };
+}
+
+// Fetched, because an <img> sends no header, and only once they can be seen: a folder may hold hundreds.
+const comingIntoView = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      comingIntoView.unobserve(target);
+      showThumbnail(target);
+    }
+  },
+  { rootMargin: "300px" },
+);
+
+async function showThumbnail(picture) {
+  try {
+    picture.src = URL.createObjectURL(await (await reach(picture.dataset.address)).blob());
+    picture.onload = () => URL.revokeObjectURL(picture.src);
+  } catch {
+    // the tile keeps its name
+  }
 }
 
 /** Files from the button, or dropped anywhere on the page. */

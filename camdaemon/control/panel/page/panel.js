@@ -143,6 +143,12 @@ function called(spec) {
   return spec.split("/").pop();
 }
 
+const OTHERS = {
+  none: "",
+  open: "Another page of this panel is open.",
+  camera: "Another page of this panel looks at your camera now. If you did not open it, run: camdaemon stop",
+};
+
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text; // a live region is read out at every change
 }
@@ -179,6 +185,15 @@ function start() {
   byId("dismiss").addEventListener("click", () => trouble(""));
   listen({
     trouble,
+    others(what) {
+      byId("others").hidden = what === "none";
+      byId("others").dataset.do = what;
+      setText(byId("others"), OTHERS[what]);
+    },
+    ended(sentence) {
+      trouble(sentence);
+      showSeen("unknown", "Not let in", "This page shows nothing any more.");
+    },
     gone(away) {
       byId("gone").hidden = !away;
       if (away) showSeen("unknown", "No answer", "What viewers see is unknown.");

@@ -53,6 +53,8 @@ export function startView(canvas, buttons, mine, { say, trouble }) {
         if (view === "camera") {
           trouble(error.message);
           show("composite");
+        } else if (error.status === 403) {
+          break; // the session has ended
         }
         await pause(RETRY);
       }
