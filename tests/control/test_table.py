@@ -25,7 +25,7 @@ from camdaemon.control.api import make_app
 from camdaemon.control.client import Client
 from camdaemon.control.commands import Commands
 from camdaemon.control.panel.app import make_app as make_panel
-from camdaemon.control.panel.guard import Sessions
+from camdaemon.control.panel.sessions import Sessions
 from camdaemon.control.server import ApiServer
 from camdaemon.control.table import REQUIRED, Command, Parameter
 

@@ -328,7 +328,7 @@ class Eavesdropper(BaseHTTPRequestHandler):
 
     heard: ClassVar[list[str]] = []
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.heard.append(str(self.headers))
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
