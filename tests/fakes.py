@@ -204,7 +204,7 @@ class Rig:
     def _gone() -> FakeSource:
         raise DeviceError("the fake camera is still gone; type: true")
 
-    def run_until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    def run_until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
         """Wait until `condition()` is true; fail the test after `seconds`."""
         end = time.monotonic() + seconds
         while not condition():

@@ -128,9 +128,16 @@ def test_an_unexpected_exception_ends_with_the_card_and_is_raised(where):
     else:
         rig = Rig(source=FakeSource(script={8: boom}))
     rig.pipeline.start()
-    assert rig.pipeline.wait(10)
+    assert rig.pipeline.wait(60)
     with pytest.raises(ZeroDivisionError):
         stop(rig)
+
+
+def back_once_the_card_shows(rig: Rig) -> FakeSource:
+    """The camera is away for long enough that viewers notice, however busy the machine is."""
+    if rig.sink.contents()[-1] is not CARD:
+        raise DeviceError("the fake camera is still gone; type: true")
+    return FakeSource()
 
 
 @pytest.mark.parametrize("where", ["matting", "source"])
@@ -141,7 +148,7 @@ def test_an_unexpected_exception_in_a_live_run_shows_the_card_and_the_pipeline_c
     if where == "matting":
         rig = Rig(matting=PerfectMatting(lambda n, matte: boom() if n in (5, 9) else matte))
     else:
-        rig = Rig(source=FakeSource(script={8: boom}), reopen=FakeSource)
+        rig = Rig(source=FakeSource(script={8: boom}), reopen=lambda: back_once_the_card_shows(rig))
     rig.state.fault_limit = FaultLimit(3)
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 3))
@@ -192,7 +199,7 @@ def test_too_many_unexpected_exceptions_end_the_run():
     rig = Rig(matting=PerfectMatting(lambda n, matte: boom() if n >= 5 else matte))
     rig.state.fault_limit = FaultLimit(3)
     rig.pipeline.start()
-    assert rig.pipeline.wait(10)
+    assert rig.pipeline.wait(60)
     with pytest.raises(ZeroDivisionError):
         stop(rig)
     assert rig.counts()["faults"] == 3
@@ -232,7 +239,7 @@ def test_a_backdrop_that_fails_while_it_is_shown_ends_with_the_card():
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 3))
     rig.state.scene = replace(rig.state.scene, backdrop=Broken())
-    assert rig.pipeline.wait(10)
+    assert rig.pipeline.wait(60)
     with pytest.raises(ZeroDivisionError):
         stop(rig)
 
@@ -306,7 +313,7 @@ def test_a_stalled_camera_shows_the_card_after_the_timeout():
 def test_a_clip_that_ends_is_an_orderly_end_with_the_card():
     rig = Rig(source=FakeSource(30, live=False))
     rig.pipeline.start()
-    assert rig.pipeline.wait(10)
+    assert rig.pipeline.wait(60)
     stop(rig)
     assert COMPOSITE in rig.sink.contents()
 
@@ -317,12 +324,12 @@ def test_stopping_in_the_middle_of_a_frame():
     def slow(n, matte):
         if n == 5:
             reached.set()
-            go_on.wait(5)
+            go_on.wait(60)
         return matte
 
     rig = Rig(matting=PerfectMatting(slow))
     rig.pipeline.start()
-    assert reached.wait(5)
+    assert reached.wait(60)
     threading.Timer(0.2, go_on.set).start()
     stop(rig)
 
@@ -357,7 +364,7 @@ def test_the_room_stays_only_as_long_as_passthrough_is_asked_for():
 def test_a_lost_virtual_camera_ends_the_run_with_its_error():
     rig = Rig(sink=RecordingSink(fail_at=5))
     rig.pipeline.start()
-    assert rig.pipeline.wait(10)
+    assert rig.pipeline.wait(60)
     with pytest.raises(DeviceError, match="virtual camera is gone"):
         rig.pipeline.stop()
     rig.assert_no_room()

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -49,7 +50,7 @@ def image(tmp_path) -> Path:
     return path
 
 
-def write_clip(path: Path, grays=GREYS, fps: int = 20, start: int = 0) -> Path:
+def write_clip(path: Path, grays=GREYS, fps: int | Fraction = 20, start: int = 0) -> Path:
     """A clip of even gray frames; `start`: the number of its first frame, for clips that do not begin at 0 s."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=fps)
@@ -215,7 +216,7 @@ def test_a_sound_is_no_video(tmp_path):
 # ---- video
 
 
-def wait_for(condition, seconds: float = 10.0) -> None:
+def wait_for(condition, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never happened"
@@ -280,24 +281,24 @@ def test_a_video_of_one_picture_does_not_spin(opened, tmp_path):
 
 
 def test_the_worker_never_waits_for_a_slow_video(opened, clip, monkeypatch):
-    """A picture takes 0.3 s to convert here; asking for it takes none of that."""
-    real, slow = video._fit, threading.Event()
+    """A picture takes for ever to convert here; asking for it takes none of that."""
+    real, stuck, go_on = video._fit, threading.Event(), threading.Event()
+    go_on.set()
 
     def fitted(frame, size):
-        if slow.is_set():
-            time.sleep(0.3)
+        if not go_on.is_set():
+            stuck.set()
+            go_on.wait(60)
         return real(frame, size)
 
     monkeypatch.setattr(video, "_fit", fitted)
     backdrop = opened(clip)
-    slow.set()
-    waits = []
+    go_on.clear()
+    assert stuck.wait(60)
     for _ in range(60):
-        start = time.perf_counter()
         shown(backdrop)
-        waits.append(time.perf_counter() - start)
-        time.sleep(0.01)
-    assert sorted(waits)[-3] < 0.15, "two hiccups of a busy machine are forgiven"
+    assert not go_on.is_set(), "it is still being converted"
+    go_on.set()
 
 
 def test_a_video_too_slow_for_this_machine_still_moves(opened, tmp_path, monkeypatch):
@@ -354,11 +355,9 @@ def test_a_video_that_breaks_stays_on_its_last_good_picture(opened, clip, monkey
 
 
 def test_close_ends_the_thread_also_while_it_waits_for_the_next_picture(tmp_path):
-    backdrop = make_backdrop(str(write_clip(tmp_path / "slow.mp4", fps=1)), SIZE)
+    backdrop = make_backdrop(str(write_clip(tmp_path / "slow.mp4", fps=Fraction(1, 600))), SIZE)
     assert len(backdrop_threads()) == 1
-    start = time.monotonic()
     backdrop.close()
-    assert time.monotonic() - start < 0.5
     assert not backdrop_threads()
     backdrop.close()
 

@@ -79,7 +79,7 @@ class Pauses:
         if seconds == holding._MEASURING_S and self._during:
             thread = threading.Thread(target=self._during.pop(0))
             thread.start()
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive(), "the capture thread must not wait for a plate"
 
 
@@ -161,5 +161,5 @@ def test_one_change_of_the_camera_at_a_time(told: list[object], monkeypatch: pyt
 
     monkeypatch.setattr(lock, "apply", apply)
     holder.reapply(Path("room.png"))
-    command.join(10)
+    command.join(60)
     assert told == ["applied", "restore"]

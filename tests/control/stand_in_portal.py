@@ -184,7 +184,7 @@ def desktop(*lacks: str) -> Iterator[Desk]:
 
         def ask(method: str, signature: str | None = None, body: tuple[Any, ...] = ()) -> tuple[Any, ...]:
             call = new_method_call(address, method, signature, body)
-            answer: tuple[Any, ...] = unwrap_msg(connection.send_and_get_reply(call, timeout=10))
+            answer: tuple[Any, ...] = unwrap_msg(connection.send_and_get_reply(call, timeout=60))
             return answer
 
         yield Desk(portal, ask)

@@ -128,9 +128,9 @@ def test_a_plate_is_given_up_when_the_daemon_stops(fresh: Any) -> None:
 
     waiting = threading.Thread(target=plate)
     waiting.start()
-    assert fresh.verbs.in_plate.wait(5)
+    assert fresh.verbs.in_plate.wait(60)
     fresh.server.stop()
-    waiting.join(5)
+    waiting.join(60)
     (error,) = errors
     assert re.search(r"stopping.*Run: camdaemon run$", error)
 
@@ -171,7 +171,7 @@ def test_a_strange_answer(socket_file: Path, reply: bytes, words: str) -> None:
         answering.start()
         with pytest.raises(ControlError, match=words):
             Client(socket_file).stop()
-        answering.join(5)
+        answering.join(60)
 
 
 def test_a_silent_daemon_is_not_awaited_forever(socket_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -336,7 +336,7 @@ def test_a_spec_that_is_no_picture_is_refused_at_once(real: tuple[Rig, Commands]
         spec = str(tmp_path / spec)
     before = rig.state.scene
     with ThreadPoolExecutor(1) as pool:
-        wrong = pool.submit(commands.backdrop, spec).exception(timeout=5)
+        wrong = pool.submit(commands.backdrop, spec).exception(timeout=60)
     assert isinstance(wrong, ConfigError)
     assert rig.state.scene is before
 
@@ -370,7 +370,7 @@ def test_asking_from_many_sides_at_once(http: httpx.Client, served: Any) -> None
 
     def ask(n: int) -> list[int]:
         with _client(served.path) as mine:
-            start.wait(5)
+            start.wait(60)
             return [mine.post("/mode", json={"mode": "card" if n % 2 else n}).status_code for _ in range(10)]
 
     with ThreadPoolExecutor(8) as pool:

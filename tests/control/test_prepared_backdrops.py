@@ -40,7 +40,7 @@ class Made:
         made = make_backdrop(spec, size)
         self.read.release()
         if hold is not None:
-            assert hold.wait(10)
+            assert hold.wait(60)
         return made
 
 
@@ -74,7 +74,7 @@ def prepared() -> None:
     """Wait until nothing is being made."""
     for thread in threading.enumerate():
         if thread.name == "prepare":
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
 
@@ -120,7 +120,7 @@ def test_a_file_that_changed_while_it_was_made_is_read_again(made: Made, files: 
     made.hold["a.png"] = threading.Event()
     ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"]])
-    assert made.read.acquire(timeout=5)
+    assert made.read.acquire(timeout=60)
     paint(Path(files["a"]), 200)
     os.utime(files["a"], ns=(1, 1))
     made.hold.pop("a.png").set()
@@ -154,7 +154,7 @@ def test_what_comes_too_late_is_not_kept(made: Made, files: dict[str, str]) -> N
     made.hold["a.png"] = threading.Event()
     ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"], files["b"]])
-    assert made.read.acquire(timeout=5)
+    assert made.read.acquire(timeout=60)
     ready.expect([files["c"]])
     made.hold["a.png"].set()
     prepared()
@@ -166,13 +166,13 @@ def test_taking_does_not_wait_for_one_that_is_being_made(made: Made, files: dict
     hold = made.hold["a.png"] = threading.Event()
     ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"]])
-    assert made.read.acquire(timeout=5)
+    assert made.read.acquire(timeout=60)
     made.hold.clear()
     taken: list[Any] = []
     taker = threading.Thread(target=lambda: taken.append(ready.take(files["a"])))
     try:
         taker.start()
-        taker.join(5)
+        taker.join(60)
         assert [backdrop.spec for backdrop in taken] == [files["a"]]
     finally:
         hold.set()
@@ -184,7 +184,7 @@ def test_one_that_is_being_made_is_not_begun_again(made: Made, files: dict[str, 
     made.hold["a.png"] = threading.Event()
     ready = PreparedBackdrops(SIZE)
     ready.expect([files["a"]])
-    assert made.read.acquire(timeout=5)
+    assert made.read.acquire(timeout=60)
     ready.expect([files["a"], files["b"]])
     made.hold["a.png"].set()
     prepared()

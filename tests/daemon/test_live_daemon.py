@@ -140,7 +140,7 @@ def test_keys_drive_a_running_show(tmp_path: Path, display: str) -> None:
         live.until(lambda _: "ctrl+alt+space" in live.log)
 
         def press(keys: str) -> None:
-            subprocess.run(["xdotool", "key", keys], env=os.environ | {"DISPLAY": display}, check=True, timeout=10)
+            subprocess.run(["xdotool", "key", keys], env=os.environ | {"DISPLAY": display}, check=True, timeout=60)
 
         press("ctrl+alt+b")
         live.until(lambda status: status["backdrop"].endswith("a.png"))

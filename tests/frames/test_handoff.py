@@ -33,7 +33,7 @@ def test_the_newest_item_wins_and_the_displaced_one_comes_back():
 def test_taking_from_an_empty_box_ends_at_the_timeout():
     start = time.monotonic()
     assert Mailbox().take(0.05) is None
-    assert 0.045 <= time.monotonic() - start < 2
+    assert 0.045 <= time.monotonic() - start < 60
 
 
 @pytest.mark.parametrize("item", [0, "", [], False])
@@ -41,8 +41,8 @@ def test_an_item_that_counts_as_false_is_still_an_item(item):
     box: Mailbox[Any] = Mailbox()
     box.put(item)
     start = time.monotonic()
-    assert box.take(2) is item
-    assert time.monotonic() - start < 1, "it was there, there was nothing to wait for"
+    assert box.take(600) is item
+    assert time.monotonic() - start < 60, "it was there, there was nothing to wait for"
 
 
 def test_a_put_wakes_the_one_who_waits():
@@ -51,7 +51,7 @@ def test_a_put_wakes_the_one_who_waits():
     taker = threading.Thread(target=lambda: taken.append(box.take(10)))
     taker.start()
     box.put("frame")
-    taker.join(5)
+    taker.join(60)
     assert taken == ["frame"]
 
 
@@ -107,7 +107,7 @@ def test_close_wakes_the_one_who_waits(side):
     time.sleep(0.02)
     fault = OSError("unplugged")
     box.close(fault)
-    waiter.join(5)
+    waiter.join(60)
     assert ends == [fault]
 
 
@@ -123,7 +123,7 @@ def test_keep_all_waits_and_loses_nothing():
     giver = threading.Thread(target=give)
     giver.start()
     take_all(box, received)
-    giver.join(5)
+    giver.join(60)
     assert received == list(range(1000))
 
 
@@ -135,8 +135,8 @@ def test_keep_all_really_waits_until_the_slot_is_free():
     giver.start()
     assert not done.wait(0.05)
     assert box.take(0) == "first"
-    assert done.wait(5)
-    giver.join(5)
+    assert done.wait(60)
+    giver.join(60)
     assert box.take(0) == "second"
 
 
@@ -155,7 +155,7 @@ def test_every_item_has_exactly_one_owner_with_two_threads_at_full_speed():
     giver = threading.Thread(target=give)
     giver.start()
     take_all(box, received)
-    giver.join(5)
+    giver.join(60)
     assert sorted(displaced + received) == list(range(1000)), "an item was lost, or had two owners"
     assert received == sorted(received), "an older item came after a newer one"
     assert received[-1] == 999
@@ -222,7 +222,7 @@ def test_a_waiting_owner_gets_what_another_thread_gives_back():
     waiter.start()
     assert not got
     pool.release(held)
-    waiter.join(5)
+    waiter.join(60)
     assert got == [held]
 
 
@@ -243,7 +243,7 @@ def test_three_frames_shared_by_four_threads_are_never_held_twice():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert not clashes
     assert len({id(pool.acquire()) for _ in range(3)}) == 3, "all frames must be back"
 
@@ -256,7 +256,7 @@ def test_waking_ends_one_wait_without_an_item():
     thread = threading.Thread(target=lambda: taken.append(box.take(10)))
     thread.start()
     box.wake()
-    thread.join(10)
+    thread.join(60)
     assert taken == [None]
     box.put("a")
     assert box.take(0) == "a"

@@ -65,7 +65,7 @@ def begun(body: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
 def ended(waiting: tuple[threading.Thread, list[object]]) -> object:
     """The answer; a wait that was not ended fails the test."""
     thread, answers = waiting
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive(), "it still waits"
     return answers[0]
 

@@ -156,12 +156,12 @@ def test_it_waits_for_a_newer_one(monkeypatch):
     asker.start()
     publish_until(finder, asked.is_set)
     publish_until(finder, lambda: not asker.is_alive())
-    asker.join(5)
+    asker.join(60)
     assert 1 <= found[0] < found[1]
 
 
 def publish_until(finder: LivePreview, condition) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, "nobody was woken"
         finder.record_published(frame(9))
@@ -172,7 +172,7 @@ def test_a_time_out_gives_none_in_time():
     finder = LivePreview()
     began = time.monotonic()
     assert finder.jpeg("alpha", 0, 0.1) is None
-    assert 0.09 < time.monotonic() - began < 2
+    assert 0.09 < time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("view", ["", "room", "Composite", "../camera"])
@@ -290,7 +290,7 @@ def test_many_who_ask_without_pause_each_see_whole_pictures_in_order(monkeypatch
     askers = [threading.Thread(target=ask, args=(view,)) for view in VIEWS * 2]
     for asker in askers:
         asker.start()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     n = 0
     while (len(seen) < 200 or n < 200) and time.monotonic() < end:
         n += 1
@@ -298,7 +298,7 @@ def test_many_who_ask_without_pause_each_see_whole_pictures_in_order(monkeypatch
         look(finder, n % 256 / 255)
     stop.set()
     for asker in askers:
-        asker.join(5)
+        asker.join(60)
         assert not asker.is_alive()
     assert faults == []
     assert len(seen) >= 200

@@ -207,7 +207,7 @@ def test_the_plate_is_counted_down_and_taken(page: Any, panel: Any) -> None:
     button.click()
     expect(button).to_have_text("Step out: 3")
     expect(page.locator("#badge")).to_have_text("Card")
-    assert panel.daemon.in_plate.wait(5)
+    assert panel.daemon.in_plate.wait(60)
     button.click(force=True)  # once is enough
     expect(button).to_have_text("Photographing the room…")
     panel.daemon.go_on.set()

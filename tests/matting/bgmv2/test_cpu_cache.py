@@ -30,7 +30,7 @@ class Maker:
     def __call__(self, shape: NetworkShape) -> CpuNetwork:
         self.threads.append(threading.current_thread().name)
         if shape is SMALL:
-            assert self.may.wait(10)
+            assert self.may.wait(60)
             if self.fails:
                 raise RuntimeError("no room")
         assert torch.is_inference_mode_enabled()

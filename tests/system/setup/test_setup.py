@@ -86,7 +86,7 @@ def test_without_sudo_the_very_commands_are_printed_for_root(fake, tmp_path, cap
     steps = [step for step in plan_setup(fake.machine, Wanted(label="é cam")).steps if step.file]
     for step in steps:  # what is typed writes what is shown
         file = tmp_path / "typed"
-        subprocess.run(["sh", "-c", to_shell(step).replace(present(step.file), str(file))], check=True, timeout=10)
+        subprocess.run(["sh", "-c", to_shell(step).replace(present(step.file), str(file))], check=True, timeout=60)
         assert file.read_text() == step.text
     assert len(steps) == 3
 
