@@ -155,7 +155,7 @@ class Rig:
         self.opened_with.append((path, backend))
         return self.capture
 
-    def open(self, size: Size = VGA, fps: float = 30) -> V4l2Source:
+    def open(self, size: Size | None = VGA, fps: float = 30) -> V4l2Source:
         return V4l2Source("/dev/video7", size, fps)
 
     def read(self, source: V4l2Source) -> HostFrame:

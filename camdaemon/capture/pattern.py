@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from camdaemon.capture.file import FileSource
 from camdaemon.errors import StreamEnded
-from camdaemon.frames.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames.frame import CAMERA_SIZE, HostFrame, PixelFormat, Size
 
 CLIP = Path(__file__).with_name("pattern.mp4")
 SECONDS = 12  # for the first three the room is empty
@@ -36,7 +36,7 @@ class PatternSource:
     @classmethod
     def open(cls, spec: str, size: Size | None, fps: float, *, loop: bool, paced: bool) -> PatternSource:
         """See `open_source`. 1280x720 without a size."""
-        return cls(size or Size(1280, 720), fps, loop=loop, paced=paced)
+        return cls(size or CAMERA_SIZE, fps, loop=loop, paced=paced)
 
     def __init__(self, size: Size, fps: float, *, loop: bool, paced: bool) -> None:
         """Open the clip.

@@ -17,28 +17,30 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from camdaemon.capture.modes import choose_mode, choose_size
 from camdaemon.errors import DeviceError
-from camdaemon.frames.frame import HostFrame, PixelFormat, Size
+from camdaemon.frames.frame import CAMERA_SIZE, HostFrame, PixelFormat, Size
+from camdaemon.frames.picture import cover_into
 from camdaemon.linux import devices, holders, v4l2
-from camdaemon.linux.devices import Device, Mode
+from camdaemon.linux.devices import Device
+from camdaemon.linux.v4l2 import Format
 
 log = logging.getLogger(__name__)
 
 _STALL_S = 2  # OpenCV takes whole seconds only
 _BUFFERS = 2
-# Formats that OpenCV converts to BGR, for a device with neither YUYV nor MJPG.
-_CONVERTIBLE = ("NV12", "YU12", "YV12", "NV21", "UYVY", "BGR3", "RGB3", "JPEG", "GREY")
 
 
 class V4l2Source:
     """A V4L2 camera; see the protocol `Source` for threads and ownership.
 
     `fmt` is YUYV for a camera that sends it: its color is converted on the accelerator. Else it is BGR, and MJPG is
-    decompressed in `read`. `size` is the largest legal size inside the camera's picture, cut from its middle.
+    decompressed in `read`. A camera that gives more than is wanted is scaled down in `read`, concurrently with the
+    network, and is BGR too. Else `size` is the largest legal size inside the camera's picture, cut from its middle.
 
     Args:
         path: /dev/videoN, or a link to it such as those in /dev/v4l/by-id.
-        size: Picture size to ask for.
+        size: Picture size to ask for; None: CAMERA_SIZE at most, see `Size.limit`.
         fps: Frames per second to ask for.
 
     Raises:
@@ -50,15 +52,17 @@ class V4l2Source:
 
     @classmethod
     def open(cls, spec: str, size: Size | None, fps: float, *, loop: bool, paced: bool) -> V4l2Source:
-        """See `open_source`. 1280x720 without a size."""
-        return cls(spec, size or Size(1280, 720), fps)
+        """See `open_source`. At most 1280x720 without a size."""
+        return cls(spec, size, fps)
 
-    def __init__(self, path: str, size: Size, fps: float) -> None:
+    def __init__(self, path: str, size: Size | None, fps: float) -> None:
         os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] = str(_STALL_S)  # OpenCV reads it once, when it first waits
         cv2.setNumThreads(1)  # its thread pool spins while idle, and a JPEG is decoded by one thread anyway
         device = devices.describe(path)
         self.name, self._path = device.name, path
-        asked = _choose_format(device, size, fps)
+        if not device.can_capture:
+            raise _describe_other(device)
+        asked = choose_mode(device, size or CAMERA_SIZE, fps)
         self._capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
         try:
             self._negotiate(asked, size, fps)
@@ -70,13 +74,13 @@ class V4l2Source:
             self.close()
             raise
 
-    def _negotiate(self, asked: str, size: Size, fps: float) -> None:
+    def _negotiate(self, asked: Format, size: Size | None, fps: float) -> None:
         """Ask for a mode, and take over the mode that is read back. Format before size: the sizes depend on it."""
         capture = self._capture
         if capture.isOpened():
-            capture.set(cv2.CAP_PROP_FOURCC, v4l2.code(asked))
-            capture.set(cv2.CAP_PROP_FRAME_WIDTH, size.width)
-            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size.height)
+            capture.set(cv2.CAP_PROP_FOURCC, v4l2.code(asked.fourcc))
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, asked.width)
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, asked.height)
             capture.set(cv2.CAP_PROP_FPS, round(fps))
             capture.set(cv2.CAP_PROP_BUFFERSIZE, _BUFFERS)
         if not capture.isOpened():  # OpenCV closes a device that answers EBUSY
@@ -85,16 +89,19 @@ class V4l2Source:
             raise DeviceError(f"{self.name} would not open: {why}. Run: sudo fuser -v {self._path}")
         got = v4l2.fourcc(int(capture.get(cv2.CAP_PROP_FOURCC)))
         width, height = (int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        self.fmt = PixelFormat.YUYV if got == "YUYV" else PixelFormat.BGR
+        whole = Size.within(width, height)
+        self.size = choose_size(size, width, height)
+        self._scales = self.size != whole
+        self.fmt = PixelFormat.YUYV if got == "YUYV" and not self._scales else PixelFormat.BGR
         capture.set(cv2.CAP_PROP_CONVERT_RGB, int(self.fmt is PixelFormat.BGR))
-        self.size = Size.within(width, height)
         self._real = (width, height)
         announced = capture.get(cv2.CAP_PROP_FPS)
         self.fps = announced if announced > 0 else fps
         buffers = int(capture.get(cv2.CAP_PROP_BUFFERSIZE))
         log.info(
-            "camera mode of %s: asked for %s %s at %g fps; got %s %dx%d at %g fps in %d buffers; using %s",
-            self.name, asked, size, fps, got, width, height, self.fps, buffers, self.size,
+            "camera mode of %s: asked for %s %dx%d at %g fps; got %s %dx%d at %g fps in %d buffers; using %s%s",
+            self.name, asked.fourcc, asked.width, asked.height, fps, got, width, height, self.fps, buffers, self.size,
+            f", scaled down (to use all of it: --size {whole})" if self._scales else "",
         )  # fmt: skip
 
     def read(self, into: HostFrame) -> None:
@@ -107,13 +114,16 @@ class V4l2Source:
                 break
             if time.monotonic() > deadline:
                 raise DeviceError(f"{self.name} sends only broken pictures. Replug it. Run: camdaemon devices")
+        into.t = t
+        if self._scales:
+            cover_into(into.data, picture)
+            return
         width, height = self._real
         left, top = (
             (width - self.size.width) // 4 * 2,
             (height - self.size.height) // 2,
         )  # even, for U and V
         np.copyto(into.data, picture[top : top + self.size.height, left : left + self.size.width])
-        into.t = t
 
     def _grab(self) -> float:
         """Grab the newest frame and return its capture time, seconds of time.monotonic().
@@ -174,31 +184,6 @@ class V4l2Source:
     def close(self) -> None:
         """See Source.close."""
         self._capture.release()
-
-
-def _choose_format(device: Device, size: Size, fps: float) -> str:
-    """Return the pixel format to ask for: one that the device has at this size and rate.
-
-    MJPG above 640x480, because uncompressed video of that size is too much for USB 2 (720p YUYV comes at 10 fps); else
-    YUYV, which needs no decompression.
-    """
-    if not device.can_capture:
-        raise _describe_other(device)
-    large = size.width * size.height > 640 * 480
-    liked = [*(("MJPG", "YUYV") if large else ("YUYV", "MJPG")), *_CONVERTIBLE]
-    usable = [mode for mode in device.modes if mode.fourcc in liked]
-    if not usable:
-        offered = ", ".join(dict.fromkeys(mode.fourcc for mode in device.modes)) or "nothing"
-        raise DeviceError(
-            f"cannot read {device.name}: it offers {offered}, none of {', '.join(liked)}. Run: camdaemon devices"
-        )
-
-    def drawbacks(mode: Mode) -> tuple[bool, bool, bool, int]:
-        needs_conversion = liked.index(mode.fourcc) > 1
-        slow = bool(mode.rates) and max(rates.highest for rates in mode.rates) < 0.9 * fps
-        return not mode.sizes.has(size.width, size.height), needs_conversion, slow, liked.index(mode.fourcc)
-
-    return min(usable, key=drawbacks).fourcc
 
 
 def _describe_other(device: Device) -> DeviceError:

@@ -18,7 +18,7 @@ from camdaemon.config.schema import Config
 from camdaemon.control.scenes import appearance_of
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.card import CardCache
-from camdaemon.frames.frame import Size
+from camdaemon.frames.frame import CAMERA_SIZE, Size
 from camdaemon.frames.transfer import Transfer, choose_device, release_memory
 from camdaemon.linux.folders import expand_home
 from camdaemon.linux.threads import run_in_thread
@@ -80,8 +80,10 @@ def build(
         camera = _open_camera(config, playing, holder)
         source = camera.first
         opened.callback(source.close)
-        size = config.size or source.size
+        size = _choose_size(config, source)
         log.info("camera %s: %s %s at %g fps", source.name, source.fmt, source.size, source.fps)
+        if size != source.size:
+            log.info("frame size: %s, scaled from the source's %s (another: --size WIDTHxHEIGHT)", size, source.size)
         backdrop = make_backdrop(config.backdrop, size)
         opened.callback(backdrop.close)
         plate = _load_plate(config, source, size)
@@ -192,10 +194,17 @@ def _open_sinks(config: Config, playing: Playing, size: Size, fps: float, metric
     return found[0] if len(found) == 1 else TeeSink(found)
 
 
+def _choose_size(config: Config, source: Source) -> Size:
+    """Return the size of the frames: as configured, else a clip's own, and at most CAMERA_SIZE for a camera."""
+    if config.size is not None or not source.live:
+        return config.size or source.size
+    return CAMERA_SIZE.limit(source.size.width, source.size.height)
+
+
 def _plate_file(config: Config, source: Source) -> Path:
     """Return where the plate of `source` is, or would be saved."""
     if config.plate in ("auto", "saved"):
-        return store.path_for(source.name, config.size or source.size)
+        return store.path_for(source.name, _choose_size(config, source))
     return expand_home(config.plate)
 
 

@@ -6,10 +6,9 @@ import logging
 import shlex
 from pathlib import Path
 
-import platformdirs
-
 from camdaemon.linux import private
 from camdaemon.linux.files import remove_stale_drafts
+from camdaemon.linux.folders import find_folder
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +23,18 @@ def keep_house(backdrops: Path) -> None:
     """
     private.keep_files_private()
     private.omit_pictures_from_core_dumps()
-    state, cache = platformdirs.user_state_path("camdaemon"), platformdirs.user_cache_path("camdaemon")
+    state, cache = find_folder("state"), find_folder("cache")
     if left := [path for folder in (state, cache) for path in private.close_to_others(folder)]:
         log.warning(
             "others may look at photographs of this room: %s stays open to them. Run: sudo chown -R $USER: %s",
             *(shlex.quote(str(path)) for path in (left[0], state if left[0].is_relative_to(state) else cache)),
         )
-    data = platformdirs.user_data_path("camdaemon")
+    data = find_folder("data")
     if data.is_dir():
         private.make_private_folder(data)  # what is below it is the user's own
     ours = [state, state / "plates", state / "locked", cache]
     swept = [draft for folder in ours for draft in remove_stale_drafts(folder)]
-    swept += remove_stale_drafts(platformdirs.user_config_path("camdaemon"), "config.toml")
+    swept += remove_stale_drafts(find_folder("config"), "config.toml")
     swept += remove_stale_drafts(backdrops, "upload.*")  # as `control.uploads` calls them
     if swept:
         log.info("removed what a killed camdaemon left: %s", ", ".join(map(str, swept)))

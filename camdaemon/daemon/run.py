@@ -23,6 +23,7 @@ from camdaemon.daemon.status_line import show_status_line
 from camdaemon.daemon.surfaces import Surfaces, invite
 from camdaemon.errors import ControlError, PlateRefused
 from camdaemon.frames import picture
+from camdaemon.linux.folders import expand_home
 from camdaemon.linux.systemd import ServiceManager
 from camdaemon.pipeline.camera_state import VIEWERS
 from camdaemon.pipeline.threads import Pipeline
@@ -155,7 +156,7 @@ def run(config: Config, playing: Playing, reread: Reread | None = None) -> None:
     For a process that ends with it: objects made before this point are never collected again, and its files and memory
     stay private.
     """
-    keep_house(Path(config.backdrops).expanduser())
+    keep_house(expand_home(config.backdrops))
     stop = threading.Event()
     manager = ServiceManager.from_environment()
     with (

@@ -47,6 +47,18 @@ class Size:
         """Return the largest legal size within width × height pixels. Raises ConfigError when that is too small."""
         return cls(min(width, _LARGEST) // 4 * 4, min(height, _LARGEST) // 4 * 4)
 
+    def limit(self, width: int, height: int) -> Size:
+        """Return the size for a picture of width × height, which is not to be larger than this size, nor enlarged.
+
+        It is this size for a picture that covers it, as 1920x1080 or 1280x960 cover 1280x720: its edges are cut off.
+        Any other picture, an upright one for instance, keeps its shape and is reduced until it fits.
+        """
+        is_of_a_kind = (width < height) == (self.width < self.height)  # both upright, or neither
+        if is_of_a_kind and width >= self.width and height >= self.height:
+            return self
+        share = min(1.0, self.width / width, self.height / height)
+        return Size.within(max(_SMALLEST, int(width * share)), max(_SMALLEST, int(height * share)))
+
     def cover(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Return (x, y, w, h) of the largest centerd part of a width × height picture with this size's aspect ratio."""
         scale = min(width / self.width, height / self.height)
@@ -55,6 +67,9 @@ class Size:
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height}"
+
+
+CAMERA_SIZE = Size(1280, 720)  # where nobody says otherwise
 
 
 class PixelFormat(StrEnum):

@@ -44,6 +44,14 @@ class Sizes:
             for side, low, high, step in zip((width, height), self.smallest, self.largest, self.step, strict=True)
         )
 
+    def nearest(self, width: int, height: int) -> tuple[int, int]:
+        """Return the smallest of these sizes that covers width × height, else the nearest."""
+        sides = []
+        for side, low, high, step in zip((width, height), self.smallest, self.largest, self.step, strict=True):
+            steps = -(-max(side - low, 0) // max(step, 1))  # rounded up
+            sides.append(min(low + steps * max(step, 1), high))
+        return sides[0], sides[1]
+
     def __str__(self) -> str:
         ends = [f"{width}x{height}" for width, height in (self.smallest, self.largest)]
         return ends[0] if ends[0] == ends[1] else "..".join(ends)

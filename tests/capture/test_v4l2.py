@@ -106,10 +106,71 @@ def test_what_the_driver_gave_decides_not_what_was_asked(rig: Rig) -> None:
 
 def test_an_awkward_size_is_cut_to_multiples_of_4_with_u_and_v_in_place(rig: Rig) -> None:
     rig.capture.gives = {cv2.CAP_PROP_FRAME_WIDTH: 646, cv2.CAP_PROP_FRAME_HEIGHT: 487}
-    source = rig.open(VGA)
+    source = rig.open(HD)
     frame = rig.read(source)
     assert source.size == Size(644, 484)
-    np.testing.assert_array_equal(frame.data, picture_of(rig.capture.shown, 646, 487, 2)[1:485, 0:644])
+    np.testing.assert_array_equal(frame.data, picture_of(rig.capture.shown, 646, 487, 3)[1:485, 0:644])
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "mode_asked"),
+    [
+        (camera(mode("YUYV", (3840, 2160))), None, "YUYV 3840x2160"),  # has nothing else
+        (camera(mode("MJPG", (1920, 1080), (3840, 2160), (1600, 1200), (800, 600))), None, "MJPG 1600x1200"),
+        (camera(mode("MJPG", (640, 480), (1024, 768))), None, "MJPG 1024x768"),  # none covers it
+        (camera(mode("MJPG", (640, 480), (1920, 1080))), VGA, "MJPG 640x480"),
+        (camera(mode("NV12", (1280, 960)), mode("MJPG", (1920, 1080))), None, "MJPG 1920x1080"),
+        (camera(mode("MJPG", (720, 1280), (2160, 3840))), None, "MJPG 720x1280"),  # upright
+        (camera([Mode("YUYV", Sizes((320, 240), (2592, 1944), (32, 8)), ())]), None, "YUYV 1280x720"),
+        (camera([Mode("YUYV", Sizes((1600, 1200), (2592, 1944), (16, 16)), ())]), None, "YUYV 1600x1200"),
+    ],
+)
+def test_the_smallest_mode_that_covers_the_wanted_size_else_the_nearest_is_asked_for(
+    rig: Rig, device: Device, asked: Size | None, mode_asked: str
+) -> None:
+    rig.device = device
+    rig.open(asked)
+    size = (rig.capture.values[side] for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    assert f"{asked_for(rig)} {'x'.join(f'{side:g}' for side in size)}" == mode_asked
+
+
+@pytest.mark.parametrize("fourcc", ["YUYV", "MJPG", "NV12"])
+@pytest.mark.parametrize(
+    ("given", "asked", "size"),
+    [
+        ((3840, 2160), None, HD),  # as a Cam Link 4K
+        ((1920, 1088), None, HD),
+        ((1600, 1200), None, HD),  # 4:3: cut to the shape, not squeezed
+        ((1080, 1920), None, Size(404, 720)),  # upright: whole
+        ((1920, 1080), VGA, VGA),
+    ],
+)
+def test_a_camera_that_gives_more_than_is_wanted_is_scaled_down(
+    rig: Rig, caplog: pytest.LogCaptureFixture, fourcc: str, given: tuple[int, int], asked: Size | None, size: Size
+) -> None:
+    rig.device = camera(mode(fourcc, given))
+    with caplog.at_level(logging.INFO):
+        source = rig.open(asked)
+    assert (source.size, source.fmt) == (size, PixelFormat.BGR)
+    assert rig.capture.values[cv2.CAP_PROP_CONVERT_RGB] == 1
+    whole = picture_of(0, *given, 3)
+    whole[...] = np.linspace(20, 200, given[1])[:, None, None]  # gray, brighter downwards: a squeezed one differs
+    rig.capture.retrieve = lambda into=None: (True, whole)  # type: ignore[method-assign]
+    frame = rig.read(source)
+    height = size.cover(*given)[3]
+    middle = np.linspace(20, 200, given[1])[(given[1] - height) // 2 :][:height]
+    np.testing.assert_allclose(frame.data[0, 0], middle[0], atol=2)
+    np.testing.assert_allclose(frame.data[-1, -1], middle[-1], atol=2)
+    [told] = caplog.messages
+    assert re.search(rf"{given[0]}x{given[1]}.*using {size}\b.*--size \d+x\d+", told)
+
+
+def test_a_camera_that_gives_less_stays_as_it_is(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.device = camera(mode("YUYV", (800, 600)))
+    with caplog.at_level(logging.INFO):
+        source = rig.open(None)
+    assert (source.size, source.fmt) == (Size(800, 600), PixelFormat.YUYV)
+    assert "scaled" not in caplog.text
 
 
 def test_a_camera_that_tells_no_rate_gets_the_asked_one(rig: Rig) -> None:

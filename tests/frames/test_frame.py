@@ -108,3 +108,30 @@ def test_a_size_cannot_be_changed_and_a_frame_says_what_it_is():
         setattr(Size(64, 64), "width", 65)  # noqa: B010
     shown = repr(HostFrame.empty(PixelFormat.NV12, Size(128, 72)))
     assert all(part in shown for part in ("room", "NV12", "128x72", "seq=-1", "(108, 128)"))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "limited"),
+    [
+        (1280, 720, "1280x720"),
+        (3840, 2160, "1280x720"),
+        (1920, 1088, "1280x720"),
+        (1600, 1200, "1280x720"),
+        (1920, 1920, "1280x720"),
+        (2560, 1080, "1280x720"),
+        (640, 480, "640x480"),
+        (646, 487, "644x484"),
+        (1024, 768, "960x720"),
+        (1920, 600, "1280x400"),
+        (1080, 1920, "404x720"),
+        (2160, 3840, "404x720"),
+        (120, 4000, "64x720"),
+    ],
+)
+def test_a_limit_is_never_passed_and_nothing_is_enlarged(width, height, limited):
+    assert str(Size(1280, 720).limit(width, height)) == limited
+
+
+def test_an_upright_limit_is_for_upright_pictures():
+    assert Size(720, 1280).limit(2160, 3840) == Size(720, 1280)
+    assert Size(720, 1280).limit(3840, 2160) == Size(720, 404)

@@ -137,3 +137,17 @@ def test_a_tensor_of_either_level_becomes_a_picture_of_its_own(of):
 def test_floats_out_of_range_do_not_wrap_and_are_rounded():
     values = torch.tensor([1.2, -0.1, 100.6 / 255])[None, :, None, None].expand(1, 3, 4, 8)
     assert picture.from_tensor(values)[2, 5].tolist() == [255, 0, 101]
+
+
+@pytest.mark.parametrize("factor", [1.5, 2, 3, 4.7])
+def test_a_smaller_picture_is_the_mean_of_what_it_covers(factor):
+    """Fine stripes become gray, not other stripes; the middle stays the middle."""
+    size = Size(160, 120)
+    height, width = round(120 * factor), round(160 * factor)
+    rgb = np.zeros((height, width, 3), np.uint8)
+    rgb[:, ::2] = 200
+    out = picture.cover(rgb, size)
+    assert abs(out[:, 4:-4].mean() - 100) < 3
+    middle = picture.cover(gradient(height, width), size)
+    assert np.allclose(middle[..., 0].mean(0), np.linspace(0, 255, 160), atol=4)
+    assert np.allclose(middle[..., 1].mean(1), np.linspace(0, 255, 120), atol=4)

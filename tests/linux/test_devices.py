@@ -121,6 +121,14 @@ def test_stepwise_sizes_hold_their_steps_only(size: tuple[int, int], held: bool)
     assert Sizes((160, 120), (640, 480), (32, 8)).has(*size) is held
 
 
+@pytest.mark.parametrize(
+    ("wanted", "nearest"),
+    [((160, 120), (160, 120)), ((100, 100), (160, 120)), ((200, 130), (224, 136)), ((1280, 720), (640, 480))],
+)
+def test_the_nearest_size_covers_the_wanted_one_if_any_does(wanted: tuple[int, int], nearest: tuple[int, int]) -> None:
+    assert Sizes((160, 120), (640, 480), (32, 8)).nearest(*wanted) == nearest
+
+
 def test_devices_come_by_number_and_only_video_nodes(tree: Tree) -> None:
     for name in ("video10", "video2", "video0", "videofoo", "media0"):
         tree.put(name, webcam())

@@ -102,3 +102,9 @@ def test_commands_without_a_home_end_in_one_sentence(words: list[str], tmp_path:
     assert done.stdout == ""
     assert done.stderr.startswith("camdaemon: no home folder")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_nobody_else_looks_for_the_home_folder() -> None:
+    package = Path(__file__).parents[2] / "camdaemon"
+    users = [path.relative_to(package) for path in package.rglob("*.py") if "platformdirs" in path.read_text("utf-8")]
+    assert users == [Path("linux/folders.py")]

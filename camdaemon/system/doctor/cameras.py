@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 from camdaemon.capture import lock
+from camdaemon.capture.modes import choose_mode
 from camdaemon.errors import CamdaemonError, DeviceError
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.linux.devices import Device, Mode
@@ -87,6 +88,14 @@ def _check_offers(context: Context, device: Device) -> Iterator[Finding]:
     yield ok("camera", f"{device.path} is {device.card}: {formats or 'no formats'}")
     if fitting:
         yield from _check_rates(context, device, {mode.fourcc: _highest_rate(mode) for mode in fitting})
+        return
+    try:
+        mode = choose_mode(device, size, context.config.fps)
+    except DeviceError as exc:
+        yield problem("camera", first_sentence(exc), _suggest_other(device.path, _find_cameras(context.machine)[0]))
+        return
+    if size.limit(mode.width, mode.height) == size:
+        yield ok("camera", f"{device.path} does not offer {size} but {mode}, which is scaled down")
         return
     largest = sorted({mode.sizes.largest for mode in device.modes}, key=lambda side: side[0] * side[1])
     listed = " and ".join(f"{width}x{height}" for width, height in largest[-2:]) or "unknown"

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from camdaemon.config.schema import Config
 from camdaemon.errors import CamdaemonError
-from camdaemon.frames.frame import Size
+from camdaemon.frames.frame import CAMERA_SIZE, Size
 from camdaemon.system.machine import Machine
 
 
@@ -74,7 +74,7 @@ class Context:
     @property
     def size(self) -> Size:
         """The size that the camera is asked for."""
-        return self.config.size or Size(1280, 720)
+        return self.config.size or CAMERA_SIZE
 
     @property
     def sinks(self) -> tuple[str, ...]:

@@ -35,6 +35,21 @@ def test_what_a_camera_promises(well, look):
     assert re.search(r"/dev/video0.*not offer.*1920x1080.*640x480.*1280x720", small)
 
 
+def test_a_camera_that_gives_more_is_fine(well, look):
+    well.camera(modes=(Mode("YUYV", Sizes((3840, 2160), (3840, 2160)), (Rates(30, 30),)),))
+    found = look("camera")
+    assert not says(found, Level.NOTE, Level.PROBLEM)
+    assert re.search(r"not offer 1280x720\b.*3840x2160.*scaled down", says(found)[-1])
+
+
+def test_a_camera_whose_formats_nobody_reads_is_a_problem(well, look):
+    well.camera("/dev/video4")
+    well.camera(modes=(Mode("H264", Sizes((1920, 1080), (1920, 1080)), (Rates(30, 30),)),))
+    (found,) = [found for found in look("camera") if found.level is Level.PROBLEM]
+    assert "H264" in found.says
+    assert found.fix.endswith("--source /dev/video4")
+
+
 def test_raw_video_over_usb(well, look):
     hd = Sizes((1280, 720), (1280, 720))
     well.camera(modes=(Mode("YUYV", hd, (Rates(30, 30),)),))

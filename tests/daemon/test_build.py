@@ -1,0 +1,46 @@
+"""A pipeline's parts, as the configuration and the camera make them."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from camdaemon.config.schema import Config
+from camdaemon.daemon import build
+from camdaemon.frames.frame import Size
+from tests.fakes import FakeSource
+
+
+@pytest.mark.parametrize(
+    ("given", "live", "asked", "size"),
+    [
+        (Size(3840, 2160), True, None, "1280x720"),  # the default, not the other way round
+        (Size(1920, 1088), True, None, "1280x720"),
+        (Size(640, 480), True, None, "640x480"),
+        (Size(3840, 2160), True, Size(1920, 1080), "1920x1080"),
+        (Size(640, 480), True, Size(1280, 720), "1280x720"),
+        (Size(1920, 1088), False, None, "1920x1088"),  # a clip has its own
+    ],
+)
+def test_a_camera_is_published_at_the_default_size_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    given: Size,
+    live: bool,
+    asked: Size | None,
+    size: str,
+) -> None:
+    def open_fake(*_: Any, **__: Any) -> FakeSource:
+        return FakeSource(size=given, live=live)
+
+    monkeypatch.setattr(build, "open_source", open_fake)
+    config = Config(source="pattern", sink="null", size=asked, matting="difference")
+    with caplog.at_level(logging.INFO):
+        pipeline = build.build(config, build.Playing())
+    with closing(pipeline.camera.first), closing(pipeline.stage.sink):
+        assert str(pipeline.stage.sink.size) == size
+    told = [line for line in caplog.messages if "scaled" in line]
+    assert [f"{given}" in line and "--size" in line for line in told] == ([True] if str(given) != size else [])
