@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from camdaemon.frames.frame import Size
     from camdaemon.frames.picture import Upload
 
-# For av.open. Without it, a playlist with the name of a video makes FFmpeg open the files that it lists.
-ONLY_VIDEOS = {"format_whitelist": "mov,matroska,webm,avi,gif"}
-
 
 class Backdrop(Protocol):
     """Gives the picture behind the person. Made in any thread, then used by the worker alone.

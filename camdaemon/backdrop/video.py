@@ -1,4 +1,4 @@
-"""A video from a file, played in a loop at its own speed, decoded in a thread of its own."""
+"""A video from a file, played in a loop at its own times, decoded in a thread of its own."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
-import numpy as np
-from av.container import InputContainer
 from torch import Tensor
 
-from camdaemon.backdrop import ONLY_VIDEOS
 from camdaemon.backdrop.still import UploadedPicture
-from camdaemon.errors import ConfigError
-from camdaemon.frames import picture
+from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import Size
 from camdaemon.frames.handoff import Mailbox
-from camdaemon.frames.picture import Upload
+from camdaemon.frames.picture import CALM, Picture, Upload
+from camdaemon.frames.video import Video
+from camdaemon.linux.folders import expand_home
 from camdaemon.linux.threads import lower_priority
 
 log = logging.getLogger(__name__)
+
+_CATCH_UP_S = 5.0  # behind by more than this (after a suspend), the video goes on from where it was
+
+
+def open_clip(path: Path) -> Video:
+    """Open a video as a backdrop. Raises ConfigError."""
+    return Video(path, "backdrop", "Run: camdaemon run --backdrop blur", over=CALM)
 
 
 class VideoBackdrop:
@@ -37,19 +43,13 @@ class VideoBackdrop:
 
     def __init__(self, spec: str, path: Path, size: Size) -> None:
         self.spec = spec
-        try:
-            container = av.open(str(path), options=ONLY_VIDEOS)
-            first = next(container.decode(video=0))
-        except (av.FFmpegError, StopIteration, IndexError, ValueError) as exc:
-            raise ConfigError(
-                f"cannot play backdrop {path}: {exc or 'no frames'}. Run: camdaemon run --backdrop blur"
-            ) from None
+        clip = open_clip(path)
         self._shown: UploadedPicture | None = None
-        self._frames: Mailbox[picture.Picture] = Mailbox()
-        self._frames.put(_fit(first, size))
+        self._frames: Mailbox[Picture] = Mailbox()
+        self._frames.put(clip.cover(clip.first, size))
         self._stop = threading.Event()
         self._thread = threading.Thread(
-            target=_play, args=(container, size, self._frames, self._stop), name="backdrop", daemon=True
+            target=_play, args=(clip, size, self._frames, self._stop), name="backdrop", daemon=True
         )
         self._thread.start()
 
@@ -76,32 +76,51 @@ class VideoBackdrop:
         self._thread.join(1.0)
 
 
-def _fit(frame: av.VideoFrame, size: Size) -> picture.Picture:
-    return picture.cover(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), size)
+class ClipBackdrop:
+    """Plays a video in a loop by the time of the frames that it is for, not the clock: the same result on any machine.
+
+    Raises:
+        ConfigError: The file is not a video that can be played.
+    """
+
+    def __init__(self, spec: str, size: Size) -> None:
+        self.spec, self._size = spec, size
+        self._video = open_clip(expand_home(spec))
+        self._frames: Iterator[tuple[float, av.VideoFrame]] = self._video.play(loop=True)
+        self._next = next(self._frames)
+        self._shown: UploadedPicture | None = None
+
+    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+        """Return the newest picture that is due at `t` seconds; `t` must not decrease. See Backdrop.picture."""
+        due = None
+        while (self._shown is None and due is None) or self._next[0] <= t + 1e-6:
+            due, self._next = self._next[1], next(self._frames)
+        if due is not None:
+            self._shown = UploadedPicture(self._video.cover(due, self._size))
+        assert self._shown is not None
+        return self._shown.on_device_of(plate, upload)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._video.close()
 
 
-def _play(container: InputContainer, size: Size, frames: Mailbox[picture.Picture], stop: threading.Event) -> None:
-    """Decode in a loop, and put each picture into `frames` when it is due. Body of a thread; owns `container`."""
+def _play(clip: Video, size: Size, frames: Mailbox[Picture], stop: threading.Event) -> None:
+    """Decode in a loop, and put each picture into `frames` when it is due. Body of a thread; owns `clip`."""
     lower_priority()
+    start = shown = time.monotonic()
     try:
-        with container:
-            rate = container.streams.video[0].average_rate
-            last = min(2.0, 1 / float(rate)) if rate else 0.5  # seconds that the last picture shows
-            while not stop.is_set():
-                container.seek(0)
-                start = shown = None
-                due = 0.0
-                for frame in container.decode(video=0):
-                    now = time.monotonic()
-                    start = now - (frame.time or 0.0) if start is None else start
-                    due = start + (frame.time or 0.0)
-                    if stop.wait(max(0.0, due - now)):
-                        return
-                    if due - now < -0.1 and shown is not None and now - shown < 0.25:
-                        continue  # late: decode on, and convert only a few
-                    frames.put(_fit(frame, size))
-                    shown = time.monotonic()
-                if stop.wait(max(0.02, due + last - time.monotonic())):
-                    return
-    except av.FFmpegError as exc:
+        for due, frame in clip.play(loop=True):
+            now = time.monotonic()
+            if now - start - due > _CATCH_UP_S:
+                start = now - due
+            if stop.wait(max(0.0, start + due - now)):
+                return
+            if start + due - now < -0.1 and now - shown < 0.25:
+                continue  # late: decode on, and convert only a few
+            frames.put(clip.cover(frame, size))
+            shown = time.monotonic()
+    except (av.FFmpegError, DeviceError) as exc:
         log.warning("backdrop video stopped: %s; its last picture stays", exc)
+    finally:
+        clip.close()

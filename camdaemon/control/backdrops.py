@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
 from contextlib import suppress
 from pathlib import Path
 
-import av
 import cv2
-import numpy as np
 
-from camdaemon.backdrop import ONLY_VIDEOS, Backdrop, make_backdrop
+from camdaemon.backdrop import Backdrop, make_backdrop
 from camdaemon.backdrop.still import ready_path
+from camdaemon.backdrop.video import open_clip
 from camdaemon.control.table import BackdropFile
 from camdaemon.control.uploads import IMAGES, keep_upload
 from camdaemon.errors import CamdaemonError, ConfigError
@@ -175,9 +175,5 @@ def _changed_ns(spec: str) -> int:
 
 
 def _first_frame(path: Path) -> Picture:
-    try:
-        with av.open(str(path), options=ONLY_VIDEOS) as container:
-            frame = next(container.decode(video=0))
-            return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    except (av.FFmpegError, StopIteration, IndexError, ValueError):
-        raise ConfigError(f"{path} is not a video that can be played. Remove or replace it") from None
+    with contextlib.closing(open_clip(path)) as video:
+        return video.picture(video.first)

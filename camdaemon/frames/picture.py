@@ -17,7 +17,9 @@ from camdaemon.linux.files import replace_atomically
 if TYPE_CHECKING:
     from torch import Tensor
 
+CALM = (47, 79, 95)  # #2f4f5f, also the color of a backdrop that nobody chose: what shows through transparent backdrops
 Picture: TypeAlias = NDArray[np.uint8]  # (H,W,3) RGB
+Color: TypeAlias = tuple[int, int, int]  # RGB, 0..255
 Upload: TypeAlias = "Callable[[Picture], Tensor]"  # → (1,3,H,W) of the device, see `pixels`; the worker thread's
 
 
@@ -42,6 +44,13 @@ def read(path: Path, option: str) -> Picture:
     if bgr is None:
         raise ConfigError(f"{path} is not a picture that can be read (broken, or not JPEG, PNG, WebP…); try {option}")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def lay_over(rgba: NDArray[np.uint8], color: Color) -> Picture:
+    """Lay (H,W,4) with straight alpha over one color: (H,W,3)."""
+    alpha = rgba[..., 3:].astype(np.uint16)
+    under = np.array(color, np.uint16) * (255 - alpha)
+    return np.asarray((rgba[..., :3] * alpha + under + 127) // 255, np.uint8)
 
 
 def write(path: Path, rgb: Picture, *, mode: int | None = None) -> None:

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from camdaemon.backdrop import make_backdrop, video
+from camdaemon.backdrop import make_backdrop
 from camdaemon.backdrop.room import BlurBackdrop, blur_picture
-from camdaemon.errors import ConfigError
+from camdaemon.errors import ConfigError, DeviceError
 from camdaemon.frames import picture, pixels
 from camdaemon.frames.frame import Size
 from camdaemon.frames.kinds import READY
 from camdaemon.frames.transfer import Transfer
+from camdaemon.frames.video import Video
 
 SIZE = Size(128, 72)
 UPLOAD = Transfer(torch.device("cpu"), SIZE).upload_picture
@@ -282,16 +283,16 @@ def test_a_video_of_one_picture_does_not_spin(opened, tmp_path):
 
 def test_the_worker_never_waits_for_a_slow_video(opened, clip, monkeypatch):
     """A picture takes for ever to convert here; asking for it takes none of that."""
-    real, stuck, go_on = video._fit, threading.Event(), threading.Event()
+    real, stuck, go_on = Video.cover, threading.Event(), threading.Event()
     go_on.set()
 
-    def fitted(frame, size):
+    def cover(clip, frame, size):
         if not go_on.is_set():
             stuck.set()
             go_on.wait(60)
-        return real(frame, size)
+        return real(clip, frame, size)
 
-    monkeypatch.setattr(video, "_fit", fitted)
+    monkeypatch.setattr(Video, "cover", cover)
     backdrop = opened(clip)
     go_on.clear()
     assert stuck.wait(60)
@@ -304,27 +305,15 @@ def test_the_worker_never_waits_for_a_slow_video(opened, clip, monkeypatch):
 def test_a_video_too_slow_for_this_machine_still_moves(opened, tmp_path, monkeypatch):
     """Decoding takes twice as long as the video lasts: pictures are left out, but not all of them but the first."""
 
-    class Slow:
-        def __init__(self, container):
-            self._container = container
+    real = Video.play
 
-        def __getattr__(self, name):
-            return getattr(self._container, name)
+    def play(clip, *, loop):
+        for timed in real(clip, loop=loop):
+            time.sleep(0.1)
+            yield timed
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            self._container.close()
-
-        def decode(self, video):
-            for frame in self._container.decode(video=video):
-                time.sleep(0.1)
-                yield frame
-
-    real = av.open
     heavy = write_clip(tmp_path / "heavy.mp4", grays=range(20, 240, 18), fps=20)
-    monkeypatch.setattr(av, "open", lambda path, **_: Slow(real(path)))
+    monkeypatch.setattr(Video, "play", play)
     backdrop = opened(heavy)
     wait_for(lambda: level(backdrop) > 100, seconds=4)
 
@@ -337,14 +326,14 @@ def test_a_video_that_is_deleted_while_it_plays_goes_on(opened, clip):
 
 
 def test_a_video_that_breaks_stays_on_its_last_good_picture(opened, clip, monkeypatch, caplog):
-    real, broken = video._fit, threading.Event()
+    real, broken = Video.cover, threading.Event()
 
-    def fitted(frame, size):
+    def cover(clip, frame, size):
         if broken.is_set():
-            raise av.error.InvalidDataError(1094995529, "Invalid data found when processing input")
-        return real(frame, size)
+            raise DeviceError("cannot convert a frame")
+        return real(clip, frame, size)
 
-    monkeypatch.setattr(video, "_fit", fitted)
+    monkeypatch.setattr(Video, "cover", cover)
     backdrop = opened(clip)
     wait_for(lambda: level(backdrop) > 60)
     broken.set()

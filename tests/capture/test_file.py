@@ -244,9 +244,9 @@ class _Packet:
 def test_a_few_broken_frames_are_skipped_many_are_an_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     source = FileSource(_clip(tmp_path / "clip.mp4"), loop=False, paced=False)
     frame = av.VideoFrame(96, 64, "yuv420p")
-    source._container = _Packets([True, False, False, True], frame)  # type: ignore[assignment]
-    assert len(list(source._decoded())) == 2
+    source._video._container = _Packets([True, False, False, True], frame)  # type: ignore[assignment]
+    assert len(list(source._video._decoded())) == 2
     assert len(caplog.records) == 1
-    source._container = _Packets([True] + [False] * 40, frame)  # type: ignore[assignment]
+    source._video._container = _Packets([True] + [False] * 40, frame)  # type: ignore[assignment]
     with pytest.raises(DeviceError, match="is broken"):
-        list(source._decoded())
+        list(source._video._decoded())

@@ -15,6 +15,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
+from camdaemon.backdrop.video import ClipBackdrop
 from camdaemon.cli.tools import image, video
 from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError, MattingError
@@ -24,7 +25,7 @@ from camdaemon.matting import Matting
 from camdaemon.plate.take import Plate, PlateRules
 from camdaemon.tools.files.image import find_pairs, matte_pair
 from camdaemon.tools.files.offline import OfflinePipeline, pad_picture, stretch_alpha
-from camdaemon.tools.files.results import ClipBackdrop, ResultPaths
+from camdaemon.tools.files.results import ResultPaths
 from camdaemon.tools.files.video import FrameSequence, get_plate, matte_video
 from camdaemon.tools.files.writers import ColorVideoWriter, GrayVideoWriter, replace_file
 
@@ -293,7 +294,7 @@ def test_a_video_that_fails_leaves_nothing_behind(clip: Path, tmp_path: Path, di
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--src", "none.mp4", "--alpha", "a.mkv"], "none.mp4.*not a video"),
+        (["--src", "none.mp4", "--alpha", "a.mkv"], "none.mp4.*No such file"),
         (["--src", ".", "--alpha", "a.mkv"], "no pictures.*--src FOLDER or --src VIDEO$"),
         (["--src", "clip.mp4", "--alpha", "a.gif"], "a.gif.*video.* a.mkv.*folder.* a$"),
         (["--src", "clip.mp4", "--plate", "none.png", "--alpha", "a.mkv"], "none.png.*--plate auto$"),

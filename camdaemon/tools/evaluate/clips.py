@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from av.video.reformatter import ColorRange
 
 from camdaemon.errors import ConfigError
+from camdaemon.frames.video import Video
 from camdaemon.tools.evaluate.metrics import Alpha
 from camdaemon.tools.files.video import FrameSequence
 from camdaemon.tools.files.writers import VIDEOS
@@ -68,9 +70,9 @@ def read_truth(path: Path, size: tuple[int, int]) -> Iterator[Alpha]:
     Raises:
         ConfigError: The video is smaller than `size`.
     """
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            values = _luma(frame)
+    with contextlib.closing(Video(path, "truth", "Make it again from the clip")) as video:
+        for _, frame in video.play(loop=False):
+            values = _luma(video, frame)
             height, width = values.shape
             left, top = (width - size[0]) // 2, (height - size[1]) // 2
             cut = values[max(top, 0) : top + size[1], max(left, 0) : left + size[0]]
@@ -79,12 +81,10 @@ def read_truth(path: Path, size: tuple[int, int]) -> Iterator[Alpha]:
             yield np.ascontiguousarray(cut)
 
 
-def _luma(frame: av.VideoFrame) -> Alpha:
+def _luma(video: Video, frame: av.VideoFrame) -> Alpha:
     if frame.format.is_rgb:
-        return np.asarray(frame.to_ndarray(format="rgb24")[..., 0], np.float32) / np.float32(255)
-    plane = frame.planes[0]
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
-    values = np.asarray(rows, np.float32)
+        return np.asarray(video.picture(frame)[..., 0], np.float32) / np.float32(255)
+    values = np.asarray(video.luma(frame), np.float32)
     if frame.color_range == ColorRange.MPEG:
         return np.asarray(np.clip((values - 16) / np.float32(219), 0, 1))
     return values / np.float32(255)

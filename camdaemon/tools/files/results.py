@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from camdaemon.backdrop import Backdrop, make_backdrop
-from camdaemon.backdrop.video import VideoBackdrop
-from camdaemon.capture.file import FileSource
+from camdaemon.backdrop.video import ClipBackdrop, VideoBackdrop
 from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte, composite
-from camdaemon.frames.frame import HostFrame, Size
-from camdaemon.frames.picture import Picture, Upload, cover, from_tensor
-from camdaemon.linux.folders import expand_home
+from camdaemon.frames.frame import Size
+from camdaemon.frames.picture import Picture, from_tensor
 from camdaemon.plate.take import Plate
 from camdaemon.tools.files.offline import OfflinePipeline, stretch_alpha
 
@@ -107,25 +104,3 @@ def open_backdrop(spec: str, size: Size) -> Backdrop:
         made.close()
         return ClipBackdrop(spec, size)
     return made
-
-
-class ClipBackdrop:
-    """A backdrop that plays a video in a loop, by the time of the frames (see the protocol `Backdrop`)."""
-
-    def __init__(self, spec: str, size: Size) -> None:
-        self.spec = spec
-        self._source = FileSource(expand_home(spec), loop=True, paced=False)
-        self._frame = HostFrame.empty(self._source.fmt, self._source.size)
-        self._size = size
-        self._shown = -1
-
-    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
-        """Return the picture that is due at `t` seconds; `t` must not decrease. See `Backdrop`."""
-        while self._shown < 0 or self._shown < int(t * self._source.fps + 1e-6):
-            self._source.read(self._frame)
-            self._shown += 1
-        return upload(cover(self._frame.data, self._size))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._source.close()

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-
 from camdaemon.capture.file import FileSource
 from camdaemon.errors import ConfigError, StreamEnded
 from camdaemon.frames import picture
@@ -55,11 +53,12 @@ class FrameSequence:
             files = _list_pictures(path)
             height, width = picture.read(files[0], "another --src FOLDER").shape[:2]
             return cls(path, (width, height), fps or 30.0, len(files))
-        with contextlib.closing(FileSource(path, loop=False, paced=False)) as source, av.open(str(path)) as container:
-            size, stream = (source.size.width, source.size.height), container.streams.video[0]
-            if size != (stream.width, stream.height):
-                warn(f"{path} is {stream.width}x{stream.height}, cropped to {source.size} as live (multiples of 4).")
-            return cls(path, size, fps or source.fps, stream.frames or None)
+        with contextlib.closing(FileSource(path, loop=False, paced=False)) as source:
+            size = source.size.width, source.size.height
+            if size != source.shown:
+                width, height = source.shown
+                warn(f"{path} is {width}x{height}, cropped to {source.size} as live (multiples of 4).")
+            return cls(path, size, fps or source.fps, source.count)
 
     def frames(self) -> Iterator[tuple[str, Picture]]:
         """Yield name and picture (H,W,3) of each frame; a picture is valid until the next one.

@@ -1,0 +1,42 @@
+"""The one door for pictures and videos from files: what is checked before anything is decoded."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from camdaemon.errors import CamdaemonError
+
+MOST_VIDEO_PIXELS = 8192 * 4320  # of a frame: 8K
+MOST_PICTURE_BYTES = 256 << 20
+
+
+class Unreadable(CamdaemonError):
+    """Why a file is not decoded, in a few words. Whoever asked for the file makes the sentence of it."""
+
+
+def check_file(path: Path) -> int:
+    """Check that `path` is a file with something in it, without opening it: a pipe would wait for its writer.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        Unreadable: It is not there, a folder, a pipe or a device, empty, or may not be read.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as exc:
+        raise Unreadable(str(exc.strerror)) from None
+    except ValueError:  # a zero byte in its name
+        raise Unreadable("no such file") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise Unreadable("it is a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("it is a pipe, socket or device, not a file")
+    if not status.st_size:
+        raise Unreadable("it is empty")
+    if not os.access(path, os.R_OK):
+        raise Unreadable("permission denied")
+    return status.st_size
