@@ -7,7 +7,8 @@
     ├── MattingError          1   no trustworthy matte for one frame: that frame becomes the card
     │   └── EngineError       1   the accelerator failed; the frame's content is not the reason
     ├── PlateRefused          1   the plate could not be taken; the previous plate stays
-    └── ControlError          1   no daemon answered, or it refused
+    ├── ControlError          1   no daemon answered, or it refused
+    └── Interrupted         130   the user ended it; what was done until then is kept
 
 A message says what failed and why, and ends with what to type: "what failed: why. Run: command".
 """
@@ -53,6 +54,12 @@ class PlateRefused(CamdaemonError):
 
 class ControlError(CamdaemonError):
     """The running daemon could not be reached, or refused a command."""
+
+
+class Interrupted(CamdaemonError):
+    """The user ended a long work with Ctrl-C or a signal; the message says what is kept and how to go on."""
+
+    exit_code = 130
 
 
 def find_closest(word: str, choices: Iterable[str]) -> str | None:

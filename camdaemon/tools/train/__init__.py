@@ -10,6 +10,8 @@ Nothing heavy is imported before a run begins.
                  geometry, augment, soft (foregrounds for the refiner), degrade (what a webcam does to a picture)
     losses       equations (1) to (5), and the two stages
     loop         steps, validation, resuming
+    interruption Ctrl-C and other signals, between two steps
+    folder       what a run's folder holds, and the recipe that it remembers
     checkpoints  files of a run, and the network it starts with
     distributed  several processes, mixed precision
     monitoring   scores, pictures, progress, log

@@ -12,11 +12,10 @@ from torch import Tensor
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.files import prepare_replacement
-from camdaemon.model import BackgroundMattingV2, Selection, load_network, read_tensors
+from camdaemon.model import BackgroundMattingV2, Selection, detect_architecture, load_network, read_tensors
 from camdaemon.model.refiner import Refiner
+from camdaemon.tools.train.folder import LAST
 from camdaemon.tools.train.recipe import Recipe
-
-LAST, BEST = "last.pt", "best.safetensors"
 
 
 @dataclass(slots=True)
@@ -61,28 +60,46 @@ def save_run(
         torch.save(whole, draft)
 
 
-def load_run(folder: Path, network: BackgroundMattingV2, optimizer: Any, mixed: Any, stage: str) -> RunState:
-    """Load into `network`, `optimizer` and `mixed` what `save_run` saved, and return the state.
+def read_run(folder: Path, stage: str) -> dict[str, Any]:
+    """Read what `save_run` saved.
 
     Raises:
-        ConfigError: There is no such file, or it does not fit the run.
+        ConfigError: There is no such file, it is damaged, or of another stage.
     """
     path = folder / LAST
     try:
         whole = torch.load(path, map_location="cpu", weights_only=True)
         if whole["stage"] != stage:
             raise ValueError(f"it is of stage {whole['stage']}")
-        network.load_state_dict(whole["network"], strict=True)
-        optimizer.load_state_dict(whole["optimizer"])
-        mixed.load_state_dict(whole["mixed"])
+        detect_architecture(whole["network"])
     except FileNotFoundError:
         raise ConfigError(f"nothing to resume: {path} does not exist. Run without --resume, or name --out") from None
     except Exception as exc:  # a damaged file raises nearly anything
-        reason = next(iter(str(exc).splitlines()), type(exc).__name__)
-        raise ConfigError(
-            f"cannot resume from {path}: {reason}. Run with the options that the run began with, or without --resume"
-        ) from exc
-    return RunState(**whole["state"])
+        raise _unusable(path, exc) from exc
+    return dict(whole)
+
+
+def load_run(folder: Path, network: BackgroundMattingV2, optimizer: Any, mixed: Any, stage: str) -> RunState:
+    """Load into `network`, `optimizer` and `mixed` what `save_run` saved, and return the state.
+
+    Raises:
+        ConfigError: There is no such file, or it does not fit the run.
+    """
+    whole = read_run(folder, stage)
+    try:
+        network.load_state_dict(whole["network"], strict=True)
+        optimizer.load_state_dict(whole["optimizer"])
+        mixed.load_state_dict(whole["mixed"])
+        return RunState(**whole["state"])
+    except Exception as exc:  # a damaged file raises nearly anything
+        raise _unusable(folder / LAST, exc) from exc
+
+
+def _unusable(path: Path, exc: Exception) -> ConfigError:
+    reason = str(exc) if isinstance(exc, ValueError) else "it is damaged, or of a run with other options"
+    return ConfigError(
+        f"cannot resume from {path}: {reason}. Run with the options that the run began with, or without --resume"
+    )
 
 
 class StartingPoint(NamedTuple):
@@ -100,16 +117,20 @@ class StartingPoint(NamedTuple):
 def make_starting_network(recipe: Recipe) -> StartingPoint:
     """Build the network from `recipe.start`: weights in the published layout, or an encoder with torchvision's names.
 
-    The joint stage adds a refiner if there is none.
+    The joint stage adds a refiner if there is none. A resumed run has the network of its checkpoint, without its
+    weights, and no longer needs the file that it started with.
 
     Raises:
         ConfigError: The file cannot be read or does not fit, or the joint stage is given none.
     """
     torch.manual_seed(recipe.seed)
+    if recipe.resume:
+        architecture = detect_architecture(read_run(recipe.out, recipe.stage)["network"])
+        return StartingPoint(BackgroundMattingV2(*architecture, selection=Selection()), True)
     trained = False
     network = BackgroundMattingV2(recipe.backbone, None, selection=Selection())
     if recipe.start is None:
-        if recipe.stage == "joint" and not recipe.resume:
+        if recipe.stage == "joint":
             raise ConfigError("joint training needs a trained base network. Run with: --start best.safetensors")
     else:
         try:

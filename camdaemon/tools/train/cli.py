@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 app = typer.Typer(help="Train the matting network (Lin et al. 2021 §4.3); on several GPUs: torchrun.")
 
 Data = Annotated[
-    list[Path], typer.Option("--data", help="Folder with people/ and plates/, or with fgr/ and pha/; repeatable.")
+    list[Path] | None,
+    typer.Option(
+        "--data", help="Folder with people/ and plates/, or with fgr/ and pha/; repeatable. Not needed to resume."
+    ),
 ]
 Plates = Annotated[list[Path] | None, typer.Option("--plates", help="Folder of empty rooms; repeatable.")]
 Out = Annotated[Path, typer.Option(help="Folder for checkpoints, pictures and curves.")]
@@ -28,13 +31,18 @@ Device = Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")]
 Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same run.")]
 Every = Annotated[int, typer.Option("--validate-every", min=1, help="Steps between validations and checkpoints.")]
 Samples = Annotated[int, typer.Option("--validation-samples", min=1, help="Number of composites per validation.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Resume from OUT/last.pt.")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on from OUT/last.pt as the run began; what is typed beside --out is changed."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace the run in OUT.")]
 
 
 @app.command()
 def base(
-    data: Data,
+    context: typer.Context,
     out: Out,
+    data: Data = None,
     plates: Plates = None,
     cache: Cache = None,
     start: Start = None,
@@ -50,15 +58,17 @@ def base(
     validate_every: Every = 250,
     validation_samples: Samples = 64,
     resume: Resume = False,
+    force: Force = False,
 ) -> None:
     """Train the base network at 256×144 to 656×368 pixels."""
-    _run("base", **{name: value for name, value in locals().items() if name != "size"}, sizes=_sizes(size))
+    _run("base", **locals())
 
 
 @app.command()
 def joint(
-    data: Data,
+    context: typer.Context,
     out: Out,
+    data: Data = None,
     start: Start = None,
     plates: Plates = None,
     cache: Cache = None,
@@ -78,17 +88,41 @@ def joint(
     validate_every: Every = 100,
     validation_samples: Samples = 16,
     resume: Resume = False,
+    force: Force = False,
 ) -> None:
     """Train the refiner on a trained base network, at 1280×720 pixels."""
-    chosen = {name: value for name, value in locals().items() if name not in {"size", "kernel", "whole"}}
-    _run("joint", **chosen, sizes=_sizes(size), kernel_size=kernel, frozen_base=not whole)
+    _run("joint", **locals())
 
 
-def _run(stage: str, **chosen: object) -> None:
+def _run(stage: str, context: typer.Context, **values: Any) -> None:
+    from camdaemon.errors import ConfigError
+    from camdaemon.tools.train.folder import recall
     from camdaemon.tools.train.loop import train
     from camdaemon.tools.train.recipe import make_recipe
 
-    train(make_recipe({"stage": stage, **chosen}))
+    resume, out = values["resume"], values["out"]
+    if resume and values["force"]:
+        raise ConfigError("--resume goes on with the run that --force replaces. Leave one of them out")
+    if resume:
+        values = {name: value for name, value in values.items() if _is_typed(context, name)}
+    elif not values["data"]:
+        raise ConfigError(f"there is nothing to train on. Run with: camdaemon train {stage} --data FOLDER")
+    chosen = {"stage": stage, **dict(_to_field(name, value) for name, value in values.items())}
+    train(recall(out, chosen) if resume else make_recipe(chosen))
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _to_field(name: str, value: Any) -> tuple[str, Any]:
+    """Return an option as the field of the recipe that it sets."""
+    if name == "size":
+        return "sizes", _sizes(value)
+    if name == "whole":
+        return "frozen_base", not value
+    return {"kernel": "kernel_size"}.get(name, name), value
 
 
 def _sizes(size: str | None) -> tuple[tuple[int, int], ...]:

@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from camdaemon.errors import CamdaemonError, ConfigError
-from camdaemon.tools.train.checkpoints import BEST, RunState, load_run, make_starting_network, save_run, save_weights
+from camdaemon.errors import CamdaemonError, ConfigError, Interrupted
+from camdaemon.tools.train.checkpoints import RunState, load_run, make_starting_network, save_run, save_weights
 from camdaemon.tools.train.distributed import MixedPrecision, ProcessGroup, join_processes
 from camdaemon.tools.train.draws import ShuffledOrder
+from camdaemon.tools.train.folder import BEST, LAST, clear, make_command, refuse_used, remember
+from camdaemon.tools.train.interruption import Interruption
 from camdaemon.tools.train.layouts import Split, find_pictures
 from camdaemon.tools.train.losses import BaseStage, JointStage, Losses, freeze_parts, parameter_groups
-from camdaemon.tools.train.monitoring import RunLog, Validation
+from camdaemon.tools.train.monitoring import RunLength, RunLog, Validation
 from camdaemon.tools.train.packing import pack_people, pack_plates
 from camdaemon.tools.train.recipe import SIZES, Recipe
 from camdaemon.tools.train.samples import BatchIndices, Sample, SampleGenerator
@@ -34,13 +36,23 @@ def train(recipe: Recipe) -> Path:
     Raises:
         ConfigError: The recipe, its data or its files are not usable.
         CamdaemonError: The losses are no longer finite.
+        Interrupted: The user ended it; the checkpoint is of its last step.
     """
     if recipe.steps is None and recipe.minutes is None:
         raise ConfigError("the length of the run is not set. Run with: --steps 10000 or --minutes 60")
-    recipe.out.mkdir(parents=True, exist_ok=True)
+    refuse_used(recipe)
+    try:
+        recipe.out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"cannot make the folder {recipe.out}: {exc.strerror}. Run with: --out FOLDER") from None
     group = join_processes(recipe.device)
     try:
-        return TrainingRun(recipe, group).run()
+        run = TrainingRun(recipe, group)
+        if group.is_leader:
+            if not recipe.resume:
+                clear(recipe.out)
+            remember(recipe)
+        return run.run()
     finally:
         group.close()
 
@@ -78,33 +90,53 @@ class TrainingRun:
     def run(self) -> Path:
         """Train to the end and return the path of the best weights."""
         recipe, state = self._recipe, self._state
-        with RunLog(recipe.out, recipe.stage, leader=self._group.is_leader) as run_log:
+        length = RunLength(recipe.steps, recipe.minutes)
+        with (
+            RunLog(recipe.out, recipe.stage, length, leader=self._group.is_leader) as run_log,
+            Interruption(run_log.print_line) as interruption,
+        ):
             validation = self._validation() if self._group.is_leader else None
-            began, before = time.monotonic(), state.seconds
+            began, before, first = time.monotonic(), state.seconds, state.step
             while True:
                 share = self._done_share()
                 if validation is not None and (share >= 1 or state.step % recipe.validate_every == 0):
                     self._validate(validation, run_log)
                 if share >= 1:
                     break
+                if self._group.broadcast(float(interruption.is_asked)):
+                    self._stop()
                 losses = self._step(share)
                 state.step += 1
                 state.seconds = before + time.monotonic() - began
+                run_log.show_position(state.step, state.seconds, (state.seconds - before) / (state.step - first))
                 if state.step % _LOG_EVERY == 0:
                     done = self._samples * self._group.size
-                    self._log_step(run_log, share, losses, done / (time.monotonic() - began))
+                    self._log_step(run_log, losses, done / (time.monotonic() - began))
+            if state.step == first:
+                more = make_command(recipe, "--resume", "--steps", str(2 * state.step))
+                run_log.print_line(
+                    f"the run was complete: {length.describe(state.step, before)}. For more, run: {more}"
+                )
             run_log.print_line(f"best weights: {recipe.out / BEST}")
         return recipe.out / BEST
 
-    def _log_step(self, run_log: RunLog, share: float, losses: Tensor, per_second: float) -> None:
+    def _stop(self) -> None:
+        if self._group.is_leader:
+            self._save()
+        raise Interrupted(
+            f"stopped at step {self._state.step}: the checkpoint is {self._recipe.out / LAST}. To go on, run: "
+            f"{make_command(self._recipe, '--resume')}"
+        )
+
+    def _log_step(self, run_log: RunLog, losses: Tensor, per_second: float) -> None:
         losses = self._group.mean(losses)
         if not bool(losses.isfinite().all()):
             raise CamdaemonError(
-                f"the losses are no longer finite at step {self._state.step}. Resume from the last checkpoint with: "
-                "--resume --rate 0.3 (or --precision fp32)"
+                f"the losses are no longer finite at step {self._state.step}. To go on from the last checkpoint more "
+                f"slowly, run: {make_command(self._recipe, '--resume', '--rate', '0.3')} (or with --precision fp32)"
             )
         rate = self._optimizer.param_groups[-1]["lr"]
-        run_log.log_step(self._state.step, share, Losses(*losses), rate, per_second)
+        run_log.log_step(self._state.step, Losses(*losses), rate, per_second)
 
     def _step(self, share: float) -> Tensor:
         warm = min(1.0, (self._state.step + 1) / _WARM_UP)
@@ -169,4 +201,7 @@ class TrainingRun:
         if better:
             state.best = scores.mad
             save_weights(self.network, recipe.out / BEST)
-        save_run(recipe.out, self.network, self._optimizer, self._mixed, state, recipe.stage)
+        self._save()
+
+    def _save(self) -> None:
+        save_run(self._recipe.out, self.network, self._optimizer, self._mixed, self._state, self._recipe.stage)

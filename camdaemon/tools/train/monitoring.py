@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -11,13 +13,14 @@ import cv2
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from torch import Tensor
 from torch.nn import functional as F
 
 from camdaemon.matting.effort import LADDER
 from camdaemon.model import BackgroundMattingV2, base_size_for_lines
 from camdaemon.tools.train.draws import ShuffledOrder
+from camdaemon.tools.train.folder import LOG
 from camdaemon.tools.train.losses import Losses
 from camdaemon.tools.train.samples import BatchIndices, Sample, SampleGenerator
 
@@ -115,28 +118,49 @@ def _write(rows: Tensor, path: Path) -> None:
     cv2.imwrite(str(path), grid.numpy().astype(np.uint8)[:, :, ::-1])
 
 
+class RunLength(NamedTuple):
+    """How long a run goes: until `steps` or `minutes`, whichever is set and comes first."""
+
+    steps: int | None
+    minutes: float | None
+
+    def estimate_left(self, step: int, seconds: float, pace: float) -> float:
+        """Return the seconds that are left after `step` steps in `seconds`, at `pace` seconds a step."""
+        by_steps = math.inf if self.steps is None else (self.steps - step) * pace
+        by_time = math.inf if self.minutes is None else self.minutes * 60 - seconds
+        return max(0.0, min(by_steps, by_time))
+
+    def describe(self, step: int, seconds: float) -> str:
+        """Return how far it is, in the units of its length: '120/1000 steps · 2.5/60 min'."""
+        parts = [f"step {step}" if self.steps is None else f"{step}/{self.steps} steps"]
+        if self.minutes is not None:
+            parts.append(f"{seconds / 60:.1f}/{self.minutes:g} min")
+        return " · ".join(parts)
+
+
 class RunLog:
-    """The progress bar, out/log.jsonl and the curves in out/tensorboard; a context manager.
+    """The progress bar (on a terminal), out/log.jsonl and the curves in out/tensorboard; a context manager.
 
     Args:
         out: The run's folder.
         title: Text before the progress bar.
+        length: Of the run.
         leader: Whether this process reports; the others are silent.
     """
 
-    def __init__(self, out: Path, title: str, *, leader: bool) -> None:
-        self._out, self._leader = out, leader
+    def __init__(self, out: Path, title: str, length: RunLength, *, leader: bool) -> None:
+        self._out, self._length, self._leader = out, length, leader
         self._console = Console(stderr=True, quiet=not leader)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[position]}"),
+            TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[now]}"),
         )
-        self._progress = Progress(*columns, console=self._console, refresh_per_second=2)
-        self._task = self._progress.add_task(title, total=1.0, now="")
+        hidden = not (leader and self._console.is_terminal)
+        self._progress = Progress(*columns, console=self._console, refresh_per_second=2, disable=hidden)
+        self._task = self._progress.add_task(title, total=1.0, position="", left="", now="")
         self._curves = self._tensorboard() if leader else None
 
     def __enter__(self) -> RunLog:
@@ -152,19 +176,28 @@ class RunLog:
         """Print one line above the bar."""
         self._console.print(line, highlight=False)
 
-    def log_step(self, step: int, share: float, losses: Losses, rate: float, per_second: float) -> None:
+    def show_position(self, step: int, seconds: float, pace: float) -> None:
+        """Show how far the run is, and the time that is left: see `RunLength`."""
+        left = self._length.estimate_left(step, seconds, pace)
+        self._progress.update(
+            self._task,
+            completed=seconds / max(1e-9, seconds + left),
+            position=self._length.describe(step, seconds),
+            left=f"{timedelta(seconds=round(left))} left",
+        )
+
+    def log_step(self, step: int, losses: Losses, rate: float, per_second: float) -> None:
         """Log some steps.
 
         Args:
             step: Steps done.
-            share: Of the run that is done, 0..1.
             losses: Of the last step.
             rate: Learning rate of the last parameter group.
             per_second: Samples per second.
         """
         values = {name: float(value) for name, value in zip(Losses._fields, losses, strict=True)}
-        now = f"step {step} · " + " ".join(f"{name} {value:.4f}" for name, value in values.items())
-        self._progress.update(self._task, completed=share, now=f"{now} · {per_second:.1f} samples/s")
+        now = " ".join(f"{name} {value:.4f}" for name, value in values.items())
+        self._progress.update(self._task, now=f"{now} · {per_second:.1f} samples/s")
         self._write_line("train", step, {**values, "rate": rate, "samples_per_second": per_second})
 
     def log_validation(self, step: int, scores: Scores, *, best: bool) -> None:
@@ -176,7 +209,7 @@ class RunLog:
     def _write_line(self, kind: str, step: int, values: dict[str, float]) -> None:
         if not self._leader:
             return
-        with (self._out / "log.jsonl").open("a", encoding="utf-8") as file:
+        with (self._out / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
         if self._curves is not None:
             for name, value in values.items():

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.files import replace_atomically
+from camdaemon.tools.files.progress import show_progress
 from camdaemon.tools.train.layouts import FRAMES_OF_A_VIDEO, VIDEOS, Person
 
 PIECE_BYTES = 56_000_000
@@ -76,7 +77,7 @@ def _pack(
     index = folder / "index.json"
     if not index.is_file():
         report(f"packing {len(items)} {name} into {folder}")
-        _write_pieces(folder, items, read)
+        _write_pieces(name, folder, items, read)
     sizes = json.loads(index.read_text("utf-8"))["sizes"]
     # Mapped copy-on-write, because torch requires writable memory; nothing writes to it.
     pieces = [torch.from_numpy(np.load(piece, mmap_mode="c")) for piece in sorted(folder.glob("piece-*.npy"))]
@@ -85,7 +86,7 @@ def _pack(
     return PackedPictures(pieces, torch.tensor(sizes, dtype=torch.float32))
 
 
-def _write_pieces(folder: Path, items: Sequence[_Item], read: Callable[[_Item], Iterator[Pixels]]) -> None:
+def _write_pieces(name: str, folder: Path, items: Sequence[_Item], read: Callable[[_Item], Iterator[Pixels]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     sizes: list[tuple[int, int]] = []
     held: list[Pixels] = []
@@ -98,12 +99,14 @@ def _write_pieces(folder: Path, items: Sequence[_Item], read: Callable[[_Item], 
             pieces += 1
             held.clear()
 
-    for item in items:
-        for picture in read(item):
-            sizes.append(picture.shape[:2])
-            held.append(picture)
-            if (len(held) + 1) * _paste_on_canvas(picture).nbytes > PIECE_BYTES:
-                flush()
+    with show_progress(f"packing {name}", len(items)) as advance:
+        for item in items:
+            for picture in read(item):
+                sizes.append(picture.shape[:2])
+                held.append(picture)
+                if (len(held) + 1) * _paste_on_canvas(picture).nbytes > PIECE_BYTES:
+                    flush()
+            advance()
     flush()
     # Last, so that an interrupted packing is not taken for a whole one.
     replace_atomically(folder / "index.json", json.dumps({"sizes": sizes}))

@@ -72,6 +72,7 @@ class Recipe:
     validate_every: int = 250
     validation_samples: int = 64
     resume: bool = False
+    force: bool = False  # replace the run that `out` holds
 
 
 def make_recipe(chosen: dict[str, Any]) -> Recipe:

@@ -53,7 +53,7 @@ def test_base_by_the_command_and_resumed(data: Path, cache: Path, tmp_path: Path
     assert load_network(out / "best.safetensors").refiner is None
     assert load_file(out / "best.safetensors")["decoder.conv4.weight"].dtype == torch.float16
     assert _last(out)["state"]["step"] == 20
-    again = CliRunner().invoke(app, [*words, "--steps", "30", "--resume"], catch_exceptions=False)
+    again = CliRunner().invoke(app, ["base", "--out", str(out), "--steps", "30", "--resume"], catch_exceptions=False)
     assert again.exit_code == 0
     end = _last(out)
     assert end["state"]["step"] == 30
