@@ -44,6 +44,10 @@ class MattingError(CamdaemonError):
     """No trustworthy matte for this frame."""
 
 
+class PlateMismatch(MattingError):
+    """The plate does not explain this frame: it is of another room, or the camera or the room has moved since."""
+
+
 class EngineError(MattingError):
     """The accelerator or the network on it failed: out of memory, a driver error, NaN or infinite output."""
 

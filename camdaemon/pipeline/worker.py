@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from camdaemon.errors import EngineError, MattingError
+from camdaemon.errors import EngineError, MattingError, PlateMismatch
 from camdaemon.frames import card as cards
 from camdaemon.frames.card import CardCache
-from camdaemon.frames.composite import check
+from camdaemon.frames.composite import Matte, check
 from camdaemon.frames.frame import Content, HostFrame
 from camdaemon.frames.handoff import Pool
 from camdaemon.frames.job import Job, JobFrame
@@ -26,6 +26,7 @@ from camdaemon.pipeline.governor import Governor
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Mode, Scene
+from camdaemon.plate.gate import Health, PlateGate
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.take import Plate
 
@@ -45,6 +46,7 @@ class Engine:
     matcher: PlateMatcher
     compositor: Compositor
     governor: Governor | None = None  # None: always full effort
+    gate: PlateGate = field(default_factory=PlateGate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,11 @@ class FrameProcessor:
 
     def __post_init__(self) -> None:
         self.snapshot = EngineSnapshot.of(self.engine)
+
+    @property
+    def plate_health(self) -> Health:
+        """How well the plate explains the frame processed last; a value, for any thread."""
+        return self.engine.gate.health
 
     def should_skip(self, frame: HostFrame) -> bool:
         """Whether the machine is too slow to process every frame, and `frame` is one to skip."""
@@ -167,18 +174,35 @@ class FrameProcessor:
     def _composite(self, src: Tensor, scene: Scene, plate: Plate, out: HostFrame) -> tuple[Tensor, Tensor]:
         """Return alpha (1,1,H,W) and the composite (1,3,H,W) of `src` (1,3,H,W), downloaded into `out`."""
         step = self.metrics.step
-        with step("plate"):
-            clean, matched = self.engine.matcher.upload_clean(plate), self.engine.matcher.match(plate, src)
-        with step("matte"):
-            matte = self.engine.matting(src, matched, out.seq)
+        clean = self.engine.matcher.upload_clean(plate)
+        matte, raw = self._matte(src, plate, out)
         finished = self.engine.compositor.paint(scene, matte, clean, out.t)
         with step("check"):
             check(matte, finished, out.seq, scene.max_coverage)
-            self.engine.matcher.learn(matte.alpha)
+            self.engine.matcher.learn(raw)
         with step("download"):
             self.engine.transfer.download(finished, out)
         out.content, out.matte_seq, out.backdrop = Content.COMPOSITE, matte.seq, scene.backdrop.spec
         return matte.alpha, finished
+
+    def _matte(self, src: Tensor, plate: Plate, out: HostFrame) -> tuple[Matte, Tensor]:
+        """Return the matte of `src`, and its alpha as the network gave it. PlateMismatch where no plate explains it."""
+        step, matcher, gate = self.metrics.step, self.engine.matcher, self.engine.gate
+        for _ in range(2):  # once more where the gate has moved the plate
+            with step("plate"):
+                matched = matcher.match(plate, src)
+            with step("matte"):
+                matte = self.engine.matting(src, matched, out.seq)
+            try:
+                with step("gate"):
+                    moved = gate.examine(matcher, plate, src, matte.alpha, out.t)
+            except PlateMismatch:
+                check(matte, matte.foreground, out.seq, 1.0)  # a broken matte says nothing of the plate
+                raise
+            if not moved:
+                break
+        with step("gate"):
+            return replace(matte, alpha=gate.clean(matte.alpha, out.t)), matte.alpha
 
     def _count_engine_failure(self, exc: Exception) -> None:
         """Replace the engine after too many consecutive failures of it.

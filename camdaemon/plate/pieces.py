@@ -1,0 +1,94 @@
+"""Pieces of alpha that are no person: what has stood still for seconds, loose or in an upper corner of the picture.
+
+A chair that was moved, a bag that somebody put down: the plate does not know them, so the network calls them the
+person. A person moves, if only a little; so does a hand that is raised, and whoever looks in at the side.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from camdaemon.plate.align import Floats, Mask
+from camdaemon.plate.match import Survey
+
+_STILL_S = 3.0  # for so long a piece must not have changed
+_MOVED = 0.02  # of full brightness: noise of a block stays below, an edge that moves by a pixel does not
+_GAP_S = 1.0  # between two frames; after a longer one nobody knows what stood still
+
+
+class StillPieces:
+    """Finds them, block by block. For the worker alone.
+
+    A piece is a connected region of blocks in which any alpha is visible. The largest that reaches the lower edge is
+    the person's; only a corner makes that one suspicious.
+    """
+
+    def __init__(self) -> None:
+        self._seen: Floats | None = None  # the blocks as they were when they changed last
+        self._since = np.zeros((0, 0))  # when that was, seconds of the frames' `t`
+        self._last = 0.0
+
+    def find(self, survey: Survey, t: float) -> Mask | None:
+        """Return the blocks, (rows, columns), whose alpha is to be 0 in the surveyed frame of time `t`; None: none."""
+        self._watch(survey.now / survey.gain, t)
+        visible = ~survey.room
+        hidden = np.zeros_like(visible)
+        for piece in _list_suspects(visible):
+            if self._since[piece].max() <= t - _STILL_S:
+                hidden |= piece
+        if not hidden.any():
+            return None
+        wide = cv2.dilate(hidden.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0  # its faint rim
+        return np.asarray(wide & ~(visible & ~hidden))
+
+    def _watch(self, now: Floats, t: float) -> None:
+        """Note which blocks have changed; `now` is free of the light's changes."""
+        if self._seen is None or self._seen.shape != now.shape or not 0 <= t - self._last <= _GAP_S:
+            self._seen, self._since = now.copy(), np.full(now.shape[:2], t)
+        changed = (np.abs(now - self._seen) > _MOVED).any(2)
+        self._seen[changed], self._since[changed] = now[changed], t
+        self._last = t
+
+
+def _list_suspects(visible: Mask) -> list[Mask]:
+    """Return the pieces that are loose or touch an upper corner, each as a map of blocks."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(visible.astype(np.uint8), connectivity=8)
+    if count <= 1:
+        return []
+    sizes = stats[:, cv2.CC_STAT_AREA].astype(float)
+    sizes[0] = 0
+    standing = np.isin(np.arange(count), labels[-1])  # reaches the lower edge
+    person = int(np.argmax(np.where(standing, sizes, sizes / labels.size)))
+    corners = {int(label) for label in (*labels[:2, :2].flat, *labels[:2, -2:].flat)}
+    return [labels == label for label in range(1, count) if label != person or label in corners]
+
+
+def hide(alpha: Tensor, blocks: Mask, side: int) -> Tensor:
+    """Return alpha (1,1,H,W), bytes or floats, with 0 in `blocks` of `side` pixels."""
+    rows, columns = (
+        np.minimum(np.arange(length) // side, count - 1)
+        for length, count in zip(alpha.shape[2:], blocks.shape, strict=True)
+    )
+    hidden = torch.from_numpy(blocks[rows][:, columns]).to(alpha.device)
+    return alpha.masked_fill(hidden, 0)
+
+
+def close_margins(alpha: Tensor, shift: tuple[int, int]) -> Tensor:
+    """Return alpha (1,1,H,W) without what begins outside of a plate that was moved by `shift` (right, down) pixels.
+
+    Of that margin no plate is known. A person who reaches into it is visible at its inner edge as well; what is not
+    is the room.
+    """
+    right, down = shift
+    for axis, by in ((3, right), (2, down)):
+        if by:
+            length = alpha.shape[axis]
+            margin, inner = (slice(0, by), by) if by > 0 else (slice(length + by, length), length + by - 1)
+            edge = alpha.narrow(axis, inner, 1)
+            alpha = alpha.clone()
+            at = (..., margin) if axis == 3 else (..., margin, slice(None))
+            alpha[at] = torch.minimum(alpha[at], edge)
+    return alpha
