@@ -62,6 +62,7 @@ class V4l2Source:
         self.name, self._path = device.name, path
         if not device.can_capture:
             raise _describe_other(device)
+        self._is_loopback = device.is_loopback
         asked = choose_mode(device, size or CAMERA_SIZE, fps)
         self._capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
         try:
@@ -84,9 +85,7 @@ class V4l2Source:
             capture.set(cv2.CAP_PROP_FPS, round(fps))
             capture.set(cv2.CAP_PROP_BUFFERSIZE, _BUFFERS)
         if not capture.isOpened():  # OpenCV closes a device that answers EBUSY
-            users = holders.list_holders(self._path)
-            why = f"{', '.join(users)} has it; close that" if users else "another program has it, or its driver refused"
-            raise DeviceError(f"{self.name} would not open: {why}. Run: sudo fuser -v {self._path}")
+            raise DeviceError(f"{self.name} would not open: {self._explain_busy()}. Run: sudo fuser -v {self._path}")
         got = v4l2.fourcc(int(capture.get(cv2.CAP_PROP_FOURCC)))
         width, height = (int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         whole = Size.within(width, height)
@@ -103,6 +102,15 @@ class V4l2Source:
             self.name, asked.fourcc, asked.width, asked.height, fps, got, width, height, self.fps, buffers, self.size,
             f", scaled down (to use all of it: --size {whole})" if self._scales else "",
         )  # fmt: skip
+
+    def _explain_busy(self) -> str:
+        users = holders.list_holders(self._path)
+        if not users:
+            return "another program has it, or its driver refused"
+        names = ", ".join(users)
+        if self._is_loopback:  # to close them all would take the camera away
+            return f"it has one reader at a time, and is open in {names}; close what reads it, not what feeds it"
+        return f"{names} has it; close that"
 
     def read(self, into: HostFrame) -> None:
         """See Source.read. Broken pictures (half a JPEG) are skipped; `t` is the driver's timestamp if there is one."""
@@ -179,7 +187,8 @@ class V4l2Source:
             why = "stopped sending (it was unplugged, or another program took it)"
         users = holders.list_holders(self._path)
         also = f" (it is also open in {', '.join(users)})" if users else ""
-        return DeviceError(f"{self.name} {why}{also}. Replug it. Run: camdaemon devices")
+        remedy = "Start the program that feeds it" if self._is_loopback else "Replug it"
+        return DeviceError(f"{self.name} {why}{also}. {remedy}. Run: camdaemon devices")
 
     def close(self) -> None:
         """See Source.close."""

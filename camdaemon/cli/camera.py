@@ -176,32 +176,49 @@ def _meaning(control: Control) -> str:
 
 def devices(as_json: _Json = False) -> None:
     """List cameras with formats, sizes and rates (fps), and virtual cameras."""
-    from camdaemon.linux.devices import list_devices
+    from camdaemon.linux.devices import is_one_of, list_devices
 
     found = list_devices()
+    own = [device.path for device in found if device.is_loopback and is_one_of(device.path, _list_sinks())]
+    cameras = [device.path for device in found if device.is_camera and device.path not in own]
     if as_json:
         import dataclasses
         import json
 
-        print(json.dumps([dataclasses.asdict(device) for device in found]))
+        print(json.dumps([dataclasses.asdict(each) | {"is_camera": each.path in cameras} for each in found]))
         return
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
     for device in found:
-        _print_device(device, console)
-    if not any(device.can_capture and not device.is_loopback for device in found):
+        _print_device(device, device.path in own, console)
+    if not cameras:
         console.print("No camera found. Plug one in; see whether it is listed by: lsusb")
     if not any(device.is_loopback for device in found):
         console.print("No virtual camera found. Make one: camdaemon setup")
 
 
-def _print_device(device: Device, console: Console) -> None:
+def _list_sinks() -> list[str]:
+    """Where camdaemon's own picture goes: as configured, and where the running daemon writes."""
+    from camdaemon.config.schema import Config, load
+    from camdaemon.control.client import Client
+    from camdaemon.errors import CamdaemonError
+
+    try:
+        sinks = load(None, {}).sinks
+    except CamdaemonError:  # `camdaemon config --check` says why
+        sinks = [Config.model_fields["sink"].default]
+    try:
+        return [*sinks, *str(Client().status()["sink"]).split()]
+    except CamdaemonError:
+        return sinks
+
+
+def _print_device(device: Device, is_own: bool, console: Console) -> None:
     if device.problem is not None:
         console.print(f"[bold]{device.path}[/]  {device.problem}")
         return
-    kind = "virtual camera (v4l2loopback)" if device.is_loopback else "camera" if device.can_capture else "other device"
-    console.print(f"[bold]{device.path}[/]  {device.card}  [dim]{kind}, {device.bus_info}[/]")
+    console.print(f"[bold]{device.path}[/]  {device.card}  [dim]{_describe_kind(device, is_own)}, {device.bus_info}[/]")
     by_format: dict[str, list[str]] = {}
     for mode in device.modes:
         by_format.setdefault(mode.fourcc, []).append(f"{mode.sizes} ({_fps(mode)})" if mode.rates else str(mode.sizes))
@@ -210,6 +227,18 @@ def _print_device(device: Device, console: Console) -> None:
         alike.setdefault("  ".join(dict.fromkeys(sizes)), []).append(fourcc)
     for listed, formats in alike.items():
         console.print(f"    {' '.join(formats)}\n        {listed}")
+
+
+def _describe_kind(device: Device, is_own: bool) -> str:
+    if not device.is_loopback:
+        return "camera" if device.can_capture else "other device"
+    if is_own:
+        return "virtual camera of camdaemon (v4l2loopback)"
+    if not device.is_fed:
+        return "virtual camera that no program feeds (v4l2loopback)"
+    from camdaemon.linux.holders import name_holders
+
+    return f"camera (v4l2loopback, fed by a program; open in {name_holders(device.path)})"
 
 
 def _fps(mode: Mode) -> str:

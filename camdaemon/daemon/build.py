@@ -20,6 +20,7 @@ from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import CAMERA_SIZE, Size
 from camdaemon.frames.transfer import Transfer, choose_device, release_memory
+from camdaemon.linux.devices import is_one_of
 from camdaemon.linux.folders import expand_home
 from camdaemon.linux.threads import run_in_thread
 from camdaemon.matting import Matting, MattingSettings, Refinement, make_matting
@@ -74,6 +75,8 @@ def build(
         ConfigError: An option, a file or a combination of them is wrong. Nothing is left open.
         DeviceError: A camera or virtual camera cannot be opened. Nothing is left open.
     """
+    if is_one_of(config.source, config.sinks):
+        raise ConfigError(f"the source {config.source} is the sink: camdaemon's own picture. Run: camdaemon devices")
     with contextlib.ExitStack() as opened:
         device = choose_device(config.device)
         matting = run_in_thread(lambda: make_matting(config.matting, matting_settings(config), device), "engine")

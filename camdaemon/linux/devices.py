@@ -6,7 +6,7 @@ import errno
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ _ENUM_FRAMESIZES = request(READ | WRITE, 74, _FRMSIZE)  # the n-th size of a pix
 _ENUM_FRAMEINTERVALS = request(READ | WRITE, 75, _FRMIVAL)  # the n-th frame interval of a pixel format and size
 
 _LIST = "camdaemon devices"
+_SYSFS = Path("/sys/class/video4linux")
 
 _DISCRETE = 1  # V4L2_FRMSIZE_TYPE_DISCRETE, V4L2_FRMIVAL_TYPE_DISCRETE; 2 is continuous, 3 stepwise
 _MOST = 256  # entries read of any list: some drivers never end theirs
@@ -99,6 +100,7 @@ class Device:
         can_capture: frames can be read from it.
         can_output: frames can be written to it.
         is_loopback: it is a device of v4l2loopback.
+        is_fed: a loopback's pictures come from some program: a phone, a DSLR, OBS, the relay of an IPU6 camera.
         modes: what it can capture.
         problem: why nothing but `path` and `by_id` is known, for users.
     """
@@ -111,8 +113,14 @@ class Device:
     can_capture: bool = False
     can_output: bool = False
     is_loopback: bool = False
+    is_fed: bool = False
     modes: tuple[Mode, ...] = ()
     problem: str | None = None
+
+    @property
+    def is_camera(self) -> bool:
+        """Whether pictures can be had of it: a camera, or a loopback that some program feeds."""
+        return self.can_capture and (self.is_fed or not self.is_loopback)
 
     @property
     def name(self) -> str:
@@ -128,6 +136,11 @@ def key_of(name: str) -> str:
 def is_device_path(spec: str) -> bool:
     """Tell a device node from other things a user can name; it need not exist."""
     return spec.startswith("/dev/")
+
+
+def is_one_of(path: str, others: Iterable[str]) -> bool:
+    """Whether the node at `path` is one of `others`, by links as well; none of them need exist."""
+    return os.path.realpath(path) in {os.path.realpath(other) for other in others if is_device_path(other)}
 
 
 def list_devices(dev: Path = Path("/dev")) -> list[Device]:
@@ -160,6 +173,7 @@ def describe(path: str, dev: Path = Path("/dev")) -> Device:
             can_capture=capability.can_capture,
             can_output=capability.can_output,
             is_loopback=capability.is_loopback,
+            is_fed=capability.is_loopback and capability.can_capture and _is_fed(path, capability),
             modes=tuple(_modes(fd, capability)),
         )
     except OSError as exc:
@@ -168,6 +182,24 @@ def describe(path: str, dev: Path = Path("/dev")) -> Device:
         raise DeviceError(f"{path} does not answer ({exc.strerror}). Run: {_LIST}") from None
     finally:
         os.close(fd)
+
+
+def _is_fed(path: str, capability: v4l2.Capability) -> bool:
+    """Whether a program feeds a loopback. With exclusive_caps=0 its capabilities do not tell, but sysfs does."""
+    if not capability.can_output:
+        return True
+    folder = _SYSFS / os.path.basename(os.path.realpath(path))
+    try:
+        return (folder / "state").read_text().strip() == "capture"
+    except OSError:  # up to 0.12: a format is there while it is fed
+        return bool(_read(folder / "format"))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _by_id(node: Path, dev: Path) -> str | None:

@@ -287,6 +287,24 @@ def test_a_busy_camera(rig: Rig, monkeypatch: pytest.MonkeyPatch, users: list[st
     assert rig.capture.released
 
 
+def test_a_loopback_that_a_program_feeds_is_a_camera(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No remedy takes its producer away."""
+    monkeypatch.setattr(os.path, "exists", lambda path: True)
+    monkeypatch.setattr(holders, "list_holders", lambda path: ["droidcam (pid 7)", "zoom (pid 8)"])
+    rig.device = camera(
+        mode("YUYV", (320, 240)), is_loopback=True, is_fed=True, card="DroidCam", driver="v4l2 loopback"
+    )
+    source = rig.open(None)
+    assert source.size == Size(320, 240)
+    rig.capture.stalls_at = 2
+    rig.read(source)
+    with pytest.raises(DeviceError, match=r"DroidCam.*no frame.*Start the program.*Run: camdaemon devices$"):
+        rig.read(source)
+    rig.capture.opened = False
+    with pytest.raises(DeviceError, match=r"DroidCam.*not open.*droidcam.*zoom.*reads it, not what feeds it"):
+        rig.open(None)
+
+
 @pytest.mark.parametrize(
     ("device", "message"),
     [

@@ -10,6 +10,7 @@ import pytest
 
 from camdaemon.config.schema import Config
 from camdaemon.daemon import build
+from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
 from tests.fakes import FakeSource
 
@@ -44,3 +45,9 @@ def test_a_camera_is_published_at_the_default_size_at_most(
         assert str(pipeline.stage.sink.size) == size
     told = [line for line in caplog.messages if "scaled" in line]
     assert [f"{given}" in line and "--size" in line for line in told] == ([True] if str(given) != size else [])
+
+
+@pytest.mark.parametrize("sinks", [{"sink": "/dev/video10"}, {"sink": "null", "more_sinks": ["/dev/video10"]}])
+def test_camdaemon_does_not_film_its_own_picture(sinks: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"source /dev/video10 .*sink.*Run: camdaemon devices"):
+        build.build(Config(source="/dev/video10", **sinks), build.Playing())

@@ -143,6 +143,40 @@ def test_a_loopback_without_a_producer_and_a_metadata_node(tree: Tree) -> None:
     assert (metadata.can_capture, metadata.can_output, metadata.modes) == (False, False, ())
 
 
+@pytest.mark.parametrize(
+    ("flags", "sysfs", "is_fed"),
+    [
+        (CAPTURE, {}, True),  # exclusive_caps=1: a camera while it is fed
+        (OUTPUT, {}, False),
+        (CAPTURE | OUTPUT, {"state": "capture\n", "format": "YUYV:320x240@30\n"}, True),  # exclusive_caps=0
+        (CAPTURE | OUTPUT, {"state": "output\n", "format": "YUYV:320x240@30\n"}, False),
+        (CAPTURE | OUTPUT, {"format": "YUYV:320x240@30\n"}, True),  # 0.12
+        (CAPTURE | OUTPUT, {"format": ""}, False),
+        (CAPTURE | OUTPUT, {}, False),
+    ],
+)
+def test_a_loopback_is_a_camera_while_a_program_feeds_it(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: int, sysfs: dict[str, str], is_fed: bool
+) -> None:
+    tree.put("video11", Node(driver=b"v4l2 loopback", flags=flags, sizes={b"YUYV": [(DISCRETE, [320, 240])]}))
+    monkeypatch.setattr(devices, "_SYSFS", tmp_path / "sys")
+    (tmp_path / "sys" / "video11").mkdir(parents=True)
+    for name, text in sysfs.items():
+        (tmp_path / "sys" / "video11" / name).write_text(text)
+    device = devices.describe(str(tree.dev / "video11"), tree.dev)
+    assert (device.is_loopback, device.is_fed, device.is_camera) == (True, is_fed, is_fed)
+
+
+def test_the_same_node_is_found_by_its_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "is_device_path", lambda spec: spec.startswith(str(tmp_path)))
+    node, link = tmp_path / "video10", tmp_path / "by-id"
+    link.symlink_to(node)
+    assert devices.is_one_of(str(node), ["out.mp4", str(link)])
+    assert devices.is_one_of(str(link), ["out.mp4", str(node)])
+    assert not devices.is_one_of(str(tmp_path / "video1"), ["out.mp4", str(node)])
+    assert not devices.is_one_of("out.mp4", ["out.mp4"]), "which is no device"
+
+
 def test_a_multiplanar_camera_is_asked_for_its_own_kind_of_buffers(tree: Tree) -> None:
     tree.put("video0", Node(flags=MPLANE, stream=9, sizes={b"NV12": [(DISCRETE, [640, 480])]}))
     assert devices.describe(str(tree.dev / "video0"), tree.dev).modes[0].fourcc == "NV12"

@@ -9,6 +9,7 @@ import struct
 import sys
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,17 @@ class FakeMachine:
             path, card=label, driver="v4l2 loopback", bus_info=f"platform:v4l2loopback-{number:03}",
             can_capture=not exclusive, can_output=True, is_loopback=True,
         )  # fmt: skip
+
+    def feed(self, number: int, *, exclusive: bool = True) -> None:
+        """A program writes 320x240 YUYV into a device of the module."""
+        path = f"/dev/video{number}"
+        modes = (Mode("YUYV", Sizes((320, 240), (320, 240)), (Rates(30, 30),)),)
+        self.devices[path] = replace(
+            self.devices[path], can_capture=True, can_output=not exclusive, is_fed=True, modes=modes
+        )
+        self.put(f"{NODES}/video{number}/format", "YUYV:320x240@30\n")
+        if not self.old:
+            self.put(f"{NODES}/video{number}/state", "capture\n")
 
     def hold(self, pid: int, name: str, path: str) -> None:
         """A process has a node open."""

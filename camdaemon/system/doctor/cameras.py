@@ -10,11 +10,10 @@ from camdaemon.capture import lock
 from camdaemon.capture.modes import choose_mode
 from camdaemon.errors import CamdaemonError, DeviceError
 from camdaemon.frames.frame import HostFrame, Size
-from camdaemon.linux.devices import Device, Mode
+from camdaemon.linux.devices import Device, Mode, is_one_of
 from camdaemon.linux.v4l2_controls import Known
 from camdaemon.system.doctor.findings import ONLY_LOOKING, Context, Finding, first_sentence, note, ok, problem
 from camdaemon.system.loopback import list_virtual_cameras
-from camdaemon.system.machine import Machine
 
 _MOST_LISTED = 5
 _RAW_PIXELS = 640 * 480  # more, uncompressed, is too much for USB 2
@@ -23,6 +22,8 @@ _ENOUGH = 0.9  # of the wanted frame rate
 _MEASURE_S = 2.0
 _LEAST_FRAMES = 2  # one frame has no rate
 
+_UNFED = "is a virtual camera that no program feeds"
+
 
 def check(context: Context) -> Iterator[Finding]:
     """Yield what there is to say of the configured camera."""
@@ -30,16 +31,17 @@ def check(context: Context) -> Iterator[Finding]:
     if not context.camera.startswith("/dev/"):
         yield ok("camera", f"the configured source is {context.camera}, which is not a device")
         return
-    found, unreadable = _find_cameras(context.machine)
+    found, unreadable = _find_cameras(context)
     try:
         device = context.machine.describe(context.camera)
     except DeviceError as exc:
         yield problem("camera", first_sentence(exc), _suggest_other(context.camera, found))
         yield from (note("camera", first_sentence(each)) for each in unreadable if str(each) != str(exc))
         return
-    if not device.can_capture or device.is_loopback:
+    if why := _explain_no_camera(context, device):
         fix = _suggest_other(context.camera, found)
-        yield problem("camera", f"{context.camera} ({device.card}) is not a camera", fix)
+        fix = f"start the program that feeds it, or {fix}" if why == _UNFED else fix
+        yield problem("camera", f"{context.camera} ({device.card}) {why}", fix)
         return
     yield from _check_offers(context, device)
     yield from _check_users(context, device)
@@ -56,20 +58,31 @@ def _check_locks(context: Context) -> Iterator[Finding]:
         yield note("camera", says, f"to put it back: camdaemon camera unlock --device {left.device}")
 
 
-def _find_cameras(machine: Machine) -> tuple[list[Device], list[DeviceError]]:
-    """The real cameras, and why other nodes could not be asked."""
+def _explain_no_camera(context: Context, device: Device) -> str:
+    """Why no pictures can be had of a device; '' for a camera, which a loopback is that another program feeds."""
+    if is_one_of(context.camera, context.sinks):
+        return "is camdaemon's own virtual camera"
+    if device.is_loopback and not device.is_fed:
+        return _UNFED
+    return "" if device.is_camera else "is not a camera"
+
+
+def _find_cameras(context: Context) -> tuple[list[Device], list[DeviceError]]:
+    """The cameras but our own, and why other nodes could not be asked."""
+    machine = context.machine
     virtual = {camera.path for camera in list_virtual_cameras(machine)}
     found, unreadable = [], []
     for name in sorted(machine.names("/dev", "video[0-9]*"), key=lambda name: (len(name), name)):
         path = f"/dev/{name}"
-        if path in virtual:
+        if is_one_of(path, context.sinks):
             continue
         try:
             device = machine.describe(path)
         except DeviceError as exc:
-            unreadable.append(exc)
+            if path not in virtual:
+                unreadable.append(exc)
             continue
-        if device.can_capture and not device.is_loopback and device.modes:
+        if device.is_camera and device.modes:
             found.append(device)
     return found, unreadable
 
@@ -92,7 +105,7 @@ def _check_offers(context: Context, device: Device) -> Iterator[Finding]:
     try:
         mode = choose_mode(device, size, context.config.fps)
     except DeviceError as exc:
-        yield problem("camera", first_sentence(exc), _suggest_other(device.path, _find_cameras(context.machine)[0]))
+        yield problem("camera", first_sentence(exc), _suggest_other(device.path, _find_cameras(context)[0]))
         return
     if size.limit(mode.width, mode.height) == size:
         yield ok("camera", f"{device.path} does not offer {size} but {mode}, which is scaled down")
@@ -133,7 +146,12 @@ def _highest_rate(mode: Mode) -> float:
 def _check_users(context: Context, device: Device) -> Iterator[Finding]:
     users = context.without_daemon(context.machine.list_holders(device.path))
     others = [user for user in users if not user.startswith(ONLY_LOOKING)]
-    if others:
+    if device.is_loopback and len(others) == 1:
+        yield ok("camera", f"{device.path} is a virtual camera that {others[0]} feeds")
+    elif device.is_loopback and others:
+        says = f"{device.path} is open in {', '.join(others)}: one of them feeds it, another may be its only reader"
+        yield note("camera", says, "choose camdaemon's virtual camera in the program that reads it")
+    elif others:
         yield note(
             "camera",
             f"{device.path} is also open in {', '.join(others)}; only one program at a time gets its picture",

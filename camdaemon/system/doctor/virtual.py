@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux import v4l2
+from camdaemon.linux.devices import is_one_of
 from camdaemon.system.doctor.findings import ONLY_LOOKING, Context, Finding, note, ok, problem
 from camdaemon.system.loopback import (
     NAME,
@@ -40,7 +41,9 @@ def _is_pinned(machine: Machine, camera: VirtualCamera) -> bool:
 
 def _check_camera(context: Context, camera: VirtualCamera) -> Iterator[Finding]:
     machine, path = context.machine, camera.path
-    is_sink = path in context.sinks
+    is_sink = is_one_of(path, context.sinks)
+    if not is_sink and is_one_of(path, [context.camera]):
+        return  # the source, which is looked at as a camera
     make = problem if is_sink else note  # another program's device is that program's affair
     faults = list(_find_faults(machine, camera, is_sink))
     for says, fix in faults:
@@ -51,7 +54,7 @@ def _check_camera(context: Context, camera: VirtualCamera) -> Iterator[Finding]:
         yield ok("virtual", f"{path} ({camera.label}) is a camera that browsers can list while it is fed{open_in}")
     if is_sink:
         yield from _check_buffers(machine, camera)
-    yield from _check_users(context, camera, users)
+        yield from _check_users(context, camera, users)
 
 
 def _name(context: Context, user: str) -> str:
@@ -68,7 +71,7 @@ def _find_faults(machine: Machine, camera: VirtualCamera, is_sink: bool) -> Iter
     elif is_exclusive(machine, camera) is False:
         fix = _setup_command(camera) if is_sink else "set exclusive_caps=1 where its options are, in /etc/modprobe.d"
         yield "has exclusive_caps=0: Chrome and Chromium do not list it", fix
-    if _is_pinned(machine, camera):
+    if is_sink and _is_pinned(machine, camera):
         form = f" at {camera.format}" if camera.format else ""
         yield f"is pinned{form} (keep_format): no program can feed it", f"sudo v4l2loopback-ctl set-caps {path} any"
 

@@ -19,6 +19,7 @@ from camdaemon.system.doctor.findings import Level
 from camdaemon.system.machine import CommandResult, ask
 
 DIM = 0x009A0903
+KEEP_FORMAT = 0x0098F900
 
 
 def says(found, *levels):
@@ -72,6 +73,52 @@ def test_another_camera_is_proposed(well, look, wrong):
     (found,) = look("camera", camera=path)
     assert found.level is Level.PROBLEM
     assert re.search(r"HD Webcam.*camdaemon run --source /dev/video0$", found.fix)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_loopback_that_another_program_feeds_is_a_camera(well, look, exclusive):
+    """A phone, a DSLR, OBS, or the relay of an IPU6 camera: laptops that have no other."""
+    well.add(11, "Intel MIPI Camera", exclusive=exclusive)
+    well.feed(11, exclusive=exclusive)
+    well.hold(90, "v4l2-relayd", "/dev/video11")
+    well.controls[("/dev/video11", KEEP_FORMAT)] = 1  # as such relays leave it
+    found = look("virtual", "camera", camera="/dev/video11", size="320x240", status={"pid": 50})
+    assert not says(found, Level.PROBLEM, Level.NOTE)
+    assert [said for said in says(found) if re.search(r"/dev/video11 .*v4l2-relayd \(pid 90\) feeds", said)]
+    well.hold(91, "zoom", "/dev/video11")
+    (busy,) = [f for f in look("virtual", "camera", camera="/dev/video11", size="320x240") if f.level is Level.NOTE]
+    assert re.search(r"v4l2-relayd.*zoom", busy.says)
+    assert "close" not in busy.fix
+
+
+def test_a_feeder_that_feeds_another_camera_is_left_alone(well, look):
+    well.add(11, "OBS Virtual Camera")
+    well.feed(11)
+    well.hold(90, "obs", "/dev/video11")
+    assert not says(look("virtual", "camera"), Level.PROBLEM, Level.NOTE)
+
+
+def test_a_fed_loopback_is_proposed_and_our_own_never(well, look):
+    well.feed(10)  # by the running daemon
+    well.drop("/dev/video0")
+    del well.devices["/dev/video0"]
+    (found,) = look("camera")
+    assert "lsusb" in found.fix, "there is none to propose"
+    well.add(11, "DroidCam")
+    well.feed(11)
+    (found,) = look("camera")
+    assert re.search(r"DroidCam.*camdaemon run --source /dev/video11$", found.fix)
+    (found,) = look("camera", camera="/dev/video10")
+    assert (found.level, "own virtual camera" in found.says) == (Level.PROBLEM, True)
+    assert found.fix.endswith("--source /dev/video11")
+
+
+def test_a_loopback_that_nobody_feeds_is_no_camera_yet(well, look):
+    well.add(11, "DroidCam")
+    (found,) = look("camera", camera="/dev/video11")
+    assert found.level is Level.PROBLEM
+    assert "no program feeds" in found.says
+    assert re.search(r"^start the program.*camdaemon run --source /dev/video0$", found.fix)
 
 
 def test_a_camera_that_may_not_be_asked(well, look):
