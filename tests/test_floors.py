@@ -34,7 +34,10 @@ USERS_OF_MODEL = {"matting", "tools"}
 # Control surfaces: handed what executes a command, so they import no floor that holds it.
 SURFACES = {
     f"control.{name}"
-    for name in ("actions", "api", "client", "hotkeys", "http", "instance", "panel", "server", "table")
+    for name in (
+        *("actions", "api", "client", "connections", "hotkeys", "http", "instance", "panel", "server", "socket_file"),
+        "table",
+    )
 }
 SURFACES_MAY_SEE = {"config", "frames.kinds", "linux", "errors"}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +92,7 @@ class Client:
         with socket.socket(socket.AF_UNIX) as wire:
             wire.settimeout(_CONNECT_S)
             try:
-                wire.connect(str(self._path))
+                _connect(wire, str(self._path))
             except OSError as exc:
                 why = exc.strerror or "it accepts no connection"
                 raise ControlError(f"no camdaemon is running at {self._path}: {why}. Run: camdaemon run") from None
@@ -102,6 +103,18 @@ class Client:
                 raise ControlError(f"camdaemon did not answer '{what}' in {seconds:g} s. {_LOG}") from None
             except (OSError, EOFError):
                 raise ControlError(f"camdaemon closed the connection before it answered '{what}'. {_LOG}") from None
+
+
+def _connect(wire: socket.socket, path: str) -> None:
+    """Connect; where too many others wait already, try again for a while. The kernel has nothing to wait on then."""
+    end = time.monotonic() + _CONNECT_S
+    while True:
+        try:
+            return wire.connect(path)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.005)
 
 
 def _request(method: str, path: str, body: bytes) -> bytes:

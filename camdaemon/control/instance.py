@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import socket
 import stat
 import time
 from pathlib import Path
@@ -65,12 +67,12 @@ def private_directory(path: Path) -> None:
         )
 
 
-def wait_until_free(socket: Path, seconds: float) -> bool:
-    """Wait up to `seconds` for the daemon at `socket` to end; return whether it has."""
+def wait_until_free(path: Path, seconds: float) -> bool:
+    """Wait up to `seconds` for the daemon at the socket `path` to end; return whether it has."""
     end = time.monotonic() + seconds
     while True:
         try:
-            with DaemonLock(socket):
+            with DaemonLock(path):
                 return True
         except ControlError:
             if time.monotonic() > end:
@@ -78,32 +80,30 @@ def wait_until_free(socket: Path, seconds: float) -> bool:
             time.sleep(0.05)
 
 
+class OtherDaemon(ControlError):
+    """Another daemon has this one's name."""
+
+
 class DaemonLock:
-    """Makes this process the only daemon at `socket`, while entered, with nothing at that path.
+    """Makes this process the only daemon at the socket `path`, while entered, with nothing at that path.
 
     Held by flock on a file next to the socket: the kernel releases it however the daemon dies. The file itself stays,
     because removing it would let two daemons lock two files of the same name. Entering it raises ControlError if
-    another daemon runs.
+    another daemon runs: one that holds the lock, or one that answers at the socket and has lost its file.
     """
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
-        self._path = socket.with_name(socket.name + ".lock")
+    def __init__(self, path: Path) -> None:
+        self._socket = path
+        self._path = path.with_name(path.name + ".lock")
         self._file: IO[str] | None = None
 
     def __enter__(self) -> DaemonLock:
-        private_directory(self._path.parent)
+        self._file = self._acquire()
         try:
-            file = self._path.open("a+", encoding="ascii")  # not "w", which would erase the other daemon's pid
-        except OSError as exc:
-            raise ControlError(f"cannot open {self._path}: {exc.strerror}. Run: rm {self._path}") from None
-        try:
-            _lock(file)
-            _remove_stale(self._socket)
+            remove_stale(self._socket)
         except BaseException:
-            file.close()
+            self.__exit__()
             raise
-        self._file = file
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,6 +112,35 @@ class DaemonLock:
             self._file.close()
             self._file = None
 
+    def keep(self) -> None:
+        """Take the lock again if its file was removed. For one thread while entered.
+
+        Raises:
+            OtherDaemon: another daemon was faster.
+            ControlError: the file cannot be made.
+        """
+        if self._file is None or _is_at(self._file, self._path):
+            return
+        lost, self._file = self._file, self._acquire()
+        lost.close()
+
+    def _acquire(self) -> IO[str]:
+        """Return the locked file at the path. Raises ControlError."""
+        private_directory(self._path.parent)
+        while True:
+            try:
+                file = self._path.open("a+", encoding="ascii")  # not "w", which would erase the other daemon's pid
+            except OSError as exc:
+                raise ControlError(f"cannot open {self._path}: {exc.strerror}. Run: rm {self._path}") from None
+            try:
+                _lock(file)
+            except BaseException:
+                file.close()
+                raise
+            if _is_at(file, self._path):
+                return file
+            file.close()  # removed between opening and locking: another daemon may have locked its successor
+
 
 def _lock(file: IO[str]) -> None:
     try:
@@ -119,15 +148,27 @@ def _lock(file: IO[str]) -> None:
     except BlockingIOError:
         file.seek(0)
         pid = file.read().strip() or "unknown"
-        raise ControlError(f"another camdaemon is running (pid {pid}). Run: camdaemon stop") from None
+        raise OtherDaemon(f"another camdaemon is running (pid {pid}). Run: camdaemon stop") from None
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
 
 
-def _remove_stale(socket: Path) -> None:
-    """Remove the socket that a killed daemon left. The holder of the lock may."""
-    if socket.is_socket():
-        socket.unlink()
-    elif os.path.lexists(socket):
-        raise ControlError(f"{socket} is in the way and is not a socket. Move it elsewhere, or run: rm {socket}")
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
+    except OSError:
+        return False
+
+
+def remove_stale(path: Path) -> None:
+    """Remove the socket that a killed daemon left at `path`. The holder of the lock may. Raises ControlError."""
+    if not path.is_socket():
+        if os.path.lexists(path):
+            raise ControlError(f"{path} is in the way and is not a socket. Move it elsewhere, or run: rm {path}")
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        if probe.connect_ex(str(path)) in (0, errno.EAGAIN):  # EAGAIN: somebody listens and does not keep up
+            raise OtherDaemon(f"another program answers at {path}. If it is camdaemon, run: camdaemon stop")
+    path.unlink(missing_ok=True)

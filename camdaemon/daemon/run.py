@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from camdaemon.capture import find_source
@@ -23,6 +24,7 @@ from camdaemon.daemon.status_line import show_status_line
 from camdaemon.daemon.surfaces import Surfaces, invite
 from camdaemon.errors import ControlError, PlateRefused
 from camdaemon.frames import picture
+from camdaemon.linux.descriptors import raise_limit
 from camdaemon.linux.folders import expand_home
 from camdaemon.linux.systemd import ServiceManager
 from camdaemon.pipeline.camera_state import VIEWERS
@@ -67,7 +69,7 @@ def start_daemon(
     stop, socket = stop or threading.Event(), socket or socket_path()
     picture.quiet_opencv()
     with contextlib.ExitStack() as undo:
-        undo.enter_context(DaemonLock(socket))
+        lock = undo.enter_context(DaemonLock(socket))
         lockable = config.lock_camera and find_source(config.source).has_controls
         holder = ControlsHolder(config.source if lockable else None)
         undo.callback(holder.release)
@@ -94,13 +96,19 @@ def start_daemon(
         pipeline.start()
         undo.callback(pipeline.stop)
         undo.enter_context(_follow_viewers(pipeline))
-        performer = undo.enter_context(surfaces.started(commands, config, socket))
+        performer = undo.enter_context(surfaces.started(commands, config, socket, lock, partial(_end, pipeline, stop)))
         pipeline.state.first_published.wait()
         if takes_plate and source.live:
             threading.Thread(target=_take_plate, args=(pipeline, commands), name="plate", daemon=True).start()
         elif lacks_plate and not takes_plate:
             invite(config)
         yield RunningDaemon(pipeline, commands, performer)
+
+
+def _end(pipeline: Pipeline, stop: threading.Event, cause: ControlError) -> None:
+    """End the daemon in order, the card last, with `cause` as its error."""
+    pipeline.cause = pipeline.cause or cause
+    stop.set()
 
 
 def _submit_plate(pipeline: Pipeline, commands: Commands) -> None:
@@ -157,6 +165,7 @@ def run(config: Config, playing: Playing, reread: Reread | None = None) -> None:
     stay private.
     """
     keep_house(expand_home(config.backdrops))
+    raise_limit()
     stop = threading.Event()
     manager = ServiceManager.from_environment()
     with (

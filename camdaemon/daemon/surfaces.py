@@ -17,8 +17,9 @@ from camdaemon.config.schema import Config
 from camdaemon.control.actions import Performer, Presses
 from camdaemon.control.commands import Commands
 from camdaemon.control.hotkeys import Hotkeys
+from camdaemon.control.instance import DaemonLock
 from camdaemon.control.scenes import check_scenes
-from camdaemon.errors import ConfigError
+from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card
 from camdaemon.linux import desktop
 from camdaemon.linux.sleep import SleepWatch
@@ -63,18 +64,27 @@ class Surfaces:
         commands.invite(invitation(config))
 
     @contextlib.contextmanager
-    def started(self, commands: Commands, config: Config, socket: Path) -> Iterator[Performer]:
+    def started(
+        self,
+        commands: Commands,
+        config: Config,
+        socket: Path,
+        lock: DaemonLock,
+        give_up: Callable[[ControlError], None],
+    ) -> Iterator[Performer]:
         """Start every surface, and stop them in reversed order. Yields what does key actions.
 
         Args:
             commands: What the surfaces ask.
             config: In force now.
             socket: Path of the API's socket.
+            lock: Held for it.
+            give_up: Ends the daemon: no command can reach it any more.
         """
         from camdaemon.control.server import ApiServer  # loads while the first frame is in work
 
         performer = Performer(commands, _tell, self._presses)
-        api = ApiServer(commands, socket)
+        api = ApiServer(commands, socket, lock.keep, give_up)
         sleep = SleepWatch(partial(_fall_asleep, self._pipeline))
         with contextlib.ExitStack() as undo:
             performer.start()

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from camdaemon.control.connections import let_in
 from camdaemon.control.http import MOST_BYTES, limit_body
 from camdaemon.control.panel.sessions import Session, Sessions
 
@@ -65,6 +66,7 @@ class Guard:
             self._check_sender(request)
             if not is_public(get_path(request)):
                 request.state.session = self._session(request)
+                let_in(scope)
                 request.state.page = request.headers.get(PAGE_HEADER, "")[:_MOST_NAME]
             limit = _check_body(request)
         except Refused as exc:

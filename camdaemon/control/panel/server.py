@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from camdaemon.control.connections import Strangers
 from camdaemon.control.panel.app import BackdropFolder, Preview, make_app
 from camdaemon.control.panel.sessions import Sessions
 from camdaemon.control.server import Server, serve
@@ -23,7 +24,7 @@ class _PanelServer(Server):
     """Ends by itself when no page was open for `idle_s` seconds. `opening` is held while a browser is sent here."""
 
     def __init__(self, app: FastAPI, sessions: Sessions, idle_s: float, opening: threading.Lock) -> None:
-        super().__init__(app)
+        super().__init__(app, Strangers(until_login=True))
         self._sessions, self._idle_s, self._opening = sessions, idle_s, opening
 
     async def on_tick(self, counter: int) -> bool:
