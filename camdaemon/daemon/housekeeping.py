@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def keep_house(backdrops: Path) -> None:
             *(shlex.quote(str(path)) for path in (left[0], state if left[0].is_relative_to(state) else cache)),
         )
     data = find_folder("data")
-    if data.is_dir():
+    if os.path.isdir(data):
         private.make_private_folder(data)  # what is below it is the user's own
     ours = [state, state / "plates", state / "locked", cache]
     swept = [draft for folder in ours for draft in remove_stale_drafts(folder)]
