@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from camdaemon import __version__
-from camdaemon.cli import camera, system, tools
+from camdaemon.cli import camera, plates, system, tools
 from camdaemon.cli import run as options
 from camdaemon.cli.bench import bench
 from camdaemon.cli.completion import completion
@@ -89,6 +89,8 @@ def demo(
     play(output, preview=preview)
 
 
+app.command("plate list", rich_help_panel=_LIVE)(plates.list_)
+app.command("plate forget", rich_help_panel=_LIVE)(plates.forget)
 app.command()(camera.devices)
 
 

@@ -39,10 +39,13 @@ class SectionedGroup(TyperGroup):
 
 
 class LiveGroup(SectionedGroup):
-    """The root, which finds the table's commands by their names of one or two words."""
+    """The root, which finds commands by names of one or two words: those of the table, and `plate list` beside it."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return (name, command, the words after its name); see click."""
+        two = " ".join(args[:2])
+        if len(args) > 1 and (local := self.get_command(ctx, two)):
+            return two, local, args[2:]
         found = table.match(args)
         if found is None:
             return super().resolve_command(ctx, args)

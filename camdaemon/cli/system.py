@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from camdaemon.cli.asking import agree
+
 service = typer.Typer(help="camdaemon as a service of systemd: started at each login, restarted after a failure.")
 
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
@@ -27,9 +29,9 @@ def setup(
 
     machine = this_machine()
     if remove:
-        take_away(machine, dry_run=dry_run, yes=yes, agree=_agree)
+        take_away(machine, dry_run=dry_run, yes=yes, agree=agree)
     else:
-        set_up(machine, Wanted(video_nr, label, devices), dry_run=dry_run, yes=yes, install=install, agree=_agree)
+        set_up(machine, Wanted(video_nr, label, devices), dry_run=dry_run, yes=yes, install=install, agree=agree)
 
 
 def doctor(
@@ -43,13 +45,6 @@ def doctor(
 
     if print_findings(examine(this_machine(), camera=camera, measure=measure), as_json=as_json):
         raise typer.Exit(1)
-
-
-def _agree(question: str) -> bool:
-    try:
-        return input(question).strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
 
 
 @service.command()

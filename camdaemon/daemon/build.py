@@ -37,7 +37,7 @@ from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import FaultLimit, Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.pipeline.worker import Engine, FrameProcessor
-from camdaemon.plate import store
+from camdaemon.plate import saved, store
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.take import Plate
 
@@ -207,7 +207,7 @@ def _choose_size(config: Config, source: Source) -> Size:
 def _plate_file(config: Config, source: Source) -> Path:
     """Return where the plate of `source` is, or would be saved."""
     if config.plate in ("auto", "saved"):
-        return store.path_for(source.name, _choose_size(config, source))
+        return saved.path_for(source.name, _choose_size(config, source))
     return expand_home(config.plate)
 
 

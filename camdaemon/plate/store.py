@@ -1,10 +1,9 @@
-"""Plates on disk: one PNG for each camera and size in the state directory, so that a restart needs no new plate."""
+"""Plates read from disk and written to it: one PNG for each camera and size, so that a restart needs no new plate."""
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import shlex
 import struct
 import zlib
@@ -14,18 +13,11 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture
-from camdaemon.linux.devices import key_of
 from camdaemon.linux.files import read_regular
-from camdaemon.linux.folders import find_folder
 from camdaemon.linux.private import make_private_folder
+from camdaemon.plate.saved import path_for
 
 _MOST_BYTES = 256 << 20  # of a saved plate; one of 8K noise has 100 MB
-
-
-def path_for(camera: str, size: Size) -> Path:
-    """Return where the plate of `camera` (Source.name) at `size` is kept; the file may not exist."""
-    readable = re.sub(r"[^A-Za-z0-9]+", "-", camera).strip("-")[-60:]
-    return find_folder("state") / "plates" / f"{readable}-{key_of(camera)}-{size}.png"
 
 
 def load_saved(camera: str, size: Size) -> Picture | None:

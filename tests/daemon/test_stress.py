@@ -21,7 +21,7 @@ from camdaemon.frames.frame import Content
 from camdaemon.linux.backoff import Backoff
 from camdaemon.pipeline import camera_reader
 from camdaemon.pipeline.state import FaultLimit
-from camdaemon.plate import store
+from camdaemon.plate import saved
 from tests.fake_camera import Knobs, webcam
 from tests.fakes import RULES, SIZE, FakeSource, Rig
 
@@ -92,7 +92,7 @@ class Storm:
     """A daemon on fakes, and what three threads do to it."""
 
     def __init__(self, holder: ControlsHolder) -> None:
-        self.cameras = Cameras(holder, store.path_for("stress", SIZE))
+        self.cameras = Cameras(holder, saved.path_for("stress", SIZE))
         self.rig = Rig(source=self.cameras.first, reopen=self.cameras.open)
         self.rig.state.fault_limit = FaultLimit(NEVER)
         configs = itertools.cycle(CONFIGS)

@@ -17,7 +17,7 @@ from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.linux.files import remove_stale_drafts
-from camdaemon.plate import store
+from camdaemon.plate import saved, store
 from tests.present import present
 
 SIZE = Size(128, 72)
@@ -32,7 +32,7 @@ def rgb(size: Size = SIZE, seed: int = 0) -> np.ndarray:
 def test_a_plate_comes_back_as_it_was(camera):
     assert store.load_saved(camera, SIZE) is None
     where = store.save(camera, SIZE, rgb())
-    assert where == store.path_for(camera, SIZE)
+    assert where == saved.path_for(camera, SIZE)
     assert where.parent.name == "plates", "a camera's name must not lead out of the folder"
     assert np.array_equal(present(store.load_saved(camera, SIZE)), rgb())
     store.save(camera, SIZE, rgb(seed=1))
@@ -42,7 +42,7 @@ def test_a_plate_comes_back_as_it_was(camera):
 def test_every_camera_and_every_size_has_its_own():
     cameras = [CAMERA, CAMERA.replace("_", "-"), CAMERA + "!", "x" * 100 + "1", "y" * 10 + "x" * 90 + "1", "1"]
     sizes = [SIZE, Size(72, 128), Size(1280, 720)]
-    paths = {store.path_for(camera, size) for camera in cameras for size in sizes}
+    paths = {saved.path_for(camera, size) for camera in cameras for size in sizes}
     assert len(paths) == len(cameras) * len(sizes)
     assert all(len(path.name) < 100 for path in paths)
     store.save(CAMERA, SIZE, rgb())
@@ -52,7 +52,7 @@ def test_every_camera_and_every_size_has_its_own():
 
 def test_plates_lie_in_the_state_directory(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert store.path_for(CAMERA, SIZE).is_relative_to(tmp_path / "camdaemon")
+    assert saved.path_for(CAMERA, SIZE).is_relative_to(tmp_path / "camdaemon")
 
 
 def test_a_write_that_fails_leaves_the_old_plate(monkeypatch):
@@ -61,7 +61,7 @@ def test_a_write_that_fails_leaves_the_old_plate(monkeypatch):
     def full(self, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(type(store.path_for(CAMERA, SIZE)), "replace", full)
+    monkeypatch.setattr(type(saved.path_for(CAMERA, SIZE)), "replace", full)
     with pytest.raises((OSError, CamdaemonError)):
         store.save(CAMERA, SIZE, rgb(seed=1))
     assert np.array_equal(present(store.load_saved(CAMERA, SIZE)), rgb())
@@ -79,13 +79,13 @@ def refused() -> str:
     with pytest.raises(ConfigError) as wrong:
         store.load_saved(CAMERA, SIZE)
     said = str(wrong.value)
-    assert str(store.path_for(CAMERA, SIZE)) in said
+    assert str(saved.path_for(CAMERA, SIZE)) in said
     assert "\n" not in said
     return said
 
 
 def test_a_saved_plate_of_another_size_is_not_used():
-    picture.write(store.path_for(CAMERA, SIZE), rgb(Size(256, 144)))
+    picture.write(saved.path_for(CAMERA, SIZE), rgb(Size(256, 144)))
     said = refused()
     assert "256x144" in said
     assert said.endswith("camdaemon plate --countdown 5")
@@ -124,7 +124,7 @@ def test_a_damaged_plate_is_refused_and_replaced_by_the_next(damage, word):
 
 @pytest.mark.timeout(20)
 def test_what_is_no_file_is_refused_and_never_waited_for():
-    path = store.path_for(CAMERA, SIZE)
+    path = saved.path_for(CAMERA, SIZE)
     path.parent.mkdir(parents=True)
     os.mkfifo(path)
     assert "FIFO" in refused()
@@ -150,7 +150,7 @@ def test_a_plate_that_may_not_be_read_is_refused():
 
 
 def test_a_plate_is_for_its_user_alone_whatever_the_umask():
-    path = store.path_for(CAMERA, SIZE)
+    path = saved.path_for(CAMERA, SIZE)
     path.parent.mkdir(parents=True, mode=0o755)
     path.write_bytes(b"an older one")
     path.chmod(0o644)
@@ -181,7 +181,7 @@ def test_a_disk_that_takes_no_plate_is_said_with_what_to_type(monkeypatch, numbe
 _SAVE_FOREVER = """
 import numpy as np
 from camdaemon.frames.frame import Size
-from camdaemon.plate import store
+from camdaemon.plate import saved, store
 turn = 0
 while True:
     turn += 1
@@ -203,7 +203,7 @@ def test_a_process_killed_while_it_saves_leaves_a_whole_plate():
         found = present(store.load_saved("camera", size))
         assert (found == found[0, 0]).all(), "a plate of two saves"
         assert found[0, 0, 0] in (last % 256, (last + 1) % 256)
-        folder = store.path_for("camera", size).parent
+        folder = saved.path_for("camera", size).parent
         drafts = [path for path in folder.iterdir() if path.name.startswith(".")]
         assert remove_stale_drafts(folder) == drafts
         assert [path.suffix for path in folder.iterdir()] == [".png"]

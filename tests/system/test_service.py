@@ -107,7 +107,7 @@ def test_the_unit_asks_for_nothing_that_a_user_manager_cannot_give():
     assert run["NoNewPrivileges"] == "yes"
     assert run["RestrictAddressFamilies"].split() == ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"]
     assert (run["UMask"], run["LimitCORE"]) == ("0077", "1")
-    assert 4 <= float(run["MemoryMax"].removesuffix("G")) <= 8, "far above 2.2 GB at 3840x2160, below a desktop's memory"
+    assert 4 <= float(run["MemoryMax"].removesuffix("G")) <= 8, "far above the 2.2 GB of 3840x2160"
     namespaces = re.compile(r"^(Private|Protect|ReadOnly|Inaccessible|Bind|Temporary|Root)")
     needs_root = {"DeviceAllow", "DevicePolicy", "CapabilityBoundingSet", "User", "Group", "MemoryDenyWriteExecute"}
     assert not [name for name in run if namespaces.match(name) or name in needs_root]
