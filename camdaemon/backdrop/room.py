@@ -11,12 +11,11 @@ from torch.nn import functional as F
 
 from camdaemon.errors import ConfigError
 from camdaemon.frames import pixels
+from camdaemon.frames.kinds import DEFAULT_BLUR
 
 if TYPE_CHECKING:
     from camdaemon.frames.frame import Size
     from camdaemon.frames.picture import Upload
-
-_DEFAULT_SIGMA = 24.0  # pixels
 
 
 class PlateBackdrop:
@@ -73,7 +72,7 @@ class BlurBackdrop:
 def _parse_sigma(spec: str) -> float:
     value = spec.partition(":")[2]
     try:
-        sigma = float(value) if value else _DEFAULT_SIGMA
+        sigma = float(value) if value else DEFAULT_BLUR
     except ValueError:
         sigma = 0.0
     if not 1 <= sigma <= 200:

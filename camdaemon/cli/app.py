@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +13,7 @@ from camdaemon.cli import camera, plates, system, tools
 from camdaemon.cli import run as options
 from camdaemon.cli.bench import bench
 from camdaemon.cli.completion import completion
+from camdaemon.cli.config import app as config_app
 from camdaemon.cli.help import LiveGroup, SectionedGroup, add_commands
 from camdaemon.tools.evaluate.cli import evaluate
 from camdaemon.tools.train.cli import app as train
@@ -51,6 +50,7 @@ def run(
     frames: options.Frames = None,
     realtime: options.Realtime = True,
     loop: options.Loop = None,
+    fresh: options.Fresh = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Start the daemon: camera → matte → composite → virtual camera."""
@@ -64,12 +64,14 @@ def run(
     from camdaemon.cli.logs import set_up
     from camdaemon.daemon import run
     from camdaemon.daemon.build import Playing
+    from camdaemon.daemon.restore import memory_for
     from camdaemon.daemon.status_line import console
     from camdaemon.output import find_sink
 
     set_up(verbose, console)
     playing = Playing(frames, realtime, (realtime and find_sink(loaded.sink).live) if loop is None else loop)
-    run.run(loaded, playing, lambda: _load(config, settings))
+    memory = memory_for(loaded, playing, settings, fresh=fresh)
+    run.run(loaded, playing, lambda: _load(config, settings), memory)
 
 
 add_commands(app, _LIVE)
@@ -94,33 +96,12 @@ app.command("plate forget", rich_help_panel=_LIVE)(plates.forget)
 app.command()(camera.devices)
 
 
-@app.command("config")
-def config_(
-    config: options.ConfigFile = None,
-    check: Annotated[bool, typer.Option("--check", help="Only check the file.")] = False,
-) -> None:
-    """Show the effective configuration, as TOML that can be read again."""
-    from camdaemon.config.schema import default_path
-
-    loaded = _load(config, {})
-    where = config or default_path()
-    if check:
-        from camdaemon.control.scenes import check_scenes
-
-        check_scenes(loaded)
-        print(f"{where}: " + ("correct" if where.is_file() else "no such file; the defaults apply"))
-        return
-    print(f"# {where}" + ("" if where.is_file() else " (no such file; these are the defaults)"))
-    values = loaded.model_dump(mode="json", exclude_none=True)
-    values["hotkeys"] = values["hotkeys"] or False
-    _print_toml(values)
-
-
 weights = typer.Typer(help="Weights of the matting network.")
 weights.command("import")(tools.weights_import)
 app.command()(system.setup)
 app.command()(system.doctor)
 app.command()(completion)
+app.add_typer(config_app, name="config", cls=SectionedGroup)
 app.add_typer(camera.app, name="camera", cls=SectionedGroup, no_args_is_help=True)
 app.add_typer(system.service, name="service", cls=SectionedGroup, no_args_is_help=True)
 app.command(rich_help_panel=_OFFLINE)(tools.image)
@@ -129,21 +110,6 @@ app.command(rich_help_panel=_OFFLINE)(evaluate)
 app.command(rich_help_panel=_OFFLINE)(bench)
 app.add_typer(weights, name="weights", cls=SectionedGroup, no_args_is_help=True, rich_help_panel=_OFFLINE)
 app.add_typer(train, name="train", cls=SectionedGroup, no_args_is_help=True, rich_help_panel=_OFFLINE)
-
-
-def _print_toml(values: dict[str, Any], *parents: str) -> None:
-    for name, value in values.items():
-        if not isinstance(value, dict):
-            print(f"{_key(name)} = {json.dumps(value)}")
-    for name, table in values.items():
-        if isinstance(table, dict) and table:
-            if not all(isinstance(value, dict) for value in table.values()):
-                print(f"\n[{'.'.join([*parents, _key(name)])}]")
-            _print_toml(table, *parents, _key(name))
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name)
 
 
 def _load(path: Path | None, settings: dict[str, Any]) -> Any:

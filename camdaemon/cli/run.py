@@ -60,4 +60,7 @@ Loop = Annotated[
         help="A clip in a loop, or once. Default: a loop for a virtual camera or a window, else once.",
     ),
 ]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Forget what was chosen live in earlier runs. A card that was on stays on.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Debug log.")]

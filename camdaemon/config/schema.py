@@ -1,15 +1,16 @@
 """The configuration: settings, defaults and checks. The only file read is the configuration file.
 
-Precedence: command line, then the file ($XDG_CONFIG_HOME/camdaemon/config.toml), then the defaults here.
+Precedence: command line, then what was chosen live (`choices`), then the file ($XDG_CONFIG_HOME/camdaemon/config.toml),
+then the defaults here.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -21,10 +22,9 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticKnownError
 
 from camdaemon.config import keys
-from camdaemon.errors import ConfigError, did_you_mean
+from camdaemon.errors import ConfigError
 from camdaemon.frames import kinds
 from camdaemon.frames.frame import Size
 from camdaemon.linux.files import read_regular
@@ -47,14 +47,22 @@ def _validate_size(value: object) -> Size:
 SizeField = Annotated[Size, BeforeValidator(_validate_size), PlainSerializer(str)]
 
 
-def _validate_matting(value: str) -> str:
-    if not any(kind.is_named_by(value) for kind in kinds.MATTINGS):
-        expected = " or ".join(repr(kind.syntax) for kind in kinds.MATTINGS)
-        raise PydanticKnownError("literal_error", {"expected": expected})
-    return value
+class OneOf(NamedTuple):
+    """The words that a setting may have, where they are no `Literal`."""
+
+    words: Callable[[], list[str]]
+
+    def validate(self, value: str) -> str:
+        """Return `value`. Raises ValueError if it is none of the words."""
+        if value not in self.words():
+            raise ValueError(value)  # what is expected instead is said by `mistakes`
+        return value
 
 
-MattingName = Annotated[str, AfterValidator(_validate_matting)]
+_MATTINGS = OneOf(lambda: [kind.syntax for kind in kinds.MATTINGS])
+MattingName = Annotated[str, AfterValidator(_MATTINGS.validate), _MATTINGS]
+
+Text = Annotated[str, AfterValidator(os.path.expanduser)]  # may be a path: `~` is the home folder
 
 
 def default_backdrops() -> str:
@@ -85,10 +93,14 @@ class Model(BaseModel):
 class RefineConfig(Model):
     """Which 4×4 patches the refiner works on (Lin et al. 2021 §3.3); see `matting.Refinement`."""
 
-    mode: Literal["sampling", "thresholding", "full"] = "sampling"
-    pixels: int | None = Field(None, ge=0, description="sampling: pixels refined in each frame; default: 3.9 % of them")
+    mode: Literal["sampling", "thresholding", "full"] = Field("sampling", description="how the patches are chosen")
+    pixels: int | None = Field(
+        None, ge=0, description="sampling: pixels refined in each frame; default: 3.9 % of them", examples=[36000]
+    )
     threshold: float = Field(0.1, ge=0, le=1, description="thresholding: refine where the predicted error is above")
-    scale: float | None = Field(None, gt=0, le=1, description="base network's share of the frame; default: by size")
+    scale: float | None = Field(
+        None, gt=0, le=1, description="base network's share of the frame; default: by size", examples=[0.25]
+    )
 
 
 class PlateConfig(Model):
@@ -102,50 +114,54 @@ class PlateConfig(Model):
 class CropConfig(Model):
     """The part of the camera's picture that fills the frame, as shares of its width and height."""
 
-    left: float = Field(0.0, ge=0, lt=1)
-    top: float = Field(0.0, ge=0, lt=1)
-    width: float = Field(1.0, ge=0.1, le=1)
-    height: float = Field(1.0, ge=0.1, le=1)
+    left: float = Field(0.0, ge=0, lt=1, description="share of the width that is cut off at the left")
+    top: float = Field(0.0, ge=0, lt=1, description="share of the height that is cut off at the top")
+    width: float = Field(1.0, ge=0.1, le=1, description="share of the width that is kept")
+    height: float = Field(1.0, ge=0.1, le=1, description="share of the height that is kept")
 
     @model_validator(mode="after")
     def _inside(self) -> CropConfig:
-        if self.left + self.width > 1 or self.top + self.height > 1:
-            raise ValueError("left + width and top + height must not be above 1")
+        if self.left + self.width > 1 + 1e-9 or self.top + self.height > 1 + 1e-9:
+            raise ValueError("left + width and top + height must be 1 at most")
         return self
 
 
 class SceneConfig(Model):
-    """A preset. Switching to a scene changes only what the scene names."""
+    """A preset. What a scene does not name is as the command line and the rest of the configuration say."""
 
-    backdrop: str | None = Field(None, description=kinds.syntax_of(kinds.BACKDROPS))
+    backdrop: Text | None = Field(None, description=kinds.syntax_of(kinds.BACKDROPS))
     blur: float | None = Field(None, ge=0, le=100, description="blur of the backdrop, sigma in pixels")
     edge: float | None = Field(None, ge=-1, le=1, description="matte from wider (-1) to tighter (1)")
     mirror: bool | None = Field(None, description="mirror the person")
     crop: CropConfig | None = Field(None, description="part of the camera's picture that fills the frame")
-    mode: Literal["matte", "card"] | None = Field(None, description="matte or card; passthrough only by command")
+    mode: Literal["matte", "card"] | None = Field(None, description="default: matte; never passthrough")
 
 
 class Config(Model):
     """Everything that can be set."""
 
-    source: str = Field("/dev/video0", description=kinds.syntax_of(kinds.SOURCES))
-    sink: str = Field("/dev/video10", description=kinds.syntax_of(kinds.SINKS))
-    more_sinks: list[str] = Field([], description="more virtual cameras for the same picture, each with one reader")
+    source: Text = Field("/dev/video0", description=kinds.syntax_of(kinds.SOURCES))
+    sink: Text = Field("/dev/video10", description=kinds.syntax_of(kinds.SINKS))
+    more_sinks: list[Text] = Field([], description="more virtual cameras for the same picture, each with one reader")
     on_demand: bool = Field(True, description="close the camera while the virtual camera has no viewers")
-    size: SizeField | None = Field(None, description="pixels, WIDTHxHEIGHT; default: 1280x720, or a clip's own size")
+    size: SizeField | None = Field(
+        None, description="size of the frames; default: 1280x720, or a clip's own size", examples=["1280x720"]
+    )
     fps: float = Field(30.0, ge=1, le=240, description="frames per second to ask of the camera")
-    backdrop: str = Field("color:#2f4f5f", description=kinds.syntax_of(kinds.BACKDROPS))
-    plate: str = Field("saved", description="saved (else ask), auto (else take one when the room is still), or a file")
+    backdrop: Text = Field("color:#2f4f5f", description=kinds.syntax_of(kinds.BACKDROPS))
+    plate: Text = Field("saved", description="saved (else ask), auto (else take one when the room is still), or a file")
     matting: MattingName = Field("bgmv2", description="how the matte is computed")
-    weights: str = Field("default", description="default, or a .safetensors/.pth file")
+    weights: Text = Field("default", description="default, or a .safetensors/.pth file")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")
     engine: Literal["auto", "torch", "openvino"] = Field("auto", description="inference engine on a CPU")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="number format on a CPU")
     stale_after_s: float = Field(1.0, ge=0.1, le=60, description="seconds without a new frame before the card shows")
     repeat_s: float = Field(0.2, ge=0.02, le=1, description="seconds before the last frame is written again")
     max_coverage: float = Field(0.92, gt=0, le=1, description="share of the picture that a matte may cover")
-    backdrops: str = Field(
-        default_factory=default_backdrops, description="folder of pictures and videos to choose from"
+    backdrops: Text = Field(
+        default_factory=default_backdrops,
+        description="folder of pictures and videos to choose from",
+        examples=["~/.local/share/camdaemon/backdrops"],
     )
     blur: float = Field(0.0, ge=0, le=100, description="blur of any backdrop, sigma in pixels")
     edge: float = Field(0.0, ge=-1, le=1, description="matte from wider (-1) to tighter (1)")
@@ -189,7 +205,9 @@ def load(path: Path | None, overrides: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as exc:
-        lines = list(_list_mistakes(exc))
+        from camdaemon.config.mistakes import list_mistakes  # of no use to a configuration without any
+
+        lines = list_mistakes(exc.errors(), where, overrides)
         count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
         raise ConfigError(
             "\n  ".join([f"{count} in the configuration ({where} and the command line):", *lines]) + f"\n{HOW_TO_FIX}"
@@ -208,28 +226,3 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError as exc:  # also a number of thousands of digits, which is no TOMLDecodeError
         why = str(exc) if isinstance(exc, tomllib.TOMLDecodeError) else "a number has too many digits"
         raise ConfigError(f"{path} is not TOML: {why}. {HOW_TO_FIX}") from None
-
-
-def _list_mistakes(invalid: ValidationError) -> Iterator[str]:
-    for error in invalid.errors():
-        *parents, key = [str(part) for part in error["loc"]]
-        name = ".".join([*parents, key])
-        if error["type"] == "extra_forbidden":
-            guess = did_you_mean(key, _list_keys(parents))
-            yield f"{name}: no such setting" + (f"; {guess}" if guess else "")
-            continue
-        allowed = str(error.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
-        guess = did_you_mean(str(error["input"]), allowed)
-        message = error["msg"].removeprefix("Value error, ")
-        given = name if str(error["input"]) in message else f"{name} = {error['input']!r}"
-        yield f"{given}: {message}" + (f"; {guess}" if guess else "")
-
-
-def _list_keys(parents: list[str]) -> list[str]:
-    model: type[BaseModel] = Config
-    for parent in parents:
-        inner = model.model_fields[parent].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)

@@ -1,22 +1,36 @@
-"""Scenes of the configuration: their checks, and what they change."""
+"""Scenes of the configuration: their checks, and how they look."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict
 
 from camdaemon.backdrop import check_backdrop
+from camdaemon.config.choices import Look
 from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control import actions
 from camdaemon.errors import ConfigError, did_you_mean
 from camdaemon.frames.composite import Appearance, Crop
+from camdaemon.pipeline.state import Scene
 
 # What a reload applies at once; everything else is fixed while the devices and the network are open.
 LIVE = {"backdrop", "backdrops", "blur", "edge", "mirror", "crop", "fade_s", "hotkeys", "scenes", "max_coverage"}
 
 
-def appearance_of(config: Config) -> Appearance:
-    """Return the appearance that the configuration begins with."""
-    return Appearance(config.edge, config.blur, config.mirror, _crop(config.crop))
+def appearance_of(look: Look) -> Appearance:
+    """Return how the person and the backdrop are shown in `look`."""
+    return Appearance(look.edge, look.blur, look.mirror, None if look.crop is None else make_crop(**dict(look.crop)))
+
+
+def look_of(scene: Scene) -> Look:
+    """Return how the picture of `scene` looks, in the words of the configuration."""
+    shown = scene.appearance
+    crop = None if shown.crop is None else CropConfig(**asdict(shown.crop))
+    return Look(scene.backdrop.spec, shown.edge, shown.blur, shown.mirror, crop)
+
+
+def make_crop(left: float, top: float, width: float, height: float) -> Crop | None:
+    """Return the part of the camera's picture; None for the whole of it."""
+    return None if width == height == 1 else Crop(left, top, width, height)
 
 
 def find_scene(config: Config, name: str) -> SceneConfig:
@@ -29,20 +43,8 @@ def find_scene(config: Config, name: str) -> SceneConfig:
     raise ConfigError(f"there is no scene {name!r} in the configuration; {there}; write one below a line [scenes.NAME]")
 
 
-def restyle(appearance: Appearance, wanted: SceneConfig) -> Appearance:
-    """Return `appearance` with what the scene names."""
-    given = {name: getattr(wanted, name) for name in ("edge", "blur", "mirror") if getattr(wanted, name) is not None}
-    crop = appearance.crop if wanted.crop is None else _crop(wanted.crop)
-    return replace(appearance, crop=crop, **given)
-
-
-def _crop(crop: CropConfig | None) -> Crop | None:
-    whole = crop is None or (crop.width == 1 and crop.height == 1)
-    return None if crop is None or whole else Crop(crop.left, crop.top, crop.width, crop.height)
-
-
-def check_scenes(config: Config) -> None:
-    """Raise one ConfigError that names every scene whose backdrop is missing and every key bound to no action."""
+def find_mistakes(config: Config) -> list[str]:
+    """Name every scene whose backdrop is missing and every key that is bound to no action, one sentence each."""
     mistakes = [mistake for action in config.hotkeys if (mistake := actions.check(action, list(config.scenes)))]
     for name, scene in config.scenes.items():
         try:
@@ -50,5 +52,15 @@ def check_scenes(config: Config) -> None:
                 check_backdrop(scene.backdrop)
         except ConfigError as exc:
             mistakes.append(f"scene {name}: {exc}")
+    return mistakes
+
+
+def check_scenes(config: Config) -> None:
+    """Raise one ConfigError that names all that `find_mistakes` finds."""
+    raise_mistakes(find_mistakes(config))
+
+
+def raise_mistakes(mistakes: list[str]) -> None:
+    """Raise one ConfigError that names all `mistakes`, if there are any."""
     if mistakes:
         raise ConfigError("\n  ".join([f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "1 mistake", *mistakes]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 
 from camdaemon.config.schema import Config
 from camdaemon.frames.frame import Size
@@ -30,6 +31,7 @@ def describe(pipeline: Pipeline, config: Config, size: Size, uptime_s: float, *,
         "scenes": list(config.scenes),
         "backdrop": scene.backdrop.spec,
         "mirror": scene.appearance.mirror,
+        "crop": asdict(scene.appearance.crop) if scene.appearance.crop is not None else None,
         "edge": scene.appearance.edge,
         "blur": scene.appearance.blur,
         "taking": taking,

@@ -98,6 +98,12 @@ _MODE = Parameter(
 )
 _EDGE = Parameter("edge", "number", "Matte edge, from -1 (wider) to 1 (tighter)", None, low=-1, high=1, option=True)
 _BLUR = Parameter("blur", "number", "Backdrop blur, sigma in pixels", None, low=0, high=100, option=True)
+_CROP = (
+    Parameter("left", "number", "Share of the width to cut off at the left", 0.0, low=0, high=1, option=True),
+    Parameter("top", "number", "Share of the height to cut off at the top", 0.0, low=0, high=1, option=True),
+    Parameter("width", "number", "Share of the width to keep", 1.0, low=0.1, high=1, option=True),
+    Parameter("height", "number", "Share of the height to keep", 1.0, low=0.1, high=1, option=True),
+)
 _BROWSER = Parameter("browser", "flag", "Open the page in the browser", True, option=True, local=True)
 _JSON = Parameter("json", "flag", "JSON output, for scripts", False, option=True, local=True)
 
@@ -136,7 +142,7 @@ TABLE: tuple[Command, ...] = (
         "scene",
         "scene",
         "/scene",
-        "Switch to a scene of the configuration, with a cross-fade.",
+        "Switch to a scene of the configuration. It is complete: the card goes, unless the scene is one.",
         (_SCENE,),
         key=True,
         panel=True,
@@ -158,6 +164,24 @@ TABLE: tuple[Command, ...] = (
     Command("pause", "pause", "/pause", "Freeze the picture, or resume it.", (_TURN,), key=True, panel=True),
     Command("mirror", "mirror", "/mirror", "Mirror you, not the backdrop.", (_TURN,), key=True, panel=True),
     Command("adjust", "adjust", "/adjust", "Set the matte's edge and the backdrop's blur.", (_EDGE, _BLUR), panel=True),
+    Command(
+        "crop set",
+        "crop",
+        "/crop",
+        "Let a part of the camera's picture fill the frame.",
+        _CROP,
+        default=True,
+        panel=True,
+    ),
+    Command("crop off", "uncrop", "/crop/off", "Show the whole picture again.", key=True, panel=True),
+    Command(
+        "reset",
+        "reset",
+        "/reset",
+        "Undo what was chosen live: backdrop, scene, mirror, crop, edge and blur are as configured.",
+        key=True,
+        panel=True,
+    ),
     Command(
         "reload",
         "reload",

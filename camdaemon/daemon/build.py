@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camdaemon.backdrop import make_backdrop
 from camdaemon.capture import Source, open_source
 from camdaemon.capture.holding import ControlsHolder
+from camdaemon.config.choices import Choices
 from camdaemon.config.schema import Config
 from camdaemon.control.scenes import appearance_of
+from camdaemon.daemon.restore import restore_backdrop
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import CAMERA_SIZE, Size
@@ -34,7 +35,7 @@ from camdaemon.pipeline.governor import Governor
 from camdaemon.pipeline.loops import OutputStage
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
-from camdaemon.pipeline.state import FaultLimit, Scene, SharedState
+from camdaemon.pipeline.state import FaultLimit, Mode, Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.pipeline.worker import Engine, FrameProcessor
 from camdaemon.plate import saved, store
@@ -61,7 +62,11 @@ class Playing:
 
 
 def build(
-    config: Config, playing: Playing, sink_for: OpenSink | None = None, holder: ControlsHolder | None = None
+    config: Config,
+    playing: Playing,
+    sink_for: OpenSink | None = None,
+    holder: ControlsHolder | None = None,
+    choices: Choices | None = None,
 ) -> Pipeline:
     """Open and check every part of a pipeline; nothing runs yet.
 
@@ -70,6 +75,7 @@ def build(
         playing: How a clip plays, and for how long.
         sink_for: Opens the sink instead of those of `config`.
         holder: Holds the camera as the plate in use needs it, whenever the camera is opened.
+        choices: What was chosen in earlier runs. A card that was on is on from the first frame.
 
     Raises:
         ConfigError: An option, a file or a combination of them is wrong. Nothing is left open.
@@ -87,7 +93,8 @@ def build(
         log.info("camera %s: %s %s at %g fps", source.name, source.fmt, source.size, source.fps)
         if size != source.size:
             log.info("frame size: %s, scaled from the source's %s (another: --size WIDTHxHEIGHT)", size, source.size)
-        backdrop = make_backdrop(config.backdrop, size)
+        chosen = choices or Choices()
+        backdrop, look = restore_backdrop(config, chosen, size)
         opened.callback(backdrop.close)
         plate = _load_plate(config, source, size)
         metrics = Metrics(paced=playing.paced)
@@ -99,7 +106,14 @@ def build(
         engine = run_in_thread(lambda: engines.make_first(device, matting), "engine")
         card_cache, preview = CardCache(sink.fmt, size), LivePreview()
         repeat_s, stale_after_s = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
-        scene = Scene(backdrop, plate, appearance=appearance_of(config), max_coverage=config.max_coverage)
+        scene = Scene(
+            backdrop,
+            plate,
+            mode=Mode.CARD if chosen.card else Mode.MATTE,
+            appearance=appearance_of(look),
+            name=chosen.scene,
+            max_coverage=config.max_coverage,
+        )
         on_demand = config.on_demand and source.live and sink.viewers
         pipeline = Pipeline(
             camera=camera,

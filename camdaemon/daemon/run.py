@@ -13,12 +13,15 @@ from pathlib import Path
 
 from camdaemon.capture import find_source
 from camdaemon.capture.holding import ControlsHolder
+from camdaemon.config.choices import Choices
 from camdaemon.config.schema import Config
 from camdaemon.control.actions import Performer
 from camdaemon.control.commands import Commands
 from camdaemon.control.instance import DaemonLock, socket_path
+from camdaemon.control.memory import Memory
 from camdaemon.daemon.build import OpenSink, Playing, build
 from camdaemon.daemon.housekeeping import keep_house
+from camdaemon.daemon.restore import recall
 from camdaemon.daemon.signals import handle_signals
 from camdaemon.daemon.status_line import show_status_line
 from camdaemon.daemon.surfaces import Surfaces, invite
@@ -52,6 +55,7 @@ def start_daemon(
     stop: threading.Event | None = None,
     socket: Path | None = None,
     reread: Reread | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[RunningDaemon]:
     """Run the daemon inside the context, which is to be entered from the main thread.
 
@@ -65,6 +69,7 @@ def start_daemon(
         stop: Set when the daemon is asked to stop.
         socket: Where commands are answered; by default `socket_path`.
         reread: Loads the configuration once more for `reload`; None where there is no file.
+        memory: Keeps what is chosen live, and knows what was chosen before; None to begin and end without.
     """
     stop, socket = stop or threading.Event(), socket or socket_path()
     picture.quiet_opencv()
@@ -73,7 +78,8 @@ def start_daemon(
         lockable = config.lock_camera and find_source(config.source).has_controls
         holder = ControlsHolder(config.source if lockable else None)
         undo.callback(holder.release)
-        pipeline = build(config, playing, sink_for, holder)
+        choices = Choices() if memory is None else recall(memory, config)
+        pipeline = build(config, playing, sink_for, holder, choices)
         undo.callback(_close_backdrop, pipeline)
         source = pipeline.camera.first
         camera = source.name if source.live else None
@@ -86,6 +92,8 @@ def start_daemon(
             stop.set,
             reread,
             holder=holder,
+            choices=choices,
+            memory=memory,
             open_panel=surfaces.open_panel,
             on_reload=surfaces.apply,
         )
@@ -93,6 +101,8 @@ def start_daemon(
         takes_plate = lacks_plate and (config.plate == "auto" or not source.live)
         if takes_plate and not source.live:
             _submit_plate(pipeline, commands)
+        if memory is not None:
+            undo.enter_context(memory.started())
         pipeline.start()
         undo.callback(pipeline.stop)
         undo.enter_context(_follow_viewers(pipeline))
@@ -158,7 +168,7 @@ def _follow_viewers(pipeline: Pipeline) -> Iterator[None]:
         stop.set()
 
 
-def run(config: Config, playing: Playing, reread: Reread | None = None) -> None:
+def run(config: Config, playing: Playing, reread: Reread | None = None, memory: Memory | None = None) -> None:
     """Run until the clip ends, a signal or a command stops it, or a thread dies; show the status line meanwhile.
 
     For a process that ends with it: objects made before this point are never collected again, and its files and memory
@@ -170,7 +180,7 @@ def run(config: Config, playing: Playing, reread: Reread | None = None) -> None:
     manager = ServiceManager.from_environment()
     with (
         handle_signals(stop) as on_hangup,
-        start_daemon(config, playing, stop=stop, reread=reread) as daemon,
+        start_daemon(config, playing, stop=stop, reread=reread, memory=memory) as daemon,
     ):
         gc.freeze()  # a collection through torch's objects takes the time of a frame, and a second at the end
         gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -83,4 +84,4 @@ def open_sink(spec: str, size: Size, fps: float, *, paced: bool) -> Sink:
         DeviceError: A device cannot be opened.
         ConfigError: `spec` names no kind of sink, or a file that cannot be created.
     """
-    return find_sink(spec).open(spec, size, fps, paced=paced)
+    return find_sink(spec).open(os.path.expanduser(spec), size, fps, paced=paced)

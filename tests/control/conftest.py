@@ -58,6 +58,15 @@ class FakeCommands:
     def adjust(self, edge: float | None, blur: float | None) -> str:
         return self._answer("adjust", edge, blur)
 
+    def crop(self, left: float, top: float, width: float, height: float) -> str:
+        return self._answer("crop", left, top, width, height)
+
+    def uncrop(self) -> str:
+        return self._answer("uncrop")
+
+    def reset(self) -> str:
+        return self._answer("reset")
+
     def reload(self) -> str:
         return self._answer("reload")
 

@@ -17,7 +17,7 @@ from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control.commands import Commands
 from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card as cards
-from camdaemon.frames.composite import Crop
+from camdaemon.frames.composite import Appearance, Crop
 from camdaemon.frames.frame import Content
 from camdaemon.frames.kinds import READY
 from camdaemon.pipeline.state import Mode
@@ -100,17 +100,51 @@ def live(tmp_path: Path) -> Iterator[Live]:
     rig.assert_no_room()
 
 
-def test_a_scene_changes_what_it_names_and_nothing_else(live: Live) -> None:
+def test_a_scene_is_complete(live: Live) -> None:
+    """What it does not name is as configured, not as the scene before it or a command left it."""
+    live.commands.card("on")
+    live.commands.pause("on")
     live.commands.scene("meeting")
+    assert (live.scene.mode, live.scene.paused) == (Mode.MATTE, False)
     assert live.scene.name == "meeting"
     assert live.scene.appearance.mirror
     assert (live.scene.appearance.blur, live.scene.appearance.edge) == (3.0, 0.5)
     live.wait(live.shows(BLUE))
     live.commands.scene("close")
-    assert live.scene.backdrop.spec == "color:#0000ff", "a scene without a backdrop keeps the one that shows"
-    assert live.scene.appearance.crop == Crop(0.25, 0.25, 0.5, 0.5)
-    assert live.scene.appearance.mirror
+    assert live.scene.backdrop.spec == "color:#2f4f5f", "the configured one"
+    assert live.scene.appearance == Appearance(crop=Crop(0.25, 0.25, 0.5, 0.5)), "mirror, blur and edge are gone"
+    live.commands.adjust(0.7, 9.0)
     live.commands.scene("away")
+    assert live.scene.mode is Mode.CARD
+    assert live.scene.appearance == Appearance(), "the crop is gone, and what was adjusted"
+    live.commands.mode("passthrough")
+    live.commands.scene("close")
+    assert live.scene.mode is Mode.MATTE, "no scene leaves the room to be seen"
+    assert live.scene.plate is not None
+
+
+def test_a_crop_is_chosen_and_undone(live: Live) -> None:
+    live.commands.crop(0.2, 0.1, 0.5, 0.9)
+    assert live.scene.appearance.crop == Crop(0.2, 0.1, 0.5, 0.9)
+    assert live.commands.status()["crop"] == {"left": 0.2, "top": 0.1, "width": 0.5, "height": 0.9}
+    for wrong in ((0.7, 0.0, 0.4, 1.0), (0.0, 0.5, 1.0, 0.6), (0.0, 0.0, 0.05, 1.0), (-0.1, 0.0, 1.0, 1.0)):
+        with pytest.raises(ConfigError, match="camdaemon crop"):
+            live.commands.crop(*wrong)
+    assert live.scene.appearance.crop == Crop(0.2, 0.1, 0.5, 0.9), "a refusal changes nothing"
+    live.commands.uncrop()
+    assert live.commands.status()["crop"] is None
+    live.commands.crop(0.7, 0.0, 0.3, 1.0)
+    live.commands.crop(0.0, 0.0, 1.0, 1.0)
+    assert live.scene.appearance.crop is None, "the whole picture is no crop"
+
+
+def test_reset_undoes_what_was_chosen_and_leaves_the_card(live: Live) -> None:
+    live.commands.scene("meeting")
+    live.commands.mirror("off")
+    live.commands.card("on")
+    live.commands.reset()
+    assert (live.scene.name, live.scene.backdrop.spec) == (None, "color:#2f4f5f")
+    assert live.scene.appearance == Appearance()
     assert live.scene.mode is Mode.CARD
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from camdaemon.control.backdrops import READY_FILES
 from camdaemon.control.commands.live import LiveScene
 from camdaemon.control.table import BackdropFile
+from camdaemon.frames import kinds
 
 
 class BackdropCommands(LiveScene):
@@ -12,7 +13,7 @@ class BackdropCommands(LiveScene):
 
     def backdrop(self, spec: str) -> str:
         """Prepare the backdrop `spec` (see `backdrop.make_backdrop`), then show it. Raises ConfigError."""
-        self._show(self._prepared.take(spec))
+        self._show(self._prepared.take(kinds.make_absolute(kinds.BACKDROPS, spec)))
         return f"The backdrop is {spec}."
 
     def next_backdrop(self) -> str:

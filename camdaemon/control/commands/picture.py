@@ -6,11 +6,15 @@ import logging
 from dataclasses import replace
 
 from camdaemon.control import table
-from camdaemon.control.commands.live import LiveScene
+from camdaemon.control.commands.live import LiveScene, choosing
+from camdaemon.control.scenes import make_crop
 from camdaemon.errors import ConfigError
+from camdaemon.frames.composite import Crop
 from camdaemon.pipeline.state import Mode, Scene
 
 log = logging.getLogger(__name__)
+
+_WHOLE = 1 + 1e-9  # 0.7 + 0.3 may be a little more than 1
 
 
 class PictureCommands(LiveScene):
@@ -49,7 +53,8 @@ class PictureCommands(LiveScene):
         def change(scene: Scene) -> Scene:
             return replace(scene, appearance=replace(scene.appearance, mirror=_turned(scene.appearance.mirror, turn)))
 
-        return "You are mirrored." if self._swap(change, fade=True).appearance.mirror else "You are not mirrored."
+        after = self._swap(change, fade=True, choose=choosing("mirror"))
+        return "You are mirrored." if after.appearance.mirror else "You are not mirrored."
 
     def adjust(self, edge: float | None, blur: float | None) -> str:
         """Set the matte's edge and the backdrop's blur; None leaves a value as it is. Raises ConfigError.
@@ -65,8 +70,33 @@ class PictureCommands(LiveScene):
             new = replace(old, edge=old.edge if edge is None else edge, blur=old.blur if blur is None else blur)
             return replace(scene, appearance=new)
 
-        appearance = self._swap(change).appearance
+        chosen = [name for name, value in (("edge", edge), ("blur", blur)) if value is not None]
+        appearance = self._swap(change, choose=choosing(*chosen)).appearance
         return f"The edge is {appearance.edge:g}, the backdrop's blur {appearance.blur:g} pixels."
+
+    def crop(self, left: float, top: float, width: float, height: float) -> str:
+        """Let a part of the camera's picture fill the frame; all are shares of it, 0..1. Raises ConfigError."""
+        _check("crop", left=left, top=top, width=width, height=height)
+        if left + width > _WHOLE or top + height > _WHOLE:
+            raise ConfigError(
+                f"the part from {left:g}, {top:g} of {width:g} by {height:g} reaches beyond the picture: left + width "
+                "and top + height must be 1 at most. Run: camdaemon crop --left 0.2 --width 0.6 --height 0.6"
+            )
+        return self._crop(make_crop(left, top, width, height))
+
+    def uncrop(self) -> str:
+        """Show the whole picture of the camera again."""
+        return self._crop(None)
+
+    def _crop(self, crop: Crop | None) -> str:
+        self._swap(
+            lambda scene: replace(scene, appearance=replace(scene.appearance, crop=crop)),
+            fade=True,
+            choose=choosing("crop"),
+        )
+        return (
+            "The whole picture shows." if crop is None else "A part of the picture shows. Back with: camdaemon crop off"
+        )
 
 
 def _check(function: str, **values: object) -> None:

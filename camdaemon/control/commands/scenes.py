@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import reduce
+from dataclasses import asdict, replace
 
-from camdaemon.config.schema import Config, SceneConfig
+from camdaemon.config.choices import Choices
+from camdaemon.config.schema import Config
 from camdaemon.control.commands.live import Change, LiveScene, backdrop_folder
-from camdaemon.control.scenes import LIVE, appearance_of, check_scenes, find_scene, restyle
+from camdaemon.control.scenes import LIVE, appearance_of, check_scenes, find_scene
 from camdaemon.errors import ConfigError
 from camdaemon.pipeline.state import Mode, Scene
 
@@ -16,23 +16,34 @@ class SceneCommands(LiveScene):
     """Scenes, and reading the configuration again."""
 
     def scene(self, name: str) -> str:
-        """Prepare all that the scene `name` of the configuration sets, then fade to it. Raises ConfigError."""
-        wanted = find_scene(self._current_config(), name)
+        """Prepare the scene `name` of the configuration, then fade to it. Raises ConfigError.
+
+        It is complete: what it does not name is as the command line and the configuration say, its mode the matte, and
+        a frozen picture moves again.
+        """
+        config = self._current_config()
+        mode = Mode(find_scene(config, name).mode or Mode.MATTE)
         try:
-            self._swap(self._prepare_scene(name, wanted), fade=True)
+            self._show_look(config, Choices().choose_scene(name), lambda scene: replace(scene, mode=mode, paused=False))
         except ConfigError as exc:
             raise ConfigError(f"scene {name}: {exc}") from None
         return f"The scene is {name}."
 
-    def _prepare_scene(self, name: str, wanted: SceneConfig) -> Change:
-        made = None if wanted.backdrop is None else self._prepared.take(wanted.backdrop)
+    def reset(self) -> str:
+        """Undo what was chosen live: show what the command line and the configuration say. The mode stays."""
+        self._show_look(self._current_config(), Choices(), lambda scene: scene)
+        return "The picture is as configured."
 
-        def change(scene: Scene) -> Scene:
-            backdrop = scene.backdrop if made is None else made
-            mode = scene.mode if wanted.mode is None else Mode(wanted.mode)
-            return replace(scene, backdrop=backdrop, appearance=restyle(scene.appearance, wanted), name=name, mode=mode)
-
-        return change
+    def _show_look(self, config: Config, wanted: Choices, change: Change) -> None:
+        """Prepare what `wanted` makes of `config`, then fade to it and to what else `change` does."""
+        look = wanted.look(config)
+        made = self._prepared.take(look.backdrop)
+        name = wanted.scene
+        self._swap(
+            lambda scene: change(replace(scene, backdrop=made, appearance=appearance_of(look), name=name)),
+            fade=True,
+            choose=lambda choices, _, __: choices.reset() if name is None else choices.choose_scene(name),
+        )
 
     def scenes(self) -> list[str]:
         """List the names of the configuration's scenes."""
@@ -50,27 +61,41 @@ class SceneCommands(LiveScene):
             old, new = self._current_config(), self._reread()
             check_scenes(new)
             changed = {name for name in type(new).model_fields if getattr(new, name) != getattr(old, name)}
-            self._apply(old, new, changed)
+            self._apply(old, new)
             self._on_reload(self, new)
         later = sorted(changed - LIVE)
         waiting = f" After a restart also: {', '.join(later)}." if later else ""
         return f"The configuration is read again: {', '.join(sorted(changed & LIVE)) or 'nothing new'}.{waiting}"
 
-    def _apply(self, old: Config, new: Config, changed: set[str]) -> None:
-        """Prepare what `changed` from `old` to `new`, and the scene that shows if it differs; then swap it all."""
-        name = self._pipeline.state.scene.name
-        again = new.scenes.get(name) if name in new.scenes and new.scenes[name] != old.scenes.get(name) else None
-        changes: list[Change] = []
-        if "backdrop" in changed and (again is None or again.backdrop is None):
-            made = self._prepared.take(new.backdrop)
-            changes.append(lambda scene: replace(scene, backdrop=made))
-        if changed & {"edge", "blur", "mirror", "crop"}:
-            changes.append(lambda scene: replace(scene, appearance=appearance_of(new)))
-        if "max_coverage" in changed:
-            changes.append(lambda scene: replace(scene, max_coverage=new.max_coverage))
-        if again is not None and name is not None:
-            changes.append(self._prepare_scene(name, again))
+    def _apply(self, old: Config, new: Config) -> None:
+        """Prepare what shows otherwise with `new` than with `old`, then swap it all.
+
+        What was chosen stays, unless the configuration says something else of it than when it was chosen.
+        """
+        forgotten = set() if self._memory is None else self._memory.forgotten()
+        with self._lock:
+            before = self._choices
+        name = before.scene if before.scene in new.scenes else None
+        look, shown = before.follow(new, forgotten).look(new), before.look(old)
+        made = self._prepared.take(look.backdrop) if look.backdrop != shown.backdrop else None
+        wanted, now = asdict(appearance_of(look)), asdict(appearance_of(shown))
+        styles = {each: getattr(appearance_of(look), each) for each in wanted if wanted[each] != now[each]}
+        mode = new.scenes[name].mode if name is not None and new.scenes[name] != old.scenes.get(name) else None
+
+        def change(scene: Scene) -> Scene:
+            return replace(
+                scene,
+                backdrop=made or scene.backdrop,
+                appearance=replace(scene.appearance, **styles),
+                name=name,
+                mode=Mode(mode) if mode else scene.mode,
+                max_coverage=new.max_coverage,
+            )
+
         self.gallery.folder = backdrop_folder(new)
         self._swap(
-            lambda scene: reduce(lambda now, change: change(now), changes, scene), fade=bool(changes), config=new
+            change,
+            fade=bool(made or styles or mode),
+            config=new,
+            choose=lambda choices, _, config: choices.follow(config, forgotten),
         )

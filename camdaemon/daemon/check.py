@@ -1,0 +1,61 @@
+"""What `camdaemon run` would refuse, found without opening or changing anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from camdaemon.backdrop import check_backdrop
+from camdaemon.capture import find_source
+from camdaemon.config.schema import Config
+from camdaemon.control.scenes import find_mistakes, raise_mistakes
+from camdaemon.errors import ConfigError
+from camdaemon.frames import kinds
+from camdaemon.linux.devices import is_device_path
+from camdaemon.output import find_sink
+
+
+def check_all(config: Config) -> None:
+    """Raise one ConfigError that names everything `config` names and which is missing, of no kind, or not writable."""
+    raise_mistakes([*_find_wrong_files(config), *find_mistakes(config)])
+
+
+def list_absent(config: Config) -> list[str]:
+    """List the devices that are not there now. That is no mistake: a camera may be plugged in later."""
+    devices = [spec for spec in (config.source, *config.sinks) if is_device_path(spec)]
+    return [spec for spec in devices if not os.path.exists(spec)]
+
+
+def _find_wrong_files(config: Config) -> Iterator[str]:
+    try:
+        find_source(config.source)
+    except ConfigError as exc:
+        yield f"source: {exc}"
+    for name, spec in [("sink", config.sink), *(("more_sinks", spec) for spec in config.more_sinks)]:
+        try:
+            find_sink(spec)
+        except ConfigError as exc:
+            yield f"{name}: {exc}"
+        if why := _why_not_writable(spec):
+            yield f"{name}: cannot write {spec}: {why}. Run: camdaemon config set {name} /dev/video10"
+    try:
+        check_backdrop(config.backdrop)
+    except ConfigError as exc:
+        yield f"backdrop: {exc}"
+    for name, path, words in (("plate", config.plate, ("saved", "auto")), ("weights", config.weights, ("default",))):
+        if path not in words and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+            yield f"{name}: cannot read {path}. Run: camdaemon config set {name} {words[0]}"
+
+
+def _why_not_writable(spec: str) -> str:
+    """Say why a file could not be made at `spec`; "" if it could, or for what is no file."""
+    kind = kinds.find_kind(kinds.SINKS, spec)
+    if kind is None or not kind.is_path:
+        return ""
+    folder = Path(spec).absolute().parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    if os.path.isdir(spec):
+        return "it is a folder"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else f"the folder {folder} is read-only"
