@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -10,6 +11,8 @@ from camdaemon.errors import CamdaemonError
 
 def main() -> None:
     """Run the command line. Commands to the running daemon go past typer, which takes longer to load than they take."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # some terminals know few letters, and names of files may hold any
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         from camdaemon.cli import live
 

@@ -17,11 +17,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_SHOWN = "\u00a0\u200c\u200d\u202f\u3000"  # spaces, and joiners of Persian and of emoji: Python calls them unprintable
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Escape in `text` what a terminal obeys or cannot show: control characters, and bytes that were not UTF-8.
+
+    A file may be called anything, and what a message, a log or a status says of it goes to terminals.
+
+    Args:
+        text: As Python has names of files: a byte that is no UTF-8 is a lone surrogate.
+        keep: Characters that stay as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in _SHOWN or c in keep else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
 
 class CamdaemonError(Exception):
     """Base of all errors whose message is for users."""
 
     exit_code = 1  # of the command line
+
+    def __str__(self) -> str:
+        """Return the message, fit for a terminal."""
+        return printable(super().__str__(), keep="\n")
 
 
 class ConfigError(CamdaemonError):

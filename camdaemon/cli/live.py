@@ -15,7 +15,7 @@ from typing import Any
 
 from camdaemon.control import table
 from camdaemon.control.table import REQUIRED, Command, Parameter
-from camdaemon.errors import ControlError
+from camdaemon.errors import ControlError, printable
 
 _STOPPING_S = 15.0
 
@@ -109,13 +109,14 @@ def _resolve(spec: str) -> str:
     """Make `spec` absolute if it names a file: the daemon runs in another directory."""
     with suppress(RuntimeError):  # no such user
         path = Path(spec).expanduser()
-        if path.is_file():
+        if os.path.isfile(path):  # Path.is_file raises for a name that is too long
             return str(path.resolve())
     return spec
 
 
 def _show(command: Command, answer: Any, _: Mapping[str, Any]) -> None:
-    print("\n".join(str(item) for item in answer) or command.empty if isinstance(answer, list) else answer)
+    lines = (answer or [command.empty]) if isinstance(answer, list) else [answer]
+    print("\n".join(printable(str(line)) for line in lines))
 
 
 def _show_status(_: Command, answer: Any, values: Mapping[str, Any]) -> None:
@@ -124,7 +125,7 @@ def _show_status(_: Command, answer: Any, values: Mapping[str, Any]) -> None:
         return
     for name, value in answer.items():
         inner = " ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
-        print(f"{name:<12} {inner}")
+        print(printable(f"{name:<12} {inner}"))
 
 
 def _show_panel(_: Command, address: Any, values: Mapping[str, Any]) -> None:

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 
+from camdaemon.errors import printable
+
 _NOISY = ("asyncio", "libav")
 
 
@@ -30,7 +32,7 @@ def set_up(verbose: bool, console: Console | None = None) -> None:
         inner = RichHandler(
             console=console, show_path=verbose, log_time_format="%H:%M:%S", highlighter=NullHighlighter()
         )
-        inner.setFormatter(logging.Formatter("%(message)s"))
+        inner.setFormatter(TerminalFormatter("%(message)s"))
     else:
         inner.setFormatter(LineFormatter(_time_and_level))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[Folding(inner)])
@@ -47,6 +49,14 @@ def stderr_is_journal() -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
 
 
+class TerminalFormatter(logging.Formatter):
+    """Escapes what the terminal would obey: the name of a file may hold anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message and its traceback."""
+        return printable(super().format(record), keep="\n")
+
+
 class LineFormatter(logging.Formatter):
     """Makes an event one line, and its traceback more. Each of them begins with `prefix(record)`."""
 
@@ -56,12 +66,12 @@ class LineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the message in one line."""
-        return " ".join(line.strip() for line in super().formatMessage(record).splitlines())
+        return " ".join(line.strip() for line in super().formatMessage(record).split("\n"))
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the message and its traceback, each line with the prefix."""
         prefix = self._prefix(record)
-        return "\n".join(prefix + line for line in super().format(record).splitlines() or [""])
+        return "\n".join(prefix + printable(line) for line in super().format(record).split("\n"))
 
 
 class Folding(logging.Handler):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from camdaemon import __version__
 from camdaemon.control import table
-from camdaemon.control.http import BodyLimit, answer_errors, run_blocking, status_events
+from camdaemon.control.http import BodyLimit, answer_errors, as_utf8, run_blocking, status_events
 from camdaemon.control.table import REQUIRED, BackdropFile, Command, Parameter
 from camdaemon.frames.kinds import BACKDROPS, syntax_of
 
@@ -76,10 +76,10 @@ def add_route(app: FastAPI, command: Command, commands: object, ending: asyncio.
     async def answer(values: dict[str, Any]) -> Any:
         done = await run_blocking(partial(table.call, commands, command, values), ending)
         if command.answer is str:
-            return Answer(message=done)
+            return Answer(message=as_utf8(done))
         if command.answer == list[BackdropFile]:
-            return [file._asdict() for file in done]
-        return done
+            return as_utf8([file._asdict() for file in done])
+        return as_utf8(done)
 
     if command.sent:
 

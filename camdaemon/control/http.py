@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anyio import to_thread
 from fastapi import FastAPI, Request
@@ -19,7 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camdaemon.control import table
-from camdaemon.errors import CamdaemonError, ConfigError, ControlError, DeviceError, PlateRefused
+from camdaemon.control.table import is_utf8
+from camdaemon.errors import CamdaemonError, ConfigError, ControlError, DeviceError, PlateRefused, printable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -59,12 +60,25 @@ async def run_blocking(call: Callable[[], T], ending: asyncio.Event) -> T:
         end.cancel()
 
 
+def as_utf8(value: Any) -> Any:
+    """Return a copy of the JSON value `value` whose texts UTF-8 can hold: a name of a file may be any bytes."""
+    match value:
+        case str():
+            return value if is_utf8(value) else printable(value, keep="\n\t")
+        case list():
+            return [as_utf8(each) for each in value]
+        case dict():
+            return {as_utf8(key): as_utf8(each) for key, each in value.items()}
+        case _:
+            return value
+
+
 async def status_events(commands: object, ending: asyncio.Event) -> AsyncIterator[str]:
     """Yield the status once a second as server-sent events, until `ending` is set or the status fails."""
     status = partial(table.call, commands, table.find("status"), {})
     while not ending.is_set():
         try:
-            yield f"data: {json.dumps(await run_blocking(status, ending))}\n\n"
+            yield f"data: {json.dumps(as_utf8(await run_blocking(status, ending)))}\n\n"
         except CamdaemonError as exc:
             yield f"event: error\ndata: {json.dumps({'error': str(exc)})}\n\n"
             return
@@ -76,7 +90,7 @@ def answer_errors(app: FastAPI) -> None:
     """Make every error of `app` leave as {"error": one sentence}."""
 
     def problem(code: int, message: str) -> JSONResponse:
-        return JSONResponse({"error": message}, code)
+        return JSONResponse({"error": as_utf8(message)}, code)
 
     @app.exception_handler(CamdaemonError)
     async def on_our_error(_: Request, exc: CamdaemonError) -> JSONResponse:
@@ -109,7 +123,7 @@ def _http_status(error: CamdaemonError) -> int:
 
 
 def _describe_bug(bug: Exception) -> str:
-    return f"camdaemon failed ({type(bug).__name__}: {bug}). Run: journalctl --user -u camdaemon"
+    return printable(f"camdaemon failed ({type(bug).__name__}: {bug}). Run: journalctl --user -u camdaemon")
 
 
 def _describe_wrong_body(error: RequestValidationError) -> str:

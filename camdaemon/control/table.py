@@ -249,12 +249,26 @@ def find_mistakes(command: Command, values: Mapping[str, Any]) -> str:
         value = values.get(parameter.name)
         if value is None:
             continue
-        if parameter.choices and value not in parameter.choices:
+        if isinstance(value, str) and not is_utf8(value):
+            found.append(
+                f"{value} is not valid UTF-8, and a running camdaemon is told nothing else. Rename it; "
+                "or, for a backdrop, run: camdaemon run --backdrop FILE"
+            )
+        elif parameter.choices and value not in parameter.choices:
             found.append(f"{value!r} is none of {', '.join(parameter.choices)}. Run: {_example(command, parameter)}")
         elif parameter.kind == "number" and not _is_in_range(parameter, value):
             limits = f"{parameter.low:g} to {parameter.high:g}"
             found.append(f"{parameter.name} {value:g} is not from {limits}. Run: {_example(command, parameter)}")
     return " ".join(found)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether UTF-8, and so JSON, can hold `text`. The name of a file may be any bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_in_range(parameter: Parameter, value: float) -> bool:

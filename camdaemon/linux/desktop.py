@@ -7,6 +7,8 @@ import logging
 import threading
 from typing import NamedTuple
 
+from camdaemon.errors import printable
+
 log = logging.getLogger(__name__)
 
 _REPLY_S = 5.0  # the bus may have to start the notification service first
@@ -66,7 +68,7 @@ def notify(title: str, body: str) -> None:
         title: plain text.
         body: plain text; escaped where the desktop reads markup.
     """
-    _notifier.put(_Note(title, body))
+    _notifier.put(_Note(printable(title), printable(body, keep="\n")))
 
 
 def _send(note: _Note, replaces: int) -> int:

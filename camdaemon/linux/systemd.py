@@ -8,6 +8,8 @@ import socket
 import time
 from collections.abc import Callable, MutableMapping
 
+from camdaemon.errors import printable
+
 log = logging.getLogger(__name__)
 
 _SEND_S = 1.0  # a manager that does not read may not hold the daemon up for longer
@@ -89,4 +91,4 @@ class ServiceManager:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
