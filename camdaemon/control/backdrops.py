@@ -21,6 +21,7 @@ from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.frames.kinds import READY, VIDEOS
 from camdaemon.frames.picture import Picture
+from camdaemon.linux.listing import list_files
 from camdaemon.linux.threads import lower_priority, run_low_priority
 
 log = logging.getLogger(__name__)
@@ -42,17 +43,16 @@ class Gallery:
         self.folder = folder
 
     def files(self) -> list[BackdropFile]:
-        """List the files by name, whatever their case; none for an unreadable folder.
+        """List the files by name, numbers as numbers, whatever their case; none for an unreadable folder.
 
         Hidden files are left out, and names that are not UTF-8, which no JSON can hold.
         """
         try:
-            found = [path for path in self.folder.iterdir() if not path.name.startswith(".") and _is_text(path)]
+            found = list_files(self.folder, (*IMAGES, *VIDEOS))
         except OSError:
             return []
-        kinds = {path: _kind(path) for path in found if os.path.isfile(path)}  # is_file raises for an unreadable link
-        known = sorted((path for path, kind in kinds.items() if kind), key=lambda path: (path.name.lower(), path.name))
-        return [BackdropFile(path.name, str(path), kinds[path]) for path in known]
+        known = [path for path in found if _is_text(path) and os.path.isfile(path)]  # is_file raises for a broken link
+        return [BackdropFile(path.name, str(path), _kind(path)) for path in known]
 
     def neighbor(self, spec: str, step: int) -> BackdropFile:
         """Return the file `step` places after the one called `spec`; wraps around.
@@ -163,8 +163,7 @@ def _is_text(path: Path) -> bool:
 
 
 def _kind(path: Path) -> str:
-    suffix = path.suffix.lower()
-    return "image" if suffix in IMAGES else "video" if suffix in VIDEOS else ""
+    return "image" if path.suffix.lower() in IMAGES else "video"
 
 
 def _changed_ns(spec: str) -> int:

@@ -101,6 +101,13 @@ def test_files_come_by_name_and_say_what_they_are(gallery: Gallery) -> None:
     assert [Path(file.spec) for file in files] == [gallery.folder / file.name for file in files]
 
 
+def test_numbered_files_come_in_numeric_order_and_next_follows(gallery: Gallery) -> None:
+    put(gallery, *(f"slide{number}.png" for number in (10, 1, 2, 11, 9)))
+    ordered = [f"slide{number}.png" for number in (1, 2, 9, 10, 11)]
+    assert names(gallery) == ordered
+    assert gallery.neighbor(str(gallery.folder / "slide9.png"), 1).name == "slide10.png"
+
+
 def test_what_is_no_backdrop_is_not_listed(gallery: Gallery) -> None:
     put(gallery, "a.png", ".hidden.png", ".png", "notes.txt", "png", "x.svg", "x.png.part")
     (gallery.folder / "folder.png").mkdir()

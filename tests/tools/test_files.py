@@ -249,6 +249,15 @@ def test_a_folder_of_frames_gives_a_folder_of_alphas(tmp_path: Path, difference:
         matte_video(film, difference, plate, ResultPaths(tmp_path / "out"), "plate", 0.92)
 
 
+def test_numbered_frames_come_in_numeric_order_without_hidden_files(tmp_path: Path) -> None:
+    for number in range(1, 13):
+        write(tmp_path / f"frame{number}.png", room(72, 128))
+    (tmp_path / "._frame1.png").write_bytes(b"macOS keeps its own notes on other disks")
+    film = FrameSequence.open(tmp_path, None)
+    assert film.count == 12
+    assert [name for name, _ in film.frames()] == [f"frame{number}" for number in range(1, 13)]
+
+
 def test_the_kinds_of_alpha_file_agree(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     frames = [cv2.resize(rng.integers(0, 256, (9, 16), np.uint8), (128, 72)).astype(np.uint8) for _ in range(4)]

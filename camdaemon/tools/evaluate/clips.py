@@ -13,6 +13,7 @@ from av.video.reformatter import ColorRange
 
 from camdaemon.errors import ConfigError
 from camdaemon.frames.video import Video
+from camdaemon.linux.listing import list_files
 from camdaemon.tools.evaluate.metrics import Alpha
 from camdaemon.tools.files.video import FrameSequence
 from camdaemon.tools.files.writers import VIDEOS
@@ -47,7 +48,7 @@ def find_clips(folder: Path, *, take_plates: bool) -> list[Clip]:
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder. Run with: --clips FOLDER")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
+    files = list_files(folder, VIDEOS)
     alphas = {path.stem.removesuffix("-alpha"): path for path in files if path.stem.endswith("-alpha")}
     clips = [path for path in files if path.stem in alphas]
     if not clips:

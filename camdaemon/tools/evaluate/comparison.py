@@ -14,6 +14,7 @@ from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.picture import Picture, from_tensor
+from camdaemon.linux.listing import list_files
 from camdaemon.matting import find_matting
 from camdaemon.plate.take import Plate, PlateRules
 from camdaemon.tools.evaluate.clips import Clip, read_truth
@@ -152,7 +153,7 @@ def score_files(predicted: Path, true: Path) -> Iterator[list[MattingScores]]:
     Raises:
         ConfigError: Files are missing, unreadable or of different sizes.
     """
-    names = sorted(path.name for path in true.glob("*.png"))
+    names = [path.name for path in (list_files(true, (".png",)) if true.is_dir() else [])]
     if not names:
         raise ConfigError(f"{true} has no PNG files. Run with: --truth FOLDER")
     if missing := [name for name in names if not (predicted / name).is_file()]:

@@ -23,6 +23,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture
+from camdaemon.linux.listing import list_files
 from camdaemon.tools.evaluate.metrics import Alpha
 from camdaemon.tools.files.image import PICTURES
 
@@ -89,7 +90,7 @@ class Composites:
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder. Run with: --people FOLDER --plates FOLDER")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    found = sorted(list_files(folder, PICTURES))  # the order decides who is placed where, and all scores with it
     if not found:
         raise ConfigError(f"{folder} has no pictures. Run with: --people FOLDER --plates FOLDER")
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
+from camdaemon.linux.listing import list_files
 from camdaemon.plate.take import Plate
 from camdaemon.tools.files.offline import OfflinePipeline, explain_card, fit_plate, pad_picture
 from camdaemon.tools.files.progress import show_progress, warn
@@ -17,6 +18,14 @@ from camdaemon.tools.files.results import ResultPaths, open_backdrop, render_res
 from camdaemon.tools.files.writers import write_png
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """List the pictures directly in `folder`, numbers in their names in numeric order. Raises ConfigError."""
+    try:
+        return list_files(folder, PICTURES)
+    except OSError as exc:
+        raise ConfigError(f"cannot read the folder {folder}: {exc.strerror}. Run: ls -ld {folder}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ def find_pairs(src: Path, plate: Path | None, wanted: ResultPaths) -> list[Pair]
 
 
 def _find_in_folder(folder: Path, wanted: ResultPaths) -> Iterator[Pair]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    files = list_pictures(folder)
     plates = {path.stem.removesuffix("_back"): path for path in files if path.stem.endswith("_back")}
     pictures = {path.stem.removesuffix("_img"): path for path in files if path.stem.endswith("_img")}
     if not pictures:

@@ -15,7 +15,7 @@ from camdaemon.frames.job import JobFrame
 from camdaemon.frames.picture import Picture
 from camdaemon.linux.folders import expand_home
 from camdaemon.plate.take import Plate, PlateJob, PlateRules
-from camdaemon.tools.files.image import PICTURES
+from camdaemon.tools.files.image import PICTURES, list_pictures
 from camdaemon.tools.files.offline import OfflinePipeline, explain_card, fit_plate, pad_picture
 from camdaemon.tools.files.progress import show_progress, warn
 from camdaemon.tools.files.results import ResultPaths, open_backdrop, render_results
@@ -24,7 +24,7 @@ from camdaemon.tools.files.writers import check_video_path, open_writer
 
 @dataclass(frozen=True, slots=True)
 class FrameSequence:
-    """A video file, or a folder of frames in the order of their names.
+    """A video file, or a folder of frames in the order of their names, in which numbers are numbers.
 
     Attributes:
         path: The file or folder.
@@ -50,7 +50,7 @@ class FrameSequence:
             ConfigError: It cannot be read.
         """
         if path.is_dir():
-            files = _list_pictures(path)
+            files = _list_frames(path)
             height, width = picture.read(files[0], "another --src FOLDER").shape[:2]
             return cls(path, (width, height), fps or 30.0, len(files))
         with contextlib.closing(FileSource(path, loop=False, paced=False)) as source:
@@ -70,7 +70,7 @@ class FrameSequence:
         if not self.path.is_dir():
             yield from self._decode()
             return
-        for file in _list_pictures(self.path):
+        for file in _list_frames(self.path):
             rgb = picture.read(file, "another --src FOLDER")
             if (rgb.shape[1], rgb.shape[0]) != self.size:
                 raise ConfigError(
@@ -90,8 +90,8 @@ class FrameSequence:
                     seq += 1
 
 
-def _list_pictures(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+def _list_frames(folder: Path) -> list[Path]:
+    files = list_pictures(folder)
     if not files:
         raise ConfigError(f"{folder} has no pictures ({', '.join(PICTURES)}). Run with: --src FOLDER or --src VIDEO")
     return files

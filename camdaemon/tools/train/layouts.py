@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 from camdaemon.errors import ConfigError
+from camdaemon.linux.listing import is_hidden
 
 Split = Literal["train", "val"]
 
@@ -77,7 +78,7 @@ def _list_people(folder: Path) -> list[Person]:
     for alphas in sorted(folder.rglob("pha")):
         pairs += list(_pair_up(alphas.parent / "fgr", alphas))
     if (folder / "people").is_dir():
-        for alpha in sorted((folder / "people").rglob("*.png")):
+        for alpha in _list_files(folder / "people", (".png",)):
             color = next((c for end in PICTURES if end != ".png" and (c := alpha.with_suffix(end)).is_file()), None)
             if color is None:
                 raise ConfigError(f"{alpha} has no colors: {alpha.with_suffix('.jpg').name} is missing in its folder")
@@ -99,7 +100,10 @@ def _list_pictures(folder: Path) -> Iterator[Path]:
 
 
 def _list_files(folder: Path, ends: tuple[str, ...]) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in ends)
+    """Yield files below `folder`, sorted byte by byte: the order decides which are held out for validation."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in ends and not is_hidden(path.relative_to(folder)):
+            yield path
 
 
 def _split(items: list[_Item], root: Path, split: Split) -> list[_Item]:

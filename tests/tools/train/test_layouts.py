@@ -22,6 +22,13 @@ def test_people_and_plates(data: Path) -> None:
     assert all(pair.color.suffix == ".jpg" and pair.color.stem == pair.alpha.stem for pair in train.people)
 
 
+def test_hidden_files_are_no_training_data(data: Path) -> None:
+    before = find_pictures([data], [], "train")
+    for file in [*(data / "people").iterdir(), *(data / "plates").iterdir()]:
+        file.with_name(f"._{file.name}").write_bytes(b"macOS")
+    assert find_pictures([data], [], "train") == before
+
+
 def test_folders_named_train_and_val_are_the_splits(tmp_path: Path) -> None:
     for split, count in (("train", 3), ("val", 2)):
         for kind, make in (("people", make_people), ("plates", make_plates)):
