@@ -41,7 +41,7 @@ class StillBackdrop:
 
     def __init__(self, spec: str, path: Path, size: Size) -> None:
         self.spec = spec
-        rgb = picture.read(path, "--backdrop PICTURE.jpg, or --backdrop blur")
+        rgb = picture.read(path, "--backdrop PICTURE.jpg, or --backdrop blur", over=picture.CALM)
         self._uploaded = UploadedPicture(picture.cover(rgb, size))
 
     @staticmethod

@@ -73,9 +73,9 @@ class Gallery:
         if file is None:
             raise ConfigError(f"there is no {name!r} in {self.folder}. Run: camdaemon backdrops")
         path = ready_path(file.spec) if file in READY_FILES else Path(file.spec)
-        rgb = _first_frame(path) if file.kind == "video" else picture.read(path, "another file")
+        rgb = _first_frame(path) if file.kind == "video" else picture.read(path, "another file", over=picture.CALM)
         height, width = rgb.shape[:2]
-        share = min(1.0, _THUMBNAIL / width)
+        share = min(1.0, _THUMBNAIL / width, 4 * _THUMBNAIL / height)
         small = cv2.resize(
             rgb, (max(1, round(width * share)), max(1, round(height * share))), interpolation=cv2.INTER_AREA
         )

@@ -7,21 +7,20 @@ import os
 import re
 import tempfile
 import threading
-import warnings
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from camdaemon.errors import ConfigError
+from camdaemon.frames.door import Unreadable
+from camdaemon.frames.header import inspect_picture
 from camdaemon.frames.kinds import VIDEOS
+from camdaemon.frames.video import Video
 
 IMAGES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}  # suffix → Pillow's format
 MOST_BYTES = 64 << 20
 _MOST_PIXELS = 50_000_000  # of an uploaded picture; 8K is 33 million
-_MOST_VIDEO_PIXELS = 4096 * 2304
 # The format is forced: a playlist that is called .mp4 could make the reader open other files.
 _FORMATS = {".mkv": "matroska", ".webm": "matroska", ".avi": "avi", ".gif": "gif"}
 
@@ -88,30 +87,13 @@ def _make_safe(name: str) -> tuple[str, str]:
 def _check_image(name: str, data: bytes) -> None:
     """Refuse other formats than ours, and pictures that would unpack to very many pixels. Reads only the head first."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large pictures; the limit here is ours
-            with Image.open(io.BytesIO(data), formats=sorted(set(IMAGES.values()))) as head:
-                width, height = head.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise ConfigError(f"{name!r} is not a JPEG, PNG or WebP picture that can be read. Try another file") from None
-    if width * height > _MOST_PIXELS:
-        raise ConfigError(
-            f"{name!r} has {width}x{height} pixels, more than {_MOST_PIXELS // 10**6} million. Make it smaller"
-        )
-    if cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8) is None:
-        raise ConfigError(f"{name!r} is broken: its header is right, its picture cannot be read. Try another file")
+        inspect_picture(data, tuple(sorted(set(IMAGES.values()))), _MOST_PIXELS)
+        if cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8) is None:
+            raise Unreadable("its head is right, its picture is broken")
+    except (Unreadable, cv2.error) as exc:
+        why = str(exc) if isinstance(exc, Unreadable) else "its picture is broken"
+        raise ConfigError(f"{name!r} is not kept: {why}. Try another file") from None
 
 
 def _check_video(name: str, data: bytes, fmt: str) -> None:
-    try:
-        with av.open(io.BytesIO(data), "r", fmt, options={"max_pixels": str(_MOST_VIDEO_PIXELS)}) as container:
-            codec = container.streams.video[0].codec_context
-            if codec is None:
-                raise ValueError("an unknown codec")
-            if not 0 < codec.width * codec.height <= _MOST_VIDEO_PIXELS:  # 0x0 where max_pixels stopped the reader
-                raise ConfigError(
-                    f"{name!r} has too many pixels, or does not say how many. Make it 3840x2160 or smaller"
-                )
-            next(container.decode(video=0))
-    except (av.FFmpegError, StopIteration, IndexError, ValueError):
-        raise ConfigError(f"{name!r} is not a video that can be played. Try another file") from None
+    Video(io.BytesIO(data), "upload", f"Try another file than {name!r}", fmt=fmt).close()

@@ -16,14 +16,11 @@ class Unreadable(CamdaemonError):
     """Why a file is not decoded, in a few words. Whoever asked for the file makes the sentence of it."""
 
 
-def check_file(path: Path) -> int:
+def check_file(path: Path, most_bytes: int | None = None) -> None:
     """Check that `path` is a file with something in it, without opening it: a pipe would wait for its writer.
 
-    Returns:
-        Its size in bytes.
-
     Raises:
-        Unreadable: It is not there, a folder, a pipe or a device, empty, or may not be read.
+        Unreadable: It is not there, a folder, a pipe or a device, empty, larger than `most_bytes`, or not to be read.
     """
     try:
         status = os.stat(path)
@@ -39,4 +36,5 @@ def check_file(path: Path) -> int:
         raise Unreadable("it is empty")
     if not os.access(path, os.R_OK):
         raise Unreadable("permission denied")
-    return status.st_size
+    if most_bytes is not None and status.st_size > most_bytes:
+        raise Unreadable(f"it has {status.st_size >> 20} MB, more than {most_bytes >> 20}")

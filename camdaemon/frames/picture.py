@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from camdaemon.errors import ConfigError
+from camdaemon.frames import hdr
+from camdaemon.frames.door import MOST_PICTURE_BYTES, Unreadable, check_file
 from camdaemon.frames.frame import Size
+from camdaemon.frames.header import Header, inspect_picture
 from camdaemon.linux.files import replace_atomically
 
 if TYPE_CHECKING:
@@ -23,27 +28,68 @@ Color: TypeAlias = tuple[int, int, int]  # RGB, 0..255
 Upload: TypeAlias = "Callable[[Picture], Tensor]"  # → (1,3,H,W) of the device, see `pixels`; the worker thread's
 
 
-def read(path: Path, option: str) -> Picture:
-    """Read the picture in `path`, in any format that OpenCV reads; transparency is dropped.
+def read(path: Path, option: str, *, over: Color | None = None) -> Picture:
+    """Read the picture in `path`, upright, in any of `header.FORMATS`; HDR is mapped to SDR.
 
     Args:
         path: Of the file.
         option: What to type instead, for the end of the error message.
+        over: Color under transparent parts; None: transparency is dropped.
 
     Raises:
-        ConfigError: The file cannot be read, or is no picture.
+        ConfigError: The file cannot be read, is no picture, or too large.
     """
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        check_file(path, MOST_PICTURE_BYTES)
+        return decode(path.read_bytes(), over=over)
+    except Unreadable as exc:
+        raise ConfigError(f"cannot read the picture {path}: {exc}; try {option}") from None
     except OSError as exc:
         raise ConfigError(f"cannot read the picture {path}: {exc.strerror}; try {option}") from None
+
+
+def decode(data: bytes, *, over: Color | None = None) -> Picture:
+    """Decode the content of a picture's file; see `read`. Raises Unreadable."""
+    header = inspect_picture(data)
     try:
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:  # a size beyond OpenCV's limit
-        bgr = None
-    if bgr is None:
-        raise ConfigError(f"{path} is not a picture that can be read (broken, or not JPEG, PNG, WebP…); try {option}")
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        if header.transfer:
+            return _decode_hdr(data, header)
+        if over is not None and header.has_alpha:
+            return lay_over(_decode_alpha(data, header), over)
+        return np.asarray(cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
+    except (cv2.error, MemoryError):
+        raise Unreadable("its head is right, its picture is broken") from None
+
+
+def _decode(data: bytes, flags: int) -> NDArray[Any]:
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if found is None:
+        raise Unreadable("its head is right, its picture is broken")
+    return found
+
+
+def _decode_alpha(data: bytes, header: Header) -> NDArray[np.uint8]:
+    """Return RGBA, uint8 (H,W,4)."""
+    bgra = _decode(data, cv2.IMREAD_UNCHANGED) if header.fmt != "AVIF" else None  # whose depth OpenCV does not tell
+    if bgra is None or bgra.ndim < 3 or bgra.shape[2] < 4:  # a gray with one level that is transparent
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                return header.turn.apply(np.asarray(image.convert("RGBA")))
+        except (OSError, ValueError, SyntaxError):
+            raise Unreadable("its head is right, its picture is broken") from None
+    if bgra.dtype == np.uint16:
+        bgra = np.asarray(bgra >> 8, np.uint8)
+    rgba = np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGBA), np.uint8)
+    return rgba if header.fmt == "TIFF" else header.turn.apply(rgba)  # OpenCV turns TIFF itself
+
+
+def _decode_hdr(data: bytes, header: Header) -> Picture:
+    pixels = _decode(data, cv2.IMREAD_UNCHANGED)
+    if pixels.ndim < 3:
+        pixels = pixels[..., None].repeat(3, 2)
+    most = (1 << header.depth) - 1 if header.depth and pixels.dtype == np.uint16 else np.iinfo(pixels.dtype).max
+    coded = np.asarray(pixels[..., 2::-1] * np.float32(65535 / most), np.uint16)
+    return header.turn.apply(hdr.map_to_sdr(coded, header.transfer))
 
 
 def lay_over(rgba: NDArray[np.uint8], color: Color) -> Picture:

@@ -230,12 +230,13 @@ def _open(file: Path | IO[bytes], fmt: str | None) -> tuple[InputContainer, Vide
         check_file(file)
     # From its root on, a name with a colon is no protocol.
     opened = os.path.abspath(file) if isinstance(file, Path) else file
+    options = {"format_whitelist": _FORMATS, "max_pixels": str(MOST_VIDEO_PIXELS)}
     try:
-        container = av.open(
-            opened, "r", format=fmt, options={"format_whitelist": _FORMATS, "max_pixels": str(MOST_VIDEO_PIXELS)}
-        )
+        container = av.open(opened, "r", format=fmt, options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError) as exc:
         raise Unreadable(f"not a video, or truncated: {exc.strerror}") from None
+    except ValueError:  # text that PyAV cannot read
+        raise Unreadable("not a video, or broken") from None
     try:
         return container, _choose_stream(container)
     except Unreadable:

@@ -1,12 +1,19 @@
 """Pictures on the host: what cannot be read says what to type, a file is never half written, a cut is centerd."""
 
+import io
+import os
+import re
 import struct
 import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture, pixels
@@ -85,10 +92,148 @@ def test_a_broken_file_says_what_to_type(tmp_path, content):
     assert str(path) in str(wrong.value)
 
 
+NOISE = np.random.default_rng(3).integers(0, 256, (8, 12, 3), np.uint8)  # hidden under the transparent left half
+SHOWN = (20, 180, 60)
+
+
+def logo(mode: str, fmt: str, **options: object) -> bytes:
+    """A picture whose left half is transparent, and whose right half is `SHOWN`."""
+    rgba = np.dstack([NOISE, np.zeros((8, 12), np.uint8)])
+    rgba[:, 6:] = (*SHOWN, 255)
+    file = io.BytesIO()
+    Image.fromarray(rgba).convert(mode).save(file, fmt, **options)
+    return file.getvalue()
+
+
+def indexed(fmt: str, mode: str, hidden: Any) -> bytes:
+    """A picture of two colors, of which the first is transparent."""
+    image = Image.new(mode, (12, 8), hidden if mode == "L" else 0)
+    if mode == "P":
+        image.putpalette([250, 0, 250, *SHOWN])
+    image.paste(1 if mode == "P" else 118, (6, 0, 12, 8))
+    file = io.BytesIO()
+    image.save(file, fmt, transparency=hidden)
+    return file.getvalue()
+
+
+def deep_logo() -> bytes:
+    bgra = np.dstack([NOISE, np.zeros((8, 12), np.uint8)]).astype(np.uint16) * 257
+    bgra[:, 6:] = np.array((*SHOWN[::-1], 255), np.uint16) * 257
+    return cv2.imencode(".png", bgra)[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "right"),
+    [
+        (logo("RGBA", "PNG"), SHOWN),
+        (logo("RGBA", "WEBP", lossless=True), SHOWN),
+        (logo("RGBA", "TIFF"), SHOWN),
+        (logo("RGBA", "AVIF", quality=100), SHOWN),
+        (logo("LA", "PNG"), (118,) * 3),
+        (indexed("PNG", "P", 0), SHOWN),
+        (indexed("PNG", "P", bytes([0, 255])), SHOWN),
+        (indexed("GIF", "P", 0), SHOWN),
+        (indexed("PNG", "L", 76), (118,) * 3),
+        (deep_logo(), SHOWN),
+    ],
+    ids=["RGBA", "WebP", "TIFF", "AVIF", "gray", "palette", "palette of alphas", "GIF", "one gray level", "16 bits"],
+)
+def test_a_calm_color_shows_where_a_backdrop_is_transparent(data: bytes, right: tuple[int, int, int]) -> None:
+    rgb = picture.decode(data, over=picture.CALM).astype(int)
+    assert np.abs(rgb[:, :6] - picture.CALM).max() <= 1
+    assert np.abs(rgb[2:, 8:] - right).max() <= 3  # AVIF's colors have half the resolution
+
+
+def test_a_half_transparent_color_is_mixed() -> None:
+    rgba = np.full((1, 1, 4), (200, 100, 0, 128), np.uint8)
+    assert picture.lay_over(rgba, (0, 0, 255))[0, 0].tolist() == [100, 50, 127]
+
+
+def test_what_is_no_backdrop_keeps_the_colors_under_its_transparent_parts() -> None:
+    assert np.array_equal(picture.decode(logo("RGBA", "PNG"))[:, :6], NOISE[:, :6])
+
+
+@pytest.mark.parametrize("over", [None, picture.CALM])
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_exif_turns_a_picture_whether_or_not_it_is_transparent(fmt: str, orientation: int, over: object) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    stored = Image.fromarray(gradient(24, 40)).convert("RGB" if fmt == "JPEG" else "RGBA")
+    file = io.BytesIO()
+    stored.save(file, fmt, exif=exif)
+    upright = io.BytesIO()
+    stored.convert("RGB").save(upright, "PNG", exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(upright)), int)
+    assert np.abs(picture.decode(file.getvalue(), over=cast("Any", over)) - expected).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("image", "fmt", "expected"),
+    [
+        (Image.new("CMYK", (12, 8), (235, 75, 195, 0)), "JPEG", SHOWN),
+        (Image.fromarray(np.full((8, 12), 40_000, np.uint16)), "PNG", (156,) * 3),
+        (Image.fromarray(np.full((8, 12), 40_000, np.uint16)), "TIFF", (156,) * 3),
+        (Image.new("1", (12, 8), 1), "PNG", (255,) * 3),
+    ],
+    ids=["CMYK", "16 bits", "16 bits TIFF", "1 bit"],
+)
+def test_unusual_depths_and_colors(image: Image.Image, fmt: str, expected: tuple[int, int, int]) -> None:
+    file = io.BytesIO()
+    image.save(file, fmt)
+    assert np.abs(picture.decode(file.getvalue()).astype(int) - expected).max() <= 3
+
+
+# Skin, (141,117,106) in SDR, with white at 203 cd/m²: by BT.1886, BT.2087 and BT.2100, computed apart from `hdr`.
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_picture_in_pq_looks_as_it_did(depth: int) -> None:
+    coded = np.array([0.424051, 0.399977, 0.378906]) * (255 if depth == 8 else 65535)
+    bgr = np.broadcast_to(coded[::-1], (8, 12, 3)).round()
+    data = cv2.imencode(".png", bgr.astype(np.uint8) if depth == 8 else bgr.astype(np.uint16))[1].tobytes()
+    data = data[:33] + chunk(b"cICP", bytes((9, 16, 0, 1))) + data[33:]
+    assert np.abs(picture.decode(data).astype(int) - (141, 117, 106)).max() <= (6 if depth == 8 else 2)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "empty", "absent", "large", "unreadable"])
+def test_what_is_no_file_is_refused_unopened(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path = Path("/dev/zero")
+        case "folder":
+            path.mkdir()
+        case "empty":
+            path.touch()
+        case "large":
+            path.write_bytes(bytes(9))
+            monkeypatch.setattr(picture, "MOST_PICTURE_BYTES", 8)
+        case "unreadable":
+            path.write_bytes(bytes(9))
+            monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ConfigError, match=rf"{re.escape(str(path))}.*; try X$"):
+        picture.read(path, "X")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tiff", ".bmp"])
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9])
+def test_a_file_cut_short_is_a_sentence_and_nothing_else(
+    tmp_path: Path, suffix: str, cut: float, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    data = cv2.imencode(suffix, np.random.default_rng(1).integers(0, 255, (90, 160, 3), np.uint8))[1].tobytes()
+    path.write_bytes(data[: round(len(data) * cut)])
+    picture.quiet_opencv()
+    with suppress(ConfigError):
+        assert picture.read(path, "X").shape == (90, 160, 3)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_an_absent_file_and_a_folder_say_why(tmp_path):
     with pytest.raises(ConfigError, match=r"absent\.png.*No such file.*\bX$"):
         picture.read(tmp_path / "absent.png", "X")
-    with pytest.raises(ConfigError, match=r"Is a directory.*\bX$"):
+    with pytest.raises(ConfigError, match=r"folder.*\bX$"):
         picture.read(tmp_path, "X")
 
 
