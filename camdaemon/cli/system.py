@@ -6,10 +6,14 @@ from typing import Annotated
 
 import typer
 
-from camdaemon.cli.asking import agree
+from camdaemon.cli.asking import agree, is_terminal
+from camdaemon.errors import ConfigError
 
 service = typer.Typer(help="camdaemon as a service of systemd: started at each login, restarted after a failure.")
 
+_Erase = Annotated[
+    bool, typer.Option("--erase", help="With --remove, erase plates, settings and cache, too, without a question.")
+]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
 
 
@@ -21,6 +25,7 @@ def setup(
     remove: Annotated[bool, typer.Option("--remove", help="Remove what setup has made.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the question.")] = False,
     install: Annotated[bool, typer.Option("--install", help="Install the module's package as well.")] = False,
+    erase: _Erase = False,
 ) -> None:
     """Create the virtual camera and keep it across restarts. Shows every step, then asks."""
     from camdaemon.system.machine import this_machine
@@ -28,8 +33,11 @@ def setup(
     from camdaemon.system.setup.steps import Wanted
 
     machine = this_machine()
+    if erase and not remove:
+        raise ConfigError("--erase goes with --remove. Run: camdaemon setup --remove --erase")
     if remove:
-        take_away(machine, dry_run=dry_run, yes=yes, agree=agree)
+        if take_away(machine, dry_run=dry_run, yes=yes, agree=agree) or dry_run:
+            _offer_to_erase("camdaemon setup --remove", erase, dry_run)
     else:
         set_up(machine, Wanted(video_nr, label, devices), dry_run=dry_run, yes=yes, install=install, agree=agree)
 
@@ -63,11 +71,21 @@ def install(
 def remove(
     force: Annotated[bool, typer.Option("--force", help="Remove a unit that camdaemon did not write.")] = False,
     dry_run: _DryRun = False,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Erase plates, settings and cache, too, without a question.")
+    ] = False,
 ) -> None:
-    """Stop the service and remove its unit file. Settings, plates and backdrops stay."""
+    """Stop the service and remove its unit file. Names what stays, and offers to erase it."""
     from camdaemon.system import service as unit
 
     unit.remove(force=force, dry_run=dry_run)
+    _offer_to_erase("camdaemon service remove", erase, dry_run)
+
+
+def _offer_to_erase(command: str, erase: bool, dry_run: bool) -> None:
+    from camdaemon.system.leftovers import offer_to_erase
+
+    offer_to_erase(command, erase=erase, dry_run=dry_run, is_terminal=is_terminal(), agree=agree)
 
 
 @service.command()

@@ -67,20 +67,26 @@ def set_up(
     _verify(machine, wanted, plan)
 
 
-def take_away(machine: Machine, *, dry_run: bool, yes: bool, agree: Callable[[str], bool]) -> None:
-    """Undo `set_up`. Arguments and errors as there."""
+def take_away(machine: Machine, *, dry_run: bool, yes: bool, agree: Callable[[str], bool]) -> bool:
+    """Undo `set_up`. Arguments and errors as there.
+
+    Returns:
+        Whether nothing of it is left: not after a dry run, nor where the user did not agree.
+    """
     plan = plan_removal(machine)
     if not plan.steps:
         print_notes(plan)
         print("Nothing to remove: camdaemon setup has made nothing here.")
-        return
+        return True
     print_plan(machine, plan)
     if dry_run:
         print(UNCHANGED)
-        return
-    if _is_agreed(machine, plan, yes, agree, _REMOVE):
-        _run_steps(machine, plan.steps, _REMOVE)
-        print("\nDone. Your settings, plates and backdrops stay.")
+        return False
+    if not _is_agreed(machine, plan, yes, agree, _REMOVE):
+        return False
+    _run_steps(machine, plan.steps, _REMOVE)
+    print("\nDone.")
+    return True
 
 
 def _is_agreed(machine: Machine, plan: Plan, yes: bool, agree: Callable[[str], bool], command: str) -> bool:
