@@ -1,4 +1,4 @@
-"""Key actions: what one would type after `camdaemon`, without options, such as 'card' or 'scene NAME'."""
+"""Key actions: what one would type after `camdaemon`, without options, such as 'card', 'card on' or 'scene NAME'."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ def check(action: str, scenes: Collection[str]) -> str:
         name = action.removeprefix(command.word).removeprefix(" ")
         return "" if _named(command) is None or name in scenes else f"{action!r}: there is no {command.word} {name!r}"
     plain = [command.word for command in _key_commands() if _named(command) is None]
+    chosen = [f"{command.word} {word}" for command in _key_commands() for word in _choices(command)]
     named = [f"{command.word} {each.name.upper()}" for command in _key_commands() if (each := _named(command))]
-    known = did_you_mean(action, plain) or f"there are {', '.join(plain)} and {', '.join(named)}"
+    known = (
+        did_you_mean(action, [*plain, *chosen]) or f"there are {', '.join([*plain, *chosen])} and {', '.join(named)}"
+    )
     return f"{action!r} is no key action; {known}"
 
 
@@ -51,6 +54,11 @@ def _named(command: Command) -> Parameter | None:
     return next((parameter for parameter in command.sent if parameter.initial is REQUIRED), None)
 
 
+def _choices(command: Command) -> dict[str, Parameter]:
+    """The words that an action may add to the command, such as 'on', and the parameter that each is for."""
+    return {word: parameter for parameter in command.sent if parameter.kind == "choice" for word in parameter.choices}
+
+
 def _find(action: str) -> tuple[Command, dict[str, Any]] | None:
     """The command of `action` and its values, '' for a name that is missing; None for an unknown action."""
     for command in _key_commands():
@@ -61,6 +69,9 @@ def _find(action: str) -> tuple[Command, dict[str, Any]] | None:
                 return command, values
             if named is not None and (action == name or action.startswith(f"{name} ")):
                 return command, values | {named.name: action[len(name) + 1 :]}
+            for word, parameter in _choices(command).items():
+                if action == f"{name} {word}":
+                    return command, values | {parameter.name: word}
     return None
 
 

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import asdict
 
 from camdaemon.config.schema import Config
+from camdaemon.control.photographer import Turn
+from camdaemon.control.viewers import describe_view
 from camdaemon.frames.frame import Size
 from camdaemon.pipeline.threads import Pipeline
 
 
-def describe(pipeline: Pipeline, config: Config, size: Size, uptime_s: float, *, taking: bool) -> dict[str, object]:
+def describe(pipeline: Pipeline, config: Config, size: Size, uptime_s: float, turn: Turn | None) -> dict[str, object]:
     """Describe the scene, the camera, the sink and the figures of `Metrics.snapshot`, as plain JSON values.
 
     Any thread. Reads what other threads replace whole by one reference, each once.
     """
+    last, now = pipeline.state.published.last, time.monotonic()
+    view = describe_view(last, now)
     scene, trouble, engine = pipeline.state.scene, pipeline.state.camera.card, pipeline.engine
     return {
+        "viewers_see": view.sentence,
+        "seen": {
+            "state": view.state,
+            "badge": view.badge,
+            "reason": view.reason,
+            "for_s": round(now - last.since, 1),
+            "at": round(now, 3),  # monotonic seconds
+        },
         "pid": os.getpid(),
         "uptime_s": uptime_s,
         "source": config.source,
@@ -34,9 +47,16 @@ def describe(pipeline: Pipeline, config: Config, size: Size, uptime_s: float, *,
         "crop": asdict(scene.appearance.crop) if scene.appearance.crop is not None else None,
         "edge": scene.appearance.edge,
         "blur": scene.appearance.blur,
-        "taking": taking,
+        "taking": None if turn is None else _describe_turn(turn),
         "plate": "taken" if scene.plate is not None else "missing",
         "demand": pipeline.state.camera.reasons(),
         "camera": "ok" if trouble is None else trouble.title.lower(),
         **pipeline.metrics.snapshot(),
     }
+
+
+def _describe_turn(turn: Turn) -> dict[str, object]:
+    """Describe a plate that is being taken: by whom, the seconds of the countdown that are left, what it waits for."""
+    progress = turn.job.progress
+    by = "camdaemon" if turn.is_automatic else "you"
+    return {"by": by, "left_s": round(max(0.0, progress.left_s), 1), "waits_for": progress.waits_for}

@@ -120,6 +120,14 @@ TABLE: tuple[Command, ...] = (
         slow=True,
         timeout_s=310.0,  # beyond the countdown; the daemon gives up first: plate_taking.timeout_s <= 300
     ),
+    Command(
+        "plate cancel",
+        "cancel_plate",
+        "/plate/cancel",
+        "Cancel the countdown, or the plate that is being taken. The one in use stays.",
+        key=True,
+        panel=True,
+    ),
     Command("backdrop", "backdrop", "/backdrop", "Show another backdrop instead of the room.", (_SPEC,), panel=True),
     Command(
         "backdrops",

@@ -25,7 +25,6 @@ from camdaemon.daemon.restore import recall
 from camdaemon.daemon.signals import handle_signals
 from camdaemon.daemon.status_line import show_status_line
 from camdaemon.daemon.surfaces import Surfaces, invite
-from camdaemon.errors import ControlError, PlateRefused
 from camdaemon.frames import picture
 from camdaemon.linux.descriptors import raise_limit
 from camdaemon.linux.folders import expand_home
@@ -109,7 +108,7 @@ def start_daemon(
         performer = undo.enter_context(surfaces.started(commands, config, socket, lock, partial(_end, pipeline, stop)))
         pipeline.state.first_published.wait()
         if takes_plate and source.live:
-            threading.Thread(target=_take_plate, args=(pipeline, commands), name="plate", daemon=True).start()
+            threading.Thread(target=commands.take_plate_when_still, name="plate", daemon=True).start()
         elif lacks_plate and not takes_plate:
             invite(config)
         yield RunningDaemon(pipeline, commands, performer)
@@ -127,24 +126,12 @@ def _submit_plate(pipeline: Pipeline, commands: Commands) -> None:
 
     def take() -> None:
         try:
-            _take_plate(pipeline, commands)
+            commands.take_plate_when_still()
         finally:
             submitted.set()  # also when it failed before
 
     threading.Thread(target=take, name="plate", daemon=True).start()
     submitted.wait()
-
-
-def _take_plate(pipeline: Pipeline, commands: Commands) -> None:
-    """Take a plate as soon as the room is still, and try again until there is one. The body of a thread."""
-    while not pipeline.ended.is_set():
-        try:
-            log.info("%s", commands.plate(0.0))
-            return
-        except PlateRefused as exc:
-            log.warning("%s", exc)
-        except ControlError:
-            return
 
 
 def _close_backdrop(pipeline: Pipeline) -> None:

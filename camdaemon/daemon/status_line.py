@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from camdaemon.control.viewers import describe_view
 from camdaemon.pipeline.threads import Pipeline
 
 STEPS = ("upload", "plate", "matte", "backdrop", "composite", "check", "download", "write")
@@ -38,10 +39,9 @@ def render(pipeline: Pipeline) -> Text:
     """Render fps in and out, drops, ms of each step, and the latency from camera to sink, as one line."""
     figures: dict[str, Any] = pipeline.metrics.snapshot()
     counts, steps, latency = figures["counts"], figures["steps_ms"], figures["latency_ms"]
-    scene = pipeline.state.scene
-    head = "card" if scene.plate is None else str(scene.mode)
+    view = describe_view(pipeline.state.published.last)
     parts = [
-        f"{head:<5} in {figures['fps_in']:4.1f} out {figures['fps_out']:4.1f} fps",
+        f"{view.badge:<5} in {figures['fps_in']:4.1f} out {figures['fps_out']:4.1f} fps",
         f"{counts.get('dropped', 0)} dropped",
         "ms " + " ".join(f"{name} {steps[name]:.0f}" for name in STEPS if name in steps),
     ]
@@ -52,4 +52,6 @@ def render(pipeline: Pipeline) -> Text:
         parts.append(engine.effort)
     if counts.get("matting_errors"):
         parts.append(f"{counts['matting_errors']} without a matte")
+    if view.reason:
+        parts.append(view.reason)
     return Text(" | ".join(parts))

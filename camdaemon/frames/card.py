@@ -39,7 +39,7 @@ STANDBY = Card("Standing by", "the camera starts with the first viewer", reason=
 LOST = Card("Camera lost", "looking for it again", reason="the camera is lost and is looked for. Run: camdaemon doctor")
 NO_MATTE = Card("One moment")
 FAULT = Card("Camera off", "interrupted", reason="camdaemon stopped by a fault. Run: journalctl --user -u camdaemon")
-TAKING = Card("Photographing the empty room", "hold on", reason="the plate is being taken")
+TAKING = Card("Photographing the empty room", "hold on")
 
 
 def make_invitation(how: str) -> Card:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,7 +36,7 @@ class Job(Protocol):
     """Submitted from any thread, fed by the worker until it has a result or raises.
 
     Attributes:
-        future: Carries the result or the exception back; set by the worker.
+        future: Carries the result or the exception back; set by the worker, or by `cancel`.
     """
 
     future: Future[Any]
@@ -45,3 +46,13 @@ class Job(Protocol):
 
     def feed(self, look: JobFrame) -> Any | None:
         """Look at one frame; return the result once there is one, else None."""
+
+
+def cancel(job: Job) -> None:
+    """End `job` without a result, also while it is being fed; without effect once it has one. Any thread.
+
+    Whoever waits for it gets CancelledError at once, and the worker drops it with the next frame.
+    """
+    if not job.future.cancel():  # it is being fed
+        with suppress(InvalidStateError):
+            job.future.set_exception(CancelledError())

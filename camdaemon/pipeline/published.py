@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from camdaemon.frames.card import Card
@@ -30,8 +30,9 @@ class Published:
         kind: What it is.
         at: When it was written, monotonic seconds.
         since: When the first of this kind without another in between was written, monotonic seconds.
-        before: When the kind before began, monotonic seconds; -inf for the first kind.
-        card: Which card it is, with the reason for the user.
+        previous: What it was before that.
+        changed_before: When it had become that from another kind, monotonic seconds; -inf if it never had.
+        card: The card that was written last, which is this one for `Kind.CARD`, with its reason for the user.
         backdrop: For a composite, frozen or not, the spec of its backdrop.
         count: Number of frames written until now, this one included.
     """
@@ -39,7 +40,8 @@ class Published:
     kind: Kind
     at: float
     since: float
-    before: float = -float("inf")
+    previous: Kind = Kind.NOTHING
+    changed_before: float = -float("inf")
     card: Card | None = None
     backdrop: str = ""
     count: int = 0
@@ -72,11 +74,14 @@ class Publication:
         """Say that `frame` was written, or has found no sink (`is_lost`); return what is said of it."""
         with self._changed:
             now, old, kind = self._clock(), self._last, Kind.NOTHING if is_lost else _kind_of(frame)
-            is_same = kind is old.kind
-            since, before = (old.since, old.before) if is_same else (now, old.since)
+            card = old.card if frame.card is None else frame.card
+            new = replace(old, kind=kind, at=now, card=card, backdrop=frame.backdrop, count=old.count + 1)
             if old.count == 0:
-                since, before = now, -float("inf")
-            self._last = Published(kind, now, since, before, frame.card, frame.backdrop, old.count + 1)
+                new = replace(new, since=now)
+            elif kind is not old.kind:
+                before = old.since if old.previous is not Kind.NOTHING else -float("inf")
+                new = replace(new, since=now, previous=old.kind, changed_before=before)
+            self._last = new
             self._changed.notify_all()
             return self._last
 

@@ -52,9 +52,11 @@ class Pipeline:
     _outbox: Mailbox[HostFrame] = field(init=False)
     _threads: list[threading.Thread] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._inbox, self._outbox = Mailbox(keep_all=self.keep_all), Mailbox(keep_all=self.keep_all)
+
     def start(self) -> None:
         """Start the threads, output first, so that the card shows before the camera does."""
-        self._inbox, self._outbox = Mailbox(keep_all=self.keep_all), Mailbox(keep_all=self.keep_all)
         source, sink, transfer = self.camera.first, self.stage.sink, self.processor.engine.transfer
         inputs = transfer.pool(source.fmt, source.size)
         outputs = transfer.pool(sink.fmt, sink.size)
@@ -79,6 +81,11 @@ class Pipeline:
             raise ControlError("the pipeline has stopped; start it with: camdaemon run")
         self.state.jobs.put(job)
         self.state.first_submitted.set()
+
+    def refresh_output(self) -> None:
+        """Have the last gate choose once more, now, what viewers see: the mode has changed. Any thread."""
+        if self.stage.repeat_s is not None:  # a file gets each frame once
+            self._outbox.wake()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of the pipeline, at most `timeout` seconds; return whether it has ended."""

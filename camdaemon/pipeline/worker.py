@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -164,6 +166,8 @@ class FrameProcessor:
 
     def _required_card(self, scene: Scene) -> cards.Card | None:
         """Return the card that must be shown instead of this frame, if any."""
+        if self.job is not None and self.job.future.done():
+            self.job = None  # it was cancelled
         card = self.job.card() if self.job is not None else None
         if card is not None:
             return card
@@ -226,15 +230,18 @@ class FrameProcessor:
             self._last_complaint = kind
 
     def _feed(self, job: Job, look: JobFrame) -> None:
+        """Show `job` one frame. Its exceptions belong to whoever submitted it; the frames go on."""
         try:
             result = job.feed(look)
-        except Exception as exc:  # belongs to the submitter of the job; the frames go on
+        except Exception as exc:
             self.job = None
-            job.future.set_exception(exc)
+            with suppress(InvalidStateError):  # cancelled at this very moment
+                job.future.set_exception(exc)
             return
         if result is not None:
             self.job = None
-            job.future.set_result(result)
+            with suppress(InvalidStateError):
+                job.future.set_result(result)
 
 
 def _repeat_frozen(frozen: HostFrame, out: HostFrame) -> None:

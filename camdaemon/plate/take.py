@@ -74,11 +74,13 @@ class PlateJob:
 
     Attributes:
         progress: How far it is. Replaced whole, by one reference; any thread may read it.
+        longest_s: Seconds after which it has ended, if frames come.
     """
 
     def __init__(self, rules: PlateRules, countdown: float) -> None:
         self.future: Future[Plate] = Future()
         self._rules, self._countdown = rules, countdown
+        self.longest_s = countdown + rules.timeout_s
         self._start: float | None = None
         self.progress = PlateProgress(countdown)
         self._reference: Tensor | None = None
@@ -92,7 +94,7 @@ class PlateJob:
         if left_s > 0:
             return replace(TAKING, hint="please step out of the picture", big=str(math.ceil(left_s)))
         if waits_for:
-            return replace(TAKING, hint="please stay out of the picture", reason=f"{TAKING.reason}: {waits_for}")
+            return replace(TAKING, hint="please stay out of the picture", reason=waits_for)
         return TAKING
 
     def feed(self, look: JobFrame) -> Plate | None:

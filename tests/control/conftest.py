@@ -34,6 +34,9 @@ class FakeCommands:
             self.go_on.wait(20)
         return self._answer("plate", countdown)
 
+    def cancel_plate(self) -> str:
+        return self._answer("cancel_plate")
+
     def backdrop(self, spec: str) -> str:
         return self._answer("backdrop", spec)
 

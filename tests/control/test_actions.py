@@ -21,13 +21,21 @@ DONE = {
     "next": ("next_backdrop",),
     "previous": ("previous_backdrop",),
     "plate take": ("plate", 5.0),  # the whole name of the same
+    "plate cancel": ("cancel_plate",),
     "card": ("card", "toggle"),
+    "card on": ("card", "on"),
+    "card off": ("card", "off"),
     "pause": ("pause", "toggle"),
+    "pause off": ("pause", "off"),
     "mirror": ("mirror", "toggle"),
+    "mirror on": ("mirror", "on"),
     "reload": ("reload",),
     "scene meeting": ("scene", "meeting"),
     "scene my late show": ("scene", "my late show"),
 }
+
+
+WORDS = {command.word for command in table.TABLE}
 
 
 class Asked:
@@ -97,7 +105,9 @@ def test_every_word_does_its_verb(verbs: Any, action: str) -> None:
 
 
 def test_no_word_is_forgotten_here_and_every_default_key_does_something() -> None:
-    assert {command.word for command in table.TABLE if command.key} == {action.partition(" ")[0] for action in DONE}
+    assert {command.word for command in table.TABLE if command.key} == {
+        word for action in DONE for word in (action, action.partition(" ")[0]) if word in WORDS
+    }
     assert [check(action, []) for action in keys.DEFAULTS] == [""] * len(keys.DEFAULTS)
 
 
@@ -107,10 +117,11 @@ def test_no_word_is_forgotten_here_and_every_default_key_does_something() -> Non
         ("plat", "did you mean plate?"),
         ("nxt", "did you mean next?"),
         ("Card", "did you mean card?"),
-        ("quit", "plate, next, previous, card, pause, mirror, reload and scene NAME"),
-        ("", "plate, next, previous"),
+        ("quit", "card on, card off"),
+        ("", "plate, plate cancel, next, previous"),
         ("next ", "did you mean next?"),
-        ("card on", "did you mean card?"),
+        ("card onn", "did you mean card on?"),
+        ("card on off", "did you mean card o"),
         ("scene", "no scene ''"),
         ("scene ", "no scene ''"),
         ("scenes", "is no key action"),
@@ -130,7 +141,7 @@ def test_an_unknown_word_does_nothing_and_is_explained(verbs: Any, action: str, 
 def test_check_knows_the_scenes() -> None:
     assert check("scene meeting", ["meeting", "late"]) == ""
     assert "no scene 'meetin'" in check("scene meetin", ["meeting", "late"])
-    assert [check(action, []) for action in DONE if not action.startswith("scene")] == [""] * 8
+    assert {check(action, []) for action in DONE if not action.startswith("scene")} == {""}
 
 
 def test_a_verbs_error_is_raised_by_perform(verbs: Any) -> None:

@@ -226,11 +226,6 @@ def test_switches_toggle(live: Live) -> None:
     assert "moves" in live.commands.pause("toggle")
     assert "card" in live.commands.card("toggle")
     assert "again" in live.commands.card("toggle")
-    live.commands.mode("passthrough")
-    live.commands.mode("card")
-    assert live.scene.mode is Mode.CARD
-    live.commands.card("off")
-    assert live.scene.mode is Mode.MATTE, "off the card comes the matte, never the room"
     assert "You are mirrored" in live.commands.mirror("on")
     assert live.commands.status()["mirror"] is True
 

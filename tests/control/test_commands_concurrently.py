@@ -156,11 +156,11 @@ def test_a_second_plate_is_refused_until_the_first_one_is_kept(
     first = threading.Thread(target=commands.plate, args=(0.0,), daemon=True)
     first.start()
     assert keeping.wait(60)
-    assert commands.status()["taking"] is True
-    with pytest.raises(PlateRefused, match="already"):
+    assert commands.status()["taking"] == {"by": "you", "left_s": 0.0, "waits_for": ""}
+    with pytest.raises(PlateRefused, match=r"already.*camdaemon plate cancel$"):
         commands.plate(0.0)
     commands.card("on")  # nothing else waits
     go_on.set()
     first.join(60)
-    assert commands.status()["taking"] is False
+    assert commands.status()["taking"] is None
     assert commands.plate(0.0) == "The plate is taken."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from camdaemon.daemon.status_line import render, show_status_line
+from camdaemon.frames import card as cards
+from camdaemon.frames.card import CardCache
+from camdaemon.frames.frame import Content, HostFrame
 from camdaemon.pipeline.worker import EngineSnapshot
 from tests.fakes import Rig
 
@@ -24,11 +25,16 @@ def test_a_full_effort_is_not_mentioned() -> None:
     assert rig.pipeline.engine.effort not in render(rig.pipeline).plain
 
 
-def test_without_a_plate_it_says_card() -> None:
+def test_it_says_what_was_written_and_why() -> None:
     rig = Rig()
-    assert render(rig.pipeline).plain.startswith("matte")
-    rig.state.scene = replace(rig.state.scene, plate=None)
-    assert render(rig.pipeline).plain.startswith("card")
+    frame = HostFrame.empty(rig.sink.fmt, rig.sink.size)
+    frame.content = Content.COMPOSITE
+    rig.state.published.record(frame)
+    assert render(rig.pipeline).plain.startswith("Live")
+    CardCache(rig.sink.fmt, rig.sink.size).copy_to(cards.make_invitation("press F9"), frame)
+    rig.state.published.record(frame)
+    assert render(rig.pipeline).plain.startswith("Card")
+    assert "press F9" in render(rig.pipeline).plain
 
 
 def test_where_stderr_is_no_terminal_it_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:

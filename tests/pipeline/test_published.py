@@ -56,15 +56,18 @@ def test_what_a_frame_is_to_viewers(publication: Publication, written: HostFrame
     assert publication.record(written, is_lost=is_lost).kind is kind
 
 
-def test_since_when_it_has_been_so_and_since_when_what_came_before(publication: Publication, clock: Clock) -> None:
+def test_since_when_it_has_been_so_and_what_it_was_before(publication: Publication, clock: Clock) -> None:
     publication.record(CARD)
     clock.now = 103.0
-    publication.record(CARD)
-    assert publication.last == Published(Kind.CARD, 103.0, 100.0, card=cards.OFF, count=2)
+    assert publication.record(CARD) == Published(Kind.CARD, 103.0, 100.0, card=cards.OFF, count=2)
     clock.now = 104.0
     publication.record(LIVE)
     clock.now = 105.0
-    assert publication.record(LIVE) == Published(Kind.COMPOSITE, 105.0, 104.0, 100.0, backdrop="blur", count=4)
+    expected = Published(Kind.COMPOSITE, 105.0, 104.0, Kind.CARD, card=cards.OFF, backdrop="blur", count=4)
+    assert publication.record(LIVE) == expected, "the first kind is no change"
+    clock.now = 106.0
+    last = publication.record(CARD)
+    assert (last.since, last.previous, last.changed_before) == (106.0, Kind.COMPOSITE, 104.0)
 
 
 def waiting(publication: Publication, is_right: Callable[[Published], bool]) -> tuple[threading.Thread, list[bool]]:

@@ -32,10 +32,8 @@ class Commands(PlateCommands, BackdropCommands, SceneCommands, PictureCommands):
 
     def status(self) -> dict[str, object]:
         """Describe what is going on, as plain JSON values, at once; see `status.describe`."""
-        with self._lock:
-            config, taking = self._config, self._taking
         uptime_s = round(time.monotonic() - self._started, 1)
-        return describe(self._pipeline, config, self._size, uptime_s, taking=taking)
+        return describe(self._pipeline, self._current_config(), self._size, uptime_s, self._turns.now)
 
     def stop(self) -> str:
         """Ask the daemon to stop; return before it has."""

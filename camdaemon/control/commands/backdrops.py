@@ -14,7 +14,7 @@ class BackdropCommands(LiveScene):
     def backdrop(self, spec: str) -> str:
         """Prepare the backdrop `spec` (see `backdrop.make_backdrop`), then show it. Raises ConfigError."""
         self._show(self._prepared.take(kinds.make_absolute(kinds.BACKDROPS, spec)))
-        return f"The backdrop is {spec}."
+        return self._tell(f"The backdrop is {spec}.")
 
     def next_backdrop(self) -> str:
         """Show the next file of the backdrop folder, by name; wraps around. See `Gallery.neighbor`."""
@@ -29,7 +29,7 @@ class BackdropCommands(LiveScene):
             file, made = self._prepared.neighbor(self.gallery, self._pipeline.state.scene.backdrop.spec, step)
             self._show(made)
         self.expect_neighbors()
-        return f"The backdrop is {file.name}."
+        return self._tell(f"The backdrop is {file.name}.")
 
     def expect_neighbors(self) -> None:
         """Have the next and the previous backdrop prepared in the background."""

@@ -15,13 +15,19 @@ from camdaemon.config.choices import Choices
 from camdaemon.config.schema import Config
 from camdaemon.control.backdrops import Gallery, PreparedBackdrops
 from camdaemon.control.memory import Memory
-from camdaemon.control.photographer import PlatePhotographer
+from camdaemon.control.photographer import PlatePhotographer, Turns
 from camdaemon.control.scenes import look_of
+from camdaemon.control.viewers import describe_view
 from camdaemon.errors import ControlError
+from camdaemon.frames import card as cards
 from camdaemon.frames.frame import Size
 from camdaemon.linux.folders import expand_home
+from camdaemon.pipeline.published import Kind, Published
 from camdaemon.pipeline.state import Mode, Scene
 from camdaemon.pipeline.threads import Pipeline
+
+_CARD_S = 1.0  # the longest that `card` waits for its frame; an idle output thread writes twice a second
+_MOMENT_S = 0.2  # for the effect of other commands: an answer after 0.3 s feels late
 
 Change = Callable[[Scene], Scene]  # pure: it runs under a lock
 Choose = Callable[[Choices, Scene, Config], Choices]  # from the choices before and the new scene; pure as well
@@ -36,11 +42,11 @@ class LiveScene:
 
     Locks, in the only order in which they are taken:
         1. `_preparing`: held by next, previous and reload, one at a time, while they prepare what they show.
-        2. `_lock`: guards `_config`, `_choices`, `_taking` and the replacement of the scene. Held for assignments
-           alone: never while waiting or preparing, and never while code outside of the commands runs.
+        2. `_lock`: guards `_config`, `_choices` and the replacement of the scene. Held for assignments alone: never
+           while waiting or preparing, and never while code outside of the commands runs.
 
-    A plate holds neither: `_taking` is a flag, so that a second request is refused instead of waiting. `on_reload` runs
-    under the first alone and may give commands that only swap. The locks inside of `PreparedBackdrops`, `Memory`,
+    A plate holds neither: `_turns` refuses a second request instead of having it wait. `on_reload` runs under the first
+    alone and may give commands that only swap. The locks inside of `Turns`, `PreparedBackdrops`, `Memory`,
     `ControlsHolder`, the key bindings and the pipeline's state come last: nothing is called back under them.
     """
 
@@ -81,7 +87,7 @@ class LiveScene:
         self._prepared = PreparedBackdrops(size)
         self._preparing, self._lock = threading.Lock(), threading.Lock()
         self._choices, self._memory = choices or Choices(), memory
-        self._taking = False
+        self._turns = Turns()
         self._started = time.monotonic()
 
     def _current_config(self) -> Config:
@@ -108,9 +114,27 @@ class LiveScene:
             is_new, self._choices = choices != self._choices, choices
             if is_new and self._memory is not None:
                 self._memory.keep(choices)
+        if after.mode is not before.mode:
+            self._pipeline.refresh_output()
         if after.backdrop is not before.backdrop:
             before.backdrop.close()
         return after
+
+    def _see_card(self) -> None:
+        """Wait until viewers have a card. Raises ControlError if they have none: the answer must be a fact."""
+        if not self._pipeline.state.published.wait(lambda last: last.kind is Kind.CARD, _CARD_S):
+            view = describe_view(self._pipeline.state.published.last)
+            raise ControlError(f"the card was not written within {_CARD_S:g} s. {view.sentence}")
+
+    def _see(self, is_right: Callable[[Published], bool]) -> bool:
+        """Wait a moment until `is_right` of what viewers see; return whether it is."""
+        return self._pipeline.state.published.wait(is_right, _MOMENT_S)
+
+    def _tell(self, done: str) -> str:
+        """Return `done`, and what viewers see where that is not the person over the backdrop, as one would think."""
+        last = self._pipeline.state.published.last
+        view = describe_view(last)
+        return done if view.state == "live" or last.count == 0 else f"{done} {view.sentence}"
 
 
 def choosing(*names: str) -> Choose:
@@ -121,6 +145,11 @@ def choosing(*names: str) -> Choose:
         return choices.choose(config, {name: getattr(look, name) for name in names})
 
     return choose
+
+
+def is_matte(last: Published) -> bool:
+    """Whether it is of the mode 'matte': a composite, or a card that will last, such as the one for a lost camera."""
+    return last.card not in (cards.OFF, cards.NO_MATTE) if last.kind is Kind.CARD else last.kind is not Kind.PASSTHROUGH
 
 
 def backdrop_folder(config: Config) -> Path:

@@ -1,4 +1,7 @@
-"""The commands that change the picture: its mode, the card, freezing, mirroring, edge and blur."""
+"""The commands that change the picture: its mode, the card, freezing, mirroring, edge and blur.
+
+Each answers with what the output thread has written since, which need not be what was asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import logging
 from dataclasses import replace
 
 from camdaemon.control import table
-from camdaemon.control.commands.live import LiveScene, choosing
+from camdaemon.control.commands.live import LiveScene, choosing, is_matte
 from camdaemon.control.scenes import make_crop
+from camdaemon.control.viewers import RAW
 from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Crop
+from camdaemon.pipeline.published import Kind
 from camdaemon.pipeline.state import Mode, Scene
 
 log = logging.getLogger(__name__)
@@ -21,31 +26,51 @@ class PictureCommands(LiveScene):
     """What viewers see: the composite, the card or the camera, and how."""
 
     def mode(self, mode: str) -> str:
-        """Show 'matte', 'card' or 'passthrough' from the next frame on. Raises ConfigError for another word.
+        """Show 'matte', 'card' or 'passthrough' and say what viewers see. Raises as `card`; ConfigError for a word.
 
         Passthrough shows the room: only ever on this explicit command.
         """
         _check("mode", mode=mode)
         wanted = Mode(mode)
         self._swap(lambda scene: replace(scene, mode=wanted))
-        if wanted is Mode.PASSTHROUGH:
-            log.warning("passthrough on: viewers see the room")
-            return "Viewers see the raw camera, your room included. Back with: camdaemon mode matte"
-        return f"The mode is {wanted}."
+        return self._answer_mode(wanted)
 
     def card(self, turn: str) -> str:
-        """Show the privacy card ('on', 'off' or 'toggle'). Off it comes the matte, never the room."""
+        """Show the privacy card ('on', 'off' or 'toggle'), and return once it shows.
+
+        Off it comes the matte, never the room.
+
+        Raises:
+            ControlError: the card is on but was not written in time: viewers may still see something else.
+        """
 
         def change(scene: Scene) -> Scene:
             return replace(scene, mode=Mode.CARD if _turned(scene.mode is Mode.CARD, turn) else Mode.MATTE)
 
-        on = self._swap(change).mode is Mode.CARD
-        return "Viewers see the card." if on else "Viewers see you again."
+        return self._answer_mode(self._swap(change).mode)
+
+    def _answer_mode(self, mode: Mode) -> str:
+        match mode:
+            case Mode.CARD:
+                self._see_card()
+                return "Viewers see the card."
+            case Mode.PASSTHROUGH:
+                log.warning("passthrough on: viewers see the room")
+                seen = self._see(lambda last: last.kind is Kind.PASSTHROUGH)
+                return RAW if seen else self._tell("The mode is passthrough, which shows your room.")
+            case Mode.MATTE:
+                if not self._see(is_matte):
+                    return "Viewers see you again with the next picture."
+                is_live = self._pipeline.state.published.last.kind is Kind.COMPOSITE
+                return "Viewers see you again." if is_live else self._tell("The card is off.")
 
     def pause(self, turn: str) -> str:
         """Freeze the last composite, or go on ('on', 'off' or 'toggle')."""
         on = self._swap(lambda scene: replace(scene, paused=_turned(scene.paused, turn))).paused
-        return "The picture is frozen. To go on: camdaemon pause off" if on else "The picture moves again."
+        seen = self._see(lambda last: (last.kind is Kind.FROZEN) is on)
+        if on:
+            return "The picture is frozen. To go on: camdaemon pause off" if seen else self._tell("Paused.")
+        return self._tell("The picture moves again.") if seen else "The next picture moves again."
 
     def mirror(self, turn: str) -> str:
         """Mirror the person ('on', 'off' or 'toggle'); the backdrop stays readable."""
@@ -54,7 +79,7 @@ class PictureCommands(LiveScene):
             return replace(scene, appearance=replace(scene.appearance, mirror=_turned(scene.appearance.mirror, turn)))
 
         after = self._swap(change, fade=True, choose=choosing("mirror"))
-        return "You are mirrored." if after.appearance.mirror else "You are not mirrored."
+        return self._tell("You are mirrored." if after.appearance.mirror else "You are not mirrored.")
 
     def adjust(self, edge: float | None, blur: float | None) -> str:
         """Set the matte's edge and the backdrop's blur; None leaves a value as it is. Raises ConfigError.
@@ -72,7 +97,7 @@ class PictureCommands(LiveScene):
 
         chosen = [name for name, value in (("edge", edge), ("blur", blur)) if value is not None]
         appearance = self._swap(change, choose=choosing(*chosen)).appearance
-        return f"The edge is {appearance.edge:g}, the backdrop's blur {appearance.blur:g} pixels."
+        return self._tell(f"The edge is {appearance.edge:g}, the backdrop's blur {appearance.blur:g} pixels.")
 
     def crop(self, left: float, top: float, width: float, height: float) -> str:
         """Let a part of the camera's picture fill the frame; all are shares of it, 0..1. Raises ConfigError."""
@@ -94,9 +119,8 @@ class PictureCommands(LiveScene):
             fade=True,
             choose=choosing("crop"),
         )
-        return (
-            "The whole picture shows." if crop is None else "A part of the picture shows. Back with: camdaemon crop off"
-        )
+        part = "A part of the camera's picture shows; for the whole of it: camdaemon crop off"
+        return self._tell("The whole picture of the camera shows." if crop is None else part)
 
 
 def _check(function: str, **values: object) -> None:

@@ -1,11 +1,18 @@
-"""The commands that take a plate."""
+"""The commands that take a plate, and end its taking."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from camdaemon.control.commands.live import LiveScene
-from camdaemon.errors import PlateRefused
+from camdaemon.control.photographer import Turn
+from camdaemon.errors import ControlError, PlateRefused
+from camdaemon.frames import card as cards
+from camdaemon.pipeline.published import Kind, Published
+from camdaemon.plate.take import PlateJob, PlateRules
+
+log = logging.getLogger(__name__)
 
 
 class PlateCommands(LiveScene):
@@ -14,18 +21,45 @@ class PlateCommands(LiveScene):
     def plate(self, countdown: float) -> str:
         """Photograph the empty room after `countdown` seconds and return when that is done.
 
+        Replaces a plate that camdaemon is about to take by itself.
+
         Raises:
-            PlateRefused: the room was not still, too dark or too bright, or a plate is being taken already.
+            PlateRefused: the room was not still, too dark or too bright, the plate was cancelled, or another one is
+                being taken at somebody's request.
             ControlError: camdaemon stops meanwhile.
         """
-        with self._lock:
-            if self._taking:
-                raise PlateRefused("a plate is being taken already. Wait for it, then run: camdaemon plate")
-            self._taking, rules = True, self._config.plate_taking
-        try:
-            taken = self._photographer.take(countdown, rules)
+        return self._take(countdown, is_automatic=False)
+
+    def cancel_plate(self) -> str:
+        """End the taking of a plate, also of those that camdaemon would take by itself; the one in use stays."""
+        turn = self._turns.cancel()
+        if turn is None:
+            return self._tell("No plate is being taken.")
+        self._see(lambda last: not _is_countdown(last))
+        return self._tell("The taking of the plate is cancelled.")
+
+    def take_plate_when_still(self) -> None:
+        """Take a plate as soon as the room is still, and try again until there is one, or the user wants none.
+
+        Gives way to a plate that the user asks for. The body of a thread.
+        """
+        while self._turns.wait_free() and self._pipeline.state.scene.plate is None:
+            if self._pipeline.ended.is_set():
+                return
+            try:
+                log.info("%s", self._take(0.0, is_automatic=True))
+            except PlateRefused as exc:
+                log.warning("%s", exc)
+            except ControlError:
+                return
+
+    def _take(self, countdown: float, *, is_automatic: bool) -> str:
+        job = PlateJob(PlateRules(**dict(self._current_config().plate_taking)), countdown)
+        with self._turns.take(Turn(job, is_automatic)):
+            taken = self._photographer.take(job)
             self._swap(lambda scene: replace(scene, plate=taken))
             return self._photographer.keep(taken)
-        finally:
-            with self._lock:
-                self._taking = False
+
+
+def _is_countdown(last: Published) -> bool:
+    return last.kind is Kind.CARD and last.card is not None and last.card.title == cards.TAKING.title

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from camdaemon.config.choices import Choices
 from camdaemon.config.schema import Config
-from camdaemon.control.commands.live import Change, LiveScene, backdrop_folder
+from camdaemon.control.commands.live import Change, LiveScene, backdrop_folder, is_matte
 from camdaemon.control.scenes import LIVE, appearance_of, check_scenes, find_scene
 from camdaemon.errors import ConfigError
 from camdaemon.pipeline.state import Mode, Scene
@@ -16,10 +16,14 @@ class SceneCommands(LiveScene):
     """Scenes, and reading the configuration again."""
 
     def scene(self, name: str) -> str:
-        """Prepare the scene `name` of the configuration, then fade to it. Raises ConfigError.
+        """Prepare the scene `name` of the configuration, then fade to it.
 
         It is complete: what it does not name is as the command line and the configuration say, its mode the matte, and
         a frozen picture moves again.
+
+        Raises:
+            ConfigError: there is no such scene, or its backdrop cannot be shown.
+            ControlError: its card was not written in time.
         """
         config = self._current_config()
         mode = Mode(find_scene(config, name).mode or Mode.MATTE)
@@ -27,12 +31,16 @@ class SceneCommands(LiveScene):
             self._show_look(config, Choices().choose_scene(name), lambda scene: replace(scene, mode=mode, paused=False))
         except ConfigError as exc:
             raise ConfigError(f"scene {name}: {exc}") from None
-        return f"The scene is {name}."
+        if mode is Mode.CARD:
+            self._see_card()
+        else:
+            self._see(is_matte)
+        return self._tell(f"The scene is {name}.")
 
     def reset(self) -> str:
         """Undo what was chosen live: show what the command line and the configuration say. The mode stays."""
         self._show_look(self._current_config(), Choices(), lambda scene: scene)
-        return "The picture is as configured."
+        return self._tell("The picture is as configured.")
 
     def _show_look(self, config: Config, wanted: Choices, change: Change) -> None:
         """Prepare what `wanted` makes of `config`, then fade to it and to what else `change` does."""

@@ -65,6 +65,10 @@ class FakeDaemon:
                 raise PlateRefused("the test forgot to go on")
         return self._answer("The plate is taken.", "plate", countdown)
 
+    def cancel_plate(self) -> str:
+        self.go_on.set()
+        return self._answer("The taking of the plate is cancelled.", "cancel_plate")
+
     def backdrop(self, spec: str) -> str:
         return self._answer(f"The backdrop is {spec}.", "backdrop", spec, backdrop=spec)
 
