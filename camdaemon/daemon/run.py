@@ -25,6 +25,7 @@ from camdaemon.daemon.restore import recall
 from camdaemon.daemon.signals import handle_signals
 from camdaemon.daemon.status_line import show_status_line
 from camdaemon.daemon.surfaces import Surfaces, invite
+from camdaemon.errors import ControlError
 from camdaemon.frames import picture
 from camdaemon.linux.descriptors import raise_limit
 from camdaemon.linux.folders import expand_home

@@ -29,6 +29,8 @@ DONE = {
     "pause off": ("pause", "off"),
     "mirror": ("mirror", "toggle"),
     "mirror on": ("mirror", "on"),
+    "crop off": ("uncrop",),
+    "reset": ("reset",),
     "reload": ("reload",),
     "scene meeting": ("scene", "meeting"),
     "scene my late show": ("scene", "my late show"),

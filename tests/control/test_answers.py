@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from camdaemon.config.schema import SceneConfig
 from camdaemon.control.commands import Commands, live
 from camdaemon.control.viewers import describe_view
 from camdaemon.errors import ControlError
@@ -117,6 +118,13 @@ def test_in_passthrough_mode_every_answer_says_that_the_room_shows(rig: Rig, com
     live._MOMENT_S = LONG
     assert commands.mode("card") == "Viewers see the card."
     assert commands.card("off") == "Viewers see you again.", "off the card comes the matte, never the room"
+
+
+def test_no_scene_leaves_the_room_to_be_seen(rig: Rig, commands: Commands) -> None:
+    commands._config = rig.config.model_copy(update={"scenes": {"close": SceneConfig(mirror=True)}})
+    commands.mode("passthrough")
+    assert commands.scene("close") == "The scene is close."
+    assert rig.sink.contents()[-1] is Content.COMPOSITE
 
 
 def test_with_the_card_on_other_answers_say_that_it_shows(commands: Commands) -> None:
