@@ -51,7 +51,7 @@ class FakeDaemon:
         }
         self.state: dict[str, object] = {
             **{"mode": "matte", "backdrop": "/backdrops/dawn.jpg", "plate": "taken", "camera": "ok"},
-            **{"paused": False, "mirror": False, "edge": 0.0, "blur": 0.0, "scene": None},
+            **{"paused": False, "mirror": False, "edge": 0.0, "blur": 0.0, "crop": None, "scene": None},
             "scenes": ["work", "evening"],
             **{"size": "1280x720", "source": "/dev/video0", "sink": "/dev/video10", "device": "cpu"},
         }
@@ -96,6 +96,16 @@ class FakeDaemon:
     def adjust(self, edge: float | None, blur: float | None) -> str:
         changes = {name: value for name, value in (("edge", edge), ("blur", blur)) if value is not None}
         return self._answer("Adjusted.", "adjust", edge, blur, **changes)
+
+    def crop(self, left: float, top: float, width: float, height: float) -> str:
+        part = {"left": left, "top": top, "width": width, "height": height}
+        return self._answer("A part of the picture shows.", "crop", left, top, width, height, crop=part)
+
+    def uncrop(self) -> str:
+        return self._answer("The whole picture shows.", "uncrop", crop=None)
+
+    def reset(self) -> str:
+        return self._answer("The picture is as configured.", "reset", crop=None, mirror=False, scene=None)
 
     def reload(self) -> str:
         return self._answer("The configuration is read.", "reload")

@@ -19,7 +19,7 @@ ADDRESSES += ["/view/composite", "/view/alpha", "/view/camera", "/nothing", "/do
 ADDRESSES += ["/static", "/statics/panel.js"]
 ADDRESSES += ["/open%3F/../view/camera", "/open%23", "/open/", "/open/../backdrops", "/%6fpen/"]
 POSTS = ["/plate", "/backdrop", "/backdrop/next", "/backdrop/previous", "/scene", "/mode", "/card", "/pause"]
-POSTS += ["/mirror", "/adjust", "/reload", "/camera", "/backdrops?name=x.jpg"]
+POSTS += ["/mirror", "/adjust", "/reload", "/crop", "/crop/off", "/reset", "/camera", "/backdrops?name=x.jpg"]
 
 
 @pytest.fixture

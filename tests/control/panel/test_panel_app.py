@@ -57,6 +57,9 @@ def test_only_the_pages_own_files_are_served(http: httpx.Client, name: str) -> N
         ("/mirror", {"turn": "off"}, ("mirror", "off")),
         ("/adjust", {"edge": -0.25}, ("adjust", -0.25, None)),
         ("/adjust", {"blur": 12}, ("adjust", None, 12.0)),
+        ("/crop", {"left": 0.2, "width": 0.5}, ("crop", 0.2, 0.0, 0.5, 1.0)),
+        ("/crop/off", {}, ("uncrop",)),
+        ("/reset", {}, ("reset",)),
         ("/reload", {}, ("reload",)),
     ],
 )

@@ -237,6 +237,18 @@ def test_switches_scenes_and_sliders(page: Any, panel: Any) -> None:
     panel.daemon.wait_asked("adjust", None, 40.0)
     page.get_by_role("button", name="Reload configuration").click()
     panel.daemon.wait_asked("reload")
+    page.get_by_role("button", name="As configured").click()
+    panel.daemon.wait_asked("reset")
+
+
+def test_a_crop_is_shown_and_undone(page: Any, panel: Any) -> None:
+    whole = page.get_by_role("button", name="Show all of it")
+    expect(page.locator("#badge")).to_have_text("Live")
+    expect(whole).to_be_hidden()
+    panel.daemon.state["crop"] = {"left": 0.2, "top": 0.0, "width": 0.5, "height": 1.0}
+    whole.click()
+    panel.daemon.wait_asked("uncrop")
+    expect(whole).to_be_hidden()
 
 
 def test_passthrough_is_told_but_not_offered(page: Any, panel: Any) -> None:

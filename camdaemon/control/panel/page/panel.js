@@ -168,6 +168,7 @@ function showStatus(status) {
   all("[data-mode]").forEach((button) => press(button, button.dataset.mode === status.mode));
   press(byId("pause"), status.paused);
   press(byId("mirror"), status.mirror);
+  byId("crop").hidden = !status.crop;
   showScenes(status.scenes ?? [], status.scene);
 }
 
@@ -181,6 +182,8 @@ function start() {
   startPlate();
   byId("next").addEventListener("click", () => act(() => ask("/backdrop/next")));
   byId("previous").addEventListener("click", () => act(() => ask("/backdrop/previous")));
+  byId("reset").addEventListener("click", () => act(() => ask("/reset")));
+  byId("uncrop").addEventListener("click", () => act(() => ask("/crop/off")));
   byId("reload").addEventListener("click", async () => (await act(() => ask("/reload"))) && refresh());
   byId("dismiss").addEventListener("click", () => trouble(""));
   listen({
