@@ -1,0 +1,63 @@
+"""What `make run` would install, with an NVIDIA GPU and without."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
+
+
+def printed(tmp_path: Path, *words: str) -> list[str]:
+    """The commands of `make -n run` where nothing is installed yet, one a line."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "TORCH"}
+    done = subprocess.run(
+        ["make", "-n", "run", f"VENV={tmp_path}/.venv", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent.parent,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.replace("\\\n", " ").splitlines()
+
+
+def installs(lines: list[str]) -> list[str]:
+    return [line for line in lines if "pip install" in line]
+
+
+@pytest.mark.parametrize("words", [["NVIDIA=/missing/nvidiactl"], ["NVIDIA=/missing/a /missing/b"], ["TORCH=cpu"]])
+def test_without_an_nvidia_gpu_torch_is_the_cpu_s(tmp_path: Path, words: list[str]) -> None:
+    first, *others = installs(printed(tmp_path, *words))
+    assert f"--index-url {CPU_WHEELS} torch" in first
+    assert "--constraint constraints.txt" in first
+    assert "||" in first, "where that host cannot be reached, pip's own index is asked"
+    assert not any(CPU_WHEELS in line for line in others), "nothing else is taken from there"
+
+
+@pytest.mark.parametrize("words", [["NVIDIA={}"], ["NVIDIA=/missing/nvidiactl {}"], ["TORCH=cuda"]])
+def test_with_an_nvidia_gpu_torch_is_as_pip_finds_it(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "nvidiactl").touch()
+    lines = printed(tmp_path, *(word.format(tmp_path / "nvidiactl") for word in words))
+    assert CPU_WHEELS not in "".join(lines)
+    assert [line for line in installs(lines) if "--editable ." in line]
+
+
+def test_another_torch_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"TORCH=rocm.*neither"):
+        printed(tmp_path, "TORCH=rocm")
+
+
+def test_the_long_downloads_show_their_progress_and_every_pin_counts(tmp_path: Path) -> None:
+    lines = [line for line in installs(printed(tmp_path)) if "hotkeys" not in line]
+    assert len(lines) in (1, 2)
+    for line in lines:
+        assert "--quiet" not in line
+        assert "--constraint constraints.txt" in line
