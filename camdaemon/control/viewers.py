@@ -38,7 +38,7 @@ def describe_view(last: Published, now: float | None = None) -> View:
     if now - last.at > _RECENT_S:
         reason = f"nothing was written for {now - last.at:.0f} s"
         return View("unknown", "Stuck", f"What viewers see stands still: {reason}. Last: {view.sentence}", reason)
-    flickers = {last.kind, last.previous} == {Kind.COMPOSITE, Kind.CARD} and now - last.changed_before < _RECENT_S
+    flickers = {last.kind, last.previous} == {Kind.COMPOSITE, Kind.CARD} and now - last.left_at < _RECENT_S
     if flickers and last.card == cards.NO_MATTE:
         sentence = f"Viewers see you and a card by turns{_because(last.card.reason)}"
         return View("unsteady", "Unsteady", sentence, last.card.reason)

@@ -31,7 +31,7 @@ class Published:
         at: When it was written, monotonic seconds.
         since: When the first of this kind without another in between was written, monotonic seconds.
         previous: What it was before that.
-        changed_before: When it had become that from another kind, monotonic seconds; -inf if it never had.
+        left_at: When this kind had been left for `previous`, monotonic seconds; -inf if it was another one before.
         card: The card that was written last, which is this one for `Kind.CARD`, with its reason for the user.
         backdrop: For a composite, frozen or not, the spec of its backdrop.
         count: Number of frames written until now, this one included.
@@ -41,7 +41,7 @@ class Published:
     at: float
     since: float
     previous: Kind = Kind.NOTHING
-    changed_before: float = -float("inf")
+    left_at: float = -float("inf")
     card: Card | None = None
     backdrop: str = ""
     count: int = 0
@@ -79,8 +79,8 @@ class Publication:
             if old.count == 0:
                 new = replace(new, since=now)
             elif kind is not old.kind:
-                before = old.since if old.previous is not Kind.NOTHING else -float("inf")
-                new = replace(new, since=now, previous=old.kind, changed_before=before)
+                left_at = old.since if kind is old.previous else -float("inf")
+                new = replace(new, since=now, previous=old.kind, left_at=left_at)
             self._last = new
             self._changed.notify_all()
             return self._last

@@ -37,7 +37,7 @@ DONE = {
 }
 
 
-WORDS = {command.word for command in table.TABLE}
+WORDS = {command.word for command in table.TABLE if command.key}
 
 
 class Asked:

@@ -163,9 +163,9 @@ SLOW = replace(cards.NO_MATTE, reason="this machine is too slow")
         (replace(CARD, card=cards.OFF), 10.1, "card", "privacy card"),
         (replace(CARD, card=replace(cards.TAKING, big="3")), 10.1, "card", "countdown card until the plate"),
         (LIVE, 12.5, "unknown", "stands still.*2 s.*you in front"),
-        (replace(LIVE, previous=Kind.CARD, since=9.9, changed_before=9.5, card=SLOW), 10.1, "unsteady", "too slow"),
-        (replace(LIVE, previous=Kind.CARD, since=9.9, changed_before=8.0, card=SLOW), 10.1, "live", "you"),
-        (replace(LIVE, previous=Kind.FROZEN, since=9.9, changed_before=9.8, card=SLOW), 10.1, "live", "you"),
+        (replace(LIVE, previous=Kind.CARD, since=9.9, left_at=9.5, card=SLOW), 10.1, "unsteady", "too slow"),
+        (replace(LIVE, previous=Kind.CARD, since=9.9, left_at=8.0, card=SLOW), 10.1, "live", "you"),
+        (replace(LIVE, previous=Kind.FROZEN, since=9.9, left_at=9.8, card=SLOW), 10.1, "live", "you"),
     ],
 )
 def test_what_is_said_of_it(last: Published, now: float, state: str, says: str) -> None:

@@ -64,10 +64,10 @@ def test_since_when_it_has_been_so_and_what_it_was_before(publication: Publicati
     publication.record(LIVE)
     clock.now = 105.0
     expected = Published(Kind.COMPOSITE, 105.0, 104.0, Kind.CARD, card=cards.OFF, backdrop="blur", count=4)
-    assert publication.record(LIVE) == expected, "the first kind is no change"
+    assert publication.record(LIVE) == expected
     clock.now = 106.0
     last = publication.record(CARD)
-    assert (last.since, last.previous, last.changed_before) == (106.0, Kind.COMPOSITE, 104.0)
+    assert (last.since, last.previous, last.left_at) == (106.0, Kind.COMPOSITE, 104.0)
 
 
 def waiting(publication: Publication, is_right: Callable[[Published], bool]) -> tuple[threading.Thread, list[bool]]:
