@@ -33,7 +33,7 @@ class FileSource:
 
     Attributes:
         shown: Width and height of the whole frame, upright, before it is cropped.
-        count: Number of frames that the file says it has; None: it does not say.
+        count: See `Video`.
 
     Raises:
         ConfigError: The file has no video that can be played.
@@ -53,10 +53,12 @@ class FileSource:
         self.fps, self.shown, self.count = self._video.fps, self._video.size, self._video.count
         try:
             self.size = Size.within(*self.shown)
-        except ConfigError as exc:
+        except ConfigError:
             self.close()
+            width, height = self.shown
             raise ConfigError(
-                f"cannot play source {path}: it is too small: {exc}. Run: camdaemon run --source FILE"
+                f"cannot play source {path}: {width}x{height} is too small, a side has at least 64 pixels. "
+                "Run: camdaemon run --source FILE"
             ) from None
         plain = raw and _is_i420(self._video.first) and self.shown == (self.size.width, self.size.height)
         self.fmt = PixelFormat.I420 if plain else PixelFormat.RGB

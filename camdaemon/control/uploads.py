@@ -9,12 +9,9 @@ import tempfile
 import threading
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from camdaemon.errors import ConfigError
+from camdaemon.frames import picture
 from camdaemon.frames.door import Unreadable
-from camdaemon.frames.header import inspect_picture
 from camdaemon.frames.kinds import VIDEOS
 from camdaemon.frames.video import Video
 
@@ -87,12 +84,9 @@ def _make_safe(name: str) -> tuple[str, str]:
 def _check_image(name: str, data: bytes) -> None:
     """Refuse other formats than ours, and pictures that would unpack to very many pixels. Reads only the head first."""
     try:
-        inspect_picture(data, tuple(sorted(set(IMAGES.values()))), _MOST_PIXELS)
-        if cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8) is None:
-            raise Unreadable("its head is right, its picture is broken")
-    except (Unreadable, cv2.error) as exc:
-        why = str(exc) if isinstance(exc, Unreadable) else "its picture is broken"
-        raise ConfigError(f"{name!r} is not kept: {why}. Try another file") from None
+        picture.check(data, tuple(sorted(set(IMAGES.values()))), _MOST_PIXELS)
+    except Unreadable as exc:
+        raise ConfigError(f"{name!r} is not kept: {exc}. Try another file") from None
 
 
 def _check_video(name: str, data: bytes, fmt: str) -> None:

@@ -97,7 +97,6 @@ class Surfaces:
             undo.callback(self._keys.close)
             _warn_of_scenes(config)
             self.apply(commands, config)
-            commands.expect_neighbors()
             yield performer
 
     def _close_panel(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 CALM = (47, 79, 95)  # #2f4f5f, also the color of a backdrop that nobody chose: what shows through transparent backdrops
 Picture: TypeAlias = NDArray[np.uint8]  # (H,W,3) RGB
 Color: TypeAlias = tuple[int, int, int]  # RGB, 0..255
+_BROKEN = "its head is right, its picture is broken"
 Upload: TypeAlias = "Callable[[Picture], Tensor]"  # → (1,3,H,W) of the device, see `pixels`; the worker thread's
 
 
@@ -39,9 +41,25 @@ def read(path: Path, option: str, *, over: Color | None = None) -> Picture:
     Raises:
         ConfigError: The file cannot be read, is no picture, or too large.
     """
+    with _explained(path, option):
+        return decode(path.read_bytes(), over=over)
+
+
+def read_gray(path: Path, option: str) -> NDArray[np.uint8 | np.uint16]:
+    """Read a picture as gray, (H,W) in the file's own depth, such as an alpha; see `read`."""
+    with _explained(path, option):
+        data = path.read_bytes()
+        inspect_picture(data)
+        found = _decode(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+        return np.asarray(found, found.dtype if found.dtype == np.uint16 else np.uint8)
+
+
+@contextmanager
+def _explained(path: Path, option: str) -> Iterator[None]:
+    """Check the file, and make one sentence of what the block finds wrong with it."""
     try:
         check_file(path, MOST_PICTURE_BYTES)
-        return decode(path.read_bytes(), over=over)
+        yield
     except Unreadable as exc:
         raise ConfigError(f"cannot read the picture {path}: {exc}; try {option}") from None
     except OSError as exc:
@@ -51,20 +69,30 @@ def read(path: Path, option: str, *, over: Color | None = None) -> Picture:
 def decode(data: bytes, *, over: Color | None = None) -> Picture:
     """Decode the content of a picture's file; see `read`. Raises Unreadable."""
     header = inspect_picture(data)
-    try:
-        if header.transfer:
-            return _decode_hdr(data, header)
-        if over is not None and header.has_alpha:
-            return lay_over(_decode_alpha(data, header), over)
-        return np.asarray(cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
-    except (cv2.error, MemoryError):
-        raise Unreadable("its head is right, its picture is broken") from None
+    if header.transfer:
+        return _decode_hdr(data, header)
+    if over is not None and header.has_alpha:
+        return lay_over(_decode_alpha(data, header), over)
+    return np.asarray(cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def check(data: bytes, formats: tuple[str, ...], most_pixels: int) -> None:
+    """Check that a picture can be decoded, at an eighth of its size where its format allows; see `inspect_picture`.
+
+    Raises:
+        Unreadable: It cannot.
+    """
+    inspect_picture(data, formats, most_pixels)
+    _decode(data, cv2.IMREAD_REDUCED_COLOR_8)
 
 
 def _decode(data: bytes, flags: int) -> NDArray[Any]:
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    try:
+        found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except (cv2.error, MemoryError):
+        found = None
     if found is None:
-        raise Unreadable("its head is right, its picture is broken")
+        raise Unreadable(_BROKEN)
     return found
 
 
@@ -76,7 +104,7 @@ def _decode_alpha(data: bytes, header: Header) -> NDArray[np.uint8]:
             with Image.open(io.BytesIO(data)) as image:
                 return header.turn.apply(np.asarray(image.convert("RGBA")))
         except (OSError, ValueError, SyntaxError):
-            raise Unreadable("its head is right, its picture is broken") from None
+            raise Unreadable(_BROKEN) from None
     if bgra.dtype == np.uint16:
         bgra = np.asarray(bgra >> 8, np.uint8)
     rgba = np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGBA), np.uint8)

@@ -6,6 +6,8 @@ import logging
 import math
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,7 +59,7 @@ class Video:
         size: Width and height of the frames as they are shown: turned upright, with square pixels. All frames get the
             size of the first one.
         fps: Average frames per second, above 0.
-        count: Number of frames that the file says it has; None: it does not say.
+        count: Number of frames that the file says it has, or about, by its duration; None: it does not say.
         first: The first frame as it is stored.
     """
 
@@ -77,13 +79,13 @@ class Video:
             ConfigError: It has no video that can be played.
         """
         self.name = str(file) if isinstance(file, Path) else what
-        self._advice, self._over = advice, over
+        self._file, self._fmt, self._advice, self._over = file, fmt, advice, over
         try:
             self._container, self._stream = _open(file, fmt)
         except Unreadable as exc:
             raise ConfigError(f"cannot play {what} {self.name}: {exc}. {advice}") from None
         self.fps = float(self._stream.average_rate or 0) or 30.0
-        self.count = self._stream.frames or None
+        self.count = self._stream.frames or round((self._container.duration or 0) / av.time_base * self.fps) or None
         self._ahead = self._decoded()
         try:
             # The decoder starts its threads with the first frame, and they inherit the priority of the thread it is in.
@@ -126,10 +128,9 @@ class Video:
             if not loop:
                 return
             if due is None:
-                raise DeviceError(f"cannot decode anything of {self.name} any more. {self._advice}")
+                raise DeviceError(f"cannot play {self.name} again: it is broken. {self._advice}")
             begin = due + min(step, _LONGEST_S)
-            self._rewind()
-            frames = self._decoded()
+            frames = self._decoded_again()
 
     def planes(self, frame: av.VideoFrame, fmt: str) -> list[NDArray[Any]]:
         """Convert a frame to a pixel format of FFmpeg.
@@ -147,8 +148,8 @@ class Video:
         matrix = Colorspace.BT2020 if fmt == "gbrp16le" and frame.colorspace == _UNSPECIFIED else None
         try:
             found = self._reformatter.reformat(frame, *stored, fmt, src_colorspace=matrix, interpolation=how)
-        except (av.FFmpegError, ValueError) as exc:
-            raise DeviceError(f"cannot convert a frame of {self.name}: {exc}. {self._advice}") from None
+        except (av.FFmpegError, ValueError):
+            raise DeviceError(f"cannot convert a frame of {self.name}. {self._advice}") from None
         return [self._turn.apply(_pixels(plane, *_LAYOUTS[fmt])) for plane in found.planes]
 
     def luma(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -197,12 +198,12 @@ class Video:
                 broken = 0
             except StopIteration:
                 return
-            except av.FFmpegError as exc:
+            except av.FFmpegError:
                 broken += 1
                 if broken == 1:
-                    log.warning("frame skipped: %s cannot be decoded: %s", self.name, exc.strerror)
+                    log.warning("frame skipped: a part of %s is broken", self.name)
                 if broken > _BROKEN_IN_A_ROW:
-                    raise DeviceError(f"{self.name} is broken: {exc.strerror}. {self._advice}") from None
+                    raise DeviceError(f"cannot play {self.name} on: it is broken. {self._advice}") from None
                 continue
             for frame in frames:
                 self._check_growth(frame)
@@ -213,15 +214,23 @@ class Video:
         first = getattr(self, "first", None)
         if first is not None and frame.width * frame.height > first.width * first.height:
             raise DeviceError(
-                f"{self.name} is refused: its picture grows from {first.width}x{first.height} to "
-                f"{frame.width}x{frame.height} while it plays. Run: ffmpeg -i FILE -vf scale=1280:720 EVEN.mp4"
+                f"cannot play {self.name} on: its picture grows from {first.width}x{first.height} to {frame.width}x"
+                f"{frame.height}. Run: ffmpeg -i {self.name} -vf scale={first.width}:{first.height} even.mp4"
             )
 
-    def _rewind(self) -> None:
-        try:
+    def _decoded_again(self) -> Iterator[av.VideoFrame]:
+        """Decode from the first frame on."""
+        with suppress(av.FFmpegError):
             self._container.seek(min(0, self._container.start_time or 0))
-        except av.FFmpegError as exc:
-            raise DeviceError(f"cannot play {self.name} again: {exc.strerror}. {self._advice}") from None
+            frames = self._decoded()
+            if (first := next(frames, None)) is not None:
+                return chain([first], frames)
+        self._container.close()  # raw streams and single pictures cannot seek
+        try:
+            self._container, self._stream = _open(self._file, self._fmt)
+        except Unreadable as exc:
+            raise DeviceError(f"cannot play {self.name} again: {exc}. {self._advice}") from None
+        return self._decoded()
 
 
 def _open(file: Path | IO[bytes], fmt: str | None) -> tuple[InputContainer, VideoStream]:
@@ -233,10 +242,8 @@ def _open(file: Path | IO[bytes], fmt: str | None) -> tuple[InputContainer, Vide
     options = {"format_whitelist": _FORMATS, "max_pixels": str(MOST_VIDEO_PIXELS)}
     try:
         container = av.open(opened, "r", format=fmt, options=options, metadata_errors="replace")
-    except (av.FFmpegError, OSError) as exc:
-        raise Unreadable(f"not a video, or truncated: {exc.strerror}") from None
-    except ValueError:  # text that PyAV cannot read
-        raise Unreadable("not a video, or broken") from None
+    except (av.FFmpegError, OSError, ValueError):  # ValueError: text that PyAV cannot read
+        raise Unreadable("it is not a video, or truncated") from None
     try:
         return container, _choose_stream(container)
     except Unreadable:
@@ -247,8 +254,8 @@ def _open(file: Path | IO[bytes], fmt: str | None) -> tuple[InputContainer, Vide
 def _choose_stream(container: InputContainer) -> VideoStream:
     films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not films:
-        kinds = ", ".join(sorted({s.type for s in container.streams if s.type != "video"})) or "nothing"
-        raise Unreadable(f"it has no video, only {kinds}{' and a cover' if container.streams.video else ''}")
+        others = sorted({"a cover" if s.type == "video" else s.type for s in container.streams})
+        raise Unreadable(f"it has no video{', only ' if others else ''}{' and '.join(others)}")
     stream = films[0]
     if stream.codec_context is None:
         raise Unreadable("its codec is unknown")

@@ -122,6 +122,6 @@ def test_a_video_that_breaks_while_it_plays_says_so_and_is_closed(
     def broken(*_: object) -> None:
         raise DeviceError("a.mkv is broken")
 
-    monkeypatch.setattr(Video, "_rewind", broken)
+    monkeypatch.setattr(Video, "_decoded_again", broken)
     assert len(play(path, 9.0, monkeypatch)) == 4
     assert "last picture stays" in caplog.text

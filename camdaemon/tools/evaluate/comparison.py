@@ -12,6 +12,7 @@ import numpy as np
 
 from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
+from camdaemon.frames import picture
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.picture import Picture, from_tensor
 from camdaemon.linux.listing import list_files
@@ -179,9 +180,7 @@ def read_alpha(path: Path) -> Alpha:
     Raises:
         ConfigError: It cannot be read.
     """
-    gray = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
-    if gray is None:
-        raise ConfigError(f"{path} is not a readable picture: write it again")
+    gray = picture.read_gray(path, "to write it again")
     return np.asarray(gray, np.float32) / np.float32(65535 if gray.dtype == np.uint16 else 255)
 
 

@@ -118,12 +118,12 @@ def place_person(person: Path, size: Size, rng: np.random.Generator) -> tuple[_C
     Returns:
         Alpha · colors, and alpha; scaled together, so that no rim appears.
     """
-    gray = cv2.imread(str(person.with_suffix(".png")), cv2.IMREAD_GRAYSCALE)
+    gray = picture.read_gray(person.with_suffix(".png"), "another folder with --people")
     colors = picture.read(person, "another folder with --people").astype(np.float32) / 255
-    if gray is None or gray.shape != colors.shape[:2]:
+    if gray.shape != colors.shape[:2]:
         alpha_file = person.with_suffix(".png")
         raise ConfigError(f"{alpha_file} is no alpha of {person.name}'s size. Remove both from the folder")
-    alpha = gray.astype(np.float32) / 255
+    alpha = gray.astype(np.float32) / np.iinfo(gray.dtype).max
     layers = np.dstack([colors * alpha[..., None], alpha])
     if rng.random() < 0.5:
         layers = layers[:, ::-1]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-import av
 import cv2
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
+from camdaemon.frames import picture
+from camdaemon.frames.video import Video
 from camdaemon.linux.files import replace_atomically
 from camdaemon.tools.files.progress import show_progress
 from camdaemon.tools.train.layouts import FRAMES_OF_A_VIDEO, VIDEOS, Person
@@ -63,7 +65,9 @@ def pack_people(people: Sequence[Person], cache: Path, report: Callable[[str], N
 
 def pack_plates(plates: Sequence[Path], cache: Path, report: Callable[[str], None] = print) -> PackedPictures:
     """Pack rooms, (N,360,640,3), cropped to 16:9 around their middle."""
-    return _pack("plates", plates, lambda plate: iter([_cut_to_plate(_read_picture(plate))]), cache, report)
+    return _pack(
+        "plates", plates, lambda plate: iter([_cut_to_plate(picture.read(plate, f"rm {plate}"))]), cache, report
+    )
 
 
 def _pack(
@@ -95,16 +99,16 @@ def _write_pieces(name: str, folder: Path, items: Sequence[_Item], read: Callabl
     def flush() -> None:
         nonlocal pieces
         if held:
-            np.save(folder / f"piece-{pieces:05}.npy", np.stack([_paste_on_canvas(picture) for picture in held]))
+            np.save(folder / f"piece-{pieces:05}.npy", np.stack([_paste_on_canvas(pixels) for pixels in held]))
             pieces += 1
             held.clear()
 
     with show_progress(f"packing {name}", len(items)) as advance:
         for item in items:
-            for picture in read(item):
-                sizes.append(picture.shape[:2])
-                held.append(picture)
-                if (len(held) + 1) * _paste_on_canvas(picture).nbytes > PIECE_BYTES:
+            for pixels in read(item):
+                sizes.append(pixels.shape[:2])
+                held.append(pixels)
+                if (len(held) + 1) * _paste_on_canvas(pixels).nbytes > PIECE_BYTES:
                     flush()
             advance()
     flush()
@@ -121,29 +125,24 @@ def _paths(item: Any) -> tuple[Path, ...]:
     return tuple(item) if isinstance(item, Person) else (item,)
 
 
-def _read_picture(path: Path, flags: int = cv2.IMREAD_COLOR) -> Pixels:
-    picture = cv2.imread(str(path), flags)
-    if picture is None:
-        raise ConfigError(f"{path} is not a readable picture. Replace it, or run: rm {path}")
-    return np.asarray(picture if picture.ndim == 2 else picture[:, :, ::-1], np.uint8)
-
-
 def _read_cutouts(person: Person) -> Iterator[Pixels]:
     """Yield RGBA pictures of one person: one picture, or some frames of a video."""
     if person.alpha.suffix.lower() not in VIDEOS:
-        yield _join_alpha(_read_picture(person.color), _read_picture(person.alpha, cv2.IMREAD_GRAYSCALE), person)
+        gray = picture.read_gray(person.alpha, f"rm {person.alpha}")
+        yield _join_alpha(
+            picture.read(person.color, f"rm {person.color}"), gray if gray.dtype == np.uint8 else gray >> 8, person
+        )
         return
-    with av.open(str(person.color)) as colors, av.open(str(person.alpha)) as alphas:
-        step = max(1, _frame_count(colors) // FRAMES_OF_A_VIDEO)
-        for number, (color, alpha) in enumerate(zip(colors.decode(video=0), alphas.decode(video=0), strict=False)):
+    with closing(_open_video(person.color)) as colors, closing(_open_video(person.alpha)) as alphas:
+        step = max(1, (colors.count or 0) // FRAMES_OF_A_VIDEO)
+        pairs = zip(colors.play(loop=False), alphas.play(loop=False), strict=False)
+        for number, ((_, color), (_, alpha)) in enumerate(pairs):
             if number % step == 0:
-                yield _join_alpha(color.to_ndarray(format="rgb24"), alpha.to_ndarray(format="gray"), person)
+                yield _join_alpha(colors.picture(color), alphas.planes(alpha, "gray")[0], person)
 
 
-def _frame_count(video: av.container.InputContainer) -> int:
-    """Return the number of frames; from the duration if the file does not tell (Matroska)."""
-    stream = video.streams.video[0]
-    return stream.frames or round((video.duration or 0) / av.time_base * float(stream.average_rate or 0))
+def _open_video(path: Path) -> Video:
+    return Video(path, "training data", f"Replace it, or run: rm {path}")
 
 
 def _join_alpha(color: NDArray[Any], alpha: NDArray[Any], person: Person) -> Pixels:
@@ -176,8 +175,8 @@ def _cut_to_plate(room: Pixels) -> Pixels:
     return np.asarray(scaled[top : top + rows, left : left + columns], np.uint8)
 
 
-def _paste_on_canvas(picture: Pixels) -> Pixels:
-    rows, columns = PLATE_SIZE if picture.shape[2] == 3 else (PERSON_SIDE, PERSON_SIDE)
-    canvas = np.zeros((rows, columns, picture.shape[2]), np.uint8)
-    canvas[: picture.shape[0], : picture.shape[1]] = picture
+def _paste_on_canvas(pixels: Pixels) -> Pixels:
+    rows, columns = PLATE_SIZE if pixels.shape[2] == 3 else (PERSON_SIDE, PERSON_SIDE)
+    canvas = np.zeros((rows, columns, pixels.shape[2]), np.uint8)
+    canvas[: pixels.shape[0], : pixels.shape[1]] = pixels
     return canvas
