@@ -51,6 +51,7 @@ def run(
     realtime: options.Realtime = True,
     loop: options.Loop = None,
     fresh: options.Fresh = False,
+    force: options.Force = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Start the daemon: camera → matte → composite → virtual camera."""
@@ -69,7 +70,7 @@ def run(
     from camdaemon.output import find_sink
 
     set_up(verbose, console)
-    playing = Playing(frames, realtime, (realtime and find_sink(loaded.sink).live) if loop is None else loop)
+    playing = Playing(frames, realtime, (realtime and find_sink(loaded.sink).live) if loop is None else loop, force)
     memory = memory_for(loaded, playing, settings, fresh=fresh)
     run.run(loaded, playing, lambda: _load(config, settings), memory)
 
@@ -81,14 +82,15 @@ add_commands(app, _LIVE)
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the video and the contact sheet.")] = Path("camdaemon-demo"),
     preview: Annotated[bool, typer.Option(help="Preview window, if there is a display.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are not the demo's own.")] = False,
 ) -> None:
-    """Play a 12 s clip through the real pipeline, without a camera."""
+    """Put a 12 s clip through the real pipeline, every frame of it, without a camera."""
     from camdaemon.cli.logs import set_up
     from camdaemon.daemon.status_line import console
     from camdaemon.tools.demo import demo as play
 
     set_up(False, console)
-    play(output, preview=preview)
+    play(output, preview=preview, force=force)
 
 
 app.command("plate list", rich_help_panel=_LIVE)(plates.list_)

@@ -63,4 +63,5 @@ Loop = Annotated[
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Forget what was chosen live in earlier runs. A card that was on stays on.")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite a video file that is there; never what is read.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Debug log.")]

@@ -26,6 +26,7 @@ Match = Annotated[
         show_default="yes",
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite results that are there; never what is read.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
 
 
@@ -43,14 +44,16 @@ def image(
     device: Device = None,
     match_exposure: Match = None,
     config: ConfigFile = None,
+    force: Force = False,
 ) -> None:
     """Matte a picture with a picture of its empty room, or a folder of such pairs."""
-    from camdaemon.tools.files.image import find_pairs, matte_pairs
+    from camdaemon.tools.files.image import check_pairs, find_pairs, matte_pairs
     from camdaemon.tools.files.offline import OfflinePipeline
     from camdaemon.tools.files.results import ResultPaths
 
     todo = find_pairs(src, plate, ResultPaths(alpha, foreground, composite, error, refined))
     settings = _settings(config, weights, matting, device, match_exposure)
+    check_pairs(todo, [src, backdrop, settings.weights, *([] if config is None else [config])], force=force)
     matte_pairs(OfflinePipeline(settings), todo, backdrop, settings.max_coverage)
 
 
@@ -69,23 +72,28 @@ def video(
     backdrop: Backdrop = "color:#2f4f5f",
     fps: Annotated[
         float | None,
-        typer.Option(min=1, max=240, help="Frame rate of the output, in fps.", show_default="the video's; folder: 30"),
+        typer.Option(
+            min=1, max=240, help="Frame rate of the output, in fps.", show_default="the video's own times; folder: 30"
+        ),
     ] = None,
     weights: Weights = None,
     matting: Matting = None,
     device: Device = None,
     match_exposure: Match = None,
     config: ConfigFile = None,
+    force: Force = False,
 ) -> None:
-    """Matte every frame of a video, however long that takes. Sound is not copied."""
+    """Matte every frame of a video, however long that takes. A composite gets the video's sound."""
     from camdaemon.plate.take import PlateRules
     from camdaemon.tools.files.offline import OfflinePipeline
     from camdaemon.tools.files.results import ResultPaths
-    from camdaemon.tools.files.video import FrameSequence, get_plate, matte_video
+    from camdaemon.tools.files.video import FrameSequence, check_video, get_plate, matte_video
 
     wanted = ResultPaths(alpha, foreground, composite, error, refined)
     settings = _settings(config, weights, matting, device, match_exposure)
     frames = FrameSequence.open(src, fps)
+    inputs = [plate, backdrop, settings.weights, *([] if config is None else [str(config)])]
+    check_video(frames, wanted, inputs, force=force)
     pipeline = OfflinePipeline(settings)
     room = get_plate(frames, pipeline, plate, PlateRules(**dict(settings.plate_taking)))
     count = matte_video(frames, pipeline, room, wanted, backdrop, settings.max_coverage)
@@ -98,7 +106,7 @@ def weights_import(
         Path | None, typer.Option(help="File to write.", show_default="the same name with .safetensors")
     ] = None,
     float32: Annotated[bool, typer.Option("--float32", help="Full precision, twice the size.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there; never what is read.")] = False,
 ) -> None:
     """Check a Background Matting V2 checkpoint and convert it to .safetensors."""
     from camdaemon.tools.weights_import import import_weights

@@ -23,9 +23,10 @@ from camdaemon.frames.frame import CAMERA_SIZE, Size
 from camdaemon.frames.transfer import Transfer, choose_device, release_memory
 from camdaemon.linux.devices import is_one_of
 from camdaemon.linux.folders import expand_home
+from camdaemon.linux.results import check_results
 from camdaemon.linux.threads import run_in_thread
 from camdaemon.matting import Matting, MattingSettings, Refinement, make_matting
-from camdaemon.output import Sink, open_sink
+from camdaemon.output import Sink, find_sink, open_sink
 from camdaemon.output.reopening import ReopeningSink
 from camdaemon.output.tee import TeeSink
 from camdaemon.pipeline.camera_reader import CameraInput
@@ -59,6 +60,7 @@ class Playing:
     frames: int | None = None  # camera frames until the end; None: no limit
     paced: bool = True  # in real time; else as fast as possible, with every frame kept
     loop: bool = True  # a clip starts again at its end
+    force: bool = False  # video files that are there are overwritten
 
 
 def build(
@@ -129,6 +131,22 @@ def build(
         )
         opened.pop_all()
         return pipeline
+
+
+def check_recordings(config: Config, *, force: bool) -> None:
+    """Check, before anything is opened, that the video files among the sinks may be written; see `check_results`.
+
+    Args:
+        config: Of this run.
+        force: Overwrite what is there.
+
+    Raises:
+        ConfigError: A file is also read, or is there and the user did not agree to lose it.
+    """
+    written = [Path(spec) for spec in config.sinks if find_sink(spec).is_file]
+    backdrops = [scene.backdrop for scene in config.scenes.values() if scene.backdrop is not None]
+    if written:
+        check_results(written, [config.source, config.plate, config.weights, config.backdrop, *backdrops], force=force)
 
 
 @dataclass(slots=True)

@@ -81,9 +81,7 @@ def prepare_replacement(path: Path, *, mode: int | None = None) -> Iterator[Path
         with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode), "wb") as held:
             _try_lock(held.fileno())  # as long as it is held, `remove_stale_drafts` leaves it
             yield draft
-            _finish(draft, mode)
-            draft.replace(path)
-            _sync_folder(path.parent)
+            take_name(draft, path, mode)
     finally:
         with suppress(OSError):  # the reason for leaving the block matters more
             draft.unlink(missing_ok=True)
@@ -129,6 +127,22 @@ def _try_lock(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def take_name(draft: Path, path: Path, mode: int | None = None) -> None:
+    """Rename the finished file `draft` to `path`, in the same folder: the content is on the disk first, then the name.
+
+    Args:
+        draft: the file; nobody writes to it any more.
+        path: its new name; what is there is replaced.
+        mode: permission bits; default: those that it has.
+
+    Raises:
+        OSError: it cannot be synced or renamed.
+    """
+    _finish(draft, mode)
+    draft.replace(path)
+    _sync_folder(path.parent)
 
 
 def _permissions(path: Path) -> int | None:

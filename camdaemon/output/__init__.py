@@ -56,6 +56,7 @@ class SinkClass(Protocol):
 
     live: bool
     can_reopen: bool
+    is_file: bool  # the spec names a file that it writes: it must not be one that is read, nor overwritten unasked
 
     def open(self, spec: str, size: Size, fps: float, *, paced: bool) -> Sink:
         """Open the sink; see `open_sink`."""
@@ -78,7 +79,7 @@ def open_sink(spec: str, size: Size, fps: float, *, paced: bool) -> Sink:
         spec: One of `kinds.SINKS`.
         size: Size of the frames.
         fps: About how many frames come per second.
-        paced: Whether frames come in real time. A file is then timed by their `t`, else it gets a frame each 1/fps s.
+        paced: Whether frames come in real time, and may be repeated. A file gets each frame once, at its own `t`.
 
     Raises:
         DeviceError: A device cannot be opened.

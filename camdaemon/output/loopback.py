@@ -54,6 +54,7 @@ class LoopbackSink:
 
     live = True
     can_reopen = True
+    is_file = False
     fmt = PixelFormat.I420
 
     @classmethod

@@ -11,6 +11,7 @@ class NullSink:
     name = "null"
     live = False
     can_reopen = False
+    is_file = False
     viewers = ()
     fmt = PixelFormat.I420
 

@@ -33,6 +33,7 @@ class PreviewSink:
     name = "preview"
     live = True
     can_reopen = False
+    is_file = False
     viewers = ()
     fmt = PixelFormat.I420
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 
 import cv2
@@ -22,7 +23,7 @@ from camdaemon.daemon.signals import handle_signals
 from camdaemon.daemon.status_line import console
 from camdaemon.errors import CamdaemonError
 from camdaemon.frames import picture
-from camdaemon.frames.frame import Size
+from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.job import JobFrame
 from camdaemon.frames.picture import Picture, from_tensor
 from camdaemon.output import Sink
@@ -30,29 +31,37 @@ from camdaemon.output.file import FileSink
 from camdaemon.output.tee import TeeSink
 from camdaemon.output.window import PreviewSink, has_display
 from camdaemon.pipeline.threads import Pipeline
+from camdaemon.tools.own_folder import OwnFolder
 
 SIZE = Size(960, 540)
 # Seconds of the clip. The person is in the picture from 3 s to the end at 12 s.
 _LOOKS = (4.0, 6.0, 8.5, 10.5)
 _SWAP = 7.5
+_NAMES = ("demo.mp4", "contact-sheet.png")
 
 Moment = tuple[Picture, Picture, Picture]  # camera, alpha (gray as RGB), composite; uint8 (H,W,3) each
 
 
-def demo(folder: Path, *, preview: bool) -> None:
-    """Play the clip once through the pipeline; write an MP4 and a contact sheet into `folder`.
+def demo(folder: Path, *, preview: bool, force: bool = False) -> None:
+    """Put the clip once through the pipeline, every frame of it; write an MP4 and a contact sheet.
 
     Args:
         folder: Where to write; created if needed.
         preview: Show a window, too, if there is a display.
+        force: Overwrite files in `folder` that are not the demo's own.
+
+    Raises:
+        ConfigError: The folder cannot be written to, or has files of that name that are not the demo's own.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    video, sheet = folder / "demo.mp4", folder / "contact-sheet.png"
+    own = OwnFolder(folder)
+    own.check(_NAMES, force=force)
+    own.make()
+    video, sheet = (own.path / name for name in _NAMES)
     config = Config(source="pattern", sink=str(video), size=SIZE, plate="auto", backdrop="evening")
 
     def sinks(size: Size, fps: float) -> Sink:
-        file = FileSink(video, size, fps, paced=True)
-        return TeeSink([file, PreviewSink(size)]) if preview and has_display() else file
+        file = FileSink.open(str(video), size, fps, paced=False)
+        return TeeSink([file, RealTimeSink(PreviewSink(size))]) if preview and has_display() else file
 
     stop = threading.Event()
     moments: list[Moment] = []
@@ -62,7 +71,7 @@ def demo(folder: Path, *, preview: bool) -> None:
     )
     with (
         handle_signals(stop),
-        start_daemon(config, Playing(loop=False), sinks, stop, socket) as daemon,
+        start_daemon(config, Playing(paced=False, loop=False), sinks, stop, socket) as daemon,
     ):
         director = threading.Thread(
             target=_take_moments, args=(daemon.pipeline, daemon.commands, moments), name="director", daemon=True
@@ -71,31 +80,50 @@ def demo(folder: Path, *, preview: bool) -> None:
         watch(daemon.pipeline, stop)
     if moments:
         picture.write(sheet, draw_contact_sheet(moments))
+    own.record(_NAMES)
     _print_next_steps(video, sheet if moments else None)
+
+
+class RealTimeSink:
+    """Shows frames of a clip in `inner` no sooner than they are due, so that all of the demo waits for its viewer."""
+
+    live = False  # what is shown is a file's, and ends with it
+
+    def __init__(self, inner: Sink) -> None:
+        self.name, self.can_reopen, self.viewers = inner.name, False, ()
+        self.fmt, self.size = inner.fmt, inner.size
+        self._inner = inner
+        self._start: float | None = None  # when the clip began, in seconds of time.monotonic()
+
+    def write(self, frame: HostFrame) -> None:
+        """See Sink.write."""
+        now = time.monotonic()
+        self._start = now - frame.t if self._start is None else max(self._start, now - frame.t)
+        time.sleep(max(0.0, self._start + frame.t - now))
+        self._inner.write(frame)
+
+    def close(self) -> None:
+        """See Sink.close."""
+        self._inner.close()
 
 
 def _take_moments(pipeline: Pipeline, commands: Commands, moments: list[Moment]) -> None:
     """Copy the moments at `_LOOKS`, and swap the backdrop once in between; body of a thread."""
     swapped = False
-    for at in _LOOKS:
-        if at > _SWAP and not swapped:
-            swapped = True
-            _wait_until(pipeline, _SWAP)
-            commands.backdrop("blur:14")
-        _wait_until(pipeline, at)
-        job = MomentJob()
-        try:
-            pipeline.submit(job)
-            moments.append(job.future.result(3.0))
-        except (CamdaemonError, FutureTimeout):
-            return  # the clip has ended, or there is no plate; the log says which
+    with contextlib.suppress(CamdaemonError):  # the clip has ended, or there is no plate; the log says which
+        for at in _LOOKS:
+            if at > _SWAP and not swapped:
+                swapped = True
+                _look(pipeline, _SWAP)
+                commands.backdrop("blur:14")
+            moments.append(_look(pipeline, at))
 
 
-def _wait_until(pipeline: Pipeline, seconds: float) -> None:
-    """Wait until the clip has played for `seconds`, or has ended."""
-    while not pipeline.ended.wait(0.02):
-        if pipeline.metrics.seconds_captured() >= seconds:
-            return
+def _look(pipeline: Pipeline, at: float) -> Moment:
+    """Return the first moment with a matte from `at` seconds of the clip on. Raises CamdaemonError: there is none."""
+    job = MomentJob(at)
+    pipeline.submit(job)
+    return job.future.result()
 
 
 def _print_next_steps(video: Path, sheet: Path | None) -> None:
@@ -117,17 +145,22 @@ def _print_next_steps(video: Path, sheet: Path | None) -> None:
 
 
 class MomentJob:
-    """A `Job` that copies the next frame with a matte to the host. The copy shows the room: never publish it."""
+    """A `Job` that copies a frame with a matte to the host. The copy shows the room: never publish it.
 
-    def __init__(self) -> None:
+    Args:
+        at: Time of the clip from which on it looks, in seconds.
+    """
+
+    def __init__(self, at: float = 0.0) -> None:
         self.future: Future[Moment] = Future()
+        self._at = at
 
     def card(self) -> None:
         """The show goes on."""
 
     def feed(self, look: JobFrame) -> Moment | None:
-        """Return the moment if the frame has a matte; see `Job`."""
-        if look.alpha is None or look.finished is None:
+        """Return the moment if it has come and has a matte; see `Job`."""
+        if look.t < self._at or look.alpha is None or look.finished is None:
             return None
         gray = look.alpha.expand(-1, 3, -1, -1)
         return from_tensor(look.src), from_tensor(gray), from_tensor(look.finished)

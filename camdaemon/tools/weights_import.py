@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
+from camdaemon.linux.results import check_results
 from camdaemon.model import Architecture, BackgroundMattingV2, detect_architecture, load_network, read_tensors
 from camdaemon.tools.files.writers import replace_file
 
@@ -47,7 +48,7 @@ def import_weights(source: Path, target: Path | None, *, float32: bool, replace:
         source: .pth or .safetensors, in the published layout.
         target: File to write; None: the same name with .safetensors.
         float32: Keep the precision; otherwise float16, half the size.
-        replace: Overwrite an existing file.
+        replace: Overwrite an existing file, but never `source`.
 
     Raises:
         ConfigError: The checkpoint does not fit, or the file cannot be written. Then no file is written.
@@ -57,8 +58,7 @@ def import_weights(source: Path, target: Path | None, *, float32: bool, replace:
         raise ConfigError(
             f"weights are written as .safetensors. Run with: --output {target.with_suffix('.safetensors')}"
         )
-    if target.exists() and not replace:
-        raise ConfigError(f"{target} exists already. Run with: --output FILE, or overwrite it with: --force")
+    check_results([target], [source], force=replace)
     network, tensors = _load(source)
     architecture = detect_architecture(tensors)
     dtype = torch.float32 if float32 else torch.float16

@@ -22,10 +22,10 @@ SIZE = Size(128, 72)
 def clip(tmp_path):
     """8 s at 10 fps: as bright as its time, in steps of 3 levels a frame."""
     path = tmp_path / "clip.mp4"
-    sink = FileSink(path, SIZE, 10, paced=False)
+    sink = FileSink.open(str(path), SIZE, 10, paced=False)
     frame = HostFrame.empty(PixelFormat.I420, SIZE)
     for number in range(80):
-        frame.data[:72], frame.data[72:] = 16 + 2.5 * number, 128
+        frame.data[:72], frame.data[72:], frame.t = 16 + 2.5 * number, 128, number / 10
         sink.write(frame)
     sink.close()
     return path

@@ -27,7 +27,8 @@ from camdaemon.tools.files.image import find_pairs, matte_pair
 from camdaemon.tools.files.offline import OfflinePipeline, pad_picture, stretch_alpha
 from camdaemon.tools.files.results import ResultPaths
 from camdaemon.tools.files.video import FrameSequence, get_plate, matte_video
-from camdaemon.tools.files.writers import ColorVideoWriter, GrayVideoWriter, replace_file
+from camdaemon.tools.files.writers import replace_file
+from tests.tools.written import write_video
 
 PERSON = (20, 30, 120)
 
@@ -207,11 +208,8 @@ def test_padding_repeats_the_edge() -> None:
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """40 frames of the empty room, then 6 with somebody walking, who is 6 % darker for the camera than the plate."""
-    file = ColorVideoWriter(tmp_path / "clip.mp4", Size(128, 72), 30)
-    for number in range(46):
-        file.write(room() if number < 40 else (somebody(room(), 4 * number - 140) * 0.94).astype(np.uint8), "")
-    file.close()
-    return tmp_path / "clip.mp4"
+    frames = [room() if number < 40 else somebody(room(), 4 * number - 140) * 0.94 for number in range(46)]
+    return write_video(tmp_path / "clip.mp4", frames)
 
 
 def decoded(path: Path, fmt: str) -> list[np.ndarray]:
@@ -262,10 +260,7 @@ def test_the_kinds_of_alpha_file_agree(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     frames = [cv2.resize(rng.integers(0, 256, (9, 16), np.uint8), (128, 72)).astype(np.uint8) for _ in range(4)]
     for name in ("a.mkv", "a.mp4"):
-        file = GrayVideoWriter(tmp_path / name, Size(128, 72), 25)
-        for frame in frames:
-            file.write(frame, "")
-        file.close()
+        write_video(tmp_path / name, frames, 25)
     for frame, exact in zip(frames, decoded(tmp_path / "a.mkv", "gray"), strict=True):
         assert (frame == exact).all()
     for frame, near in zip(frames, decoded(tmp_path / "a.mp4", "yuvj420p"), strict=True):
@@ -287,17 +282,26 @@ class _Failing:
         return self._inner(src, plate, seq)
 
 
-def test_a_video_that_fails_leaves_nothing_behind(clip: Path, tmp_path: Path, difference: OfflinePipeline) -> None:
+def test_a_video_that_fails_keeps_what_is_done_beside_the_names(
+    clip: Path, tmp_path: Path, difference: OfflinePipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
     film = FrameSequence.open(clip, None)
     plate = get_plate(film, difference, "auto", PlateRules())
     difference.matting = cast("Matting", _Failing(difference))
     (tmp_path / "a.mkv").write_bytes(b"the one before")
+    wanted = ResultPaths(tmp_path / "a.mkv", tmp_path / "f", tmp_path / "c.mp4")
     with pytest.raises(MattingError):
-        matte_video(
-            film, difference, plate, ResultPaths(tmp_path / "a.mkv", composite=tmp_path / "c.mp4"), "plate", 0.92
-        )
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "clip.mp4"]
+        matte_video(film, difference, plate, wanted, "plate", 0.92)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.mkv",
+        "a.mkv.part",
+        "c.mp4.part",
+        "clip.mp4",
+        "f.part",
+    ]
     assert (tmp_path / "a.mkv").read_bytes() == b"the one before"
+    assert len(decoded(tmp_path / "c.mp4.part", "rgb24")) == len([*(tmp_path / "f.part").iterdir()]) == 3
+    assert f"mv {tmp_path}/a.mkv.part {tmp_path}/a-cut.mkv" in capsys.readouterr().err.replace("\n", "")
 
 
 @pytest.mark.parametrize(
@@ -325,10 +329,7 @@ def test_no_plate_in_a_clip_that_never_rests(clip: Path, difference: OfflinePipe
 
 
 def test_a_video_backdrop_runs_by_the_time_of_the_frames(tmp_path: Path, difference: OfflinePipeline) -> None:
-    file = ColorVideoWriter(tmp_path / "b.mp4", Size(64, 64), 10)
-    for number in range(4):
-        file.write(np.full((64, 64, 3), 50 * number + 20, np.uint8), "")
-    file.close()
+    write_video(tmp_path / "b.mp4", [np.full((64, 64, 3), 50 * number + 20, np.uint8) for number in range(4)], 10)
     backdrop = ClipBackdrop(str(tmp_path / "b.mp4"), Size(64, 64))
     plate = torch.zeros(1, 3, 64, 64)
     shown = [backdrop.picture(t, plate, difference.upload).mean().item() * 255 for t in (0, 0.05, 0.1, 0.35, 0.41)]

@@ -54,19 +54,25 @@ def evaluate(
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for strips to look at: frame, truth, each alpha.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files of others in these folders.")] = False,
 ) -> None:
     """Score mattings: on composites, on clips with a known alpha, or of alphas in files."""
     from rich.console import Console
 
     from camdaemon.tools.evaluate.evaluation import Evaluation
     from camdaemon.tools.evaluate.tables import make_table, write_scores
+    from camdaemon.tools.own_folder import OwnFolder
 
     evaluation = Evaluation(
         people, plates, count, seed, size, clips, every, take_plates, predicted, truth, live, device, pictures
     )
+    own = evaluation.claim_folders(output, force=force)
     rows, written = [], []
     for more in evaluation.run(matting or ["bgmv2", "difference"], exposure.value):
         rows += more
-        written = write_scores(output, rows, evaluation.describe())  # after each set, since a later one may fail
+        written = write_scores(own.path, rows, evaluation.describe())  # after each set, since a later one may fail
+        own.record([path.name for path in written])
+        if pictures is not None:
+            OwnFolder(pictures).record(evaluation.strips)
     Console().print(make_table(rows))
     print("Written: " + ", ".join(str(path) for path in written))

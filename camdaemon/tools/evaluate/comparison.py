@@ -129,7 +129,7 @@ def score_clip(clip: Clip, mattings: list[NamedMatting], every: int, keep: KeepS
         matting.pipeline.rewind()
     truths = read_truth(clip.alpha, clip.video.size)
     before: list[Alpha] = []
-    for seq, (name, rgb) in enumerate(clip.video.frames()):
+    for seq, (name, _, rgb) in enumerate(clip.video.frames()):
         true = next(truths, None)
         if true is None:
             raise ConfigError(f"{clip.alpha} ends before its clip, after {seq} frames: make it again from the clip")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -16,8 +16,10 @@ from camdaemon.frames.picture import Picture
 from camdaemon.tools.evaluate.clips import find_clips
 from camdaemon.tools.evaluate.comparison import MattingScores, open_mattings, score_clip, score_composites, score_files
 from camdaemon.tools.evaluate.composites import Composites
+from camdaemon.tools.evaluate.tables import SCORES
 from camdaemon.tools.files.progress import show_progress
 from camdaemon.tools.files.writers import write_png
+from camdaemon.tools.own_folder import OwnFolder
 
 _STRIP_HEIGHT = 270
 _EXPOSURES = {"matched": [True], "unmatched": [False], "both": [True, False]}
@@ -44,6 +46,7 @@ class Evaluation:
     live: bool
     device: str
     pictures: Path | None
+    strips: list[str] = field(default_factory=list)  # files in `pictures` that were written
 
     def __post_init__(self) -> None:
         pairs = ((self.people, self.plates, "--people, --plates"), (self.predicted, self.truth, "--predicted, --truth"))
@@ -52,6 +55,23 @@ class Evaluation:
                 raise ConfigError(f"{names} belong together: name both folders")
         if self.people is None and self.clips is None and self.predicted is None:
             raise ConfigError("nothing to score. Run with: --people DIR --plates DIR, or --clips DIR")
+
+    def claim_folders(self, output: Path, *, force: bool) -> OwnFolder:
+        """Check that scores may be written to `output`, and strips to `pictures`; what an evaluation wrote is replaced.
+
+        Raises:
+            ConfigError: They have files of others, and the user did not agree to lose them; or strips would be written
+                into a folder that is read.
+        """
+        read = [self.people, self.plates, self.clips, self.predicted, self.truth]
+        if self.pictures is not None:
+            same = next((folder for folder in read if folder and folder.resolve() == self.pictures.resolve()), None)
+            if same is not None:
+                raise ConfigError(f"{same} is read. Name another folder with: --pictures FOLDER")
+            OwnFolder(self.pictures).check([path.name for path in self.pictures.glob("*.png")], force=force)
+        own = OwnFolder(output)
+        own.check(SCORES, read, force=force)
+        return own
 
     def run(self, mattings: list[str], exposure: str) -> Iterator[list[MattingScores]]:
         """Score everything, with a progress bar; yields the scores of each set.
@@ -92,6 +112,7 @@ class Evaluation:
             width = round(strip[0].shape[1] * _STRIP_HEIGHT / strip[0].shape[0])
             small = [cv2.resize(each, (width, _STRIP_HEIGHT), interpolation=cv2.INTER_AREA) for each in strip]
             write_png(self.pictures / f"{name}.png", np.asarray(np.hstack(small), np.uint8))
+            self.strips.append(f"{name}.png")
 
 
 def _run_with_progress(what: str, total: int | None, steps: Iterator[list[MattingScores]]) -> list[MattingScores]:

@@ -16,6 +16,7 @@ from camdaemon.tools.files.writers import replace_file
 _REGIONS = ("unknown", "whole")
 _IN_REGION = ("SAD", "MSE", "Grad", "Conn", "MAD")
 _OTHERS = ("FG MSE", "dtSSD")
+SCORES = ("scores.md", "scores.json")
 LEGEND = (
     "Lower is better; means over the pictures. unknown: over the unknown region of a trimap (Lin et al. 2021, D.2), "
     "whole: over the whole picture. SAD, Grad and Conn (Rhemann et al. 2009) in thousands, MSE, MAD and FG MSE times "
@@ -77,11 +78,11 @@ def write_scores(folder: Path, rows: list[MattingScores], facts: dict[str, str])
             for row in rows
         ],
     }
-    texts = {"scores.md": make_markdown(rows, facts), "scores.json": json.dumps(data, indent=1, allow_nan=False) + "\n"}
-    for name, text in texts.items():
+    texts = make_markdown(rows, facts), json.dumps(data, indent=1, allow_nan=False) + "\n"
+    for name, text in zip(SCORES, texts, strict=True):
         with replace_file(folder / name) as partial:
             partial.write_text(text, "utf-8")
-    return [folder / name for name in texts]
+    return [folder / name for name in SCORES]
 
 
 def _all_finite(row: MattingScores) -> dict[str, dict[str, float | None]]:

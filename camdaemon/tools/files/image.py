@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from camdaemon.errors import ConfigError
+from camdaemon.errors import ConfigError, Interrupted
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.linux.listing import list_files
+from camdaemon.linux.results import check_results
 from camdaemon.plate.take import Plate
 from camdaemon.tools.files.offline import OfflinePipeline, explain_card, fit_plate, pad_picture
 from camdaemon.tools.files.progress import show_progress, warn
@@ -87,18 +88,40 @@ def _find_in_folder(folder: Path, wanted: ResultPaths) -> Iterator[Pair]:
         yield Pair(src, plates[name], replace(wanted, **{k: p / f"{name}.png" for k, p in wanted.paths().items()}))
 
 
+def check_pairs(todo: list[Pair], inputs: Iterable[str | Path], *, force: bool) -> None:
+    """Check that every result of `todo` may be written; see `check_results`.
+
+    Args:
+        todo: The pairs.
+        inputs: What is read besides them.
+        force: Overwrite what is there.
+
+    Raises:
+        ConfigError: A result is one of the files that are read, or is there and the user did not agree to lose it.
+    """
+    results = [path for pair in todo for path in pair.wanted.paths().values()]
+    read = [path for pair in todo for path in (pair.src, pair.plate)]
+    check_results(results, [*read, *inputs], force=force)
+
+
 def matte_pairs(pipeline: OfflinePipeline, todo: list[Pair], backdrop: str, max_coverage: float) -> None:
     """Matte every pair and write the wanted results.
 
     Raises:
         ConfigError: A file cannot be read or written. Earlier results stay.
         MattingError: A picture cannot be matted. Earlier results stay.
+        Interrupted: The user has stopped it. Earlier results stay.
     """
-    with show_progress("pictures", len(todo) if len(todo) > 1 else 0) as advance:
-        for pair in todo:
-            if warning := matte_pair(pipeline, pair, backdrop, max_coverage):
-                warn(f"{pair.src.name}: {warning}")
-            advance()
+    done = 0
+    try:
+        with show_progress("pictures", len(todo) if len(todo) > 1 else 0) as advance:
+            for pair in todo:
+                if warning := matte_pair(pipeline, pair, backdrop, max_coverage):
+                    warn(f"{pair.src.name}: {warning}")
+                done += 1
+                advance()
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped after {done} of {len(todo)} pictures. The results of those are written") from None
 
 
 def matte_pair(pipeline: OfflinePipeline, pair: Pair, backdrop: str, max_coverage: float) -> str:

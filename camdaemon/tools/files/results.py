@@ -14,6 +14,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture, from_tensor
+from camdaemon.linux.results import expand
 from camdaemon.plate.take import Plate
 from camdaemon.tools.files.offline import OfflinePipeline, stretch_alpha
 
@@ -30,7 +31,7 @@ class ResultPaths:
         refined: Gray, 255 where the refiner worked.
 
     Raises:
-        ConfigError: No result is wanted, or two have the same path.
+        ConfigError: No result is wanted.
     """
 
     alpha: Path | None = None
@@ -42,13 +43,11 @@ class ResultPaths:
     def __post_init__(self) -> None:
         if not self.paths():
             raise ConfigError("no result is named. Run with: --alpha alpha.png, or --composite composite.png")
-        if len(set(self.paths().values())) < len(self.paths()):
-            raise ConfigError("two results have the same name: name another file for one of them")
 
     def paths(self) -> dict[str, Path]:
         """Return the paths of the wanted results by name."""
         named = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
-        return {name: path for name, path in named if path is not None}
+        return {name: expand(path) for name, path in named if path is not None}
 
 
 def render_results(
