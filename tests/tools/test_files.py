@@ -253,7 +253,7 @@ def test_numbered_frames_come_in_numeric_order_without_hidden_files(tmp_path: Pa
     (tmp_path / "._frame1.png").write_bytes(b"macOS keeps its own notes on other disks")
     film = FrameSequence.open(tmp_path, None)
     assert film.count == 12
-    assert [name for name, _ in film.frames()] == [f"frame{number}" for number in range(1, 13)]
+    assert [name for name, _, _ in film.frames()] == [f"frame{number}" for number in range(1, 13)]
 
 
 def test_the_kinds_of_alpha_file_agree(tmp_path: Path) -> None:
