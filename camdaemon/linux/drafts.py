@@ -111,7 +111,7 @@ class FolderDraft:
             self.path.rename(self._target)
             return
         for file in self.path.iterdir():
-            file.replace(self._target / file.name)
+            file.rename(self._target / file.name)
         self.path.rmdir()
 
     def keep(self) -> None:
