@@ -108,10 +108,10 @@ class FolderDraft:
     def finish(self) -> None:
         """Move the files. Raises OSError: some may be left in NAME.part."""
         if not self._target.exists():
-            self.path.rename(self._target)
+            take_name(self.path, self._target)
             return
         for file in self.path.iterdir():
-            file.rename(self._target / file.name)
+            take_name(file, self._target / file.name)
         self.path.rmdir()
 
     def keep(self) -> None:
