@@ -2,6 +2,7 @@
 
     CamdaemonError            1   anything that stops a command; the message is for users
     ├── ConfigError           2   a wrong option, file or value; nothing was changed
+    │   └── ConfirmationNeeded 2  it would show the room, and has to be asked for twice
     ├── DeviceError           3   a camera or a virtual camera failed (at start; while running: card and back-off)
     │   └── StreamEnded       3   the source has no more frames (a clip that plays once)
     ├── MattingError          1   no trustworthy matte for one frame: that frame becomes the card
@@ -54,6 +55,10 @@ class ConfigError(CamdaemonError):
     """A wrong option, file or value. It is raised before anything that runs is changed."""
 
     exit_code = 2
+
+
+class ConfirmationNeeded(ConfigError):
+    """What was asked for shows the room: it is done when it is asked for once more, on purpose."""
 
 
 class DeviceError(CamdaemonError):

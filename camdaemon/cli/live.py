@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from camdaemon.control import table
 from camdaemon.control.table import REQUIRED, Command, Parameter
-from camdaemon.errors import ControlError, printable
+from camdaemon.errors import ConfirmationNeeded, ControlError, printable
 
 _STOPPING_S = 15.0
 
@@ -101,8 +102,27 @@ def run(command: Command, values: Mapping[str, Any]) -> None:
     }
     from camdaemon.control.client import Client  # of no use to the lines that typer gets
 
-    answer = Client().ask(command, sent)
+    client = Client()
+    if command.function == "plate":
+        from camdaemon.cli.countdown import ask_for_plate
+
+        answer = ask_for_plate(client, command, sent)
+    else:
+        answer = _ask(client, command, sent)
     _SHOW.get(command.function, _show)(command, answer, values)
+
+
+def _ask(client: Any, command: Command, values: Mapping[str, Any]) -> Any:
+    """Send `command`; what shows the room is asked once more, where somebody sits at the terminal."""
+    try:
+        return client.ask(command, values)
+    except ConfirmationNeeded as exc:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise
+        print(str(exc).partition(" To show it")[0])
+        if input("Show it all the same? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise
+        return client.ask(command, {**values, "yes": True})
 
 
 def _resolve(spec: str) -> str:

@@ -53,7 +53,7 @@ def make_app(commands: object) -> FastAPI:
         docs_url=None,  # those pages would load their scripts from the network
         redoc_url=None,
         redirect_slashes=False,
-        responses={code: {"model": Problem} for code in (409, 422, 500, 503)},
+        responses={code: {"model": Problem} for code in (409, 422, 428, 500, 503)},
     )
     app.state.ending = ending
     app.add_middleware(BodyLimit)
@@ -64,7 +64,7 @@ def make_app(commands: object) -> FastAPI:
 
     @app.get("/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
     async def events() -> StreamingResponse:
-        """The status once a second as server-sent events, until the daemon stops."""
+        """The status twice a second as server-sent events, until the daemon stops."""
         return StreamingResponse(status_events(commands, ending), media_type="text/event-stream")
 
     return app

@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple, get_origin
 from camdaemon.control import table
 from camdaemon.control.instance import socket_path
 from camdaemon.control.table import BackdropFile, Command
-from camdaemon.errors import ConfigError, ControlError
+from camdaemon.errors import CamdaemonError, ConfigError, ConfirmationNeeded, ControlError
 
 _CONNECT_S = 2.0
 _EVENTS_S = 10.0  # one comes every second
@@ -69,7 +69,7 @@ class Client:
         return str(found["message"]) if command.answer is str else found
 
     def events(self) -> Iterator[dict[str, object]]:
-        """Yield the status once a second; ends when the daemon stops."""
+        """Yield the status twice a second; ends when the daemon stops."""
         with self._connected("events", _EVENTS_S) as wire:
             wire.sendall(_request("GET", "/events", b""))
             with wire.makefile("rb") as answer:
@@ -154,4 +154,5 @@ def _parse(head: _Head, text: bytes, kind: Any) -> Any:
     if fine or not isinstance(body, dict):
         raise ControlError(f"what answered is no camdaemon (HTTP {head.status}, not JSON). {_LOG}")
     message = str(body.get("error", f"camdaemon refused (HTTP {head.status}). {_LOG}"))
-    raise ConfigError(message) if head.status == 422 else ControlError(message)
+    kinds: dict[int, type[CamdaemonError]] = {422: ConfigError, 428: ConfirmationNeeded}
+    raise kinds.get(head.status, ControlError)(message)

@@ -20,13 +20,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camdaemon.control import table
 from camdaemon.control.table import is_utf8
-from camdaemon.errors import CamdaemonError, ConfigError, ControlError, DeviceError, PlateRefused, printable
+from camdaemon.errors import (
+    CamdaemonError,
+    ConfigError,
+    ConfirmationNeeded,
+    ControlError,
+    DeviceError,
+    PlateRefused,
+    printable,
+)
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MOST_BYTES = 64 << 10  # of a request's body: a few words, and memory is for pictures
-_EVENT_PERIOD = 1.0  # seconds
+_EVENT_PERIOD = 0.5  # seconds: what a page says is never older than a second, also on a busy machine
 _LAST_WORDS = 0.5  # seconds that a command may still take once the server ends, `stop` itself above all
 
 
@@ -74,7 +82,7 @@ def as_utf8(value: Any) -> Any:
 
 
 async def status_events(commands: object, ending: asyncio.Event) -> AsyncIterator[str]:
-    """Yield the status once a second as server-sent events, until `ending` is set or the status fails."""
+    """Yield the status twice a second as server-sent events, until `ending` is set or the status fails."""
     status = partial(table.call, commands, table.find("status"), {})
     while not ending.is_set():
         try:
@@ -112,6 +120,8 @@ def answer_errors(app: FastAPI) -> None:
 
 def _http_status(error: CamdaemonError) -> int:
     match error:
+        case ConfirmationNeeded():
+            return 428
         case ConfigError():
             return 422
         case PlateRefused():

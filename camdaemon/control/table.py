@@ -105,6 +105,7 @@ _CROP = (
     Parameter("height", "number", "Share of the height to keep", 1.0, low=0.1, high=1, option=True),
 )
 _BROWSER = Parameter("browser", "flag", "Open the page in the browser", True, option=True, local=True)
+_YES = Parameter("yes", "flag", "Consent that viewers may recognize the room", False, option=True)
 _JSON = Parameter("json", "flag", "JSON output, for scripts", False, option=True, local=True)
 
 TABLE: tuple[Command, ...] = (
@@ -128,7 +129,9 @@ TABLE: tuple[Command, ...] = (
         key=True,
         panel=True,
     ),
-    Command("backdrop", "backdrop", "/backdrop", "Show another backdrop instead of the room.", (_SPEC,), panel=True),
+    Command(
+        "backdrop", "backdrop", "/backdrop", "Show another backdrop instead of the room.", (_SPEC, _YES), panel=True
+    ),
     Command(
         "backdrops",
         "backdrops",
@@ -171,7 +174,9 @@ TABLE: tuple[Command, ...] = (
     Command("card", "card", "/card", "Show the privacy card, or you again.", (_TURN,), key=True, panel=True),
     Command("pause", "pause", "/pause", "Freeze the picture, or resume it.", (_TURN,), key=True, panel=True),
     Command("mirror", "mirror", "/mirror", "Mirror you, not the backdrop.", (_TURN,), key=True, panel=True),
-    Command("adjust", "adjust", "/adjust", "Set the matte's edge and the backdrop's blur.", (_EDGE, _BLUR), panel=True),
+    Command(
+        "adjust", "adjust", "/adjust", "Set the matte's edge and the backdrop's blur.", (_EDGE, _BLUR, _YES), panel=True
+    ),
     Command(
         "crop set",
         "crop",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +11,15 @@ from camdaemon.capture import find_source
 from camdaemon.config.choices import Choices, Look
 from camdaemon.config.schema import Config
 from camdaemon.control.memory import Memory, state_file
+from camdaemon.control.room import can_recognize, room_sigma
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
-from camdaemon.frames.kinds import SINKS, find_kind, room_blur
+from camdaemon.frames.kinds import SINKS, find_kind
 
 if TYPE_CHECKING:
     from camdaemon.daemon.build import Playing
 
 log = logging.getLogger(__name__)
-
-_LIGHT = 1 / 45  # of the frame's height: below this sigma a blurred room can be recognized
 
 
 def memory_for(config: Config, playing: Playing, typed: Mapping[str, Any], *, fresh: bool) -> Memory | None:
@@ -84,11 +82,4 @@ def restore_backdrop(config: Config, choices: Choices, size: Size) -> tuple[Back
 
 def _is_clearer(look: Look, configured: Look, size: Size) -> bool:
     """Whether the room could be recognized in `look`, and better than in what is configured."""
-    sigma = _room_sigma(look)
-    return sigma < size.height * _LIGHT and sigma < _room_sigma(configured)
-
-
-def _room_sigma(look: Look) -> float:
-    """How much the room is blurred, in pixels; infinite where it is not shown."""
-    own = room_blur(look.backdrop)
-    return math.inf if own is None else math.hypot(own, look.blur)
+    return can_recognize(look, size) and room_sigma(look) < room_sigma(configured)

@@ -18,6 +18,7 @@ from camdaemon.control.actions import Performer, Presses
 from camdaemon.control.commands import Commands
 from camdaemon.control.hotkeys import Hotkeys
 from camdaemon.control.instance import DaemonLock
+from camdaemon.control.room import warn_of_room
 from camdaemon.control.scenes import check_scenes
 from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card
@@ -96,6 +97,7 @@ class Surfaces:
             undo.callback(self._close_panel)
             undo.callback(self._keys.close)
             _warn_of_scenes(config)
+            warn_of_room(config, self._pipeline.stage.sink.size)
             self.apply(commands, config)
             yield performer
 

@@ -37,7 +37,7 @@ class FakeCommands:
     def cancel_plate(self) -> str:
         return self._answer("cancel_plate")
 
-    def backdrop(self, spec: str) -> str:
+    def backdrop(self, spec: str, yes: bool = False) -> str:
         return self._answer("backdrop", spec)
 
     def next_backdrop(self) -> str:
@@ -58,7 +58,7 @@ class FakeCommands:
     def mirror(self, turn: str) -> str:
         return self._answer("mirror", turn)
 
-    def adjust(self, edge: float | None, blur: float | None) -> str:
+    def adjust(self, edge: float | None, blur: float | None, yes: bool = False) -> str:
         return self._answer("adjust", edge, blur)
 
     def crop(self, left: float, top: float, width: float, height: float) -> str:

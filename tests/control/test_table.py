@@ -182,13 +182,14 @@ def test_help_and_completion_know_the_row(lamp: Lamp, socket_of: Path) -> None:
         ("plate", "plate", {"countdown": 5.0}),
         ("plate --countdown 0", "plate", {"countdown": 0.0}),
         ("plate take --countdown=7.5", "plate", {"countdown": 7.5}),
-        ("backdrop blur:8", "backdrop", {"spec": "blur:8"}),
+        ("backdrop blur:8", "backdrop", {"spec": "blur:8", "yes": False}),
+        ("backdrop plate --yes", "backdrop", {"spec": "plate", "yes": True}),
         ("scene late", "scene", {"name": "late"}),
         ("scene", "scenes", {}),
         ("card", "card", {"turn": "toggle"}),
         ("card on", "card", {"turn": "on"}),
-        ("adjust", "adjust", {"edge": None, "blur": None}),
-        ("adjust --edge -0.5", "adjust", {"edge": -0.5, "blur": None}),
+        ("adjust", "adjust", {"edge": None, "blur": None, "yes": False}),
+        ("adjust --edge -0.5", "adjust", {"edge": -0.5, "blur": None, "yes": False}),
         ("panel", "panel", {"browser": True}),
         ("panel --no-browser", "panel", {"browser": False}),
         ("status --json", "status", {"json": True}),
@@ -216,11 +217,11 @@ def test_a_file_becomes_absolute_and_other_words_stay(
 ) -> None:
     (tmp_path / "room.png").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
-    sent: list[object] = []
+    sent: list[dict[str, object]] = []
     monkeypatch.setattr(Client, "ask", lambda _, command, values: sent.append(values) or "done")
     for spec in ("room.png", "blur:8", "~no-such-user/x.png"):
-        live.run(table.find("backdrop"), {"spec": spec})
-    assert sent == [{"spec": str(tmp_path / "room.png")}, {"spec": "blur:8"}, {"spec": "~no-such-user/x.png"}]
+        live.run(table.find("backdrop"), {"spec": spec, "yes": False})
+    assert [each["spec"] for each in sent] == [str(tmp_path / "room.png"), "blur:8", "~no-such-user/x.png"]
 
 
 @pytest.mark.parametrize("words", [["card"], ["plate", "--countdown", "0"], ["status", "--json"], ["scene"], ["stop"]])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from camdaemon.control.backdrops import READY_FILES
 from camdaemon.control.commands.live import LiveScene
+from camdaemon.control.room import ask_twice
+from camdaemon.control.scenes import look_of
 from camdaemon.control.table import BackdropFile
 from camdaemon.frames import kinds
 
@@ -11,8 +13,16 @@ from camdaemon.frames import kinds
 class BackdropCommands(LiveScene):
     """Backdrops by name and by folder."""
 
-    def backdrop(self, spec: str) -> str:
-        """Prepare the backdrop `spec` (see `backdrop.make_backdrop`), then show it. Raises ConfigError."""
+    def backdrop(self, spec: str, yes: bool = False) -> str:
+        """Prepare the backdrop `spec` (see `backdrop.make_backdrop`), then show it.
+
+        Raises:
+            ConfigError: there is no such backdrop, or its file cannot be shown.
+            ConfirmationNeeded: viewers could recognize the room in it, and `yes` does not say that they may.
+        """
+        if not yes:
+            shown = look_of(self._pipeline.state.scene)
+            ask_twice(shown._replace(backdrop=spec), shown, self._size, f"camdaemon backdrop {spec} --yes")
         self._show(self._prepared.take(kinds.make_absolute(kinds.BACKDROPS, spec)))
         return self._tell(f"The backdrop is {spec}.")
 

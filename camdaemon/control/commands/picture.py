@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from camdaemon.control import table
 from camdaemon.control.commands.live import LiveScene, choosing, is_matte
-from camdaemon.control.scenes import make_crop
+from camdaemon.control.room import ask_twice
+from camdaemon.control.scenes import look_of, make_crop
 from camdaemon.control.viewers import RAW
 from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Crop
@@ -81,14 +82,22 @@ class PictureCommands(LiveScene):
         after = self._swap(change, fade=True, choose=choosing("mirror"))
         return self._tell("You are mirrored." if after.appearance.mirror else "You are not mirrored.")
 
-    def adjust(self, edge: float | None, blur: float | None) -> str:
-        """Set the matte's edge and the backdrop's blur; None leaves a value as it is. Raises ConfigError.
+    def adjust(self, edge: float | None, blur: float | None, yes: bool = False) -> str:
+        """Set the matte's edge and the backdrop's blur; None leaves a value as it is.
 
         Args:
             edge: -1 (wider) to 1 (tighter).
             blur: Sigma in pixels, 0 to 100.
+            yes: Whether viewers may recognize the room in what comes of it.
+
+        Raises:
+            ConfigError: a value is out of range.
+            ConfirmationNeeded: viewers could recognize the room, and `yes` does not say that they may.
         """
         _check("adjust", edge=edge, blur=blur)
+        if blur is not None and not yes:
+            shown = look_of(self._pipeline.state.scene)
+            ask_twice(shown._replace(blur=blur), shown, self._size, f"camdaemon adjust --blur {blur:g} --yes")
 
         def change(scene: Scene) -> Scene:
             old = scene.appearance

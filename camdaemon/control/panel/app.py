@@ -143,7 +143,7 @@ def _add_views(app: FastAPI, commands: object, preview: Preview, sessions: Sessi
 
     @app.get("/events", response_class=StreamingResponse)
     async def events(request: Request) -> StreamingResponse:
-        """The status once a second as server-sent events, and what other pages do. An open page reads them."""
+        """The status twice a second as server-sent events, and what other pages do. An open page reads them."""
         open_page = sessions.open_page(request.state.session, request.state.page)
         return StreamingResponse(_events(status_events(commands, ending), open_page), media_type="text/event-stream")
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from camdaemon.control.table import BackdropFile
-from camdaemon.errors import ConfigError, PlateRefused
+from camdaemon.errors import ConfigError, ConfirmationNeeded, PlateRefused
 
 FPS = 15.0
 
@@ -41,7 +41,9 @@ class FakeDaemon:
         """As new."""
         self.asked: list[tuple[object, ...]] = []
         self.error: Exception | None = None
-        self.hang = False
+        self.hang = self.cancelled = False
+        self.waits_for = ""
+        self.sure = True  # nothing is asked for twice
         self.in_plate, self.go_on = threading.Event(), threading.Event()
         self.made: dict[str, int] = defaultdict(int)  # pictures by view, and "status"
         self.files = {
@@ -52,6 +54,7 @@ class FakeDaemon:
         self.state: dict[str, object] = {
             **{"mode": "matte", "backdrop": "/backdrops/dawn.jpg", "plate": "taken", "camera": "ok"},
             **{"paused": False, "mirror": False, "edge": 0.0, "blur": 0.0, "crop": None, "scene": None},
+            "taking": None,
             "scenes": ["work", "evening"],
             **{"size": "1280x720", "source": "/dev/video0", "sink": "/dev/video10", "device": "cpu"},
         }
@@ -60,16 +63,24 @@ class FakeDaemon:
 
     def plate(self, countdown: float) -> str:
         if self.hang:
+            self.state["taking"] = {"by": "you", "left_s": 0.0, "waits_for": self.waits_for}
             self.in_plate.set()
             if not self.go_on.wait(20):
                 raise PlateRefused("the test forgot to go on")
+        self.state["taking"] = None
+        if self.cancelled:
+            raise PlateRefused("no plate: its taking was cancelled. Run: camdaemon plate")
         return self._answer("The plate is taken.", "plate", countdown)
 
     def cancel_plate(self) -> str:
+        self.cancelled = True
+        self.state["taking"] = None
         self.go_on.set()
         return self._answer("The taking of the plate is cancelled.", "cancel_plate")
 
-    def backdrop(self, spec: str) -> str:
+    def backdrop(self, spec: str, yes: bool = False) -> str:
+        if not (self.sure or yes):
+            raise ConfirmationNeeded(f"viewers would see your room. To show it, run: camdaemon backdrop {spec} --yes")
         return self._answer(f"The backdrop is {spec}.", "backdrop", spec, backdrop=spec)
 
     def next_backdrop(self) -> str:
@@ -93,7 +104,7 @@ class FakeDaemon:
     def mirror(self, turn: str) -> str:
         return self._answer("The person is mirrored.", "mirror", turn, mirror=turn == "on")
 
-    def adjust(self, edge: float | None, blur: float | None) -> str:
+    def adjust(self, edge: float | None, blur: float | None, yes: bool = False) -> str:
         changes = {name: value for name, value in (("edge", edge), ("blur", blur)) if value is not None}
         return self._answer("Adjusted.", "adjust", edge, blur, **changes)
 
@@ -125,9 +136,23 @@ class FakeDaemon:
             self.made["status"] += 1
             self.changed.notify_all()
         return self.state | {
+            **self.seen(),
             **{"fps_in": 30.0, "fps_out": 29.8, "counts": {"dropped": 3}, "steps_ms": {}},
             "latency_ms": {"p50": 41.0, "p99": 58.0},
         }
+
+    def seen(self) -> dict[str, object]:
+        """As `control.status` says it."""
+        state = self.state
+        if state["mode"] == "passthrough":
+            found = ("passthrough", "Passthrough", "Viewers see the raw camera, your room included.")
+        elif state["taking"] or state["mode"] == "card":
+            found = ("card", "Card", "Viewers see the privacy card.")
+        elif state["paused"]:
+            found = ("paused", "Paused", "Viewers see a still picture of you.")
+        else:
+            found = ("live", "Live", f"Viewers see you in front of {str(state['backdrop']).rpartition('/')[2]}.")
+        return {"viewers_see": found[2], "seen": {"state": found[0], "badge": found[1], "reason": ""}}
 
     def stop(self) -> str:
         return self._answer("camdaemon is stopping.", "stop")

@@ -107,6 +107,7 @@ class Film(FakeDaemon):
         wave = math.sin(n / 7) + 0.5 * math.sin(n / 2.3)
         dip = 6 * math.exp(-(((n - 70) / 4) ** 2))
         return self.state | {
+            **self.seen(),
             "fps_out": round(29.6 + 0.25 * wave - dip, 1),
             "counts": {"dropped": 3 * sum(k <= n for k in (68, 69, 70, 71, 72)) + n // 41},
             "latency_ms": {"p50": 41 + 1.5 * wave + 2 * dip, "p99": 55 + 3 * abs(wave) + 6 * dip},

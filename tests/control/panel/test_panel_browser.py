@@ -204,9 +204,14 @@ def test_the_plate_is_counted_down_and_taken(page: Any, panel: Any) -> None:
     panel.daemon.hang = True
     page.get_by_role("radio", name="3 s").check()
     button = page.locator("#take")
+    button.evaluate(
+        "button => (window.words = [], new MutationObserver(() => words.push(button.textContent))"
+        ".observe(button, {childList: true}))"
+    )
     button.click()
-    expect(button).to_have_text("Step out: 3")
     expect(page.locator("#badge")).to_have_text("Card")
+    expect(page).to_have_title(re.compile("^Card"))
+    assert page.evaluate("words[0]") == "Step out: 3"
     assert panel.daemon.in_plate.wait(60)
     button.click(force=True)  # once is enough
     expect(button).to_have_text("Photographing the room…")
@@ -215,6 +220,49 @@ def test_the_plate_is_counted_down_and_taken(page: Any, panel: Any) -> None:
     expect(page.locator("#said")).to_have_text("The plate is taken.")
     expect(page.locator("#badge")).to_have_text("Live")
     assert panel.daemon.verbs_asked() == [("plate", 3.0)]
+
+
+def test_a_plate_is_cancelled_and_its_reason_shows(page: Any, panel: Any) -> None:
+    panel.daemon.hang, panel.daemon.waits_for = True, "something moves in the top left (1.2% of the picture)"
+    cancel = page.get_by_role("button", name="Cancel the plate")
+    expect(cancel).to_be_hidden()
+    page.locator("#take").click()
+    expect(page.locator("#plate-note")).to_contain_text("moves in the top left")
+    cancel.click()
+    expect(page.locator("#alert")).to_contain_text("cancelled")
+    expect(cancel).to_be_hidden()
+    expect(page.locator("#take")).to_have_text("Step out and take the plate")
+    assert ("cancel_plate",) in panel.daemon.verbs_asked()
+
+
+def test_an_automatic_plate_gives_way(page: Any, panel: Any) -> None:
+    panel.daemon.state["taking"] = {"by": "camdaemon", "left_s": 0.0, "waits_for": "the light is changing (+9%)"}
+    expect(page.locator("#plate-note")).to_contain_text("light is changing")
+    expect(page.get_by_role("button", name="Cancel the plate")).to_be_visible()
+    page.locator("#take").click()
+    panel.daemon.wait_asked("plate", 5.0)
+    expect(page.locator("#said")).to_have_text("The plate is taken.")
+
+
+def test_what_viewers_see_is_known_for_a_second_only(own_tab: Any, panel: Any) -> None:
+    page = own_tab
+    with visit(page, panel):
+        http._EVENT_PERIOD = 3600.0  # no more news; the fixture restores it
+        expect(page.locator("#badge")).to_have_text("Late")
+        expect(page.locator("#sentence")).to_contain_text("unknown")
+        expect(page).to_have_title(re.compile("^Late"))
+
+
+def test_what_shows_the_room_takes_a_second_press(page: Any, panel: Any) -> None:
+    panel.daemon.sure = False
+    sure = page.get_by_role("button", name="Show it all the same")
+    expect(sure).to_be_hidden()
+    page.get_by_role("button", name="Clean room").click()
+    expect(page.locator("#alert")).to_contain_text("room")
+    assert panel.daemon.verbs_asked() == []
+    sure.click()
+    panel.daemon.wait_asked("backdrop", "plate")
+    expect(sure).to_be_hidden()
 
 
 def test_switches_scenes_and_sliders(page: Any, panel: Any) -> None:
@@ -254,7 +302,7 @@ def test_a_crop_is_shown_and_undone(page: Any, panel: Any) -> None:
 def test_passthrough_is_told_but_not_offered(page: Any, panel: Any) -> None:
     panel.daemon.state["mode"] = "passthrough"
     expect(page.locator("#badge")).to_have_text("Passthrough")
-    expect(page.locator("#sentence")).to_contain_text("Viewers see your room.")
+    expect(page.locator("#sentence")).to_contain_text("your room")
     assert page.locator('[data-mode="passthrough"]').count() == 0
 
 

@@ -49,7 +49,7 @@ export function upload(file, progress) {
 }
 
 /**
- * Call `status` once a second, `others` with what other pages do, `trouble` with a sentence, `gone` with whether the
+ * Call `status` twice a second, `others` with what other pages do, `trouble` with a sentence, `gone` with whether the
  * daemon does not answer, and `ended`, as the last one, with the sentence of a session that has ended.
  */
 export async function listen({ status, others, trouble, gone, ended }) {

@@ -9,7 +9,7 @@ export function startGallery(tiles, act, { say, trouble }) {
   const color = document.getElementById("color"), shade = document.getElementById("shade");
   let shown = null, known = "";
 
-  const choose = (spec) => act(() => ask("/backdrop", { spec }));
+  const choose = (spec) => act((sure) => ask("/backdrop", { spec, ...sure }));
   const choices = () => tiles.querySelectorAll(".tile");
 
   function tile(file) {

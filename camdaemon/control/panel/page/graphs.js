@@ -1,4 +1,4 @@
-// The last two minutes, one point per status event.
+// The last two minutes, one point per second.
 
 const SECONDS = 120;
 const byId = (id) => document.getElementById(id);
@@ -6,7 +6,7 @@ const byId = (id) => document.getElementById(id);
 /** Returns a function that takes each status. */
 export function startGraphs() {
   const history = []; // [fps, p50, p99, drops per second], the newest last; null if unknown
-  let dropped = null;
+  let dropped = null, second = null;
 
   function redraw() {
     const column = (i) => history.map((point) => point[i]);
@@ -18,6 +18,9 @@ export function startGraphs() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   addEventListener("resize", redraw);
   return (status) => {
+    const now = Math.floor(status.uptime_s);
+    if (now === second) return;
+    second = now;
     const { p50 = null, p99 = null } = status.latency_ms ?? {};
     const total = status.counts?.dropped ?? 0;
     const drops = dropped === null ? null : Math.max(0, total - dropped);

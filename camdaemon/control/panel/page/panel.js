@@ -3,11 +3,15 @@
 import { ask, listen } from "./daemon.js";
 import { startGallery } from "./gallery.js";
 import { startGraphs } from "./graphs.js";
+import { startPlate } from "./plate.js";
+import { setText, showSeen, showUnknown } from "./seen.js";
 import { startView } from "./view.js";
 
 const byId = (id) => document.getElementById(id);
 const all = (selector) => [...document.querySelectorAll(selector)];
 const press = (button, on) => button.setAttribute("aria-pressed", Boolean(on));
+
+const CONFIRM = 428; // the HTTP status of what has to be asked for twice
 
 let silence;
 
@@ -17,12 +21,18 @@ function say(message) {
   silence = setTimeout(() => (byId("said").textContent = ""), 5000);
 }
 
-function trouble(message) {
+/** Show an error; with `again`, what to do if the user wants it all the same. */
+function trouble(message, again = null) {
   byId("alert").firstElementChild.textContent = message;
   byId("dismiss").hidden = message === "";
+  byId("confirm").hidden = again === null;
+  byId("confirm").onclick = again;
 }
 
-/** Run an action and show its message; an error stays until the next one succeeds. Resolves to whether it succeeded. */
+/**
+ * Run an action and show its message; an error stays until the next one succeeds. Resolves to whether it succeeded.
+ * What shows the room is done at a second press only: then `action` gets {yes: true}, to send along.
+ */
 async function act(action) {
   try {
     const { message } = await action();
@@ -31,7 +41,7 @@ async function act(action) {
     return true;
   } catch (error) {
     say("");
-    trouble(error.message);
+    trouble(error.message, error.status === CONFIRM ? () => act(() => action({ yes: true })) : null);
     return false;
   }
 }
@@ -49,29 +59,6 @@ function startSwitches() {
   }
 }
 
-const taking = () => byId("take").getAttribute("aria-disabled") === "true";
-
-function startPlate() {
-  const button = byId("take"), words = button.textContent;
-  button.addEventListener("click", async () => {
-    if (taking()) return;
-    const countdown = Number(document.querySelector("[name=countdown]:checked").value);
-    const end = performance.now() + 1000 * countdown;
-    const count = () => {
-      const left = Math.ceil((end - performance.now()) / 1000);
-      button.textContent = left > 0 ? `Step out: ${left}` : "Photographing the room…";
-    };
-    button.setAttribute("aria-disabled", "true");
-    say(`Step out of the picture, ${countdown} seconds.`);
-    count();
-    const counting = setInterval(count, 100);
-    await act(() => ask("/plate", { countdown }));
-    clearInterval(counting);
-    button.removeAttribute("aria-disabled");
-    button.textContent = words;
-  });
-}
-
 /** A slider whose value is sent as fast as the daemon answers. Returns a function that shows the daemon's value. */
 function startSlider(name, text) {
   const slider = byId(name), output = byId(`${name}-value`);
@@ -86,7 +73,9 @@ function startSlider(name, text) {
       await ask("/adjust", { [name]: slider.valueAsNumber });
       trouble("");
     } catch (error) {
-      trouble(error.message);
+      const value = slider.valueAsNumber;
+      const again = () => act(() => ask("/adjust", { [name]: value, yes: true }));
+      trouble(error.message, error.status === CONFIRM ? again : null);
     }
     sending = false;
     if (again) send();
@@ -123,44 +112,14 @@ function sceneButton(name) {
   return button;
 }
 
-/** Return what viewers see, as [state, badge, sentence]. */
-function seen({ mode, paused, plate, camera, backdrop }) {
-  if (mode === "passthrough") {
-    return ["passthrough", "Passthrough", "Viewers see your room. Press Live or Card to end that."];
-  }
-  if (taking()) return ["card", "Card", "Viewers see a card while the plate is taken."];
-  if (mode === "card") return ["card", "Card", "Viewers see the privacy card."];
-  if (paused) return ["paused", "Paused", "Viewers see a still picture of you."];
-  if (camera && camera !== "ok") return ["card", "Card", `Viewers see a card: ${camera}.`];
-  if (plate === "missing") return ["card", "Card", "Viewers see a card until there is a plate."];
-  return ["live", "Live", `Viewers see you in front of ${called(backdrop ?? "a backdrop")}.`];
-}
-
-function called(spec) {
-  if (/^blur\b/.test(spec)) return "your room, blurred";
-  if (spec === "plate") return "your clean room";
-  if (spec.startsWith("color:")) return "one color";
-  return spec.split("/").pop();
-}
-
 const OTHERS = {
   none: "",
   open: "Another page of this panel is open.",
   camera: "Another page of this panel looks at your camera now. If you did not open it, run: camdaemon stop",
 };
 
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text; // a live region is read out at every change
-}
-
-function showSeen(state, badge, sentence) {
-  byId("badge").dataset.state = byId("sentence").dataset.state = state;
-  setText(byId("badge"), badge);
-  setText(byId("sentence"), sentence);
-}
-
 function showStatus(status) {
-  showSeen(...seen(status));
+  showSeen(status);
   setText(
     byId("facts"),
     [status.size, status.source, status.sink, status.device, status.matting].filter(Boolean).join(" · "),
@@ -179,7 +138,7 @@ function start() {
   const blur = startSlider("blur", (value) => (value ? `${value.toFixed(0)} px` : "off"));
   startView(byId("picture"), all("[data-view]"), byId("mine"), { say, trouble });
   startSwitches();
-  startPlate();
+  const plate = startPlate(act, say);
   byId("next").addEventListener("click", () => act(() => ask("/backdrop/next")));
   byId("previous").addEventListener("click", () => act(() => ask("/backdrop/previous")));
   byId("reset").addEventListener("click", () => act(() => ask("/reset")));
@@ -195,14 +154,15 @@ function start() {
     },
     ended(sentence) {
       trouble(sentence);
-      showSeen("unknown", "Not let in", "This page shows nothing any more.");
+      showUnknown("Not let in", "This page shows nothing any more.");
     },
     gone(away) {
       byId("gone").hidden = !away;
-      if (away) showSeen("unknown", "No answer", "What viewers see is unknown.");
+      if (away) showUnknown("No answer", "What viewers see is unknown.");
     },
     status(status) {
       showStatus(status);
+      plate(status);
       mark(status.backdrop ?? null);
       record(status);
       edge(status.edge);
