@@ -21,7 +21,9 @@ def main() -> None:
             sys.stdout.flush()  # here, where a reader that has gone is an exception of ours
         else:
             from camdaemon.cli.app import app
+            from camdaemon.linux.private import omit_pictures_from_core_dumps
 
+            omit_pictures_from_core_dumps()  # whatever follows may hold some: run, video, train …
             app()
     except CamdaemonError as exc:
         print(f"camdaemon: {exc}", file=sys.stderr)

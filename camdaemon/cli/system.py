@@ -48,10 +48,13 @@ def doctor(
     measure: Annotated[bool, typer.Option("--measure", help="Measure the camera's real frame rate, for 2 s.")] = False,
 ) -> None:
     """Check this machine and print a fix for each problem. Changes nothing."""
-    from camdaemon.system.doctor.examine import examine, print_findings
+    from camdaemon.system.doctor.examine import examine, print_findings, show_progress
     from camdaemon.system.machine import this_machine
 
-    if print_findings(examine(this_machine(), camera=camera, measure=measure), as_json=as_json):
+    with show_progress(hidden=as_json) as (console, begin):
+        found = examine(this_machine(), camera=camera, measure=measure, begin=begin)
+        has_problem = print_findings(found, as_json=as_json, console=console)
+    if has_problem:
         raise typer.Exit(1)
 
 

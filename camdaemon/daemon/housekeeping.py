@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def keep_house(backdrops: Path) -> None:
-    """Keep this process's files and memory private, close the folders of earlier runs, remove stale drafts.
+    """Keep this process's files private, close the folders of earlier runs, remove stale drafts.
 
     Call it once, before anything is written or a thread is started.
 
@@ -23,7 +23,6 @@ def keep_house(backdrops: Path) -> None:
         backdrops: Where the panel writes uploads. It may be a folder of the user's, so its modes stay.
     """
     private.keep_files_private()
-    private.omit_pictures_from_core_dumps()
     state, cache = find_folder("state"), find_folder("cache")
     if left := [path for folder in (state, cache) for path in private.close_to_others(folder)]:
         log.warning(

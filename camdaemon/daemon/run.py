@@ -159,8 +159,8 @@ def _follow_viewers(pipeline: Pipeline) -> Iterator[None]:
 def run(config: Config, playing: Playing, reread: Reread | None = None, memory: Memory | None = None) -> None:
     """Run until the clip ends, a signal or a command stops it, or a thread dies; show the status line meanwhile.
 
-    For a process that ends with it: objects made before this point are never collected again, and its files and memory
-    stay private.
+    For a process that ends with it: objects made before this point are never collected again, and its files
+    are its user's alone.
     """
     check_recordings(config, force=playing.force)
     keep_house(expand_home(config.backdrops))

@@ -27,9 +27,8 @@ def mode(path: Path) -> int:
 
 
 @pytest.fixture
-def _unchanged_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The limits of the tests' own process stay."""
-    monkeypatch.setattr(private, "omit_pictures_from_core_dumps", lambda: None)
+def _unchanged_process() -> Iterator[None]:
+    """The umask of the tests' own process stays."""
     before = os.umask(0o022)
     yield
     os.umask(before)
@@ -111,14 +110,31 @@ def test_what_stays_open_is_said(tmp_path, monkeypatch, caplog):
     assert "sudo chown -R $USER" in caplog.text
 
 
-def test_a_run_records_for_its_user_alone(tmp_path, monkeypatch):
+_RUN = """
+import os, resource, sys
+from pathlib import Path
+from camdaemon import __main__
+os.umask(0o022)
+resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+try:
+    __main__.main()
+finally:
+    print(*resource.getrlimit(resource.RLIMIT_CORE), Path("/proc/self/coredump_filter").read_text().strip())
+"""
+
+
+def test_a_run_records_for_its_user_alone_and_dumps_no_memory(tmp_path, monkeypatch):
     monkeypatch.setenv("CAMDAEMON_SOCKET", str(tmp_path / "run" / "c.sock"))
     out = tmp_path / "out.mp4"
+    picture.write(tmp_path / "room.png", np.zeros((180, 320, 3), np.uint8))
     words = ["run", "--source", "pattern", "--size", "320x180", "--matting", "difference", "--sink", str(out)]
-    code = "import os; os.umask(0o022); from camdaemon.__main__ import main; main()"
+    words += ["--plate", str(tmp_path / "room.png")]
     done = subprocess.run(
-        [sys.executable, "-c", code, *words, "--fast", "--frames", "20"],
+        [sys.executable, "-c", _RUN, *words, "--fast", "--frames", "20"],
         capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert mode(out) == 0o600
+    soft, hard, memory = done.stdout.split()
+    assert int(soft) == (0 if hard == "0" else 1)
+    assert int(memory, 16) == 0

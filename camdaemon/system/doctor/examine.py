@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from camdaemon.errors import CamdaemonError
@@ -31,24 +34,32 @@ _LEVEL_WIDTH, _ABOUT_WIDTH = 8, 11  # columns
 UNCHECKED = "could not be checked"
 
 
-def examine(machine: Machine, *, camera: str | None, measure: bool) -> Iterator[Finding]:
+def examine(
+    machine: Machine, *, camera: str | None, measure: bool, begin: Callable[[str], None] = lambda _: None
+) -> Iterator[Finding]:
     """Yield every finding, one by one.
 
     Args:
         machine: the system to examine.
         camera: path of the camera to examine; None: the configured one.
         measure: also measure the camera's real frame rate.
+        begin: called with the name of each of `CHECKS` before it runs.
     """
     config, finding = own.load_configuration()
     yield finding
     yield from run_checks(
-        Context(machine, config, camera or config.source, _get_status(), cameras.measure if measure else None), CHECKS
+        Context(machine, config, camera or config.source, _get_status(), cameras.measure if measure else None),
+        CHECKS,
+        begin,
     )
 
 
-def run_checks(context: Context, checks: Mapping[str, Check]) -> Iterator[Finding]:
+def run_checks(
+    context: Context, checks: Mapping[str, Check], begin: Callable[[str], None] = lambda _: None
+) -> Iterator[Finding]:
     """Yield what `checks` find. A check that fails becomes a note, so that the others still run."""
     for name, check in checks.items():
+        begin(name)
         try:
             yield from check(context)
         except Exception as exc:
@@ -66,14 +77,32 @@ def _get_status() -> Mapping[str, object] | None:
         return None
 
 
-def print_findings(found: Iterable[Finding], *, as_json: bool) -> bool:
+@contextlib.contextmanager
+def show_progress(*, hidden: bool) -> Iterator[tuple[Console, Callable[[str], None]]]:
+    """Show a bar below what is printed while the block runs, on a terminal: looking for a GPU takes seconds.
+
+    Args:
+        hidden: no bar.
+
+    Yields:
+        The console to print on, and what `examine` is to call.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
+        task = bar.add_task("", total=len(CHECKS))
+        began = itertools.count()
+        yield console, lambda name: bar.update(task, description=f"checking {name}", completed=next(began))
+
+
+def print_findings(found: Iterable[Finding], *, as_json: bool, console: Console | None = None) -> bool:
     """Print each finding as it comes (JSON: one list, at the end), and return whether there is a problem."""
     if as_json:
         findings = list(found)
         print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
     else:
         findings = []
-        console = Console(highlight=False, soft_wrap=True)
+        console = console or Console(highlight=False, soft_wrap=True)
         for finding in found:
             findings.append(finding)
             _print_finding(finding, console)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 import re
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from camdaemon.cli import system
+from camdaemon.config.schema import Config
 from camdaemon.errors import CamdaemonError
 from camdaemon.system.doctor import examine
 from camdaemon.system.doctor.examine import UNCHECKED, print_findings
-from camdaemon.system.doctor.findings import note, ok, problem
+from camdaemon.system.doctor.findings import Check, Context, note, ok, problem
 from camdaemon.system.setup.perform import UNCHANGED
 
 FOUND = [ok("module", "[bold] here"), note("gpu", "none\nat all", "buy one"), problem("sink", "gone", "x " * 90)]
@@ -61,7 +65,30 @@ def test_the_exit_code_is_for_scripts(app, monkeypatch, found, code):
     done = CliRunner().invoke(app, ["doctor", "--json", "--camera", "/dev/video4", "--measure"])
     assert done.exit_code == code
     assert len(json.loads(done.stdout)) == len(found)
-    assert asked == [{"camera": "/dev/video4", "measure": True}]
+    assert [(each["camera"], each["measure"]) for each in asked] == [("/dev/video4", True)]
+
+
+def test_a_terminal_shows_which_check_runs_and_how_many_are_left(monkeypatch):
+    shown = io.StringIO()
+    console = functools.partial(Console, file=shown, force_terminal=True, width=120)
+    monkeypatch.setattr(examine, "Console", console)
+    with examine.show_progress(hidden=False) as (_, begin):
+        for name in examine.CHECKS:
+            begin(name)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())
+    assert re.search(rf"checking {name} .* {len(examine.CHECKS) - 1}/{len(examine.CHECKS)}\b", text)
+
+
+def test_each_check_is_announced_before_it_runs(fake):
+    told: list[str] = []
+
+    def make_check(name: str) -> Check:
+        return lambda _: iter(told.append(f"{name} ran") or ())
+
+    checks = {name: make_check(name) for name in ("module", "torch")}
+    context = Context(fake.machine, Config(), "/dev/video0", None, None)
+    assert list(examine.run_checks(context, checks, told.append)) == []
+    assert told == ["module", "module ran", "torch", "torch ran"]
 
 
 def test_the_options_of_setup_arrive(app, fake, monkeypatch):
