@@ -112,7 +112,8 @@ class PreparedBackdrops:
             missing = [spec for spec in specs if spec not in self._expected]
             self._expected = set(specs)
         if missing:
-            threading.Thread(target=self._make, args=(missing,), name="prepare", daemon=True).start()
+            # No daemon: the interpreter waits for it at its end. A thread that dies inside OpenCV aborts the process.
+            threading.Thread(target=self._make, args=(missing,), name="prepare").start()
 
     def neighbor(self, gallery: Gallery, spec: str, step: int) -> tuple[BackdropFile, Backdrop]:
         """Return the nearest file from `spec` in that direction that can be shown, and its backdrop.

@@ -206,3 +206,15 @@ def test_a_broken_one_is_an_error_only_when_it_is_taken(made: Made, files: dict[
     paint(folder / "broken.png", 70)
     if spec.endswith("broken.png"):
         assert value(ready.take(spec)) == 70  # mended meanwhile
+
+
+def test_the_end_of_the_process_waits_for_a_picture_that_is_being_made(files, made):
+    """A daemon thread that the interpreter ends inside OpenCV aborts the whole process: exit code 134."""
+    made.hold["a.png"] = threading.Event()
+    PreparedBackdrops(SIZE).expect([files["a"]])
+    assert made.read.acquire(timeout=60)
+    (thread,) = [each for each in threading.enumerate() if each.name == "prepare"]
+    assert not thread.daemon
+    made.hold["a.png"].set()
+    thread.join(60)
+    assert not thread.is_alive()
