@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -18,7 +19,6 @@ def main() -> None:
 
         if typed := live.parse(sys.argv[1:]):
             live.run(*typed)
-            sys.stdout.flush()  # here, where a reader that has gone is an exception of ours
         else:
             from camdaemon.cli.app import app
             from camdaemon.linux.private import omit_pictures_from_core_dumps
@@ -28,11 +28,30 @@ def main() -> None:
     except CamdaemonError as exc:
         print(f"camdaemon: {exc}", file=sys.stderr)
         sys.exit(exc.exit_code)
-    except BrokenPipeError:  # `camdaemon status | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter's own flush fails as well
+    except BrokenPipeError:  # `camdaemon devices | head -1`
+        sys.exit(1)
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:
+            raise
+        print(f"camdaemon: cannot write: {exc.strerror}. Run: df -h", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Write what is still to be printed, here, where a reader that has gone is an exception of ours."""
+    if sys.stdout is None:  # closed by whoever started us
+        return
+    try:
+        sys.stdout.flush()
+    except OSError as exc:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter's own flush fails as well
+        if exc.errno == errno.ENOSPC:
+            print(f"camdaemon: cannot write: {exc.strerror}. Run: df -h", file=sys.stderr)
+            sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from camdaemon.cli import live
+from camdaemon.cli.placeholders import name_placeholders
 from camdaemon.control import table
 from camdaemon.control.table import REQUIRED, Command, Parameter
 from camdaemon.frames.kinds import BACKDROPS, syntax_of
@@ -23,6 +24,13 @@ class SectionedGroup(TyperGroup):
 
     typer itself does that only with rich, which takes as long to load as all the rest of `camdaemon --help`.
     """
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command with that name, its values named for people."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            name_placeholders(command)
+        return command
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         """Write the lists into click's `formatter`."""

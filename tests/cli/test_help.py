@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from camdaemon import __version__
 from camdaemon.cli.app import app
 from camdaemon.control import table
 
@@ -55,3 +59,45 @@ def test_help_loads_neither_rich_nor_the_daemon():
     loaded = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1].split()
     assert "typer" in loaded
     assert not {"rich", "torch", "numpy", "pydantic", "cv2", "camdaemon.daemon.run"} & set(loaded)
+
+
+def every_command(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, command
+    for name in getattr(command, "commands", {}):
+        yield from every_command(command.get_command(None, name), *path, *name.split())
+
+
+def test_no_help_names_a_type_of_python():
+    for path, command in every_command(typer.main.get_command(app)):
+        with typer.Context(command, info_name="camdaemon", help_option_names=["-h", "--help"]) as context:
+            text = command.get_help(context)
+        assert not re.search(r"<(str|int|float|path|list\[.*)>|\b(TEXT|FLOAT|INTEGER|PATH|DIRECTORY)\b", text), path
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run"], "--size WIDTHxHEIGHT"),
+        (["run"], "--config FILE"),
+        (["plate"], "--countdown SECONDS"),
+        (["demo"], "--output FOLDER"),
+        (["adjust"], "--edge NUMBER"),
+        (["card"], "[on|off|toggle]"),
+        (["train", "base"], "--data FOLDER"),
+        (["weights", "import"], "--output FILE"),
+    ],
+)
+def test_values_are_named_for_people(words, expected):
+    assert expected in said(*words)
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["card"], ["camera"], ["camera", "show"], ["train", "base"]])
+def test_a_short_h_is_help_everywhere(words):
+    short = CliRunner().invoke(app, [*words, "-h"])
+    assert short.exit_code == 0
+    assert short.output == CliRunner().invoke(app, [*words, "--help"]).output
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_the_version(option):
+    assert CliRunner().invoke(app, [option]).output == f"camdaemon {__version__}\n"
