@@ -29,7 +29,7 @@ def name_placeholders(command: Any) -> None:
         if parameter.metavar is None and not is_flag and not descriptor.is_choice:
             parameter.metavar = _choose(parameter.name, descriptor.annotation, parameter.help or "")
         if parameter.param_type_name == "argument":
-            parameter.display_type_rich = lambda ctx: None  # typer repeats the type beside an argument's name
+            parameter.display_type_rich = lambda **_: None  # typer repeats the type beside an argument's name
 
 
 def _choose(name: str, kind: Any, text: str) -> str:
