@@ -29,7 +29,7 @@ def corners_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def write_film(
     path: Path,
-    pictures: Sequence[NDArray[np.uint8]],
+    pictures: Sequence[NDArray[np.uint8]] | Sequence[NDArray[np.uint16]],
     *,
     times: Sequence[float | None] | None = None,
     codec: str = "libx264",

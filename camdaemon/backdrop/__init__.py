@@ -58,13 +58,21 @@ def find_backdrop(spec: str) -> BackdropClass:
     return found
 
 
-def make_backdrop(spec: str, size: Size) -> Backdrop:
+def make_backdrop(spec: str, size: Size, *, paced: bool = True) -> Backdrop:
     """Make the backdrop that `spec` names, for pictures of `size`; everything it needs is read and checked.
+
+    Args:
+        spec: One of `kinds.BACKDROPS`.
+        size: Of its pictures.
+        paced: Whether a video runs in real time, or by the times of the frames that it is for.
 
     Raises:
         ConfigError: `spec` names no kind of backdrop, or a file that cannot be read.
     """
-    return find_backdrop(spec).open(spec, size)
+    from camdaemon.backdrop.video import ClipBackdrop, VideoBackdrop  # torch is loaded when one is made
+
+    kind = find_backdrop(spec)
+    return ClipBackdrop(spec, size) if kind is VideoBackdrop and not paced else kind.open(spec, size)
 
 
 def check_backdrop(spec: str) -> None:

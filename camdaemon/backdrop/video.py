@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -93,8 +94,13 @@ class ClipBackdrop:
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """Return the newest picture that is due at `t` seconds; `t` must not decrease. See Backdrop.picture."""
         due = None
-        while (self._shown is None and due is None) or self._next[0] <= t + 1e-6:
-            due, self._next = self._next[1], next(self._frames)
+        try:
+            while (self._shown is None and due is None) or self._next[0] <= t + 1e-6:
+                due = self._next[1]
+                self._next = next(self._frames)
+        except (av.FFmpegError, DeviceError) as exc:
+            log.warning("backdrop video stopped: %s; its last picture stays", exc)
+            self._next = math.inf, self._next[1]
         if due is not None:
             self._shown = UploadedPicture(self._video.cover(due, self._size))
         assert self._shown is not None

@@ -96,7 +96,7 @@ def build(
         if size != source.size:
             log.info("frame size: %s, scaled from the source's %s (another: --size WIDTHxHEIGHT)", size, source.size)
         chosen = choices or Choices()
-        backdrop, look = restore_backdrop(config, chosen, size)
+        backdrop, look = restore_backdrop(config, chosen, size, paced=playing.paced)
         opened.callback(backdrop.close)
         plate = _load_plate(config, source, size)
         metrics = Metrics(paced=playing.paced)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from camdaemon.backdrop import Backdrop, make_backdrop
@@ -54,15 +55,16 @@ def recall(memory: Memory, config: Config) -> Choices:
     return choices
 
 
-def restore_backdrop(config: Config, choices: Choices, size: Size) -> tuple[Backdrop, Look]:
+def restore_backdrop(config: Config, choices: Choices, size: Size, *, paced: bool = True) -> tuple[Backdrop, Look]:
     """Make the backdrop to begin with, and say how the picture looks with it.
 
     The clean room and a light blur come back only if the configuration asks for them. What cannot or may not come back
-    is one line in the log, stays remembered, and is replaced by what is configured.
+    is one line in the log, stays remembered, and is replaced by what is configured. `paced`: see `make_backdrop`.
 
     Raises:
         ConfigError: What is configured cannot be shown.
     """
+    make = partial(make_backdrop, paced=paced)
     look = choices.look(config)
     plain = look._replace(backdrop=config.backdrop, blur=config.blur)
     again = f"camdaemon backdrop {look.backdrop}"
@@ -72,12 +74,12 @@ def restore_backdrop(config: Config, choices: Choices, size: Size) -> tuple[Back
         log.warning("backdrop %s: not shown again unasked, because it shows the room. Run: %s", look.backdrop, again)
         look = plain
     if look.backdrop == config.backdrop:
-        return make_backdrop(config.backdrop, size), look
+        return make(config.backdrop, size), look
     try:
-        return make_backdrop(look.backdrop, size), look
+        return make(look.backdrop, size), look
     except ConfigError as exc:
         log.warning("chosen backdrop not shown again, %s shows: %s", config.backdrop, exc)
-        return make_backdrop(config.backdrop, size), plain
+        return make(config.backdrop, size), plain
 
 
 def _is_clearer(look: Look, configured: Look, size: Size) -> bool:

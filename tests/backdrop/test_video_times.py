@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from camdaemon.backdrop import make_backdrop
 from camdaemon.backdrop import video as module
 from camdaemon.backdrop.video import ClipBackdrop
 from camdaemon.errors import DeviceError
@@ -94,6 +95,23 @@ def test_a_video_whose_first_time_is_not_zero_plays_at_once(tmp_path: Path, monk
     path = film(tmp_path / "a.mkv", (100.0, 100.1, 100.5))
     assert play(path, 0.55, monkeypatch) == [(0, 0), (0.1, 1), (0.5, 2)]
     assert play_offline(path, [0, 0.2, 0.5]) == [0, 1, 2]
+
+
+def test_without_pacing_a_video_runs_by_the_frames_it_is_for(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mkv", SLOWER)
+    assert isinstance(make_backdrop(str(path), SIZE, paced=False), ClipBackdrop)
+    assert not isinstance(make_backdrop("color:#102030", SIZE, paced=False), ClipBackdrop)
+
+
+def test_offline_a_video_that_breaks_stays_on_its_last_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise DeviceError("a.mkv is broken")
+
+    monkeypatch.setattr(Video, "_decoded_again", broken)
+    assert play_offline(film(tmp_path / "a.mkv", [0, 0.1, 0.2]), [0, 0.1, 0.2, 5, 9]) == [0, 1, 2, 2, 2]
+    assert caplog.text.count("last picture stays") == 1
 
 
 def test_a_machine_that_is_too_slow_shows_a_few_frames_and_keeps_the_time(

@@ -21,6 +21,7 @@ from camdaemon.control.backdrops import READY_FILES, Gallery
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture, video
 from camdaemon.frames.kinds import VIDEOS
+from tests.films import CLOCKWISE, CORNERS, corners_of, quarters, write_film
 
 picture.quiet_opencv()
 
@@ -216,6 +217,19 @@ def test_the_thumbnail_of_a_video_is_its_first_frame(gallery: Gallery, fmt: str)
     found = decoded(gallery.thumbnail("a.mkv")).astype(int)
     assert found.shape == (48, 64, 3)
     assert np.abs(found - (100, 0, 0)).max() < 30
+
+
+def test_the_thumbnail_of_a_phones_video_stands_upright(gallery: Gallery) -> None:
+    write_film(gallery.folder / "a.mp4", [np.rot90(quarters(64, 96))] * 2, matrix=CLOCKWISE)
+    found = decoded(gallery.thumbnail("a.mp4"))
+    assert found.shape == (96, 64, 3)
+    np.testing.assert_allclose(corners_of(found), CORNERS, atol=12)
+
+
+def test_a_thumbnail_lies_over_the_calm_color_where_the_picture_is_transparent(gallery: Gallery) -> None:
+    rgba = np.dstack([np.random.default_rng(1).integers(0, 256, (60, 80, 3), np.uint8), np.zeros((60, 80), np.uint8)])
+    cv2.imwrite(str(gallery.folder / "a.png"), rgba)
+    assert np.abs(decoded(gallery.thumbnail("a.png")).astype(int) - picture.CALM).max() < 4
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.webp", "a.mp4", "a.gif"])

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from camdaemon.backdrop import Backdrop, make_backdrop
-from camdaemon.backdrop.video import ClipBackdrop, VideoBackdrop
 from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Size
@@ -98,8 +97,4 @@ def open_backdrop(spec: str, size: Size) -> Backdrop:
     Raises:
         ConfigError: The backdrop cannot be opened.
     """
-    made = make_backdrop(spec, size)
-    if isinstance(made, VideoBackdrop):
-        made.close()
-        return ClipBackdrop(spec, size)
-    return made
+    return make_backdrop(spec, size, paced=False)
