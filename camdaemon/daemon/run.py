@@ -105,7 +105,7 @@ def start_daemon(
             undo.enter_context(memory.started())
         pipeline.start()
         undo.callback(pipeline.stop)
-        undo.enter_context(_follow_viewers(pipeline))
+        undo.enter_context(_follow_viewers(pipeline, commands))
         performer = undo.enter_context(surfaces.started(commands, config, socket, lock, partial(_end, pipeline, stop)))
         pipeline.state.first_published.wait()
         if takes_plate and source.live:
@@ -140,16 +140,17 @@ def _close_backdrop(pipeline: Pipeline) -> None:
 
 
 @contextlib.contextmanager
-def _follow_viewers(pipeline: Pipeline) -> Iterator[None]:
-    """Have the sink's viewers be the reason for the camera to run, unless it always does."""
+def _follow_viewers(pipeline: Pipeline, commands: Commands) -> Iterator[None]:
+    """Have the sink's viewers be a reason for the camera to run; with the last of them the raw camera ends."""
     camera, stop = pipeline.state.camera, threading.Event()
 
     def tell(is_watched: bool) -> None:
         (camera.add_reason if is_watched else camera.remove_reason)(VIEWERS)
+        if VIEWERS not in camera.reasons():
+            commands.end_passthrough("the last viewer has gone")
 
-    if not camera.is_needed:
-        for follow in pipeline.stage.sink.viewers:
-            threading.Thread(target=follow, args=(tell, stop), name="audience", daemon=True).start()
+    for follow in pipeline.stage.sink.viewers:
+        threading.Thread(target=follow, args=(tell, stop), name="audience", daemon=True).start()
     try:
         yield
     finally:

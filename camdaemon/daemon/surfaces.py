@@ -86,7 +86,7 @@ class Surfaces:
 
         performer = Performer(commands, _tell, self._presses)
         api = ApiServer(commands, socket, lock.keep, give_up)
-        sleep = SleepWatch(partial(_fall_asleep, self._pipeline))
+        sleep = SleepWatch(partial(_fall_asleep, self._pipeline, commands))
         with contextlib.ExitStack() as undo:
             performer.start()
             undo.callback(performer.stop)
@@ -119,8 +119,12 @@ class _CameraPreview:
             return self._preview.jpeg(view, after, timeout)
 
 
-def _fall_asleep(pipeline: Pipeline, asleep: bool) -> None:
-    """Close the camera before the machine sleeps: it may be another one, or none, when the machine wakes up."""
+def _fall_asleep(pipeline: Pipeline, commands: Commands, asleep: bool) -> None:
+    """Close the camera before the machine sleeps: it may be another one, or none, when the machine wakes up.
+
+    The raw camera ends with it, on either side: nobody remembers it hours later.
+    """
+    commands.end_passthrough("the machine goes to sleep" if asleep else "the machine was asleep")
     if not asleep:
         pipeline.state.camera.wake_up()
         return

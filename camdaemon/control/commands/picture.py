@@ -65,6 +65,19 @@ class PictureCommands(LiveScene):
                 is_live = self._pipeline.state.published.last.kind is Kind.COMPOSITE
                 return "Viewers see you again." if is_live else self._tell("The card is off.")
 
+    def end_passthrough(self, why: str) -> None:
+        """Hide the room from whoever looks next, if it shows: the last viewer has gone, or the machine sleeps."""
+        was_raw = False
+
+        def change(scene: Scene) -> Scene:
+            nonlocal was_raw
+            was_raw = scene.mode is Mode.PASSTHROUGH
+            return replace(scene, mode=Mode.MATTE) if was_raw else scene
+
+        self._swap(change)
+        if was_raw:
+            log.warning("passthrough off: %s", why)
+
     def pause(self, turn: str) -> str:
         """Freeze the last composite, or go on ('on', 'off' or 'toggle')."""
         on = self._swap(lambda scene: replace(scene, paused=_turned(scene.paused, turn))).paused
