@@ -47,12 +47,14 @@ def image(
     force: Force = False,
 ) -> None:
     """Matte a picture with a picture of its empty room, or a folder of such pairs."""
+    from camdaemon.backdrop import check_backdrop
     from camdaemon.tools.files.image import check_pairs, find_pairs, matte_pairs
     from camdaemon.tools.files.offline import OfflinePipeline
     from camdaemon.tools.files.results import ResultPaths
 
     todo = find_pairs(src, plate, ResultPaths(alpha, foreground, composite, error, refined))
     settings = _settings(config, weights, matting, device, match_exposure)
+    check_backdrop(backdrop)  # before the network is loaded
     check_pairs(todo, [src, backdrop, settings.weights, *([] if config is None else [config])], force=force)
     matte_pairs(OfflinePipeline(settings), todo, backdrop, settings.max_coverage)
 
@@ -84,6 +86,7 @@ def video(
     force: Force = False,
 ) -> None:
     """Matte every frame of a video, however long that takes. A composite gets the video's sound."""
+    from camdaemon.backdrop import check_backdrop
     from camdaemon.plate.take import PlateRules
     from camdaemon.tools.files.offline import OfflinePipeline
     from camdaemon.tools.files.results import ResultPaths
@@ -93,6 +96,7 @@ def video(
     settings = _settings(config, weights, matting, device, match_exposure)
     frames = FrameSequence.open(src, fps)
     inputs = [plate, backdrop, settings.weights, *([] if config is None else [str(config)])]
+    check_backdrop(backdrop)  # before the network is loaded
     check_video(frames, wanted, inputs, force=force)
     pipeline = OfflinePipeline(settings)
     room = get_plate(frames, pipeline, plate, PlateRules(**dict(settings.plate_taking)))

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camdaemon.capture import Source, open_source
+from camdaemon.backdrop import check_backdrop
+from camdaemon.capture import Source, find_source, open_source
 from camdaemon.capture.holding import ControlsHolder
 from camdaemon.config.choices import Choices
 from camdaemon.config.schema import Config
@@ -83,11 +84,9 @@ def build(
         ConfigError: An option, a file or a combination of them is wrong. Nothing is left open.
         DeviceError: A camera or virtual camera cannot be opened. Nothing is left open.
     """
-    if is_one_of(config.source, config.sinks):
-        raise ConfigError(f"the source {config.source} is the sink: camdaemon's own picture. Run: camdaemon devices")
+    check_parts(config)
     with contextlib.ExitStack() as opened:
         device = choose_device(config.device)
-        matting = run_in_thread(lambda: make_matting(config.matting, matting_settings(config), device), "engine")
         camera = _open_camera(config, playing, holder)
         source = camera.first
         opened.callback(source.close)
@@ -104,6 +103,8 @@ def build(
         opened.callback(sink.close)
         if not playing.paced and (source.live or sink.live):
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
+        # after everything that can be wrong: it takes seconds
+        matting = run_in_thread(lambda: make_matting(config.matting, matting_settings(config), device), "engine")
         engines = Engines(config, size, metrics, 1 / source.fps if source.live or playing.paced else None)
         engine = run_in_thread(lambda: engines.make_first(device, matting), "engine")
         card_cache, preview = CardCache(sink.fmt, size), LivePreview()
@@ -147,6 +148,20 @@ def check_recordings(config: Config, *, force: bool) -> None:
     backdrops = [scene.backdrop for scene in config.scenes.values() if scene.backdrop is not None]
     if written:
         check_results(written, [config.source, config.plate, config.weights, config.backdrop, *backdrops], force=force)
+
+
+def check_parts(config: Config) -> None:
+    """Check that source, sinks and backdrop are named rightly, before anything is opened or loaded.
+
+    Raises:
+        ConfigError: One of them is no such thing, or the source is the sink.
+    """
+    find_source(config.source)
+    for sink in config.sinks:
+        find_sink(sink)
+    check_backdrop(config.backdrop)
+    if is_one_of(config.source, config.sinks):
+        raise ConfigError(f"the source {config.source} is the sink: camdaemon's own picture. Run: camdaemon devices")
 
 
 @dataclass(slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,9 @@ from camdaemon.model.patches import Selection
 from camdaemon.model.refiner import KernelSize
 
 _NAMES_SHOWN = 3  # tensors named in a message
+# Keys and prefixes of DataParallel, torch.compile, Lightning and other training programs.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net", "weights", "params")
+_PREFIXES = ("module.", "model.", "network.", "net.", "_orig_mod.")
 _RESNET101_ONLY = "backbone.layer3.6."  # ResNet-50 has six blocks here, numbered 0 to 5
 
 
@@ -34,7 +38,8 @@ class Architecture(NamedTuple):
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read every tensor of a .safetensors or PyTorch file (.pth, .pt), by name, onto the CPU.
 
-    PyTorch files are read with `weights_only`, so no code in them runs.
+    PyTorch files are read with `weights_only`, so no code in them runs. Tensors that a training program keeps in a
+    dictionary of its own, or under another prefix (`module.` of DataParallel), are found all the same.
 
     Raises:
         OSError: The file cannot be read.
@@ -43,19 +48,41 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     path.stat()
     if path.suffix == ".safetensors":
         try:
-            return load_file(path)
+            return _strip_prefixes(load_file(path))
         except SafetensorError as exc:
-            raise ValueError(f"{path} is not a safetensors file: {exc}") from exc
+            raise ValueError(f"{path} is not a safetensors file, or damaged") from exc
     try:
         found: object = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as exc:  # a damaged pickle raises nearly anything
-        reason = next(iter(str(exc).splitlines()), type(exc).__name__)
-        raise ValueError(f"{path} is not a PyTorch file of weights: {reason}") from exc
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+    except Exception as exc:  # a damaged pickle raises nearly anything, in words of its own
+        has_objects = isinstance(exc, UnpicklingError) and "GLOBAL" in str(exc)
+        what = "holds Python objects beside its tensors, and they are not loaded; save network.state_dict() alone"
+        raise ValueError(f"{path} {what if has_objects else 'is not a PyTorch file of weights, or damaged'}") from exc
+    tensors = _find_tensors(found)
+    if tensors is None:
         raise ValueError(f"{path} holds something other than tensors by name; save network.state_dict() alone")
-    return dict(found)
+    return _strip_prefixes(tensors)
+
+
+def _find_tensors(found: object) -> Mapping[str, Tensor] | None:
+    """Return the tensors by name that `found` is, or has under one of the usual keys; None where there are none."""
+    if not isinstance(found, Mapping):
+        return None
+    if all(isinstance(value, Tensor) for value in found.values()):
+        return found
+    return next((inner for key in _WRAPPERS if (inner := _find_tensors(found.get(key)))), None)
+
+
+def _strip_prefixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take away what training programs put before every name."""
+    while tensors and (prefix := next((each for each in _PREFIXES if all(map(_begins(each), tensors))), None)):
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return dict(tensors)
+
+
+def _begins(prefix: str) -> Callable[[str], bool]:
+    return lambda name: name.startswith(prefix)
 
 
 def detect_architecture(tensors: Mapping[str, Tensor]) -> Architecture:
@@ -83,7 +110,7 @@ def detect_architecture(tensors: Mapping[str, Tensor]) -> Architecture:
 
 
 def load_network(path: Path, *, scale: float = 0.25, selection: Selection | None = None) -> BackgroundMattingV2:
-    """Load the network that `path` holds: float32, on the CPU, in evaluation mode; strict, nothing renamed.
+    """Load the network that `path` holds: float32, on the CPU, in evaluation mode; strict.
 
     Raises:
         OSError: The file cannot be read.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from camdaemon.errors import ConfigError
@@ -42,7 +42,7 @@ class ImportedWeights:
 
 
 def import_weights(source: Path, target: Path | None, *, float32: bool, replace: bool) -> ImportedWeights:
-    """Convert a checkpoint to .safetensors. All tensor names and shapes must be the network's; nothing is renamed.
+    """Convert a checkpoint to .safetensors. All tensor names and shapes must be the network's.
 
     Args:
         source: .pth or .safetensors, in the published layout.
@@ -66,7 +66,7 @@ def import_weights(source: Path, target: Path | None, *, float32: bool, replace:
     refiner = "none" if architecture.kernel_size is None else str(architecture.kernel_size)
     facts = {"format": "pt", "backbone": architecture.backbone, "refiner": refiner, "imported_from": source.name}
     with replace_file(target) as partial:
-        save_file(converted, partial, facts)
+        partial.write_bytes(save(converted, facts))  # save_file would close the file to everybody else
     return ImportedWeights(target, architecture, sum(each.numel() for each in network.parameters()), dtype)
 
 

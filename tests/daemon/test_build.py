@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from camdaemon.cli.app import app
 from camdaemon.config.schema import Config
 from camdaemon.daemon import build
-from camdaemon.errors import ConfigError
+from camdaemon.errors import ConfigError, DeviceError
+from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from tests.fakes import FakeSource
 
@@ -51,3 +56,42 @@ def test_a_camera_is_published_at_the_default_size_at_most(
 def test_camdaemon_does_not_film_its_own_picture(sinks: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"source /dev/video10 .*sink.*Run: camdaemon devices"):
         build.build(Config(source="/dev/video10", **sinks), build.Playing())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sink": "nowhere"}, "sink.*nowhere"),
+        ({"sink": "/dev/video-none"}, "/dev/video-none"),
+        ({"sink": "null", "more_sinks": ["elsewhere"]}, "sink.*elsewhere"),
+        ({"source": "nothing.mp4"}, "source.*nothing"),
+        ({"source": "/dev/video-none"}, "/dev/video-none"),
+        ({"backdrop": "gone.jpg"}, "backdrop.*gone"),
+        ({"backdrop": "color:#zz"}, "color"),
+    ],
+)
+def test_what_is_wrong_is_found_before_the_network_loads(
+    monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], message: str
+) -> None:
+    def load(*_: Any) -> None:
+        pytest.fail("the network was loaded")
+
+    monkeypatch.setattr(build, "make_matting", load)
+    with pytest.raises((ConfigError, DeviceError), match=message):
+        build.build(Config(**({"source": "pattern", "sink": "null"} | wrong)), build.Playing())
+
+
+def test_a_picture_s_backdrop_is_checked_before_the_network_loads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def load(*_: Any) -> None:
+        pytest.fail("the network was loaded")
+
+    monkeypatch.setattr("camdaemon.tools.files.offline.OfflinePipeline.__init__", load)
+    for name in ("me.png", "room.png"):
+        picture.write(tmp_path / name, np.zeros((64, 64, 3), np.uint8))
+    for words in (["image"], ["video"]):
+        options = ["--src", "me.png", "--plate", "room.png", "--composite", "out.png", "--backdrop", "gone.jpg"]
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ConfigError, match="gone"):
+            CliRunner().invoke(app, [*words, *options], catch_exceptions=False)

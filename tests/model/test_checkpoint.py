@@ -116,7 +116,7 @@ def test_foreign_contents(tmp_path: Path) -> None:
 
 def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
     torch.save({"backbone.features.0.0.weight": Path}, tmp_path / "code.pth")
-    with pytest.raises(ValueError, match=r"code\.pth.*PyTorch"):
+    with pytest.raises(ValueError, match=r"code\.pth.*Python objects"):
         load_network(tmp_path / "code.pth")
 
 

@@ -1,8 +1,11 @@
 """Published checkpoints become safetensors, or a message that says why not."""
 
+import os
 import re
+import stat
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -92,3 +95,61 @@ def test_values_that_would_be_lost_are_refused(published: Path, tmp_path: Path, 
     tensors["decoder.conv4.bias"][0] = value
     torch.save(tensors, tmp_path / "odd.pth")
     refused(tmp_path / "odd.pth", message, tmp_path / "w.safetensors")
+
+
+def wrapped(tensors: dict[str, Any], prefix: str, *keys: str) -> dict[str, Any]:
+    """As a training program writes them: under a prefix, and in a dictionary with other things."""
+    whole: dict[str, Any] = {prefix + name: tensor for name, tensor in tensors.items()}
+    for key in reversed(keys):
+        whole = {"epoch": 7, key: whole, "optimizer": {"param_groups": [{"lr": 0.1}]}}
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("prefix", "keys"),
+    [
+        ("module.", ()),
+        ("", ("state_dict",)),
+        ("module.", ("state_dict",)),
+        ("model.", ("model_state_dict",)),
+        ("module._orig_mod.", ("model",)),
+        ("", ("network", "state_dict")),
+    ],
+)
+def test_what_training_programs_put_around_the_weights_is_taken_away(
+    published: Path, tmp_path: Path, prefix: str, keys: tuple[str, ...]
+) -> None:
+    tensors = torch.load(published, weights_only=True)
+    torch.save(wrapped(tensors, prefix, *keys), tmp_path / "trained.pth")
+    done = import_weights(tmp_path / "trained.pth", None, float32=True, replace=False)
+    after = load_network(done.path).state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in load_network(published).state_dict().items())
+
+
+def test_a_prefix_on_some_names_only_stays(published: Path, tmp_path: Path) -> None:
+    tensors = torch.load(published, weights_only=True)
+    tensors["module.decoder.conv4.bias"] = tensors.pop("decoder.conv4.bias")
+    torch.save(tensors, tmp_path / "odd.pth")
+    refused(tmp_path / "odd.pth", r"missing: decoder\.conv4\.bias.*unexpected: module\.", tmp_path / "w.safetensors")
+
+
+def test_others_may_read_what_is_written(published: Path, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        done = import_weights(published, tmp_path / "w.safetensors", float32=False, replace=False)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(done.path.stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("name", ["cut.pth", "zeros.pth", "empty.pth", "cut.safetensors", "code.pth"])
+def test_a_damaged_file_is_told_in_our_words(published: Path, tmp_path: Path, name: str) -> None:
+    path, data = tmp_path / name, published.read_bytes()
+    if name == "code.pth":
+        torch.save({"network": Path("a.pth"), "tensors": torch.zeros(1)}, path)
+    else:
+        path.write_bytes({"cut": data[: len(data) // 2], "zeros": bytes(1000), "empty": b""}[path.stem])
+    with pytest.raises(ConfigError) as wrong:
+        import_weights(path, tmp_path / "w.safetensors", float32=False, replace=False)
+    assert re.search("objects" if name == "code.pth" else "damaged", str(wrong.value))
+    assert not re.search(r"weights_only|torch\.load|Pytorch\w*Reader|header|pickle|Errno", str(wrong.value))

@@ -39,7 +39,9 @@ print(json.dumps(facts))
 # CUDA's major version → the oldest driver that runs it (NVIDIA's compatibility guide).
 _DRIVERS = {11: (450, 80), 12: (525, 60), 13: (580,)}
 _NVIDIA, _DISPLAY = "0x10de", "0x03"
-_REINSTALL = f"{sys.executable} -m pip install --force-reinstall --index-url https://pypi.org/simple torch"
+_REINSTALL = f"{sys.executable} -m pip install --force-reinstall --index-url {{}} torch"
+_WITH_CUDA = _REINSTALL.format("https://pypi.org/simple")
+_FOR_CPU = _REINSTALL.format("https://download.pytorch.org/whl/cpu")  # a twentieth of the size
 _SMALLER = "if it is too slow: camdaemon run --size 640x360"
 _FASTER = f"faster with OpenVINO: {sys.executable} -m pip install openvino"
 
@@ -48,7 +50,9 @@ def check(context: Context) -> Iterator[Finding]:
     """Yield whether torch loads, and whether it can use the GPU that the configuration asks for."""
     facts = _probe_torch(context.machine)
     if "error" in facts:
-        yield problem("torch", f"torch does not load: {facts['error']}", _REINSTALL)
+        yield problem(
+            "torch", f"torch does not load: {facts['error']}", _WITH_CUDA if _has_nvidia(context.machine) else _FOR_CPU
+        )
         return
     yield ok("torch", f"torch {facts['version']} loads, {_describe_build(facts)}")
     if context.config.device == "cpu" or not find_matting(context.config.matting).uses_weights:
@@ -102,7 +106,7 @@ def _explain_unusable(context: Context, facts: dict[str, Any]) -> Finding:
         return problem("gpu", "there is an NVIDIA GPU, but its driver is not loaded", _driver_command(machine))
     if not facts["cuda"]:
         says = f"there is an NVIDIA GPU (driver {driver}), but this torch was built without CUDA"
-        return problem("gpu", says, _REINSTALL)
+        return problem("gpu", says, _WITH_CUDA)
     if parse_version(driver) < _DRIVERS.get(int(facts["cuda"].partition(".")[0]), ()):
         says = f"the NVIDIA driver {driver} is too old for this torch, which was built for CUDA {facts['cuda']}"
         return problem("gpu", says, _driver_command(machine))
