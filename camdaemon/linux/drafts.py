@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from camdaemon.linux.files import take_name
+from camdaemon.linux.private import limit_mode
 from camdaemon.linux.results import part_of
 
 
@@ -42,7 +43,7 @@ class Draft:
             if stat.S_ISDIR(status.st_mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
             self._is_direct = not stat.S_ISREG(status.st_mode)
-            self._mode = stat.S_IMODE(status.st_mode)
+            self._mode = limit_mode(stat.S_IMODE(status.st_mode))
         self.path = self._target if self._is_direct else part_of(self._target)
         self._fd = -1
         if not self._is_direct:
@@ -50,6 +51,7 @@ class Draft:
             try:
                 _lock(self._fd, self.path)
                 os.ftruncate(self._fd, 0)
+                os.fchmod(self._fd, limit_mode(stat.S_IMODE(os.fstat(self._fd).st_mode)))  # an old one may be wider
             except OSError:
                 self._close()
                 raise

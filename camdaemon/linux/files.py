@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
+from camdaemon.linux.private import limit_mode
+
 _NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP)  # file systems that cannot sync a folder: FUSE, network shares
 _DRAFT = re.compile(r"\.(?P<stem>.+)\.(?P<thread>\d+)(?P<suffix>\.[^.]+)?")  # a name made by `prepare_replacement`
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}  # all others are devices
@@ -150,7 +152,7 @@ def _permissions(path: Path) -> int | None:
         status = path.lstat()
     except OSError:
         return None
-    return stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
+    return limit_mode(stat.S_IMODE(status.st_mode)) if stat.S_ISREG(status.st_mode) else None
 
 
 def _finish(draft: Path, mode: int | None) -> None:

@@ -17,6 +17,16 @@ def keep_files_private() -> None:
     os.umask(_OTHERS)
 
 
+def limit_mode(mode: int) -> int:
+    """Return the permission bits of a file that is replaced: those it had, less those of others in a private process.
+
+    The umask can only be read by setting it; for that moment it is the strictest.
+    """
+    umask = os.umask(_OTHERS)
+    os.umask(umask)
+    return mode & ~_OTHERS if umask & _OTHERS == _OTHERS else mode
+
+
 def omit_pictures_from_core_dumps() -> None:
     """Keep this process's memory, and that of its children, out of core dumps.
 

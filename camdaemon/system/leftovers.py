@@ -40,7 +40,8 @@ class Leftover:
     def __str__(self) -> str:
         count = "1 file" if len(self.files) == 1 else f"{len(self.files)} files"
         size = sum(file.lstat().st_size for file in self.files)
-        return f"{self.what}: {count}, {size / 1e6:.1f} MB in {self.place}"
+        weight = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size} bytes"
+        return f"{self.what}: {count}, {weight} in {self.place}"
 
 
 def find_leftovers() -> list[Leftover]:
@@ -117,6 +118,7 @@ def offer_to_erase(
     _refuse_while_running(command)
     for leftover in found:
         _erase(leftover)
+    _remove_empty_folders()
     print("\nErased.")
 
 
@@ -136,7 +138,10 @@ def _erase(leftover: Leftover) -> None:
             raise CamdaemonError(
                 f"cannot erase {file}: {exc.strerror}. Run: rm -r {shlex.quote(str(leftover.place))}"
             ) from None
-    top = leftover.place if leftover.place.is_dir() else leftover.place.parent
-    for folder, _, _ in os.walk(top, topdown=False):
-        with suppress(OSError):  # something of the user's is in it
-            os.rmdir(folder)
+
+
+def _remove_empty_folders() -> None:
+    for top in (find_folder("state"), find_folder("cache"), find_folder("config")):
+        for folder, _, _ in os.walk(top, topdown=False):
+            with suppress(OSError):  # something of the user's is in it
+                os.rmdir(folder)

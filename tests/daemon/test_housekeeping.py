@@ -125,16 +125,17 @@ finally:
 
 def test_a_run_records_for_its_user_alone_and_dumps_no_memory(tmp_path, monkeypatch):
     monkeypatch.setenv("CAMDAEMON_SOCKET", str(tmp_path / "run" / "c.sock"))
-    out = tmp_path / "out.mp4"
+    out, part = put(tmp_path / "out.mp4"), put(tmp_path / "out.mp4.part")
     picture.write(tmp_path / "room.png", np.zeros((180, 320, 3), np.uint8))
     words = ["run", "--source", "pattern", "--size", "320x180", "--matting", "difference", "--sink", str(out)]
     words += ["--plate", str(tmp_path / "room.png")]
     done = subprocess.run(
-        [sys.executable, "-c", _RUN, *words, "--fast", "--frames", "20"],
+        [sys.executable, "-c", _RUN, *words, "--fast", "--frames", "20", "--force"],
         capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert mode(out) == 0o600
+    assert mode(out) == 0o600, "also where it replaces one that others could read"
+    assert not part.exists()
     soft, hard, memory = done.stdout.split()
     assert int(soft) == (0 if hard == "0" else 1)
     assert int(memory, 16) == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from camdaemon.linux.private import close_to_others, make_private_folder
+from camdaemon.linux.private import close_to_others, limit_mode, make_private_folder
 
 _SHOW = """
 import resource, subprocess, sys
@@ -80,5 +80,15 @@ def test_a_private_folder_is_private_whatever_the_umask_and_its_past(tmp_path, u
                 path.mkdir(0o755)
             make_private_folder(path)
             assert mode(path) == 0o700
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize(("umask", "after"), [(0o022, 0o664), (0o027, 0o664), (0o077, 0o600), (0o177, 0o600)])
+def test_a_replaced_file_keeps_its_mode_unless_the_process_is_private(umask, after):
+    before = os.umask(umask)
+    try:
+        assert limit_mode(0o664) == after
+        assert os.umask(umask) == umask, "it is only looked at"
     finally:
         os.umask(before)

@@ -163,4 +163,5 @@ def test_on_a_terminal_it_asks(ours, monkeypatch, tmp_path):
     assert all(path.exists() for path in ours)
     CliRunner().invoke(app, ["service", "remove"], input="y\n")
     assert not [path for path in ours if path.exists()]
+    assert not find_folder("state").exists()
     assert os.path.isdir(find_folder("state").parent)
