@@ -190,23 +190,27 @@ class FrameProcessor:
         return matte.alpha, finished
 
     def _matte(self, src: Tensor, plate: Plate, out: HostFrame) -> tuple[Matte, Tensor]:
-        """Return the matte of `src`, and its alpha as the network gave it. PlateMismatch where no plate explains it."""
+        """Return the matte of `src` as it may be shown, and its alpha as the network gave it.
+
+        Raises:
+            PlateMismatch: The plate does not explain the frame.
+        """
         step, matcher, gate = self.metrics.step, self.engine.matcher, self.engine.gate
-        for _ in range(2):  # once more where the gate has moved the plate
+        for is_last in (False, True):  # twice where the gate has moved the plate
             with step("plate"):
                 matched = matcher.match(plate, src)
             with step("matte"):
                 matte = self.engine.matting(src, matched, out.seq)
-            try:
-                with step("gate"):
+            with step("gate"):
+                try:
                     moved = gate.examine(matcher, plate, src, matte.alpha, out.t)
-            except PlateMismatch:
-                check(matte, matte.foreground, out.seq, 1.0)  # a broken matte says nothing of the plate
-                raise
-            if not moved:
+                except PlateMismatch:
+                    check(matte, matte.foreground, out.seq, 1.0)  # a broken matte says nothing of the plate
+                    raise
+                alpha = gate.clean(matte.alpha, out.t)
+            if is_last or not moved:
                 break
-        with step("gate"):
-            return replace(matte, alpha=gate.clean(matte.alpha, out.t)), matte.alpha
+        return replace(matte, alpha=alpha), matte.alpha
 
     def _count_engine_failure(self, exc: Exception) -> None:
         """Replace the engine after too many consecutive failures of it.

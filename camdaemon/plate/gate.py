@@ -67,11 +67,16 @@ class Health:
 class PlateGate:
     """Judges each frame by the plate and its own matte. For the worker alone, `health` excepted.
 
+    Args:
+        refuses: Whether to refuse frames at all. Only a measurement of speed, whose network may have random weights,
+            goes on with all of them.
+
     Attributes:
         health: Of the last frame. Replaced whole, by one reference; any thread may read it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, refuses: bool = True) -> None:
+        self._refuses = refuses
         self.health = Health()
         self._pieces = StillPieces()
         self._survey: Survey | None = None  # of the last frame
@@ -110,7 +115,7 @@ class PlateGate:
                 health = _with_movement(health, found.moved)
                 self._next = t + (_RETRY_REFUSED_S if health.reason else _RETRY_S)
         self.health, self._survey = health, survey
-        if health.reason:
+        if health.reason and self._refuses:
             raise PlateMismatch(health.reason)
         return matcher.shift != shift
 

@@ -96,10 +96,10 @@ def test_the_plot_has_a_bar_of_each_color_for_each_stop(found):
     picture = draw_plot(found)
     ours, baseline = ((picture == color).all(2) for color in ((31, 111, 139), (214, 178, 120)))
     stops = found["parts"]["stops"]["camdaemon"]["ms"]
-    for number, _ in enumerate(stops):
+    for number, stop in enumerate(stops):
         top = 96 + 56 * number
         assert ours[top : top + 18, 150:].any()
-        assert baseline[top + 20 : top + 38, 150:].any()
+        assert baseline[top + 20 : top + 38, 150:].any() or stop not in found["parts"]["stops"]["baseline"]["ms"]
     lengths = [int(ours[96 + 56 * number + 9, 150:].sum()) for number in range(len(stops))]
     assert lengths[-1] == max(lengths), "the whole frame takes longest"
 

@@ -17,7 +17,7 @@ from camdaemon.frames.frame import Size
 from camdaemon.tools.bench.measure import make_tables, measure
 
 FRAMES = 3
-STOPS = {"upload", "plate", "matte", "backdrop", "composite", "check", "download"}
+STOPS = {"upload", "plate", "matte", "gate", "backdrop", "composite", "check", "download"}
 
 
 @pytest.fixture(scope="module")

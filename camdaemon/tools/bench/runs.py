@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 
 import torch
@@ -26,6 +26,7 @@ from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.pipeline.worker import FrameProcessor
+from camdaemon.plate.gate import PlateGate
 from camdaemon.tools.bench.footage import Footage
 from camdaemon.tools.bench.stopwatch import Run, Stopwatch
 
@@ -53,7 +54,7 @@ def make_processor(config: Config, footage: Footage, *, paced: bool = False) -> 
     device, size = choose_device(config.device), footage.size
     stopwatch = Stopwatch(paced=paced, settle=synchronizer(device))
     matting = make_matting(config.matting, matting_settings(config), device)
-    engine = Engines(config, size, stopwatch).make_first(device, matting)
+    engine = replace(Engines(config, size, stopwatch).make_first(device, matting), gate=PlateGate(refuses=False))
     processor = FrameProcessor(engine, CardCache(NullSink.fmt, size), stopwatch, LivePreview())
     return TimedProcessor(processor, stopwatch, Scene(make_backdrop(_BACKDROP, size), footage.plate, max_coverage=1.0))
 
