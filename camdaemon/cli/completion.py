@@ -1,20 +1,24 @@
-"""`camdaemon completion`: a static script for the shell, made from the commands that typer and the table know."""
+"""`camdaemon completion`: a script for the shell, made from the commands that typer and the table know.
+
+Names of scenes and backdrops are asked of the running daemon when they are completed, which takes it some milliseconds.
+"""
 
 from __future__ import annotations
 
 import shlex
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from camdaemon.control import table
 from camdaemon.errors import ConfigError
+from camdaemon.frames.kinds import BACKDROPS
 
 Offers = dict[str, dict[str, str]]  # words typed before, without options → word that may follow → its help
 
 _BASH = """# camdaemon: completion for bash, made by `camdaemon completion bash`
 _camdaemon() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} typed="" words="" i
+    local word=${{COMP_WORDS[COMP_CWORD]}} typed="" words="" lister="" unlisted="" i
     for ((i = 1; i < COMP_CWORD; i++)); do
         [[ ${{COMP_WORDS[i]}} == -* ]] || typed+="${{typed:+ }}${{COMP_WORDS[i]}}"
     done
@@ -29,6 +33,10 @@ _camdaemon() {{
     for i in $words; do
         if [[ $i == "$word"* ]] && [[ $i != -* || $word == -* ]]; then COMPREPLY+=("$i"); fi
     done
+    [[ $lister ]] || return 0
+    while IFS= read -r i; do
+        if [[ $i == "$word"* && $i != "$unlisted" ]]; then COMPREPLY+=("$(printf %q "$i")"); fi
+    done < <(camdaemon "$lister" 2> /dev/null)
 }}
 complete -o default -F _camdaemon camdaemon
 """
@@ -71,7 +79,9 @@ def collect_offers(command: Any, path: str = "") -> Offers:
         for typed, words in collect_offers(child, whole).items():
             offers.setdefault(typed, {}).update(words)
     if path and (live := table.match(path.split())):
-        choices = (choice for parameter in live[0].parameters for choice in parameter.choices)
+        choices = [choice for parameter in live[0].parameters for choice in parameter.choices]
+        if any(parameter.kind == "backdrop" for parameter in live[0].parameters):
+            choices += [word for kind in BACKDROPS if (word := kind.syntax.partition("[")[0]).isalpha()]
         offers[path] |= dict.fromkeys(choices, "")
     for parameter in command.params:
         names = [name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--")]
@@ -80,11 +90,29 @@ def collect_offers(command: Any, path: str = "") -> Offers:
     return offers
 
 
+class Lister(NamedTuple):
+    """A command that prints the values of another one's argument, each on a line."""
+
+    word: str  # as typed
+    empty: str  # what it prints where there are none
+
+
+def find_lister(typed: str) -> Lister | None:
+    """Return what lists the argument of the command that `typed` names; None where nothing does."""
+    found = table.match(typed.split())
+    words = [parameter.listed_by for parameter in found[0].parameters if parameter.listed_by] if found else []
+    if not words or not (listing := table.match(words)):
+        return None
+    row = listing[0]
+    return Lister(words[0], table.find(row.instead).empty if row.instead else row.empty)
+
+
 def make_bash(offers: Offers) -> str:
     """Write the script for bash, which zsh reads as well."""
-    cases = [
-        f"{' ' * 12}{shlex.quote(typed)}) words={shlex.quote(' '.join(words))} ;;" for typed, words in offers.items()
-    ]
+    cases = []
+    for typed, words in offers.items():
+        asked = f" lister={lister.word} unlisted={shlex.quote(lister.empty)}" if (lister := find_lister(typed)) else ""
+        cases.append(f"{' ' * 12}{shlex.quote(typed)}) words={shlex.quote(' '.join(words))}{asked} ;;")
     return _BASH.format(cases="\n".join(cases))
 
 
@@ -97,6 +125,9 @@ def make_fish(offers: Offers) -> str:
         for word, text in words.items():
             what = f"-l {word.removeprefix('--')}" if word.startswith("--") else f"-a {shlex.quote(word)}"
             lines.append(f"complete -c camdaemon -n {shlex.quote(at)} {what} -d {_fish_quote(text)}")
+        if lister := find_lister(typed):
+            names = f"(camdaemon {lister.word} 2> /dev/null | string match -v -- {_fish_quote(lister.empty)})"
+            lines.append(f"complete -c camdaemon -n {shlex.quote(at)} -a {_fish_quote(names)}")
     return _FISH + "\n".join(lines) + "\n"
 
 

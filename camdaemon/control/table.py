@@ -42,6 +42,7 @@ class Parameter(NamedTuple):
     option: bool = False  # typed as --name VALUE, else by its place
     local: bool = False  # for the command line alone: never sent
     delays: bool = False  # the answer comes that many seconds later
+    listed_by: str = ""  # the command, as typed, that prints possible values one a line: for completion
 
     @property
     def initial(self) -> Any:
@@ -91,8 +92,8 @@ _COUNTDOWN = Parameter(
     option=True,
     delays=True,
 )
-_SPEC = Parameter("spec", "backdrop", "What viewers see instead of the room")
-_SCENE = Parameter("name", "text", "Name of a scene")
+_SPEC = Parameter("spec", "backdrop", "What viewers see instead of the room", listed_by="backdrops")
+_SCENE = Parameter("name", "text", "Name of a scene", listed_by="scene")
 _MODE = Parameter(
     "mode", "choice", "matte, card, or passthrough (shows the room!)", choices=("matte", "card", "passthrough")
 )

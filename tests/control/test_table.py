@@ -276,9 +276,17 @@ def test_bash_completes_from_the_script(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "camdaemon", "completion", "bash"], capture_output=True, check=True)
     script.write_bytes(done.stdout)
 
+    stand_in = tmp_path / "camdaemon"  # for the daemon's client
+    stand_in.write_text("""#!/bin/sh
+[ "$1" = scene ] && printf 'late\\nmy room\\n'
+[ "$1" = backdrops ] && echo "hills"
+true
+""")
+    stand_in.chmod(0o755)
+
     def complete(*words: str) -> list[str]:
         line = f"""
-source {script}
+source {script}; PATH={tmp_path}:$PATH
 COMP_WORDS=({" ".join(repr(word) for word in ("camdaemon", *words))}); COMP_CWORD={len(words)}
 _camdaemon; printf '%s\\n' "${{COMPREPLY[@]}}"
 """
@@ -294,3 +302,17 @@ _camdaemon; printf '%s\\n' "${{COMPREPLY[@]}}"
     assert complete("camera", "lock", "--") == ["--device", "--help"]
     assert complete("run", "--source", "/dev/vid") == [], "left to the shell, which knows files"
     assert complete("mode", "p") == ["passthrough"]
+    assert complete("scene", "") == ["late", "my\\ room"]
+    assert complete("scene", "m") == ["my\\ room"]
+    assert complete("backdrop", "b") == ["blur"]
+    assert complete("backdrop", "hi") == ["hills"]
+
+
+def test_fish_asks_for_names(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "camdaemon", "completion", "fish"], capture_output=True, text=True, check=True
+    )
+    for command, lister in (("scene", "scene"), ("backdrop", "backdrops")):
+        asked = [line for line in done.stdout.splitlines() if f"(camdaemon {lister} " in line]
+        assert len(asked) == 1
+        assert f"__camdaemon_at {command} arguments" in asked[0]
