@@ -97,6 +97,8 @@ class TrainingRun:
         ):
             validation = self._validation() if self._group.is_leader else None
             began, before, first = time.monotonic(), state.seconds, state.step
+            if first:
+                run_log.show_position(first, before, before / first)
             while True:
                 share = self._done_share()
                 if validation is not None and (share >= 1 or state.step % recipe.validate_every == 0):

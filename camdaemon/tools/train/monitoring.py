@@ -174,7 +174,7 @@ class RunLog:
 
     def print_line(self, line: str) -> None:
         """Print one line above the bar."""
-        self._console.print(line, highlight=False)
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)  # it may hold a command to copy
 
     def show_position(self, step: int, seconds: float, pace: float) -> None:
         """Show how far the run is, and the time that is left: see `RunLength`."""

@@ -21,7 +21,7 @@ from camdaemon.tools.train import folder
 from camdaemon.tools.train.cli import app
 from camdaemon.tools.train.interruption import Interruption
 from camdaemon.tools.train.loop import TrainingRun, train
-from camdaemon.tools.train.monitoring import RunLength
+from camdaemon.tools.train.monitoring import RunLength, RunLog
 from camdaemon.tools.train.recipe import Recipe
 
 
@@ -182,3 +182,9 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
 def test_the_time_left_counts_what_was_asked_for(length: RunLength, left: float, text: str) -> None:
     assert length.estimate_left(10, 30.0, 2.0) == left
     assert length.describe(10, 30.0) == text
+
+
+def test_a_command_is_printed_on_one_line_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = f"run: camdaemon train base --out {'long/' * 40}[old] --resume"
+    RunLog(tmp_path, "base", RunLength(1, None), leader=True).print_line(line)
+    assert capsys.readouterr().err.splitlines()[-1] == line
