@@ -50,7 +50,7 @@ class FileSource:
     def __init__(self, path: Path, *, loop: bool, paced: bool, raw: bool = False) -> None:
         self.name, self._paced = str(path), paced
         self._video = Video(path, "source", f"Run: ffprobe {path}, or: camdaemon run --source pattern")
-        self.fps, self.shown, self.count = self._video.fps, self._video.size, self._video.count
+        self.fps, self.shown, self.count = self._video.fps, self._video.size, self._video.count if not loop else None
         try:
             self.size = Size.within(*self.shown)
         except ConfigError:

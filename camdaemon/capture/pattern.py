@@ -49,6 +49,7 @@ class PatternSource:
                 comes as fast as it is read.
         """
         self.size, self.fps = size, fps
+        self.count = None if loop else round(SECONDS * fps)
         self._loop, self._paced = loop, paced
         self._clip = FileSource(CLIP, loop=True, paced=False, raw=True)
         self._decoded = HostFrame.empty(self.fmt, self._clip.size)

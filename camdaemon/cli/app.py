@@ -66,8 +66,8 @@ def run(
     from camdaemon.cli.logs import set_up
     from camdaemon.daemon import run
     from camdaemon.daemon.build import Playing
+    from camdaemon.daemon.progress import console
     from camdaemon.daemon.restore import memory_for
-    from camdaemon.daemon.status_line import console
     from camdaemon.output import find_sink
 
     set_up(verbose, console)
@@ -87,7 +87,7 @@ def demo(
 ) -> None:
     """Put a 12 s clip through the real pipeline, every frame of it, without a camera."""
     from camdaemon.cli.logs import set_up
-    from camdaemon.daemon.status_line import console
+    from camdaemon.daemon.progress import console
     from camdaemon.tools.demo import demo as play
 
     set_up(False, console)

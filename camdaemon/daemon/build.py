@@ -28,7 +28,10 @@ from camdaemon.linux.results import check_results
 from camdaemon.linux.threads import run_in_thread
 from camdaemon.matting import Matting, MattingSettings, Refinement, make_matting
 from camdaemon.output import Sink, find_sink, open_sink
+from camdaemon.output.file import FileSink
+from camdaemon.output.film import Film
 from camdaemon.output.reopening import ReopeningSink
+from camdaemon.output.sound import open_sound
 from camdaemon.output.tee import TeeSink
 from camdaemon.pipeline.camera_reader import CameraInput
 from camdaemon.pipeline.camera_state import ALWAYS, CameraState
@@ -228,16 +231,20 @@ def _open_camera(config: Config, playing: Playing, holder: ControlsHolder | None
             holder.reapply(_plate_file(config, source))
         return source
 
-    return CameraInput(reopen(), reopen, playing.frames)
+    first = reopen()
+    count: int | None = getattr(first, "count", None)  # a clip's; a camera has none
+    limits = [limit for limit in (playing.frames, count) if limit is not None]
+    return CameraInput(first, reopen, playing.frames, min(limits, default=None))
 
 
 def _open_sinks(config: Config, playing: Playing, size: Size, fps: float, metrics: Metrics) -> Sink:
     """Open every sink, as one. A sink that can be reopened is, when it is lost while the daemon runs."""
     with contextlib.ExitStack() as opened:
         found: list[Sink] = []
+        keeps_sound = not playing.paced and not playing.loop
         for spec in config.sinks:
             reopen = partial(open_sink, spec, size, fps, paced=playing.paced)
-            sink = reopen()
+            sink = _open_film(spec, size, fps, config) if keeps_sound and find_sink(spec) is FileSink else reopen()
             opened.callback(sink.close)
             found.append(ReopeningSink(sink, reopen, metrics.count) if sink.can_reopen else sink)
         opened.pop_all()
@@ -249,6 +256,13 @@ def _choose_size(config: Config, source: Source) -> Size:
     if config.size is not None or not source.live:
         return config.size or source.size
     return CAMERA_SIZE.limit(source.size.width, source.size.height)
+
+
+def _open_film(spec: str, size: Size, fps: float, config: Config) -> FileSink:
+    """Open a file that gets every frame of a clip, with the clip's sound if it has any."""
+    clip, path = expand_home(config.source), expand_home(spec)
+    sound = open_sound(clip, path, lambda why: log.warning("%s", why)) if clip.is_file() else None
+    return FileSink(Film(path, size, fps, sound=sound), size, paced=False)
 
 
 def _plate_file(config: Config, source: Source) -> Path:

@@ -7,15 +7,14 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from camdaemon.control.viewers import describe_view
+from camdaemon.daemon.progress import console, show_bar
 from camdaemon.pipeline.threads import Pipeline
 
 STEPS = ("upload", "plate", "matte", "backdrop", "composite", "check", "download", "write")
-console = Console(stderr=True)
 log = logging.getLogger(__name__)
 
 
@@ -23,12 +22,19 @@ log = logging.getLogger(__name__)
 def show_status_line(pipeline: Pipeline) -> Iterator[Callable[[], None]]:
     """Show the line inside the context; where stderr is no terminal, log it once at the end.
 
+    A clip that goes into a file at full speed has an end to wait for, so it gets a progress bar instead.
+
     Yields:
         A function that brings the line up to date, to be called a few times a second.
     """
     if not console.is_terminal:
         yield lambda: None
         log.info("%s", render(pipeline).plain)
+        return
+    if pipeline.keep_all:
+        with show_bar("frames", pipeline.camera.total) as update:
+            yield lambda: update(pipeline.metrics.captured())
+        console.print(render(pipeline))
         return
     with Live(render(pipeline), console=console, auto_refresh=False) as live:
         yield lambda: live.update(render(pipeline), refresh=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
-from camdaemon.linux.results import expand
+from camdaemon.linux.folders import expand_home
 from camdaemon.output.film import Film
 
 
@@ -29,7 +29,7 @@ class FileSink:
     @classmethod
     def open(cls, spec: str, size: Size, fps: float, *, paced: bool) -> FileSink:
         """See `open_sink`. A file that is there is replaced: ask before, with `check_results`."""
-        return cls(Film(expand(spec), size, fps), size, paced=paced)
+        return cls(Film(expand_home(spec), size, fps), size, paced=paced)
 
     def __init__(self, film: Film, size: Size, *, paced: bool) -> None:
         self.name, self.size, self._paced, self._film = film.name, size, paced, film

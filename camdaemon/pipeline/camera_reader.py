@@ -25,6 +25,7 @@ class CameraInput:
     first: Source  # opened at start
     reopen: Callable[[], Source]  # the same camera again; raises DeviceError
     limit: int | None = None  # frames to deliver; None: no limit
+    total: int | None = None  # frames that will come, or about; None: unknown, or without end
 
 
 class CameraReader:

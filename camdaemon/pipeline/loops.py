@@ -244,7 +244,8 @@ def presentable(
     if card is cards.NO_MATTE and last is not None:
         why = _HELD_BACK if is_refused else _explain_age(state.camera.seconds_silent(), stage)
         card = replace(card, reason=why)
-    spare.t, spare.seq = now, last.seq if last is not None else -1
+    is_paced = stage.repeat_s is not None  # else a card has the clip's time, as its frame would
+    spare.t, spare.seq = (now, -1) if last is None else (now if is_paced else last.t, last.seq)
     stage.card_cache.copy_to(card or cards.NO_MATTE, spare)
     return spare
 

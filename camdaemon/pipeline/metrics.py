@@ -41,7 +41,6 @@ class Metrics:
         self._clock = clock
         self._lock = threading.Lock()
         self._in, self._out = _Rate(), _Rate()
-        self._first = 0.0
         self._count: Counter[str] = Counter()
         self._steps: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_WINDOW))
         self._alive = 0
@@ -51,13 +50,12 @@ class Metrics:
         """Record that the camera delivered a frame."""
         with self._lock:
             self._in.tick(self._clock())
-            self._first = self._first or self._clock()
             self._count["captured"] += 1
 
-    def seconds_captured(self) -> float:
-        """Return the seconds since the camera's first frame; 0 before it."""
+    def captured(self) -> int:
+        """Return the number of frames that the camera has delivered."""
         with self._lock:
-            return self._clock() - self._first if self._first else 0.0
+            return self._count["captured"]
 
     def count(self, name: str) -> None:
         """Count an event: dropped, refused, matting_errors, reconnects and the like."""

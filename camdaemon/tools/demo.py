@@ -18,9 +18,9 @@ from camdaemon.config.schema import Config
 from camdaemon.control.commands import Commands
 from camdaemon.control.instance import socket_path
 from camdaemon.daemon.build import Playing
+from camdaemon.daemon.progress import console
 from camdaemon.daemon.run import start_daemon, watch
 from camdaemon.daemon.signals import handle_signals
-from camdaemon.daemon.status_line import console
 from camdaemon.errors import CamdaemonError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import HostFrame, Size

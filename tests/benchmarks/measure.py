@@ -16,13 +16,13 @@ import torch
 
 from camdaemon.capture import Source
 from camdaemon.config.schema import Config
+from camdaemon.daemon.progress import show_progress
 from camdaemon.errors import ConfigError
 from camdaemon.frames.picture import quiet_opencv
 from camdaemon.linux.threads import run_in_thread
 from camdaemon.tools.bench.footage import Footage, load_footage
 from camdaemon.tools.bench.measure import name_engine
 from camdaemon.tools.bench.runs import TimedProcessor, make_processor, run_pipeline, run_stops
-from camdaemon.tools.files.progress import show_progress
 from tests.benchmarks import device, machine, network
 from tests.benchmarks.comparison import Comparison, alternate
 from tests.benchmarks.floor import Floor

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import torch
 
 from camdaemon.daemon.build import matting_settings
+from camdaemon.daemon.progress import show_progress
 from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import quiet_opencv
 from camdaemon.frames.transfer import choose_device
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
-from camdaemon.tools.files.progress import show_progress
 from tests.benchmarks import machine, network
 from tests.benchmarks.comparison import Comparison, alternate
 from tests.benchmarks.processor import BaselineMatting

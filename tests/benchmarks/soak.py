@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from camdaemon.daemon.progress import show_progress
 from camdaemon.frames.picture import quiet_opencv
 from camdaemon.linux.threads import run_in_thread
 from camdaemon.tools.bench.footage import load_footage
 from camdaemon.tools.bench.runs import make_processor, run_pipeline
 from camdaemon.tools.bench.stopwatch import summarize
-from camdaemon.tools.files.progress import show_progress
 from tests.benchmarks import machine
 from tests.benchmarks.footage import CameraLike, MemorySource
 from tests.benchmarks.measure import describe

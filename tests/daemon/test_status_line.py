@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+from dataclasses import replace
 
+import pytest
+from rich.console import Console
+
+from camdaemon.daemon import progress, status_line
 from camdaemon.daemon.status_line import render, show_status_line
 from camdaemon.frames import card as cards
 from camdaemon.frames.card import CardCache
@@ -45,3 +50,18 @@ def test_where_stderr_is_no_terminal_it_is_logged_once(caplog: pytest.LogCapture
         assert not caplog.records
     assert len(caplog.records) == 1
     assert "fps" in caplog.text
+
+
+def test_a_clip_at_full_speed_has_a_bar_that_counts_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=100)
+    monkeypatch.setattr(progress, "console", terminal)
+    monkeypatch.setattr(status_line, "console", terminal)
+    pipeline = Rig().pipeline
+    pipeline.keep_all, pipeline.camera = True, replace(pipeline.camera, total=40)
+    with show_status_line(pipeline) as update:
+        for _ in range(10):
+            pipeline.metrics.record_captured()
+        update()
+    assert "10/40" in screen.getvalue()
+    assert "left" in screen.getvalue()

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from camdaemon.backdrop.video import ClipBackdrop
 from camdaemon.cli.tools import image, video
 from camdaemon.config.schema import Config
-from camdaemon.errors import ConfigError, MattingError
+from camdaemon.errors import ConfigError, Interrupted, MattingError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
 from camdaemon.matting import Matting
@@ -352,3 +352,129 @@ def test_the_commands_load_nothing_heavy() -> None:
         "print({'torch', 'numpy', 'cv2', 'av', 'rich.progress'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+class _Fixed:
+    """A matting that finds the person where `somebody` stands, whatever the plate."""
+
+    name = "fixed"
+
+    def warm_up(self, size: Size) -> None:
+        pass
+
+    def __call__(self, src: torch.Tensor, plate: torch.Tensor, seq: int) -> Matte:
+        alpha = torch.zeros(1, 1, *src.shape[2:])
+        alpha[..., 60:, 40:100] = 1
+        return Matte(alpha, src, seq)
+
+
+@pytest.fixture
+def fixed(difference: OfflinePipeline) -> OfflinePipeline:
+    difference.matting = cast("Matting", _Fixed())
+    return difference
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.8])
+def test_a_plate_of_another_room_is_named_with_its_share(tmp_path: Path, fixed: OfflinePipeline, gain: float) -> None:
+    here = room(144, 256)
+    there = np.ascontiguousarray(here[::-1, ::-1])
+    there[:, :128] = 255 - there[:, :128]
+    src = write(tmp_path / "s.png", somebody(here) * gain)
+    for plate, doubt in ((here, r"^$"), (there, r"\bfit\b.*\b\d\d%.*--plate FILE$")):
+        pair = find_pairs(src, write(tmp_path / "p.png", plate), ResultPaths(tmp_path / "a.png"))[0]
+        assert re.search(doubt, matte_pair(fixed, pair, "plate", 0.92))
+    assert read(tmp_path / "a.png").any(), "the result is written all the same"
+
+
+def test_a_video_says_at_once_that_its_plate_is_of_another_room(
+    tmp_path: Path, fixed: OfflinePipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = room(144, 256)
+    film = FrameSequence.open(write_video(tmp_path / "v.mp4", [here] * 5), None)
+    for plate, said in ((here, ""), (255 - here, r"(?s)Frame 0: .*\bfit\b.*--plate FILE.*5 of 5")):
+        matte_video(film, fixed, Plate(plate), ResultPaths(tmp_path / "a.mkv"), "plate", 0.92)
+        assert re.search(said or r"^$", capsys.readouterr().err)
+
+
+VARYING = [0.0, 0.033, 0.066, 0.1, 0.9, 1.7, 2.0]
+
+
+@pytest.mark.parametrize("result", ["a.mkv", "a.mp4", "c.mp4", "c.mkv", "f.mov"])
+def test_each_frame_keeps_its_time(tmp_path: Path, difference: OfflinePipeline, result: str) -> None:
+    clip = write_video(tmp_path / "v.mkv", [room()] * 7, times=VARYING)
+    path = tmp_path / result
+    wanted = {"a": ResultPaths(path), "f": ResultPaths(None, path), "c": ResultPaths(None, None, path)}[result[0]]
+    assert matte_video(FrameSequence.open(clip, None), difference, Plate(room()), wanted, "color:#000000", 0.92) == 7
+    assert times_of(path) == pytest.approx(VARYING, abs=0.0015)
+    assert matte_video(FrameSequence.open(clip, 10), difference, Plate(room()), wanted, "color:#000000", 0.92) == 7
+    assert times_of(path) == pytest.approx([number / 10 for number in range(7)], abs=0.0015)
+
+
+def times_of(path: Path) -> list[float]:
+    with av.open(str(path)) as container:
+        return [float(frame.time or 0) for frame in container.decode(video=0)]
+
+
+def test_a_folder_tells_the_times_where_the_rate_varies(
+    tmp_path: Path, difference: OfflinePipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, times in enumerate(([0.1 * i for i in range(7)], VARYING)):
+        clip = write_video(tmp_path / f"{number}.mkv", [room()] * 7, times=times)
+        matte_video(
+            FrameSequence.open(clip, None), difference, Plate(room()), ResultPaths(tmp_path / f"out{number}"), "", 0.92
+        )
+    assert not (tmp_path / "out0" / "frames.ffconcat").exists()
+    lines = (tmp_path / "out1" / "frames.ffconcat").read_text().splitlines()
+    shown = [float(line.split()[1]) for line in lines if line.startswith("duration")]
+    assert [sum(shown[:i]) for i in range(7)] == pytest.approx(VARYING, abs=0.0015)
+    assert re.search(r"varies.*ffmpeg .*out1/frames\.ffconcat", capsys.readouterr().err)
+
+
+def test_what_is_read_or_there_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "s.png", somebody(room()))
+    write(tmp_path / "p.png", room())
+    (tmp_path / "old.png").write_bytes(b"mine")
+    write(tmp_path / "frames" / "1.png", room())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    pair, film = ["--src", "s.png", "--plate", "p.png"], ["--src", "frames", "--plate", "p.png"]
+    for command, arguments in (
+        (image, [*pair, "--alpha", "s.png", "--force"]),
+        (image, [*pair, "--composite", "./p.png", "--force"]),
+        (image, [*pair, "--composite", "new.png", "--alpha", "old.png", "--backdrop", "old.png", "--force"]),
+        (image, [*pair, "--alpha", "old.png"]),
+        (video, [*film, "--alpha", "frames", "--force"]),
+        (video, [*film, "--alpha", "frames/alpha", "--force"]),
+    ):
+        with pytest.raises(ConfigError, match=r"read|--force"):
+            run(command, *arguments, "--matting", "difference", "--device", "cpu")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+    run(image, *pair, "--alpha", "old.png", "--force", "--matting", "difference", "--device", "cpu")
+    assert read(tmp_path / "old.png").shape == (72, 128)
+
+
+class _Stopping(_Fixed):
+    def __call__(self, src: torch.Tensor, plate: torch.Tensor, seq: int) -> Matte:
+        if seq == 3:
+            raise KeyboardInterrupt
+        return super().__call__(src, plate, seq)
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_where(tmp_path: Path, difference: OfflinePipeline) -> None:
+    difference.matting = cast("Matting", _Stopping())
+    clip = write_video(tmp_path / "v.mp4", [room(144, 256)] * 5)
+    with pytest.raises(Interrupted, match=r"stopped.*a\.mp4\.part.*mv .*a\.mp4\.part .*a-cut\.mp4$") as told:
+        matte_video(
+            FrameSequence.open(clip, None), difference, Plate(room(144, 256)), ResultPaths(tmp_path / "a.mp4"), "", 0.92
+        )
+    assert told.value.exit_code == 130
+    assert len(times_of(tmp_path / "a.mp4.part")) == 3
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 200), (200, 1), (71, 127)])
+def test_a_picture_of_any_shape_is_matted(tmp_path: Path, height: int, width: int) -> None:
+    src, plate = write(tmp_path / "s.png", room()[:1, :1].repeat(height, 0).repeat(width, 1)), tmp_path / "p.png"
+    write(plate, read(src))
+    options = ("--plate", plate, "--alpha", tmp_path / "a.png", "--matting", "difference", "--device", "cpu")
+    run(image, "--src", src, *options)
+    assert read(tmp_path / "a.png").shape == (height, width)

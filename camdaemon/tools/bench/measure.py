@@ -10,13 +10,13 @@ from rich import box
 from rich.table import Table
 
 from camdaemon.config.schema import Config
+from camdaemon.daemon.progress import show_progress
 from camdaemon.frames.picture import quiet_opencv
 from camdaemon.linux.threads import run_in_thread
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from camdaemon.tools.bench.footage import Footage, load_footage
 from camdaemon.tools.bench.runs import TimedProcessor, make_processor, run_pipeline, run_stops
 from camdaemon.tools.bench.stopwatch import summarize
-from camdaemon.tools.files.progress import show_progress
 
 _WARM_UP = 3  # frames before the first sample
 _TITLES = {"stops": "Each stop, one after the other", "end to end": "End to end"}

@@ -10,14 +10,15 @@ import cv2
 import numpy as np
 
 from camdaemon import __version__
+from camdaemon.daemon.progress import show_progress
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture
+from camdaemon.linux.listing import list_files
 from camdaemon.tools.evaluate.clips import find_clips
 from camdaemon.tools.evaluate.comparison import MattingScores, open_mattings, score_clip, score_composites, score_files
 from camdaemon.tools.evaluate.composites import Composites
 from camdaemon.tools.evaluate.tables import SCORES
-from camdaemon.tools.files.progress import show_progress
 from camdaemon.tools.files.writers import write_png
 from camdaemon.tools.own_folder import OwnFolder
 
@@ -82,7 +83,8 @@ class Evaluation:
             MattingError: A picture cannot be matted.
         """
         if self.predicted is not None and self.truth is not None:
-            yield _run_with_progress("alphas", None, score_files(self.predicted, self.truth))
+            count = len(list_files(self.truth, (".png",))) if self.truth.is_dir() else None
+            yield _run_with_progress("alphas", count, score_files(self.predicted, self.truth))
         if self.people is None and self.clips is None:
             return
         clips = find_clips(self.clips, take_plates=self.take_plates) if self.clips is not None else []

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from camdaemon.daemon.progress import show_progress
 from camdaemon.errors import ConfigError, Interrupted
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
@@ -14,7 +15,7 @@ from camdaemon.linux.listing import list_files
 from camdaemon.linux.results import check_results
 from camdaemon.plate.take import Plate
 from camdaemon.tools.files.offline import OfflinePipeline, explain_card, fit_plate, pad_picture
-from camdaemon.tools.files.progress import show_progress, warn
+from camdaemon.tools.files.progress import warn
 from camdaemon.tools.files.results import ResultPaths, open_backdrop, render_results
 from camdaemon.tools.files.writers import write_png
 
@@ -139,4 +140,4 @@ def matte_pair(pipeline: OfflinePipeline, pair: Pair, backdrop: str, max_coverag
         found = render_results(pipeline, matte, plate, pair.wanted, bgr, 0.0, rgb)
     for name, path in pair.wanted.paths().items():
         write_png(path, found[name])
-    return explain_card(matte, max_coverage)
+    return explain_card(matte, max_coverage) or pipeline.doubt_plate(matte)

@@ -27,11 +27,14 @@ from camdaemon.matting import Matting, make_matting
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
 from camdaemon.matting.effort import OFFLINE
 from camdaemon.model import SIDE
+from camdaemon.plate.gate import judge
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.store import check_shape
 from camdaemon.plate.take import Plate
+from camdaemon.tools.files.progress import warn
 
 _LARGEST_SIDE = 8192  # pixels
+_DOUBTFUL = 0.1  # of the room's blocks differ from the plate; less is not worth a number
 
 
 class OfflinePipeline:
@@ -105,6 +108,19 @@ class OfflinePipeline:
         matte = self._matte(self.upload(rgb), plate, seq)
         self._matcher.learn(matte.alpha)
         return matte
+
+    def doubt_plate(self, matte: Matte) -> str:
+        """Return why the plate of the last picture is probably of another room, '' if it is not; by its own `matte`."""
+        health = judge(self._matcher.survey(matte.alpha), self._matcher.shift)
+        if not health.reason:
+            return ""
+        why = f"{health.share:.0%} of what should be the room differs from it"
+        if health.share <= _DOUBTFUL:
+            why = "next to nothing of the picture looks like the room on it"
+        return (
+            f"the plate does not fit: {why}, so the room may be taken for the person. Name a plate of this room, from "
+            "the same place and in the same light. Run with: --plate FILE"
+        )
 
     def rewind(self) -> None:
         """Forget the exposure of the previous video."""
@@ -192,5 +208,6 @@ def fit_plate(plate: Picture, like: Picture, name: str) -> Picture:
     check_shape(plate, (wide, high), name, "camdaemon image --plate FILE")
     if (width, height) == (wide, high):
         return plate
+    warn(f"The plate {name} is {width}x{height} and was scaled to {wide}x{high}. One of the same size is more exact.")
     interpolation = cv2.INTER_AREA if width > wide else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(plate, (wide, high), interpolation=interpolation), np.uint8)

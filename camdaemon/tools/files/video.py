@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camdaemon.capture.file import FileSource
+from camdaemon.daemon.progress import show_progress
 from camdaemon.errors import ConfigError, Interrupted, StreamEnded
 from camdaemon.frames import picture
 from camdaemon.frames.frame import HostFrame, Size
@@ -20,7 +21,7 @@ from camdaemon.output.sound import Sound, open_sound
 from camdaemon.plate.take import Plate, PlateJob, PlateRules
 from camdaemon.tools.files.image import PICTURES, list_pictures
 from camdaemon.tools.files.offline import OfflinePipeline, explain_card, fit_plate, pad_picture
-from camdaemon.tools.files.progress import show_progress, warn
+from camdaemon.tools.files.progress import warn
 from camdaemon.tools.files.results import ResultPaths, open_backdrop, render_results
 from camdaemon.tools.files.times import TIMES_FILE
 from camdaemon.tools.files.writers import FrameWriter, check_video_path, make_writer
@@ -186,7 +187,7 @@ def matte_video(
         Interrupted: The user has stopped it.
     """
     pipeline.rewind()
-    seq, covered = -1, 0
+    seq, covered, doubted = -1, 0, 0
     with contextlib.ExitStack() as opened:
         bgr = None
         if wanted.composite is not None:
@@ -198,10 +199,16 @@ def matte_video(
         for seq, (name, t, rgb) in enumerate(video.frames()):
             matte = pipeline.matte_frame(pad_picture(rgb), plate, seq)
             covered += bool(explain_card(matte, max_coverage))
+            if doubt := pipeline.doubt_plate(matte):
+                if not doubted:  # at once, because the rest may take hours
+                    warn(f"Frame {seq}: {doubt}")
+                doubted += 1
             found = render_results(pipeline, matte, plate, wanted, bgr, t, rgb)
             for result, pixels in found.items():
                 writers[result].write(pixels, name, t)
             advance()
+    if doubted > 1:
+        warn(f"In {doubted} of {seq + 1} frames the plate does not fit.")
     if covered:
         warn(
             f"In {covered} of {seq + 1} frames the matte covers more than {max_coverage:.0%} of the picture: live they "

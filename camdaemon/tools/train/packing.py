@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from camdaemon.daemon.progress import show_progress
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.video import Video
 from camdaemon.linux.files import replace_atomically
-from camdaemon.tools.files.progress import show_progress
 from camdaemon.tools.train.layouts import FRAMES_OF_A_VIDEO, VIDEOS, Person
 
 PIECE_BYTES = 56_000_000
