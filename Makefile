@@ -67,6 +67,7 @@ endif
 	@$(PIP) --quiet --editable '.[hotkeys]' \
 	  > $(VENV)/hotkeys.log 2>&1 || echo "Hotkeys are left out: pynput does not build here" \
 	  "(to have them: sudo apt install gcc python3-dev linux-libc-dev, then rm $(VENV)/.runtime; details: $(VENV)/hotkeys.log)"
+	@mkdir -p $(VENV)/share/man/man1 && $(BIN)/camdaemon man > $(VENV)/share/man/man1/camdaemon.1
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime

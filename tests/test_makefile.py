@@ -55,6 +55,14 @@ def test_another_torch_is_refused(tmp_path: Path) -> None:
         printed(tmp_path, "TORCH=rocm")
 
 
+def test_the_manual_page_is_put_where_man_looks_for_it(tmp_path: Path) -> None:
+    assert [
+        line
+        for line in printed(tmp_path)
+        if line.endswith(f"camdaemon man > {tmp_path}/.venv/share/man/man1/camdaemon.1")
+    ]
+
+
 def test_the_long_downloads_show_their_progress_and_every_pin_counts(tmp_path: Path) -> None:
     lines = [line for line in installs(printed(tmp_path)) if "hotkeys" not in line]
     assert len(lines) in (1, 2)

@@ -15,6 +15,7 @@ from camdaemon.cli.bench import bench
 from camdaemon.cli.completion import completion
 from camdaemon.cli.config import app as config_app
 from camdaemon.cli.help import LiveGroup, SectionedGroup, add_commands
+from camdaemon.cli.man import man
 from camdaemon.tools.evaluate.cli import evaluate
 from camdaemon.tools.train.cli import app as train
 
@@ -104,6 +105,7 @@ weights.command("import")(tools.weights_import)
 app.command()(system.setup)
 app.command()(system.doctor)
 app.command()(completion)
+app.command()(man)
 app.add_typer(config_app, name="config", cls=SectionedGroup)
 app.add_typer(camera.app, name="camera", cls=SectionedGroup, no_args_is_help=True)
 app.add_typer(system.service, name="service", cls=SectionedGroup, no_args_is_help=True)
