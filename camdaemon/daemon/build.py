@@ -124,7 +124,7 @@ def build(
         pipeline = Pipeline(
             camera=camera,
             processor=FrameProcessor(engine, card_cache, metrics, preview, engines.make_next),
-            stage=OutputStage(sink, card_cache, preview, repeat_s, stale_after_s),
+            stage=OutputStage(sink, card_cache, preview, repeat_s, stale_after_s, _watch_loss(sink)),
             state=SharedState(
                 scene,
                 camera=CameraState() if on_demand else CameraState(ALWAYS),
@@ -263,6 +263,13 @@ def _open_film(spec: str, size: Size, fps: float, config: Config) -> FileSink:
     clip, path = expand_home(config.source), expand_home(spec)
     sound = open_sound(clip, path, lambda why: log.warning("%s", why)) if clip.is_file() else None
     return FileSink(Film(path, size, fps, sound=sound), size, paced=False)
+
+
+def _watch_loss(sink: Sink) -> Callable[[], bool]:
+    """Return what says whether `sink`, or one of those that it writes to, is lost at the moment."""
+    parts = sink.sinks if isinstance(sink, TeeSink) else (sink,)
+    may_be_lost = [part for part in parts if isinstance(part, ReopeningSink)]
+    return lambda: any(part.is_lost for part in may_be_lost)
 
 
 def _plate_file(config: Config, source: Source) -> Path:

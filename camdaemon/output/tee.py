@@ -25,13 +25,13 @@ class TeeSink:
         self.name = " + ".join(sink.name for sink in sinks)
         self.live = any(sink.live for sink in sinks)
         self.can_reopen = False
-        self._sinks = tuple(sinks)
+        self.sinks = tuple(sinks)
         self.fmt, self.size = self._first.fmt, self._first.size
 
     @property
     def viewers(self) -> tuple[FollowViewers, ...]:
         """See Sink.viewers."""
-        found = [sink.viewers for sink in self._sinks]
+        found = [sink.viewers for sink in self.sinks]
         return tuple(follow for each in found for follow in each) if all(found) else ()
 
     def write(self, frame: HostFrame) -> None:

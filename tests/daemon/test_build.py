@@ -16,8 +16,10 @@ from camdaemon.config.schema import Config
 from camdaemon.daemon import build
 from camdaemon.errors import ConfigError, DeviceError
 from camdaemon.frames import picture
-from camdaemon.frames.frame import Size
-from tests.fakes import FakeSource
+from camdaemon.frames.frame import HostFrame, Size
+from camdaemon.output.reopening import ReopeningSink
+from camdaemon.output.tee import TeeSink
+from tests.fakes import FakeSource, RecordingSink
 
 
 @pytest.mark.parametrize(
@@ -95,3 +97,15 @@ def test_a_picture_s_backdrop_is_checked_before_the_network_loads(
         monkeypatch.chdir(tmp_path)
         with pytest.raises(ConfigError, match="gone"):
             CliRunner().invoke(app, [*words, *options], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a file"])
+def test_a_lost_virtual_camera_is_known_to_who_says_what_viewers_see(beside: bool) -> None:
+    lost = RecordingSink(fail_at=0)
+    camera = ReopeningSink(lost, lambda: RecordingSink(fail_at=0), lambda _: None)
+    sink = TeeSink([camera, RecordingSink()]) if beside else camera
+    is_lost = build._watch_loss(sink)
+    assert not is_lost()
+    sink.write(HostFrame.empty(lost.fmt, lost.size))
+    assert is_lost()
+    assert not build._watch_loss(RecordingSink())()

@@ -27,7 +27,7 @@ from camdaemon.pipeline.state import Mode, Scene
 from camdaemon.pipeline.threads import Pipeline
 
 _CARD_S = 1.0  # the longest that `card` waits for its frame; an idle output thread writes twice a second
-_MOMENT_S = 0.2  # for the effect of other commands: an answer after 0.3 s feels late
+_MOMENT_S = 0.15  # for the effect of other commands: an answer after 0.3 s feels late
 
 Change = Callable[[Scene], Scene]  # pure: it runs under a lock
 Choose = Callable[[Choices, Scene, Config], Choices]  # from the choices before and the new scene; pure as well
