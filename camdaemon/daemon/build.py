@@ -285,7 +285,7 @@ def _load_plate(config: Config, source: Source, size: Size) -> Plate | None:
     A mistake in the user's file is the user's to correct, and raises; a saved one that is damaged is only said.
     """
     if config.plate not in ("auto", "saved"):
-        return Plate(store.load_file(expand_home(config.plate), size))
+        return Plate(store.load_file(expand_home(config.plate), size, source.size))
     try:
         saved = store.load_saved(source.name, size) if source.live else None
     except ConfigError as exc:  # without it there is a card that asks for one

@@ -63,14 +63,20 @@ def _find_damage(png: bytes, size: Size) -> str:
     return ""
 
 
-def load_file(path: Path, size: Size) -> Picture:
+def load_file(path: Path, size: Size, camera: Size | None = None) -> Picture:
     """Load a plate that the user names, scaled to `size`: uint8 (H,W,3) RGB.
+
+    Args:
+        path: Of the file.
+        size: Of the frames.
+        camera: Of the source's pictures, which are cut to `size`; a plate of their shape is cut as they are.
 
     Raises:
         ConfigError: The file is not a picture, or has another shape.
     """
     rgb = picture.read(path, "--plate auto")
-    check_shape(rgb, (size.width, size.height), str(path), "camdaemon run --plate auto")
+    if camera is None or not _has_shape(rgb, (camera.width, camera.height)):
+        check_shape(rgb, (size.width, size.height), str(path), "camdaemon run --plate auto")
     return picture.cover(rgb, size)
 
 
@@ -87,11 +93,16 @@ def check_shape(plate: Picture, size: tuple[int, int], name: str, command: str) 
         ConfigError: The shapes differ, so the plate cannot be of the same room.
     """
     (height, width), (wide, high) = plate.shape[:2], size
-    if abs(width / height - wide / high) > 0.01:
+    if not _has_shape(plate, size):
         raise ConfigError(
             f"cannot use the plate {name}: it is {width}x{height} and the picture {wide}x{high}, which is another "
             f"shape. Run: {command}"
         )
+
+
+def _has_shape(plate: Picture, size: tuple[int, int]) -> bool:
+    (height, width), (wide, high) = plate.shape[:2], size
+    return bool(abs(width / height - wide / high) <= 0.01)
 
 
 def save(camera: str, size: Size, rgb: Picture) -> Path:

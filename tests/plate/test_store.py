@@ -227,3 +227,14 @@ def test_a_named_plate_that_is_broken_or_absent_says_what_to_type(tmp_path):
     for name in ("broken.png", "absent.png"):
         with pytest.raises(ConfigError, match=r"try --plate auto$"):
             store.load_file(tmp_path / name, SIZE)
+
+
+def test_a_plate_of_a_large_camera_s_own_shape_is_cut_as_its_frames_are(tmp_path: Path) -> None:
+    """1920x1088 is not quite 16:9; its frames are published at 1280x720."""
+    rgb = np.zeros((1088, 1920, 3), np.uint8)
+    rgb[:, :, 0] = np.linspace(0, 200, 1920).astype(np.uint8)
+    picture.write(tmp_path / "room.png", rgb)
+    with pytest.raises(ConfigError, match="another shape"):
+        store.load_file(tmp_path / "room.png", Size(1280, 720))
+    found = store.load_file(tmp_path / "room.png", Size(1280, 720), Size(1920, 1088))
+    assert np.array_equal(found, picture.cover(rgb, Size(1280, 720)))
