@@ -14,6 +14,8 @@ import av
 import numpy as np
 import pytest
 
+from camdaemon.config.schema import Config, SceneConfig
+from camdaemon.daemon.build import check_recordings
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
@@ -148,6 +150,49 @@ def test_bad_input_is_one_clear_error(args, code, says, monkeypatch):
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("camdaemon: ") == 1
+
+
+def test_a_recording_is_no_file_that_is_read_and_overwrites_nothing_unasked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("clip.mp4", "plate.png", "sofa.mp4", "w.mkv", "old.mkv", "cut.mp4.part"):
+        (tmp_path / name).write_bytes(b"mine")
+    (tmp_path / "link.mov").symlink_to("clip.mp4")
+    config = Config(source="clip.mp4", plate="plate.png", weights="w.mkv", backdrop="sofa.mp4",
+                    scenes={"late": SceneConfig(backdrop="old.mkv")})  # fmt: skip
+    for sink in ("clip.mp4", f"{tmp_path}/clip.mp4", "link.mov", "sofa.mp4", "w.mkv", "old.mkv"):
+        for sinks in ({"sink": sink}, {"sink": "null", "more_sinks": [sink]}):
+            with pytest.raises(ConfigError, match="is read"):
+                check_recordings(config.model_copy(update=sinks), force=True)
+    with pytest.raises(ConfigError, match="same name"):
+        check_recordings(Config(sink="new.mp4", more_sinks=["./new.mp4"]), force=True)
+    for sink, named in (("old.mkv", r"old\.mkv"), ("cut.mp4", r"mv cut\.mp4\.part cut-cut\.mp4")):
+        with pytest.raises(ConfigError, match=rf"{named}.*--force$"):
+            check_recordings(Config(sink=sink), force=False)
+        check_recordings(Config(sink=sink), force=True)
+    check_recordings(Config(sink="new.mp4", more_sinks=["null", "/dev/video63"]), force=False)
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"mine"}
+
+
+def test_a_recording_that_is_killed_plays_and_is_named_at_the_next_start(tmp_path):
+    out = tmp_path / "out.mp4"
+    part = out.with_name("out.mp4.part")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "camdaemon", "run", *SMALL, "--sink", str(out)], stderr=subprocess.DEVNULL
+    )
+    try:
+        patience = time.monotonic() + 60
+        while not (part.exists() and part.stat().st_size > 4000) and time.monotonic() < patience:
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+    with av.open(str(part)) as video:
+        assert next(video.decode(video=0)).width == 320
+    before = part.read_bytes()
+    done = camdaemon("run", *SMALL, "--sink", str(out))
+    assert done.returncode == 2, done.stderr
+    assert f"mv {part} {tmp_path}/out-cut.mp4" in done.stderr
+    assert [part.read_bytes(), out.exists()] == [before, False]
 
 
 def test_config_reports_three_mistakes_at_once(tmp_path):

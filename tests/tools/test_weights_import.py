@@ -62,6 +62,15 @@ def test_the_command_says_what_it_is_and_how_to_use_it(published: Path) -> None:
         run(published, "--output", "w.pth")
 
 
+def test_a_checkpoint_is_not_replaced_by_its_own_conversion(published: Path, tmp_path: Path) -> None:
+    """Float16 would lose half of its digits."""
+    run(published, "--output", tmp_path / "w.safetensors", "--float32")
+    before = (tmp_path / "w.safetensors").read_bytes()
+    with pytest.raises(ConfigError, match=r"w\.safetensors.*is read"):
+        run(tmp_path / "w.safetensors", "--force")
+    assert (tmp_path / "w.safetensors").read_bytes() == before
+
+
 def refused(source: Path, message: str, target: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         import_weights(source, target, float32=False, replace=False)

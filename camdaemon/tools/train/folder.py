@@ -12,6 +12,7 @@ from typing import Any
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.files import read_regular, replace_atomically
+from camdaemon.linux.results import check_results
 from camdaemon.tools.train.recipe import Recipe, make_recipe
 
 LAST, BEST, LOG = "last.pt", "best.safetensors", "log.jsonl"
@@ -25,8 +26,11 @@ def refuse_used(recipe: Recipe) -> None:
     """Check that a run that does not resume replaces nothing.
 
     Raises:
-        ConfigError: The folder holds a run, and neither --resume nor --force was given.
+        ConfigError: The folder holds a run, and neither --resume nor --force was given; or it holds the weights to
+            start from, which even --force does not replace.
     """
+    if recipe.start is not None and not recipe.resume:
+        check_results([recipe.out / BEST, recipe.out / LAST], [recipe.start], force=True)
     found = [name for name in (BEST, LAST, LOG) if os.path.lexists(recipe.out / name)]
     if found and not recipe.resume and not recipe.force:
         raise ConfigError(

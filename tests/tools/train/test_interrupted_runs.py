@@ -63,6 +63,15 @@ def test_a_used_folder_is_not_replaced_unless_asked(recipe: Recipe, data: Path, 
     assert steps == [0, 1], "the log of the earlier run is gone"
 
 
+def test_the_weights_that_a_run_starts_with_are_never_replaced(recipe: Recipe) -> None:
+    recipe.out.mkdir()
+    best = recipe.out / "best.safetensors"
+    best.write_bytes(b"weeks of work")
+    with pytest.raises(ConfigError, match=r"best\.safetensors.*is read"):
+        train(replace(recipe, start=best, force=True))
+    assert best.read_bytes() == b"weeks of work"
+
+
 @pytest.mark.parametrize("name", ["best.safetensors", "last.pt", "log.jsonl"])
 def test_one_file_of_a_run_is_enough_to_refuse(recipe: Recipe, name: str) -> None:
     recipe.out.mkdir()
