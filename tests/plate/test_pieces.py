@@ -1,0 +1,112 @@
+"""Pieces of alpha that stand still, loose or in an upper corner, are no person; what moves is, and so is the person."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from camdaemon.plate.match import Survey
+from camdaemon.plate.pieces import StillPieces, close_margins, hide
+
+ROWS, COLUMNS, FPS = 18, 32, 10
+PERSON = (slice(6, 18), slice(12, 20))
+LOOSE, CORNER, HAND = (slice(8, 12), slice(25, 28)), (slice(0, 3), slice(0, 4)), (slice(3, 6), slice(22, 24))
+TEXTURE = np.random.default_rng(0).uniform(0.2, 0.8, (ROWS, COLUMNS, 3)).astype(np.float32)
+
+
+def survey(
+    t: float, *pieces: tuple[slice, slice], moving: tuple[tuple[slice, slice], ...] = (PERSON,), gain: float = 1
+):
+    """A frame with visible alpha in `pieces`; noise everywhere, and movement in some of them."""
+    random = np.random.default_rng(round(1000 * t))
+    now = TEXTURE + random.normal(0, 0.002, TEXTURE.shape).astype(np.float32)
+    room = np.ones((ROWS, COLUMNS), bool)
+    for piece in pieces:
+        room[piece] = False
+        if piece in moving:
+            now[piece] += random.uniform(-0.1, 0.1)
+    return Survey(now * gain, now, room, np.full(3, gain, np.float32), 8)
+
+
+def play(pieces: StillPieces, seconds: float, *shown, start: float = 0.0, **how) -> np.ndarray | None:
+    """Show pieces for some seconds; return what is hidden of the last frame."""
+    found = None
+    for n in range(round(seconds * FPS) + 1):
+        found = pieces.find(survey(start + n / FPS, *shown, **how), start + n / FPS)
+    return found
+
+
+@pytest.mark.parametrize("piece", [LOOSE, CORNER], ids=["loose", "corner"])
+def test_what_stands_still_for_three_seconds_is_hidden_with_its_rim(piece: tuple[slice, slice]) -> None:
+    assert play(StillPieces(), 2.9, PERSON, piece) is None
+    found = play(StillPieces(), 3.1, PERSON, piece)
+    assert found is not None
+    assert found[piece].all()
+    assert not found[PERSON].any()
+    assert found.sum() > found[piece].size, "and the blocks around it"
+
+
+def test_what_moves_stays_however_long() -> None:
+    assert play(StillPieces(), 6, PERSON, HAND, CORNER, moving=(PERSON, HAND, CORNER)) is None
+
+
+def test_a_person_who_sits_still_stays() -> None:
+    assert play(StillPieces(), 8, PERSON, moving=()) is None
+
+
+def test_a_raised_hand_that_is_joined_to_the_person_stays() -> None:
+    arm = (slice(2, 8), slice(19, 21))
+    assert play(StillPieces(), 8, PERSON, arm, moving=()) is None
+
+
+def test_a_hidden_piece_comes_back_when_it_moves_and_needs_three_seconds_again() -> None:
+    pieces = StillPieces()
+    assert play(pieces, 4, PERSON, LOOSE) is not None
+    assert play(pieces, 0.3, PERSON, LOOSE, start=4.1, moving=(PERSON, LOOSE)) is None
+    assert play(pieces, 2.5, PERSON, LOOSE, start=4.5) is None
+    assert play(pieces, 1.5, PERSON, LOOSE, start=7.1) is not None
+
+
+def test_light_that_changes_is_no_movement() -> None:
+    pieces, found = StillPieces(), None
+    for n in range(45):
+        found = pieces.find(survey(n / FPS, PERSON, LOOSE, gain=1 - 0.005 * n), n / FPS)
+    assert found is not None
+
+
+@pytest.mark.parametrize("then", [0.0, 60.0])
+def test_time_that_nobody_watched_does_not_count(then: float) -> None:
+    """The camera was closed meanwhile, or a clip has begun again."""
+    pieces = StillPieces()
+    play(pieces, 2.5, PERSON, LOOSE)
+    assert play(pieces, 2.5, PERSON, LOOSE, start=then) is None
+
+
+def test_a_piece_that_touches_the_person_is_never_cut_in_two() -> None:
+    chair = (slice(10, 18), slice(20, 26))
+    assert play(StillPieces(), 5, PERSON, chair) is None
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
+def test_hidden_blocks_are_exactly_zero_up_to_the_edge_of_odd_pictures(kind: torch.dtype) -> None:
+    alpha = torch.ones(1, 1, 20, 37, dtype=kind)
+    blocks = np.zeros((2, 4), bool)
+    blocks[1, 3] = True
+    found = hide(alpha, blocks, 8)
+    assert found.dtype == kind
+    assert found[..., 8:, 24:].max() == 0
+    assert found.sum() == alpha.sum() - 12 * 13
+    assert alpha.min() == 1, "the matting's own alpha is not changed"
+
+
+@pytest.mark.parametrize("by", [(5, 0), (-5, 0), (0, 5), (0, -5), (4, -3)])
+def test_a_margin_that_the_moved_plate_does_not_know_shows_only_who_reaches_into_it(by: tuple[int, int]) -> None:
+    alpha = torch.ones(1, 1, 40, 60)
+    inner = torch.zeros_like(alpha)
+    rows = slice(max(0, by[1]), 40 + min(0, by[1]))
+    columns = slice(max(0, by[0]), 60 + min(0, by[0]))
+    inner[..., rows, columns] = 1
+    assert torch.equal(close_margins(alpha, by), alpha), "someone is at the inner edge everywhere"
+    assert close_margins(1 - inner, by).max() == 0, "only the margin is called person"
+    assert close_margins(alpha, (0, 0)) is alpha
