@@ -16,7 +16,9 @@ A message says what failed and why, and ends with what to type: "what failed: wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+TYPE_CHECKING = False  # `typing` would take 20 ms, which every command to the daemon would wait for
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SHOWN = "\u00a0\u200c\u200d\u202f\u3000"  # spaces, and joiners of Persian and of emoji: Python calls them unprintable
 

@@ -4,8 +4,10 @@ import ast
 import functools
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +38,7 @@ SURFACES = {
     f"control.{name}"
     for name in (
         *("actions", "api", "client", "connections", "hotkeys", "http", "instance", "panel", "server", "socket_file"),
-        "table",
+        *("address", "row", "table"),
     )
 }
 SURFACES_MAY_SEE = {"config", "frames.kinds", "linux", "errors"}
@@ -280,3 +282,45 @@ print(code)
         assert re.match(r"camdaemon: .*running.*/nobody\.sock\b", done.stderr)
         assert done.stderr.rstrip().endswith("Run: camdaemon run")
         assert "Traceback" not in done.stderr
+
+
+SLOW = ("typing", "re", "json", "enum", "pathlib", "socket", "collections", "contextlib", "dataclasses", "math")
+
+
+@pytest.mark.parametrize("command", [["card"], ["card", "on"], ["pause", "off"], ["mirror"], ["next"], ["status"]])
+def test_a_key_press_waits_for_no_module_that_it_can_do_without(command, tmp_path):
+    """Each of them would take about as long as Python's own start. Nothing is timed here."""
+    code = f"""
+import sys
+before = set(sys.modules)
+sys.argv = ["camdaemon", *{command!r}]
+from camdaemon.__main__ import main
+try:
+    main()
+except SystemExit:
+    pass
+print(sorted(set({SLOW!r}) & (set(sys.modules) - before)))
+"""
+    answer = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\n\r\nDone."
+    address = str(tmp_path / "c.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+
+        def serve():
+            wire, _ = listener.accept()
+            with wire:
+                while b"\r\n\r\n" not in wire.recv(65536):
+                    pass
+                wire.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        done = python(code, CAMDAEMON_SOCKET=address)
+        thread.join()
+    assert done.returncode == 0, done.stderr
+    *said, loaded = done.stdout.splitlines()
+    if command == ["status"]:  # a program that answers with words is no daemon; its JSON is worth the module
+        assert set(eval(loaded)) <= {"json", "re", "enum", "collections"}
+    else:
+        assert (said, loaded) == (["Done."], "[]")

@@ -6,17 +6,18 @@ line is read here. All others, `--help` among them, are left to typer (`help`), 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
 
 from camdaemon.control import table
 from camdaemon.control.table import REQUIRED, Command, Parameter
 from camdaemon.errors import ConfirmationNeeded, ControlError, printable
+
+TYPE_CHECKING = False  # `typing` and its like would double the time of a command
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
 
 _STOPPING_S = 15.0
 
@@ -114,24 +115,42 @@ def run(command: Command, values: Mapping[str, Any]) -> None:
 
 def _ask(client: Any, command: Command, values: Mapping[str, Any]) -> Any:
     """Send `command`; what shows the room is asked once more, where somebody sits at the terminal."""
+    progress = _Progress()
     try:
-        return client.ask(command, values)
+        return client.ask(command, values, progress.show)
     except ConfirmationNeeded as exc:
+        progress.erase()
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise
         print(str(exc).partition(" To show it")[0])
         if input("Show it all the same? [y/N] ").strip().lower() not in ("y", "yes"):
             raise
-        return client.ask(command, {**values, "yes": True})
+        return client.ask(command, {**values, "yes": True}, progress.show)
+    finally:
+        progress.erase()
+
+
+class _Progress:
+    """A word on the terminal while the daemon prepares something."""
+
+    def __init__(self) -> None:
+        self._is_shown = False
+
+    def show(self) -> None:
+        if sys.stderr is not None and sys.stderr.isatty():
+            self._is_shown = True
+            print("Preparing …", end="", file=sys.stderr, flush=True)
+
+    def erase(self) -> None:
+        if self._is_shown:
+            self._is_shown = False
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def _resolve(spec: str) -> str:
     """Make `spec` absolute if it names a file: the daemon runs in another directory."""
-    with suppress(RuntimeError):  # no such user
-        path = Path(spec).expanduser()
-        if os.path.isfile(path):  # Path.is_file raises for a name that is too long
-            return str(path.resolve())
-    return spec
+    path = os.path.expanduser(spec)
+    return os.path.realpath(path) if os.path.isfile(path) else spec
 
 
 def _show(command: Command, answer: Any, _: Mapping[str, Any]) -> None:
@@ -141,6 +160,8 @@ def _show(command: Command, answer: Any, _: Mapping[str, Any]) -> None:
 
 def _show_status(_: Command, answer: Any, values: Mapping[str, Any]) -> None:
     if values["json"]:
+        import json
+
         print(json.dumps(answer))
         return
     for name, value in answer.items():

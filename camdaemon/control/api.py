@@ -8,8 +8,8 @@ import math
 from functools import partial
 from typing import Any, Literal
 
-from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from camdaemon import __version__
@@ -73,8 +73,10 @@ def make_app(commands: object) -> FastAPI:
 def add_route(app: FastAPI, command: Command, commands: object, ending: asyncio.Event) -> None:
     """Add the route of one command to `app`."""
 
-    async def answer(values: dict[str, Any]) -> Any:
+    async def answer(values: dict[str, Any], request: Request) -> Any:
         done = await run_blocking(partial(table.call, commands, command, values), ending)
+        if command.answer is str and request.headers.get("accept") == "text/plain":  # who waits for no JSON module
+            return PlainTextResponse(as_utf8(done))
         if command.answer is str:
             return Answer(message=as_utf8(done))
         if command.answer == list[BackdropFile]:
@@ -83,14 +85,14 @@ def add_route(app: FastAPI, command: Command, commands: object, ending: asyncio.
 
     if command.sent:
 
-        async def route(body: Any) -> Any:
-            return await answer({parameter.name: getattr(body, parameter.name) for parameter in command.sent})
+        async def route(body: Any, request: Request) -> Any:
+            return await answer({parameter.name: getattr(body, parameter.name) for parameter in command.sent}, request)
 
-        route.__annotations__ = {"body": body_model(command)}
+        route.__annotations__ = {"body": body_model(command), "request": Request}
     else:
 
-        async def route() -> Any:  # type: ignore[misc]
-            return await answer({})
+        async def route(request: Request) -> Any:  # type: ignore[misc]
+            return await answer({}, request)
 
     app.add_api_route(
         command.path,

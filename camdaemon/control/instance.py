@@ -11,36 +11,13 @@ import time
 from pathlib import Path
 from typing import IO
 
+from camdaemon.control.address import socket_name
 from camdaemon.errors import ControlError
-from camdaemon.linux.folders import find_runtime_folder
-
-_LONGEST = 107  # bytes: sun_path of struct sockaddr_un is 108 with its final zero, see unix(7)
 
 
 def socket_path(asked: str | Path | None = None) -> Path:
-    """Return the daemon's socket: `asked`, else $CAMDAEMON_SOCKET, else $XDG_RUNTIME_DIR/camdaemon/control.sock.
-
-    Creates nothing. Raises ControlError if the path is too long for a Unix socket, or there is no safe place.
-    """
-    named = asked or os.environ.get("CAMDAEMON_SOCKET")
-    path = Path(named).absolute() if named else _runtime_directory() / "control.sock"
-    length = len(os.fsencode(path))
-    if length > _LONGEST:
-        raise ControlError(
-            f"the socket's path is {length} bytes long, and Linux allows {_LONGEST}: {path}. "
-            "Run: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
-        )
-    return path
-
-
-def _runtime_directory() -> Path:
-    try:
-        return find_runtime_folder()
-    except OSError as exc:
-        raise ControlError(
-            f"no safe place for the control socket: {exc}. "
-            "Run: export CAMDAEMON_SOCKET=/tmp/camdaemon-$USER/control.sock"
-        ) from None
+    """Return the daemon's socket, see `address.socket_name`."""
+    return Path(socket_name(asked))
 
 
 def private_directory(path: Path) -> None:
@@ -72,8 +49,8 @@ def wait_until_free(path: Path, seconds: float) -> bool:
     end = time.monotonic() + seconds
     while True:
         try:
-            with DaemonLock(path):
-                return True
+            _acquire(_lock_of(path)).close()
+            return True
         except ControlError:
             if time.monotonic() > end:
                 return False
@@ -94,11 +71,11 @@ class DaemonLock:
 
     def __init__(self, path: Path) -> None:
         self._socket = path
-        self._path = path.with_name(path.name + ".lock")
+        self._path = _lock_of(path)
         self._file: IO[str] | None = None
 
     def __enter__(self) -> DaemonLock:
-        self._file = self._acquire()
+        self._file = _acquire(self._path)
         try:
             remove_stale(self._socket)
         except BaseException:
@@ -121,25 +98,30 @@ class DaemonLock:
         """
         if self._file is None or _is_at(self._file, self._path):
             return
-        lost, self._file = self._file, self._acquire()
+        lost, self._file = self._file, _acquire(self._path)
         lost.close()
 
-    def _acquire(self) -> IO[str]:
-        """Return the locked file at the path. Raises ControlError."""
-        private_directory(self._path.parent)
-        while True:
-            try:
-                file = self._path.open("a+", encoding="ascii")  # not "w", which would erase the other daemon's pid
-            except OSError as exc:
-                raise ControlError(f"cannot open {self._path}: {exc.strerror}. Run: rm {self._path}") from None
-            try:
-                _lock(file)
-            except BaseException:
-                file.close()
-                raise
-            if _is_at(file, self._path):
-                return file
-            file.close()  # removed between opening and locking: another daemon may have locked its successor
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+def _acquire(path: Path) -> IO[str]:
+    """Return the locked file at `path`. Raises ControlError."""
+    private_directory(path.parent)
+    while True:
+        try:
+            file = path.open("a+", encoding="ascii")  # not "w", which would erase the other daemon's pid
+        except OSError as exc:
+            raise ControlError(f"cannot open {path}: {exc.strerror}. Run: rm {path}") from None
+        try:
+            _lock(file)
+        except BaseException:
+            file.close()
+            raise
+        if _is_at(file, path):
+            return file
+        file.close()  # removed between opening and locking: another daemon may have locked its successor
 
 
 def _lock(file: IO[str]) -> None:

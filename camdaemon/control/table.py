@@ -10,14 +10,19 @@ A name of two words is a sub-command. One of them may be the default, which its 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+TYPE_CHECKING = False  # `typing` takes 20 ms to load, as long as Python itself, and a key press waits for this module
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+    from typing import NamedTuple as Row
+else:
+    from camdaemon.control.row import Row
 
 REQUIRED: Any = ...  # in place of a default: the value has to be given
+_INFINITE = float("inf")
 
 
-class BackdropFile(NamedTuple):
+class BackdropFile(Row):
     """One file of the backdrop folder."""
 
     name: str  # unique in the folder
@@ -28,7 +33,7 @@ class BackdropFile(NamedTuple):
         return self.spec
 
 
-class Parameter(NamedTuple):
+class Parameter(Row):
     """One value that a command takes."""
 
     name: str  # keyword of the method, field of the JSON body
@@ -36,8 +41,8 @@ class Parameter(NamedTuple):
     help: str  # a noun phrase, with the unit
     default: Any = REQUIRED  # where a request leaves it out
     typed_default: Any = REQUIRED  # where it is not typed, and for keys; REQUIRED: as `default`
-    low: float = -math.inf  # numbers: the range, in the unit that `help` names
-    high: float = math.inf
+    low: float = -_INFINITE  # numbers: the range, in the unit that `help` names
+    high: float = _INFINITE
     choices: tuple[str, ...] = ()
     option: bool = False  # typed as --name VALUE, else by its place
     local: bool = False  # for the command line alone: never sent
@@ -50,7 +55,7 @@ class Parameter(NamedTuple):
         return self.default if self.typed_default is REQUIRED else self.typed_default
 
 
-class Command(NamedTuple):
+class Command(Row):
     """One row: what a command is called, what it takes, and who may ask for it."""
 
     name: str  # as typed; two words for a sub-command
@@ -218,7 +223,7 @@ TABLE: tuple[Command, ...] = (
         "Show scene, frame rates (fps), drops, step times and latency (ms).",
         (_JSON,),
         method="GET",
-        answer=dict[str, Any],
+        answer=dict[str, object],
         timeout_s=2.0,
     ),
     # On no key: it would be pressed by accident.
@@ -286,7 +291,7 @@ def is_utf8(text: str) -> bool:
 
 
 def _is_in_range(parameter: Parameter, value: float) -> bool:
-    return parameter.low <= value <= parameter.high and math.isfinite(value)  # JSON has no word for NaN and infinity
+    return parameter.low <= value <= parameter.high and abs(value) != _INFINITE  # JSON has no word for NaN and infinity
 
 
 def _example(command: Command, parameter: Parameter) -> str:

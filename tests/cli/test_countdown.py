@@ -107,7 +107,7 @@ def test_the_room_is_asked_for_twice_at_a_terminal(
 ) -> None:
     sent: list[dict[str, Any]] = []
 
-    def ask(_: object, command: object, values: dict[str, Any]) -> str:
+    def ask(_: object, command: object, values: dict[str, Any], on_waiting: object) -> str:
         sent.append(dict(values))
         if not values["yes"]:
             raise ConfirmationNeeded("viewers would see your room. To show it, run: camdaemon backdrop plate --yes")

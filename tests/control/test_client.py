@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from camdaemon.control import table
@@ -196,3 +197,25 @@ heavy &= set(sys.modules)
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+def test_a_slow_answer_is_told_of_once(fresh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camdaemon.control.client._PATIENCE_S", 0.05)
+    fresh.verbs.hang = True
+    waiting: list[int] = []
+
+    def on_waiting() -> None:
+        waiting.append(1)
+        fresh.verbs.go_on.set()
+
+    client = Client(fresh.path)
+    assert client.ask(table.find("plate"), {"countdown": 0}, on_waiting) == "done: plate."
+    assert waiting == [1]
+
+
+def test_a_sentence_comes_as_plain_text_or_json(served: Any) -> None:
+    """Older daemons know JSON alone."""
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(served.path)), base_url="http://x") as http:
+        assert http.post("/card", json={"turn": "on"}).json() == {"message": "done: card."}
+        plain = http.post("/card", json={"turn": "on"}, headers={"Accept": "text/plain"})
+    assert (plain.headers["content-type"], plain.text) == ("text/plain; charset=utf-8", "done: card.")
