@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,35 +45,36 @@ def show(
 
 
 @app.command()
-def path(context: typer.Context) -> None:
+def path(context: typer.Context, config: ConfigFile = None) -> None:
     """Show where the configuration file is, or would be."""
-    print(_path(context.obj))
+    print(_path(config or context.obj))
 
 
 @app.command()
-def init(context: typer.Context) -> None:
+def init(context: typer.Context, config: ConfigFile = None) -> None:
     """Write a file with every setting in a comment. One that is there already stays."""
     from camdaemon.config.editing import write_first_file
 
-    where = _path(context.obj)
+    where = _path(config or context.obj)
     write_first_file(where)
     print(f"Written: {where}. Every setting in it is a comment with the default.")
 
 
-@app.command("set")
+@app.command("set", context_settings={"ignore_unknown_options": True})  # a value may be -0.5
 def set_(
     context: typer.Context,
     key: _Key,
     value: Annotated[str, typer.Argument(help="Value; text needs no quotes.", show_default=False)],
+    config: ConfigFile = None,
 ) -> None:
     """Change one setting in the file. Its comments and its order stay."""
-    _change(_path(context.obj), key, value)
+    _change(_path(config or context.obj), key, value)
 
 
 @app.command()
-def unset(context: typer.Context, key: _Key) -> None:
+def unset(context: typer.Context, key: _Key, config: ConfigFile = None) -> None:
     """Take one setting out of the file, so that its default applies."""
-    _change(_path(context.obj), key, None)
+    _change(_path(config or context.obj), key, None)
 
 
 @app.command("list")
@@ -93,12 +95,34 @@ def _change(where: Path, key: str, text: str | None) -> None:
     from camdaemon.config.editing import set_value
     from camdaemon.control.memory import forget
 
-    value = set_value(where, key, text)
+    value = set_value(where, key, None if text is None else _locate(key, text), _check_files)
     forget(key)
     said = f"{key} = {json.dumps(value)}" if value is not None else f"{key} is not set any more"
     print(f"{said}, in {where}.")
     if _is_running():
         print(f"The running daemon applies it after: {_how_to_apply(key)}")
+
+
+def _locate(key: str, text: str) -> str:
+    """Return `text` with the path of a file made absolute: the daemon runs in another folder."""
+    from camdaemon.frames import kinds
+
+    name = key.rpartition(".")[2]
+    tables = {"source": kinds.SOURCES, "sink": kinds.SINKS, "backdrop": kinds.BACKDROPS}
+    if text.startswith("~"):  # it may stay as it is
+        return text
+    if name in tables:
+        return kinds.make_absolute(tables[name], text)
+    is_path = name in ("plate", "weights", "backdrops") and text not in ("saved", "auto", "default")
+    return os.path.abspath(text) if is_path and os.path.exists(text) else text
+
+
+def _check_files(key: str, changed: Config) -> None:
+    """Raise ConfigError if what `key` names now is missing or cannot be used."""
+    if key.partition(".")[0] in ("source", "sink", "more_sinks", "backdrop", "plate", "weights", "scenes", "hotkeys"):
+        from camdaemon.daemon.check import check_all
+
+        check_all(changed, only=key)
 
 
 def _is_running() -> bool:

@@ -6,6 +6,7 @@ A correct line for the running daemon never gets here, see `live`: `--help` and 
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -49,6 +50,10 @@ class SectionedGroup(TyperGroup):
 class LiveGroup(SectionedGroup):
     """The root, which finds commands by names of one or two words: those of the table, and `plate list` beside it."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the whole command line; see click. In --sink=~/out.mp4 most shells leave the home folder to us."""
+        return super().parse_args(ctx, [_expand_home(word) for word in args])
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return (name, command, the words after its name); see click."""
         two = " ".join(args[:2])
@@ -59,6 +64,12 @@ class LiveGroup(SectionedGroup):
             return super().resolve_command(ctx, args)
         command, rest = found
         return command.word, self.get_command(ctx, command.word), rest
+
+
+def _expand_home(word: str) -> str:
+    option, equals, value = word.partition("=")
+    is_option = bool(equals) and option.startswith("--")
+    return f"{option}={os.path.expanduser(value)}" if is_option else os.path.expanduser(word)
 
 
 def add_commands(app: typer.Typer, heading: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from camdaemon.config.mistakes import split_key
-from camdaemon.config.schema import load
+from camdaemon.config.schema import Config, load
 from camdaemon.config.settings import NAME, describe, find_field, list_settings
 from camdaemon.errors import ConfigError, did_you_mean
 from camdaemon.linux.files import prepare_replacement
@@ -49,13 +49,14 @@ def parse_key(text: str) -> tuple[str, ...]:
     raise ConfigError(f"{text!r} is no setting{f'; {guess}' if guess else '.'} Run: camdaemon config list")
 
 
-def set_value(path: Path, key: str, text: str | None) -> Any:
+def set_value(path: Path, key: str, text: str | None, check: Callable[[str, Config], None] = lambda *_: None) -> Any:
     """Write `key` into the configuration file, or take it out; nothing is written if the result would be wrong.
 
     Args:
         path: The file, which need not exist. A link is followed.
         key: The setting, see `parse_key`.
         text: Its value, as TOML; text needs no quotes. None: as if it had never been set.
+        check: Called with the key and the configuration that it would make; raises ConfigError to refuse it.
 
     Returns:
         The value that is written; None if there is none any more.
@@ -70,7 +71,7 @@ def set_value(path: Path, key: str, text: str | None) -> Any:
     try:
         with prepare_replacement(path) as draft:
             draft.write_text(changed, "utf-8")
-            _check(draft, key)
+            check(key, _load(draft, key))
     except OSError as exc:
         raise ConfigError(f"cannot write {path}: {exc.strerror}. Run: ls -ld {path.parent}") from None
     return value
@@ -126,9 +127,9 @@ def _place(text: str, keys: Sequence[str], value: Any) -> str | None:
     return "".join([*lines[:at], tomlkit.dumps({keys[-1]: value}), *lines[at:]])
 
 
-def _check(draft: Path, key: str) -> None:
+def _load(draft: Path, key: str) -> Config:
     try:
-        load(draft, {})
+        return load(draft, {})
     except ConfigError as exc:
         mistakes = [re.sub(r" \(line \d+\)$", "", line.strip()) for line in str(exc).splitlines()[1:-1]]
         raise ConfigError(f"{key} stays as it is: {'; '.join(mistakes)}. Run: camdaemon config list") from None

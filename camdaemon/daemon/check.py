@@ -8,6 +8,7 @@ from pathlib import Path
 
 from camdaemon.backdrop import check_backdrop
 from camdaemon.capture import find_source
+from camdaemon.config.mistakes import split_key
 from camdaemon.config.schema import Config
 from camdaemon.control.scenes import find_mistakes, raise_mistakes
 from camdaemon.errors import ConfigError
@@ -16,9 +17,19 @@ from camdaemon.linux.devices import is_device_path
 from camdaemon.output import find_sink
 
 
-def check_all(config: Config) -> None:
-    """Raise one ConfigError that names everything `config` names and which is missing, of no kind, or not writable."""
-    raise_mistakes([*_find_wrong_files(config), *find_mistakes(config)])
+def check_all(config: Config, *, only: str | None = None) -> None:
+    """Raise one ConfigError that tells of everything in `config` that is missing, of no kind, or not writable.
+
+    Args:
+        config: The whole configuration.
+        only: The key of the one setting that is of interest.
+    """
+    found = [*_find_wrong_files(config), *find_mistakes(config)]
+    if only is not None:
+        first, *inner = split_key(only)
+        whose = {"scenes": f"scene {inner[0] if inner else ''}", "hotkeys": "'"}.get(first, f"{first}:")
+        found = [mistake for mistake in found if mistake.startswith(whose)]
+    raise_mistakes(found)
 
 
 def list_absent(config: Config) -> list[str]:
