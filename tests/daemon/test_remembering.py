@@ -128,7 +128,7 @@ def test_choices_come_back_after_a_kill_and_the_room_does_not(start: Callable[..
         assert "camdaemon card off" in second.log
         second.client.card("off")
         second.client.pause("on")
-        second.client.backdrop("plate")
+        second.client.backdrop("plate", True)
         wait(is_kept(lambda kept: not kept["card"] and kept["values"]["backdrop"]["value"] == "plate"))
         second.client.mode("passthrough")
         second.kill()
