@@ -21,7 +21,8 @@ from camdaemon.control.client import Client
 from camdaemon.control.memory import forget, state_file
 from camdaemon.errors import ControlError
 
-SMALL = "--source pattern --sink null --loop --size 320x180 --matting difference --plate auto".split()
+SMALL = ["--source", "pattern", "--sink", "null", "--loop", "--size", "320x180", "--matting", "difference"]
+SMALL += ["--plate", "auto"]
 LOOK = ("scene", "backdrop", "mirror", "crop", "edge", "blur")
 PATIENCE_S = 60.0
 
@@ -31,10 +32,12 @@ import sys
 from camdaemon.cli.app import app
 from camdaemon.output.null import NullSink
 
+path = sys.argv.pop()
+
 def write(self, frame):
-    with open(sys.argv.pop() if self.log is None else self.log, "a") as file:
+    with open(path, "a") as file:
         file.write(frame.content + "\\n")
-NullSink.log = sys.argv.pop()
+
 NullSink.write = write
 app()
 """
