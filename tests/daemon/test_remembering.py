@@ -26,6 +26,8 @@ SMALL += ["--plate", "auto"]
 LOOK = ("scene", "backdrop", "mirror", "crop", "edge", "blur")
 PATIENCE_S = 60.0
 
+pytestmark = pytest.mark.timeout(600)  # up to five daemons start, one after the other
+
 # The daemon, with a sink that writes down what the picture was each time.
 PROGRAM = """
 import sys
