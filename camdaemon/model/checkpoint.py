@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -45,7 +47,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         OSError: The file cannot be read.
         ValueError: It is not a file of tensors.
     """
-    path.stat()
+    if not (path.is_dir() or stat.S_ISREG(path.stat().st_mode)):  # to open a FIFO would wait, a device never end
+        raise OSError(errno.EINVAL, "it is no file but a FIFO, a socket or a device", str(path))
     if path.suffix == ".safetensors":
         try:
             return _strip_prefixes(load_file(path))

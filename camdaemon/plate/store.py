@@ -123,6 +123,8 @@ def save(camera: str, size: Size, rgb: Picture) -> Path:
 def _advise(path: Path, exc: OSError) -> str:
     if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"Run: df -h {shlex.quote(str(_existing(path)))}"
+    if exc.errno == errno.EROFS:
+        return f"Run: findmnt -T {shlex.quote(str(_existing(path)))}"
     if os.path.isdir(path):
         return f"Run: rm -r {shlex.quote(str(path))}"
     return f"Run: ls -ld {shlex.quote(str(_existing(path)))}"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from types import ModuleType
@@ -137,3 +138,15 @@ def test_the_manifest_describes_the_weights_that_are_there() -> None:
         refiner = entry["architecture"]["refiner"]
         network = load_network(WEIGHTS / name)
         assert detect_architecture(network.state_dict()) == (entry["architecture"]["backbone"], refiner)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("name", ["fifo.safetensors", "fifo.pth", "zero.pth", "zero.safetensors"])
+def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name.startswith("fifo"):
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="FIFO"):
+        load_network(path)

@@ -164,7 +164,8 @@ def test_a_plate_is_for_its_user_alone_whatever_the_umask():
 
 
 @pytest.mark.parametrize(
-    ("number", "command"), [(errno.ENOSPC, "df -h"), (errno.EDQUOT, "df -h"), (errno.EROFS, "ls -ld")]
+    ("number", "command"),
+    [(errno.ENOSPC, "df -h"), (errno.EDQUOT, "df -h"), (errno.EROFS, "findmnt -T"), (errno.EACCES, "ls -ld")],
 )
 def test_a_disk_that_takes_no_plate_is_said_with_what_to_type(monkeypatch, number, command):
     def refuse(self, content):
