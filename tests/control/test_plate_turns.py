@@ -99,7 +99,7 @@ def test_a_countdown_is_cancelled_at_once_and_the_old_plate_stays() -> None:
     asked = Asked(lambda: commands.plate(LONG))
     rig.run_until(lambda: "countdown" in str(commands.status()["viewers_see"]))
     assert "countdown card until the plate" in commands.card("off"), "viewers do not see the person"
-    commands.cancel_plate()
+    assert "until the plate" not in commands.cancel_plate(), "it is not taken any more"
     rig.run_until(rig.published(Content.COMPOSITE, 3, since=len(rig.sink.frames)))
     assert "cancelled" in asked.answer()
     assert rig.state.scene.plate is rig.plate

@@ -35,7 +35,8 @@ class PlateCommands(LiveScene):
         turn = self._turns.cancel()
         if turn is None:
             return self._tell("No plate is being taken.")
-        self._see(lambda last: not _is_countdown(last))
+        if not self._see(lambda last: not _is_countdown(last)):
+            return "The taking of the plate is cancelled. The countdown card goes with the next picture."
         return self._tell("The taking of the plate is cancelled.")
 
     def take_plate_when_still(self) -> None:
