@@ -68,6 +68,7 @@ class Portal:
         (options,) = message.body
         handle = self._object("request", message, options["handle_token"][1])
         self._session = self._object("session", message, options["session_handle_token"][1])
+        self._asked["session"] = self._session
         # Before the reply, which the specification allows.
         self._emit(handle, REQUEST, "Response", "ua{sv}", (0, {"session_handle": ("s", self._session)}))
         return self._reply(message, "o", (handle,))

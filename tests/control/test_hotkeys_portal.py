@@ -14,10 +14,13 @@ from pathlib import Path
 from queue import Empty, Queue
 
 import pytest
+from jeepney import DBusAddress, HeaderFields, message_bus, new_signal
+from jeepney.io.blocking import Proxy, open_dbus_connection
 
+from camdaemon.control import hotkeys
 from camdaemon.control.hotkeys import Hotkeys
 from camdaemon.control.hotkeys.portal import APP_ID
-from tests.control.stand_in_portal import Desk, desktop, private_bus
+from tests.control.stand_in_portal import PATH, SHORTCUTS, Desk, desktop, private_bus
 
 pytestmark = pytest.mark.skipif(not shutil.which("dbus-daemon"), reason="needs dbus-daemon")
 
@@ -202,19 +205,61 @@ def test_a_bus_that_nobody_named_is_found(
 
 
 @pytest.mark.parametrize("bound", [True, False])
-def test_a_portal_that_goes_is_one_line(
-    desk: Desk, start: Callable[[], Started], caplog: pytest.LogCaptureFixture, bound: bool
+def test_a_portal_that_starts_again_is_asked_again(
+    start: Callable[[], Started], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, bound: bool
 ) -> None:
-    started = start()
-    desk.asked()
-    if bound:
-        desk.answer(0, plate="P", scene_my_room="S")
-        desk.press("plate")
+    monkeypatch.setattr(hotkeys, "_FIRST_S", 0.05)
+    with desktop() as desk:
+        started = start()
+        desk.asked()
+        if bound:
+            desk.answer(0, plate="P", scene_my_room="S")
+            desk.press("plate")
+            assert started.pressed.get(timeout=60)[0] == "plate"
+        desk.portal.kill()
+    with desktop() as again:
+        again.asked()
+        again.answer(0, plate="P", scene_my_room="S")
+        again.press("plate")
         assert started.pressed.get(timeout=60)[0] == "plate"
-    caplog.clear()
-    desk.portal.kill()
-    assert started.over()
-    assert_off(caplog, "portal.*ended.*Restart camdaemon")
+    assert any(re.match("WARNING hotkeys lost: .*portal has ended", line) for line in logged(caplog))
+
+
+def test_a_portal_that_never_comes_back_is_one_more_line(
+    start: Callable[[], Started], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hotkeys, "_FIRST_S", 0.02)
+    monkeypatch.setattr(hotkeys, "_LONGEST_S", 0.1)
+    told: list[str] = []
+    monkeypatch.setattr("camdaemon.linux.desktop.notify", lambda title, body: told.append(title))
+    with desktop() as desk:
+        started = start()
+        desk.asked()
+        caplog.clear()
+        desk.portal.kill()
+        assert started.over()
+    lost, off = logged(caplog)
+    assert lost.startswith("WARNING hotkeys lost:")
+    assert re.fullmatch(rf"WARNING hotkeys off: .*no desktop portal.*settings: {re.escape(COMMANDS)}", off)
+    assert told == ["Hotkeys are off"] * 2
+
+
+def test_a_signal_of_another_sender_presses_nothing(desk: Desk, start: Callable[[], Started]) -> None:
+    started = start()
+    session = desk.asked()["session"]
+    desk.answer(0, plate="P", scene_my_room="S")
+    desk.press("plate")
+    assert started.pressed.get(timeout=60)[0] == "plate"
+    victim = ":" + session.split("/")[-2].replace("_", ".")
+    with open_dbus_connection() as stranger:
+        body: tuple[object, ...] = (session, "plate", 0, {})
+        forged = new_signal(DBusAddress(PATH, victim, SHORTCUTS), "Activated", "osta{sv}", body)
+        forged.header.fields[HeaderFields.destination] = victim
+        stranger.send(forged)
+        Proxy(message_bus, stranger).GetId()  # the bus has passed it on
+    desk.press("scene my room")
+    assert started.pressed.get(timeout=60)[0] == "scene my room"
+    assert started.pressed.empty()
 
 
 def test_a_session_that_is_closed_is_one_line(

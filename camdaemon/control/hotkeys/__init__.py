@@ -13,16 +13,31 @@ from typing import Protocol
 
 from camdaemon.config.keys import KeyCombination, find_mistakes
 from camdaemon.errors import ControlError
+from camdaemon.linux import desktop
+from camdaemon.linux.backoff import Backoff
 from camdaemon.linux.threads import join_or_warn
 
 log = logging.getLogger(__name__)
+
+_FIRST_S, _LONGEST_S = 1.0, 60.0  # pauses between two tries to bind lost keys again; after the longest it is given up
+
+
+class Lost(ControlError):
+    """Keys came and come no more, but may again: the portal, or the X server, has ended."""
+
+
+class Declined(ControlError):
+    """The user wants no keys. Asking once more would be a nuisance."""
 
 
 class _Surface(Protocol):
     """Where the key presses come from."""
 
     def run(self) -> None:
-        """Call `press` until `stop`, in the thread 'hotkeys'. Raises ControlError if no keys come, or none any more."""
+        """Call `press` until `stop`, in the thread 'hotkeys'. May be called again.
+
+        Raises ControlError if no keys come, Lost if none come any more.
+        """
 
     def stop(self) -> None:
         """Make `run` return, now or as soon as it is called. Any thread; returns at once."""
@@ -43,6 +58,7 @@ class Hotkeys:
         """
         self._bindings, self._press = dict(bindings), press
         self._surface: _Surface | None = None
+        self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -61,16 +77,28 @@ class Hotkeys:
         """End the thread, within 2 s. Harmless when not started or repeated."""
         if self._surface is None or self._thread is None:
             return
+        self._ending.set()
         self._surface.stop()
         join_or_warn(self._thread)
         self._surface = self._thread = None
 
     def _run(self, surface: _Surface) -> None:
-        """Run `surface`; the body of the thread 'hotkeys'."""
-        try:
-            surface.run()
-        except Exception as exc:
-            self._warn(exc)
+        """Run `surface`, again when it was lost; the body of the thread 'hotkeys'."""
+        backoff, was_lost = Backoff(_FIRST_S, _LONGEST_S), False
+        while not self._ending.is_set():
+            try:
+                surface.run()
+                return
+            except Lost as exc:
+                log.warning("hotkeys lost: %s; they are bound again as soon as that is possible", exc)
+                desktop.notify("Hotkeys are off", f"{exc}. They are bound again as soon as that is possible.")
+                backoff, was_lost = Backoff(_FIRST_S, _LONGEST_S), True
+            except Exception as exc:
+                if not was_lost or isinstance(exc, Declined) or backoff.pause_s >= _LONGEST_S:
+                    self._warn(exc)
+                    return
+                backoff.increase()
+            self._ending.wait(backoff.pause_s)
 
     def _press_safely(self, action: str) -> None:
         try:
@@ -79,10 +107,11 @@ class Hotkeys:
             log.exception("hotkey failed: %s; the others go on", action)
 
     def _warn(self, error: Exception) -> None:
-        """Log the one line. The desktop's own settings can always bind the commands."""
+        """Log the one line, and show it on the desktop. The desktop's own settings can always bind the commands."""
         reason = error if isinstance(error, ControlError) else f"{type(error).__name__}: {error}"
         commands = ", ".join(f"camdaemon {action} ({text})" for action, text in self._bindings.items())
         log.warning("hotkeys off: %s; or bind these in your desktop's keyboard settings: %s", reason, commands)
+        desktop.notify("Hotkeys are off", f"{reason}. You can bind these in your desktop's settings: {commands}")
 
 
 def _choose_surface(bindings: Mapping[str, str], press: Callable[[str], None]) -> _Surface:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from jeepney import DBusErrorResponse, HeaderFields, MatchRule
+from jeepney import DBusErrorResponse, HeaderFields, MatchRule, message_bus
 from jeepney.io.blocking import DBusConnection
+from jeepney.wrappers import unwrap_msg
 
 from camdaemon.config.keys import KeyCombination
+from camdaemon.control.hotkeys import Declined, Lost
 from camdaemon.errors import ControlError
 from camdaemon.linux import dbus
 
@@ -67,10 +69,11 @@ class PortalKeys:
 
 
 class _Portal:
-    """Calls the portal. Every method raises DBusErrorResponse, OSError, and ControlError when the portal ends."""
+    """Calls the portal. Every method raises DBusErrorResponse, OSError, and ControlError when the portal ends: Lost."""
 
     def __init__(self, connection: DBusConnection) -> None:
         self._session = ""  # its object path, once there is one
+        self._owner: str | None = None  # the unique name of the portal that has answered
         self._service = dbus.Service(connection, _NAME, _PATH, _TIMEOUT_S)
         self._service.subscribe(MatchRule(type="signal", sender=_NAME, path_namespace=_PATH))
 
@@ -101,10 +104,14 @@ class _Portal:
 
     def _next_signal(self) -> tuple[str, str, tuple[Any, ...]]:
         """Wait for the portal's next signal: (member, object path, body). Raises ControlError if it was the last."""
-        message = self._service.wait_for_signal()
-        member, path, body = dbus.get_member(message), message.header.fields[HeaderFields.path], message.body
-        if member == "NameOwnerChanged" and body[1]:  # not at its start
-            raise ControlError("the desktop's portal has ended. Restart camdaemon")
+        while True:  # any program on the bus may send us a signal of any name, but none under another's sender
+            message = self._service.wait_for_signal()
+            member, sender = dbus.get_member(message), dbus.get_sender(message)
+            if member == "NameOwnerChanged" and sender == message_bus.bus_name and message.body[1]:  # not at its start
+                raise Lost("the desktop's portal has ended")
+            if sender == self._owner:
+                break
+        path, body = message.header.fields[HeaderFields.path], message.body
         if (member, path) == ("Closed", self._session):
             raise ControlError("the desktop ended the session. Restart camdaemon")
         return member, path, body
@@ -114,7 +121,9 @@ class _Portal:
     ) -> dict[str, tuple[str, Any]]:
         """Call `method` of the shortcuts, then wait until its request object emits the response."""
         options = {**options, "handle_token": ("s", _token())}
-        (handle,) = self._service.call(_SHORTCUTS, method, signature, (*arguments, options))
+        reply = self._service.request(_SHORTCUTS, method, signature, (*arguments, options))
+        self._owner = dbus.get_sender(reply)
+        (handle,) = unwrap_msg(reply)
         while True:
             member, path, body = self._next_signal()
             if (member, path) == ("Response", handle):
@@ -139,7 +148,7 @@ def _check_response(code: int, results: dict[str, tuple[str, Any]]) -> dict[str,
         case 0:
             return results
         case 1:
-            raise ControlError("they were declined in the desktop's dialogue. Restart camdaemon to be asked again")
+            raise Declined("they were declined in the desktop's dialogue. Restart camdaemon to be asked again")
         case _:
             raise ControlError("the desktop's portal could not provide them. Its log says why")
 

@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from camdaemon.config.keys import KeyCombination
+from camdaemon.control.hotkeys import Lost
 from camdaemon.errors import ControlError
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class X11Keys:
         log.info("hotkeys: %s", ", ".join(f"{keys} for {action}" for action, keys in self._bindings.items()))
         while (event := self._events.get()) is not None:
             if isinstance(event, Exception):
-                raise ControlError(f"no keys arrive any more: {_first_line(event)}. Restart camdaemon")
+                raise Lost(f"no keys arrive any more: {_first_line(event)}")
             self._press(event)
         listener.wait()  # it cannot be stopped before it listens
         listener.stop()
