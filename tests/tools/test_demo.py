@@ -5,7 +5,10 @@ import pytest
 import torch
 
 from camdaemon.frames import pixels
+from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.job import JobFrame
+from camdaemon.output.null import NullSink
+from camdaemon.tools import demo
 from camdaemon.tools.demo import MomentJob, draw_contact_sheet
 from tests.present import present
 
@@ -88,3 +91,28 @@ def test_half_precision_and_values_out_of_range_do_not_wrap():
 
 def test_the_show_goes_on_during_the_job():
     assert MomentJob().card() is None
+
+
+def test_a_window_shows_the_clip_in_real_time_and_waits_for_a_slow_machine(monkeypatch):
+    now, shown = [100.0], []
+
+    class Clock:
+        @staticmethod
+        def monotonic():
+            return now[0]
+
+        @staticmethod
+        def sleep(seconds):
+            now[0] += seconds
+
+    class Window(NullSink):
+        def write(self, frame):
+            shown.append(round(now[0] - 100, 3))
+
+    monkeypatch.setattr(demo, "time", Clock)
+    sink = demo.RealTimeSink(Window(Size(64, 64)))
+    for t, late in ((0.0, 0.0), (0.1, 0.0), (0.2, 0.5), (0.3, 0.0), (0.4, 0.0)):
+        now[0] += late
+        sink.write(HostFrame(np.zeros((96, 64), np.uint8), sink.fmt, sink.size, t=t))
+    assert shown == [0.0, 0.1, 0.6, 0.7, 0.8]
+    assert not sink.live

@@ -1,5 +1,7 @@
 """Pictures and videos through the stops, without threads: sizes, files, and what happens when something is wrong."""
 
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -27,7 +29,7 @@ from camdaemon.tools.files.image import find_pairs, matte_pair
 from camdaemon.tools.files.offline import OfflinePipeline, pad_picture, stretch_alpha
 from camdaemon.tools.files.results import ResultPaths
 from camdaemon.tools.files.video import FrameSequence, get_plate, matte_video
-from camdaemon.tools.files.writers import replace_file
+from camdaemon.tools.files.writers import replace_file, write_png
 from tests.tools.written import write_video
 
 PERSON = (20, 30, 120)
@@ -478,3 +480,15 @@ def test_a_picture_of_any_shape_is_matted(tmp_path: Path, height: int, width: in
     options = ("--plate", plate, "--alpha", tmp_path / "a.png", "--matting", "difference", "--device", "cpu")
     run(image, "--src", src, *options)
     assert read(tmp_path / "a.png").shape == (height, width)
+
+
+@pytest.mark.parametrize(("number", "command"), [(errno.ENOSPC, r"df -h$"), (errno.EACCES, r"folder of yours$")])
+def test_a_disk_that_cannot_be_written_to_is_told_with_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, command: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("camdaemon.tools.files.writers.prepare_replacement", fail)
+    with pytest.raises(ConfigError, match=rf"x\.png.*{os.strerror(number)}.*{command}"):
+        write_png(tmp_path / "x.png", room())

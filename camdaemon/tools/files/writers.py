@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,9 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 def cannot_write(path: Path, exc: OSError) -> ConfigError:
     """Return the error for a result that cannot be written."""
-    return ConfigError(f"cannot write {path}: {exc.strerror or exc}. Name a file in a folder of yours")
+    is_full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
+    what = "Make room on that disk. Run: df -h" if is_full else "Name a file in a folder of yours"
+    return ConfigError(f"cannot write {path}: {exc.strerror or exc}. {what}")
 
 
 def write_png(path: Path, pixels: Picture) -> None:
