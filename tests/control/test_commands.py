@@ -343,6 +343,6 @@ def test_a_folder_of_broken_files_is_an_error(live: Live, tmp_path: Path) -> Non
         (broken / name).write_bytes(b"no picture")
     live.commands.gallery.folder = broken
     before = live.scene
-    with pytest.raises(ConfigError, match="not a picture"):
+    with pytest.raises(ConfigError, match="cannot read the picture"):
         live.commands.next_backdrop()
     assert live.scene is before
