@@ -17,7 +17,7 @@ from camdaemon.plate import store
 from tests.present import present
 
 SIZE = Size(128, 72)
-CAMERA: Any = SimpleNamespace(name="camera", live=True)
+CAMERA: Any = SimpleNamespace(name="camera", live=True, size=SIZE)
 
 
 def test_a_damaged_plate_is_named_once_and_the_run_begins_without_it(caplog):
