@@ -30,6 +30,7 @@ from camdaemon.tools.files.offline import OfflinePipeline, pad_picture, stretch_
 from camdaemon.tools.files.results import ResultPaths
 from camdaemon.tools.files.video import FrameSequence, get_plate, matte_video
 from camdaemon.tools.files.writers import replace_file, write_png
+from tests.films import quarters, write_film
 from tests.tools.written import write_video
 
 PERSON = (20, 30, 120)
@@ -256,6 +257,13 @@ def test_numbered_frames_come_in_numeric_order_without_hidden_files(tmp_path: Pa
     film = FrameSequence.open(tmp_path, None)
     assert film.count == 12
     assert [name for name, _, _ in film.frames()] == [f"frame{number}" for number in range(1, 13)]
+
+
+def test_a_video_whose_picture_grows_is_a_mistake_of_the_file(tmp_path: Path) -> None:
+    parts = [write_film(tmp_path / f"{side}.ts", [quarters(side, side)] * 3).read_bytes() for side in (64, 128)]
+    (tmp_path / "grows.ts").write_bytes(b"".join(parts))
+    with pytest.raises(ConfigError, match=r"grows\.ts.*64x64 to 128x128.*Run: ffmpeg"):
+        list(FrameSequence.open(tmp_path / "grows.ts", None).frames())
 
 
 def test_the_kinds_of_alpha_file_agree(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from camdaemon.capture.file import FileSource
 from camdaemon.daemon.progress import show_progress
-from camdaemon.errors import ConfigError, Interrupted, StreamEnded
+from camdaemon.errors import ConfigError, DeviceError, Interrupted, StreamEnded
 from camdaemon.frames import picture
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.job import JobFrame
@@ -75,8 +75,7 @@ class FrameSequence:
         Times are the video's own, unless a frame rate was asked for.
 
         Raises:
-            ConfigError: A picture cannot be read, or has another size.
-            DeviceError: The video cannot be read.
+            ConfigError: A picture cannot be read or has another size, or the video cannot be read any further.
         """
         if not self.path.is_dir():
             yield from self._decode()
@@ -94,11 +93,15 @@ class FrameSequence:
         with contextlib.closing(FileSource(self.path, loop=False, paced=False)) as source:
             frame = HostFrame.empty(source.fmt, source.size)
             seq = 0
-            with contextlib.suppress(StreamEnded):
-                while True:
+            while True:
+                try:
                     source.read(frame)
-                    yield f"{seq:06d}", frame.t if self.is_timed else seq / self.fps, frame.data
-                    seq += 1
+                except StreamEnded:
+                    return
+                except DeviceError as exc:  # no device: the file that was named is not what it should be
+                    raise ConfigError(str(exc)) from None
+                yield f"{seq:06d}", frame.t if self.is_timed else seq / self.fps, frame.data
+                seq += 1
 
     def list_overwritten(self, folder: Path) -> list[Path]:
         """List the files in `folder` that the PNGs of these frames would replace."""
