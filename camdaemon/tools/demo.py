@@ -35,8 +35,8 @@ from camdaemon.tools.own_folder import OwnFolder
 
 SIZE = Size(960, 540)
 # Seconds of the clip. The person is in the picture from 3 s to the end at 12 s.
-_LOOKS = (4.0, 6.0, 8.5, 10.5)
-_SWAP = 7.5
+_LOOKS = (4.0, 5.8, 8.2, 10.5)
+_SWAPS = {4.4: "library", 6.9: "window", 9.3: "blur:14"}  # when which backdrop is chosen, live
 _NAMES = ("demo.mp4", "contact-sheet.png")
 
 Moment = tuple[Picture, Picture, Picture]  # camera, alpha (gray as RGB), composite; uint8 (H,W,3) each
@@ -108,15 +108,14 @@ class RealTimeSink:
 
 
 def _take_moments(pipeline: Pipeline, commands: Commands, moments: list[Moment]) -> None:
-    """Copy the moments at `_LOOKS`, and swap the backdrop once in between; body of a thread."""
-    swapped = False
+    """Copy the moments at `_LOOKS`, and choose other backdrops in between; body of a thread."""
     with contextlib.suppress(CamdaemonError):  # the clip has ended, or there is no plate; the log says which
-        for at in _LOOKS:
-            if at > _SWAP and not swapped:
-                swapped = True
-                _look(pipeline, _SWAP)
-                commands.backdrop("blur:14")
-            moments.append(_look(pipeline, at))
+        for at in sorted((*_LOOKS, *_SWAPS)):
+            moment = _look(pipeline, at)
+            if at in _SWAPS:
+                commands.backdrop(_SWAPS[at])
+            else:
+                moments.append(moment)
 
 
 def _look(pipeline: Pipeline, at: float) -> Moment:
