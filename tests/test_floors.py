@@ -255,6 +255,20 @@ def test_the_command_line_loads_nothing_heavy(module):
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
+def test_what_run_would_refuse_is_found_without_torch():
+    """A wrong file is told at once, not after the seconds that torch takes; `config set` looks the same way."""
+    code = """
+from camdaemon.config.schema import Config
+from camdaemon.daemon.check import check_all, check_parts, check_recordings
+config = Config(source="pattern", sink="null", backdrop="hills")
+check_parts(config), check_recordings(config, force=False), check_all(config)
+import sys
+print("torch" in sys.modules)
+"""
+    done = python(code)
+    assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
+
+
 @pytest.mark.parametrize(
     "command", [["status"], ["status", "--json"], ["stop"], ["mode", "card"], ["plate"], ["--version"]]
 )

@@ -64,6 +64,10 @@ def run(
     settings |= {"engine": engine, "governor": governor}
     gc.disable()  # until the daemon runs: collections while torch is imported take time and find nothing
     loaded = _load(config, settings)
+    from camdaemon.daemon.check import check_parts, check_recordings
+
+    check_parts(loaded)  # before what follows loads torch, which takes seconds
+    check_recordings(loaded, force=force)
     from camdaemon.cli.logs import set_up
     from camdaemon.daemon import run
     from camdaemon.daemon.build import Playing

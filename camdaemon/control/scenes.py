@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from camdaemon.backdrop import check_backdrop
 from camdaemon.config.choices import Look
 from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control import actions
 from camdaemon.errors import ConfigError, did_you_mean
-from camdaemon.frames.composite import Appearance, Crop
-from camdaemon.pipeline.state import Scene
+from camdaemon.frames.appearance import Appearance, Crop
+
+if TYPE_CHECKING:
+    from camdaemon.pipeline.state import Scene
 
 # What a reload applies at once; everything else is fixed while the devices and the network are open.
 LIVE = {"backdrop", "backdrops", "blur", "edge", "mirror", "crop", "fade_s", "hotkeys", "scenes", "max_coverage"}

@@ -11,20 +11,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camdaemon.backdrop import check_backdrop
-from camdaemon.capture import Source, find_source, open_source
+from camdaemon.capture import Source, open_source
 from camdaemon.capture.holding import ControlsHolder
 from camdaemon.config.choices import Choices
 from camdaemon.config.schema import Config
 from camdaemon.control.scenes import appearance_of
+from camdaemon.daemon.check import check_parts
 from camdaemon.daemon.restore import restore_backdrop
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import CAMERA_SIZE, Size
 from camdaemon.frames.transfer import Transfer, choose_device, release_memory
-from camdaemon.linux.devices import is_one_of
 from camdaemon.linux.folders import expand_home
-from camdaemon.linux.results import check_results
 from camdaemon.linux.threads import run_in_thread
 from camdaemon.matting import Matting, MattingSettings, Refinement, make_matting
 from camdaemon.output import Sink, find_sink, open_sink
@@ -135,36 +133,6 @@ def build(
         )
         opened.pop_all()
         return pipeline
-
-
-def check_recordings(config: Config, *, force: bool) -> None:
-    """Check, before anything is opened, that the video files among the sinks may be written; see `check_results`.
-
-    Args:
-        config: Of this run.
-        force: Overwrite what is there.
-
-    Raises:
-        ConfigError: A file is also read, or is there and the user did not agree to lose it.
-    """
-    written = [Path(spec) for spec in config.sinks if find_sink(spec).is_file]
-    backdrops = [scene.backdrop for scene in config.scenes.values() if scene.backdrop is not None]
-    if written:
-        check_results(written, [config.source, config.plate, config.weights, config.backdrop, *backdrops], force=force)
-
-
-def check_parts(config: Config) -> None:
-    """Check that source, sinks and backdrop are named rightly, before anything is opened or loaded.
-
-    Raises:
-        ConfigError: One of them is no such thing, or the source is the sink.
-    """
-    find_source(config.source)
-    for sink in config.sinks:
-        find_sink(sink)
-    check_backdrop(config.backdrop)
-    if is_one_of(config.source, config.sinks):
-        raise ConfigError(f"the source {config.source} is the sink: camdaemon's own picture. Run: camdaemon devices")
 
 
 @dataclass(slots=True)

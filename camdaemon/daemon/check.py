@@ -13,7 +13,8 @@ from camdaemon.config.schema import Config
 from camdaemon.control.scenes import find_mistakes, raise_mistakes
 from camdaemon.errors import ConfigError
 from camdaemon.frames import kinds
-from camdaemon.linux.devices import is_device_path
+from camdaemon.linux.devices import is_device_path, is_one_of
+from camdaemon.linux.results import check_results
 from camdaemon.output import find_sink
 
 
@@ -30,6 +31,36 @@ def check_all(config: Config, *, only: str | None = None) -> None:
         whose = {"scenes": f"scene {inner[0] if inner else ''}", "hotkeys": "'"}.get(first, f"{first}:")
         found = [mistake for mistake in found if mistake.startswith(whose)]
     raise_mistakes(found)
+
+
+def check_recordings(config: Config, *, force: bool) -> None:
+    """Check, before anything is opened, that the video files among the sinks may be written; see `check_results`.
+
+    Args:
+        config: Of this run.
+        force: Overwrite what is there.
+
+    Raises:
+        ConfigError: A file is also read, or is there and the user did not agree to lose it.
+    """
+    written = [Path(spec) for spec in config.sinks if find_sink(spec).is_file]
+    backdrops = [scene.backdrop for scene in config.scenes.values() if scene.backdrop is not None]
+    if written:
+        check_results(written, [config.source, config.plate, config.weights, config.backdrop, *backdrops], force=force)
+
+
+def check_parts(config: Config) -> None:
+    """Check that source, sinks and backdrop are named rightly, before anything is opened or loaded.
+
+    Raises:
+        ConfigError: One of them is no such thing, or the source is the sink.
+    """
+    find_source(config.source)
+    for sink in config.sinks:
+        find_sink(sink)
+    check_backdrop(config.backdrop)
+    if is_one_of(config.source, config.sinks):
+        raise ConfigError(f"the source {config.source} is the sink: camdaemon's own picture. Run: camdaemon devices")
 
 
 def list_absent(config: Config) -> list[str]:

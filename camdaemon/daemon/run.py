@@ -19,7 +19,7 @@ from camdaemon.control.actions import Performer
 from camdaemon.control.commands import Commands
 from camdaemon.control.instance import DaemonLock, socket_path
 from camdaemon.control.memory import Memory
-from camdaemon.daemon.build import OpenSink, Playing, build, check_recordings
+from camdaemon.daemon.build import OpenSink, Playing, build
 from camdaemon.daemon.housekeeping import keep_house
 from camdaemon.daemon.restore import recall
 from camdaemon.daemon.signals import handle_signals
@@ -163,7 +163,6 @@ def run(config: Config, playing: Playing, reread: Reread | None = None, memory: 
     For a process that ends with it: objects made before this point are never collected again, and its files
     are its user's alone.
     """
-    check_recordings(config, force=playing.force)
     keep_house(expand_home(config.backdrops))
     raise_limit()
     stop = threading.Event()

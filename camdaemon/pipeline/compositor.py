@@ -8,7 +8,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from camdaemon.backdrop.room import blur_picture
-from camdaemon.frames.composite import Appearance, Matte, apply_framing, apply_framing_to_matte, composite, mix
+from camdaemon.frames.appearance import Appearance
+from camdaemon.frames.composite import Matte, apply_framing, apply_framing_to_matte, composite, mix
 from camdaemon.frames.picture import Upload
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.state import Scene

@@ -28,8 +28,8 @@ from enum import StrEnum
 
 from camdaemon.backdrop import Backdrop
 from camdaemon.frames import card as cards
+from camdaemon.frames.appearance import Appearance
 from camdaemon.frames.card import Card
-from camdaemon.frames.composite import Appearance
 from camdaemon.frames.job import Job
 from camdaemon.pipeline.camera_state import ALWAYS, CameraState
 from camdaemon.pipeline.published import Publication

@@ -17,7 +17,7 @@ from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control.commands import Commands
 from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card as cards
-from camdaemon.frames.composite import Appearance, Crop
+from camdaemon.frames.appearance import Appearance, Crop
 from camdaemon.frames.frame import Content
 from camdaemon.frames.kinds import READY
 from camdaemon.pipeline.state import Mode

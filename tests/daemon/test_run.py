@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from camdaemon.config.schema import Config, SceneConfig
-from camdaemon.daemon.build import check_recordings
+from camdaemon.daemon.check import check_recordings
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size

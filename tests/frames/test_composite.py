@@ -8,9 +8,8 @@ from torch import Tensor
 
 from camdaemon.errors import MattingError
 from camdaemon.frames import pixels
+from camdaemon.frames.appearance import Appearance, Crop
 from camdaemon.frames.composite import (
-    Appearance,
-    Crop,
     Matte,
     apply_framing,
     apply_framing_to_matte,

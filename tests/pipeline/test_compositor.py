@@ -17,7 +17,8 @@ from torch import Tensor
 from camdaemon.backdrop import make_backdrop
 from camdaemon.backdrop.room import blur_picture
 from camdaemon.frames import pixels
-from camdaemon.frames.composite import Appearance, Crop, Matte, apply_framing, composite, trim, trim_bytes
+from camdaemon.frames.appearance import Appearance, Crop
+from camdaemon.frames.composite import Matte, apply_framing, composite, trim, trim_bytes
 from camdaemon.frames.frame import Size
 from camdaemon.pipeline import compositor as module
 from camdaemon.pipeline.compositor import Compositor

@@ -14,7 +14,7 @@ from camdaemon.control.room import ask_twice
 from camdaemon.control.scenes import look_of, make_crop
 from camdaemon.control.viewers import RAW
 from camdaemon.errors import ConfigError
-from camdaemon.frames.composite import Crop
+from camdaemon.frames.appearance import Crop
 from camdaemon.pipeline.published import Kind
 from camdaemon.pipeline.state import Mode, Scene
 
