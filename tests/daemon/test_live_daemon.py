@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
@@ -198,7 +199,11 @@ def test_the_panel_is_served_by_the_daemon(tmp_path: Path) -> None:
         live.until(lambda status: status["plate"] == "taken")
         address = live.client.panel()
         with httpx.Client(follow_redirects=True, trust_env=False) as browser:
-            assert browser.get(address).status_code == 200
+            opened = browser.get(address)
+            assert opened.status_code == 200
+            key = re.search(r'name="session" content="([^"]+)"', opened.text)
+            assert key is not None
+            browser.headers["Authorization"] = f"Bearer {key[1]}"
             page = browser.get(address.partition("/open")[0] + "/")
             assert page.status_code == 200
             assert "camdaemon" in page.text
