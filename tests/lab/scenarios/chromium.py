@@ -25,7 +25,7 @@ def play(bench: Bench, name: str = "chromium") -> None:
     bench.note(opened_by_listing=counts.get("wakes", 0))
     assert counts.get("wakes", 0) == 0, f"{name}'s enumeration opened the camera: {counts}"
     with contextlib.closing(browser.Visit(name, "watch", LABEL)) as visit:
-        found = visit.answer(90)
+        found = visit.answer(150)
         wakes = daemon.counts()["wakes"]
     bench.note(label=found["label"], fps=found["frames"] / found["seconds"], wakes=wakes, room=found["marked"])
     assert found["label"].startswith(LABEL), found
