@@ -148,7 +148,8 @@ def test_an_unexpected_exception_in_a_live_run_shows_the_card_and_the_pipeline_c
     if where == "matting":
         rig = Rig(matting=PerfectMatting(lambda n, matte: boom() if n in (5, 9) else matte))
     else:
-        rig = Rig(source=FakeSource(script={8: boom}), reopen=lambda: back_once_the_card_shows(rig))
+        source = FakeSource(script={8: lambda: rig.run_until(rig.published(COMPOSITE)) or boom()})
+        rig = Rig(source=source, reopen=lambda: back_once_the_card_shows(rig), stale_after_s=60)
     rig.state.fault_limit = FaultLimit(3)
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 3))

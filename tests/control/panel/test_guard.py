@@ -43,7 +43,7 @@ def post(client: httpx.Client, path: str, **options: Any) -> httpx.Response:
 def talk(panel: Any, request: bytes, *, hang_up: bool = False) -> bytes:
     """Send bytes that no HTTP library would; what is answered until the server hangs up, or we after the last byte."""
     port = int(panel.address.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as wire:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as wire:
         wire.sendall(request.replace(b"PORT", str(port).encode()))
         if hang_up:
             wire.shutdown(socket.SHUT_WR)
