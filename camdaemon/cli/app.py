@@ -76,7 +76,7 @@ def run(
     from camdaemon.output import find_sink
 
     set_up(verbose, console)
-    playing = Playing(frames, realtime, (realtime and find_sink(loaded.sink).live) if loop is None else loop, force)
+    playing = Playing(frames, realtime, (realtime and find_sink(loaded.sink).live) if loop is None else loop)
     memory = memory_for(loaded, playing, settings, fresh=fresh)
     run.run(loaded, playing, lambda: _load(config, settings), memory)
 

@@ -62,7 +62,6 @@ class Playing:
     frames: int | None = None  # camera frames until the end; None: no limit
     paced: bool = True  # in real time; else as fast as possible, with every frame kept
     loop: bool = True  # a clip starts again at its end
-    force: bool = False  # video files that are there are overwritten
 
 
 def build(
