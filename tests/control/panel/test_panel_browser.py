@@ -147,7 +147,7 @@ def test_alpha_and_camera_are_for_the_user_alone(own_tab: Any, panel: Any) -> No
 
 def test_a_press_swaps_the_backdrop(page: Any, panel: Any) -> None:
     lake = page.get_by_role("button", name="lake")
-    assert lake.locator("img").evaluate("each => each.decode().then(() => each.naturalWidth)") == 320
+    expect(lake.locator("img")).to_have_js_property("naturalWidth", 320)
     lake.click()
     panel.daemon.wait_asked("backdrop", "/backdrops/lake.jpg")
     expect(page.locator("#said")).to_have_text("The backdrop is /backdrops/lake.jpg.")
@@ -467,4 +467,4 @@ def test_a_page_may_be_loaded_again(own_tab: Any, fresh: Any) -> None:
         own_tab.reload()
         expect(own_tab.locator("#badge")).to_have_text("Live")
         lake = own_tab.get_by_role("button", name="lake")
-        assert lake.locator("img").evaluate("each => each.decode().then(() => each.naturalWidth)") == 320
+        expect(lake.locator("img")).to_have_js_property("naturalWidth", 320)
