@@ -81,6 +81,10 @@ class PlateMismatch(MattingError):
     """The plate does not explain this frame: it is of another room, or the camera or the room has moved since."""
 
 
+class SuddenChange(CamdaemonError):
+    """Much appeared in this frame at once, and no other frame has confirmed it yet: it may be a broken picture."""
+
+
 class EngineError(MattingError):
     """The accelerator or the network on it failed: out of memory, a driver error, NaN or infinite output."""
 

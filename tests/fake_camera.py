@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import struct
 from collections.abc import Callable
@@ -60,7 +61,8 @@ class FakeCapture:
         self.began: float | None = None
         self.stalls_at: int | None = None  # number of the first frame that never comes
         self.breaks_at: int | None = None  # number of the frame whose grab fails at once
-        self.broken: set[int] = set()  # frames whose picture cannot be decoded
+        self.broken: set[int] = set()  # frames without a picture
+        self.cut: set[int] = set()  # frames of which half was lost, if they are JPEGs
         self.stamp_of = STAMPS[0]
         self.one_row = False  # raw pictures as OpenCV 4 gives them
         self.grabs = 0
@@ -113,9 +115,17 @@ class FakeCapture:
         assert self.shown >= 0, "retrieve without a grab"
         if self.shown in self.broken:
             return True, None
+        assert into is None or self.values[cv2.CAP_PROP_CONVERT_RGB] or not self._is_jpeg(), "of another size each time"
         width, height = int(self.get(cv2.CAP_PROP_FRAME_WIDTH)), int(self.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        picture = picture_of(self.shown, width, height, 3 if self.values[cv2.CAP_PROP_CONVERT_RGB] else 2)
+        raw = not self.values[cv2.CAP_PROP_CONVERT_RGB]
+        if raw and self._is_jpeg():
+            data = jpeg_of(self.shown, width, height)
+            return True, (data[: data.size // 2] if self.shown in self.cut else data).reshape(1, -1)
+        picture = picture_of(self.shown, width, height, 2 if raw else 3)
         return True, picture.reshape(1, -1) if self.one_row else picture
+
+    def _is_jpeg(self) -> bool:
+        return v4l2.fourcc(int(self.get(cv2.CAP_PROP_FOURCC))) == "MJPG"
 
     def release(self) -> None:
         self.released = True
@@ -124,6 +134,17 @@ class FakeCapture:
 def picture_of(number: int, width: int, height: int, channels: int) -> NDArray[np.uint8]:
     y, x = np.mgrid[0:height, 0:width]
     return np.stack([(x + 3 * y + number + 50 * c) & 255 for c in range(channels)], axis=2).astype(np.uint8)
+
+
+@functools.cache
+def jpeg_of(number: int, width: int, height: int) -> NDArray[np.uint8]:
+    """What a camera sends of `picture_of`, in one row."""
+    return np.asarray(cv2.imencode(".jpg", picture_of(number, width, height, 3))[1], np.uint8).reshape(-1)
+
+
+def decoded(number: int, width: int, height: int) -> NDArray[np.uint8]:
+    """What `jpeg_of` shows, uint8 (H,W,3)."""
+    return np.asarray(cv2.imdecode(jpeg_of(number, width, height), cv2.IMREAD_COLOR), np.uint8)
 
 
 def mode(fourcc: str, *sizes: tuple[int, int], fps: float = 30) -> list[Mode]:

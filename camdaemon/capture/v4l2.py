@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from camdaemon.capture import jpeg
 from camdaemon.capture.modes import choose_mode, choose_size
 from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import CAMERA_SIZE, HostFrame, PixelFormat, Size
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _STALL_S = 2  # OpenCV takes whole seconds only
 _BUFFERS = 2
+_JPEG = ("MJPG", "JPEG")
 
 
 class V4l2Source:
@@ -92,7 +94,8 @@ class V4l2Source:
         self.size = choose_size(size, width, height)
         self._scales = self.size != whole
         self.fmt = PixelFormat.YUYV if got == "YUYV" and not self._scales else PixelFormat.BGR
-        capture.set(cv2.CAP_PROP_CONVERT_RGB, int(self.fmt is PixelFormat.BGR))
+        self._is_jpeg = got in _JPEG
+        capture.set(cv2.CAP_PROP_CONVERT_RGB, int(self.fmt is PixelFormat.BGR and not self._is_jpeg))
         self._real = (width, height)
         announced = capture.get(cv2.CAP_PROP_FPS)
         self.fps = announced if announced > 0 else fps
@@ -164,17 +167,18 @@ class V4l2Source:
         """Return the grabbed picture, uint8 (H,W,2 or 3), or None if it is broken. The next call reuses its memory."""
         width, height = self._real
         try:
-            ok, answer = self._capture.retrieve(self._picture)
+            ok, answer = self._capture.retrieve(None if self._is_jpeg else self._picture)
         except cv2.error:
             return None
         if not ok or answer is None:
             return None
-        picture: NDArray[np.uint8] = np.asarray(answer, np.uint8)
+        raw: NDArray[np.uint8] = np.asarray(answer, np.uint8)
+        picture = jpeg.decode(raw) if self._is_jpeg else raw
         shape = (height, width, 2 if self.fmt is PixelFormat.YUYV else 3)
-        if picture.shape != shape:
-            if self.fmt is not PixelFormat.YUYV or picture.size != height * width * 2:
-                return None
+        if picture is not None and self.fmt is PixelFormat.YUYV and picture.size == height * width * 2:
             picture = picture.reshape(shape)  # OpenCV 4 gives the bytes in one row
+        if picture is None or picture.shape != shape:
+            return None
         self._picture = picture
         return picture
 

@@ -42,6 +42,7 @@ from camdaemon.pipeline.state import FaultLimit, Mode, Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.pipeline.worker import Engine, FrameProcessor
 from camdaemon.plate import saved, store
+from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.take import Plate
 
@@ -105,7 +106,8 @@ def build(
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
         # after everything that can be wrong: it takes seconds
         matting = run_in_thread(lambda: make_matting(config.matting, matting_settings(config), device), "engine")
-        engines = Engines(config, size, metrics, 1 / source.fps if source.live or playing.paced else None)
+        period_s = 1 / source.fps if source.live or playing.paced else None
+        engines = Engines(config, size, metrics, period_s, is_live=source.live)
         engine = run_in_thread(lambda: engines.make_first(device, matting), "engine")
         card_cache, preview = CardCache(sink.fmt, size), LivePreview()
         repeat_s, stale_after_s = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
@@ -143,12 +145,14 @@ class Engines:
         size: Of the published frames.
         metrics: Told the time of the compositor's steps.
         period_s: Seconds between two frames of the camera; None: no deadline, and no governor.
+        is_live: Whether the frames come from a camera, not from a file.
     """
 
     config: Config
     size: Size
     metrics: Metrics
     period_s: float | None = None
+    is_live: bool = False
     _devices_left: list[str] = field(default_factory=list)  # to try when the present one fails
 
     def make_first(self, device: torch.device, matting: Matting) -> Engine:
@@ -181,7 +185,7 @@ class Engines:
         governor = None
         if self.config.governor and self.period_s is not None:
             governor = Governor(self.period_s, matting.ladder)
-        return Engine(transfer, matting, matcher, compositor, governor)
+        return Engine(transfer, matting, matcher, compositor, governor, PlateGate(is_live=self.is_live))
 
 
 def matting_settings(config: Config) -> MattingSettings:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from camdaemon.errors import DeviceError, StreamEnded
+from camdaemon.errors import DeviceError, StreamEnded, SuddenChange
 from camdaemon.frames import card as cards
 from camdaemon.frames.card import Card, CardCache
 from camdaemon.frames.frame import Content, HostFrame
@@ -104,8 +104,8 @@ def work_loop(
                 processor.metrics.count("left_out")
                 continue
             out = outputs.acquire()
-            _process(processor, frame, inputs, out, state)
-            displaced = outbox.put(out)
+            is_shown = _process(processor, frame, inputs, out, state)
+            displaced = outbox.put(out) if is_shown else out
             if displaced is not None:
                 outputs.release(displaced)
 
@@ -119,12 +119,19 @@ def _next_job(jobs: queue.SimpleQueue[Job]) -> Job | None:
     return None
 
 
-def _process(processor: FrameProcessor, frame: HostFrame, inputs: Pool, out: HostFrame, state: SharedState) -> None:
-    """Fill `out` from `frame`; with the card after an unexpected exception, unless there were too many."""
+def _process(processor: FrameProcessor, frame: HostFrame, inputs: Pool, out: HostFrame, state: SharedState) -> bool:
+    """Fill `out` from `frame`; with the card after an unexpected exception, unless there were too many.
+
+    Returns:
+        Whether to publish `out`; otherwise viewers go on seeing the frame before.
+    """
     began = time.monotonic()
     try:
         processor.run(frame, inputs, state.scene, out)
         processor.record_time(time.monotonic() - began, out)
+    except SuddenChange:
+        processor.metrics.count("held_back")
+        return False
     except Exception:
         state.fault_limit.record()
         if state.fault_limit.is_exceeded:
@@ -132,6 +139,7 @@ def _process(processor: FrameProcessor, frame: HostFrame, inputs: Pool, out: Hos
         log.exception("frame %d failed, showing the card", out.seq)
         processor.metrics.count("faults")
         processor.card_cache.copy_to(replace(cards.NO_MATTE, reason=_FAILED), out)
+    return True
 
 
 # ---- publish

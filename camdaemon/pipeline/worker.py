@@ -129,6 +129,9 @@ class FrameProcessor:
             inputs: The pool that `frame` came from.
             scene: Everything that the picture depends on, read once for this frame.
             out: Filled and stamped with the frame's `seq` and `t`; belongs to the caller.
+
+        Raises:
+            SuddenChange: The frame may be broken, and is to be left out: nothing was filled.
         """
         self._last_seq = frame.seq
         out.seq, out.t = frame.seq, frame.t
@@ -194,6 +197,7 @@ class FrameProcessor:
 
         Raises:
             PlateMismatch: The plate does not explain the frame.
+            SuddenChange: The frame may be broken.
         """
         step, matcher, gate = self.metrics.step, self.engine.matcher, self.engine.gate
         for is_last in (False, True):  # twice where the gate has moved the plate
@@ -210,6 +214,7 @@ class FrameProcessor:
                 alpha = gate.clean(matte.alpha, out.t)
             if is_last or not moved:
                 break
+        gate.confirm(out.t)
         return replace(matte, alpha=alpha), matte.alpha
 
     def _count_engine_failure(self, exc: Exception) -> None:

@@ -16,11 +16,12 @@ from enum import StrEnum
 import numpy as np
 from torch import Tensor
 
-from camdaemon.errors import PlateMismatch
+from camdaemon.errors import PlateMismatch, SuddenChange
 from camdaemon.frames import pixels
 from camdaemon.frames.picture import Picture
 from camdaemon.plate import align
 from camdaemon.plate.align import Bytes, Mask
+from camdaemon.plate.jumps import JumpGuard
 from camdaemon.plate.match import PlateMatcher, Survey
 from camdaemon.plate.pieces import StillPieces, close_margins, hide
 from camdaemon.plate.take import Plate
@@ -70,13 +71,15 @@ class PlateGate:
     Args:
         refuses: Whether to refuse frames at all. Only a measurement of speed, whose network may have random weights,
             goes on with all of them.
+        is_live: Whether the frames come from a camera, which may send broken ones.
 
     Attributes:
         health: Of the last frame. Replaced whole, by one reference; any thread may read it.
     """
 
-    def __init__(self, *, refuses: bool = True) -> None:
+    def __init__(self, *, refuses: bool = True, is_live: bool = False) -> None:
         self._refuses = refuses
+        self._jumps = JumpGuard() if is_live else None
         self.health = Health()
         self._pieces = StillPieces()
         self._survey: Survey | None = None  # of the last frame
@@ -118,6 +121,15 @@ class PlateGate:
         if health.reason and self._refuses:
             raise PlateMismatch(health.reason)
         return matcher.shift != shift
+
+    def confirm(self, t: float) -> None:
+        """Hold back the frame examined last, of time `t`, if much appears in it that no other frame has shown yet.
+
+        Raises:
+            SuddenChange: It is to be left out. The next frame decides.
+        """
+        if self._jumps is not None and self._survey is not None and self._jumps.needs_confirmation(self._survey, t):
+            raise SuddenChange("much appeared at once in a single frame, which may be broken")
 
     def clean(self, alpha: Tensor, t: float) -> Tensor:
         """Return the alpha, (1,1,H,W), of the frame examined last without what is certainly no person.

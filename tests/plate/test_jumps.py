@@ -1,0 +1,110 @@
+"""What appears at once is held back until another frame shows the same; what moves as people move never is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from camdaemon.plate.jumps import JumpGuard
+from camdaemon.plate.match import Survey
+
+ROWS, COLUMNS, FPS = 45, 80, 30
+Place = tuple[slice, slice]
+NOWHERE: Place = (slice(0, 0), slice(0, 0))
+PERSON: Place = (slice(15, 45), slice(25, 55))
+TORN: Place = (slice(36, 45), slice(0, 80))
+TEXTURE = np.random.default_rng(0).uniform(0.2, 0.8, (ROWS, COLUMNS, 3)).astype(np.float32)
+
+
+def survey(*visible: Place, look: int = 0, gain: float = 1.0) -> Survey:
+    """A frame with something visible in some places; `look` chooses what it looks like."""
+    room = np.ones((ROWS, COLUMNS), bool)
+    now = TEXTURE.copy()
+    for place in visible:
+        room[place] = False
+        now[place] = np.roll(TEXTURE, 7 * look, 0)[place]
+    return Survey(now * gain, TEXTURE, room, np.full(3, gain, np.float32), 16)
+
+
+def person_at(left: int) -> Place:
+    return (slice(15, 45), slice(max(0, left), max(0, left + 30)))
+
+
+def held(guard: JumpGuard, frames: list[Survey], start: float = 0.0, fps: float = FPS) -> list[bool]:
+    return [guard.needs_confirmation(frame, start + n / fps) for n, frame in enumerate(frames)]
+
+
+@pytest.fixture
+def guard() -> JumpGuard:
+    """One that has seen the person for a moment."""
+    guard = JumpGuard()
+    assert held(guard, [survey(PERSON)] * 3, start=-3 / FPS) == [True, False, False]
+    return guard
+
+
+def test_a_single_torn_frame_is_held_back(guard: JumpGuard) -> None:
+    assert held(guard, [survey(PERSON, TORN, look=1), survey(PERSON), survey(PERSON)]) == [True, False, False]
+
+
+def test_torn_frames_in_a_row_are_each_held_back(guard: JumpGuard) -> None:
+    frames = [survey(PERSON, TORN, look=look) for look in (1, 2, 3, 4)]
+    assert held(guard, [*frames, survey(PERSON)]) == [True, True, True, True, False]
+
+
+def test_every_second_frame_may_be_torn(guard: JumpGuard) -> None:
+    frames = [survey(PERSON, *([TORN] if n % 2 else []), look=n % 3) for n in range(20)]
+    assert held(guard, frames) == [bool(n % 2) for n in range(20)]
+
+
+def test_whoever_comes_in_at_once_is_shown_from_the_second_frame_on(guard: JumpGuard) -> None:
+    second: Place = (slice(10, 45), slice(60, 78))
+    assert held(guard, [survey(PERSON, second)] * 4) == [True, False, False, False]
+
+
+def test_what_changes_all_the_time_is_believed_after_a_moment(guard: JumpGuard) -> None:
+    frames = [survey(PERSON, TORN, look=1 + n) for n in range(12)]
+    answers = held(guard, frames)
+    assert all(answers[:6])
+    assert not any(answers[9:]), "0.3 s"
+
+
+@pytest.mark.parametrize("fps", [4, 10, 30])
+def test_a_person_who_walks_through_is_never_held_back(fps: float) -> None:
+    """In at one side and out at the other in two seconds, in front of the empty room."""
+    guard = JumpGuard()
+    assert not any(held(guard, [survey(NOWHERE)] * 3, start=-3 / fps, fps=fps))
+    places = [person_at(round(-30 + 55 * n / fps)) for n in range(int(2 * fps))]
+    first = next(n for n, place in enumerate(places) if place[1].stop > 0)
+    answers = held(guard, [survey(place) for place in places], fps=fps)
+    assert not any(answers[first + 2 :])
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0])
+def test_on_a_very_slow_machine_frames_are_shown_all_the_same(seconds: float) -> None:
+    frames = [survey(person_at(5 + 12 * (n % 5)), look=n) for n in range(12)]
+    assert held(JumpGuard(), frames, fps=1 / seconds).count(False) >= 6
+
+
+def test_a_hand_is_never_held_back(guard: JumpGuard) -> None:
+    hand: Place = (slice(5, 15), slice(60, 68))
+    assert held(guard, [survey(PERSON, hand), survey(PERSON), survey(PERSON, hand)]) == [False] * 3
+
+
+def test_the_light_may_jump_with_what_comes_in(guard: JumpGuard) -> None:
+    second: Place = (slice(10, 45), slice(60, 78))
+    assert held(guard, [survey(PERSON, second), survey(PERSON, second, gain=1.3)]) == [True, False]
+
+
+def test_after_a_pause_the_first_frame_needs_another(guard: JumpGuard) -> None:
+    assert held(guard, [survey(PERSON)] * 3, start=5.0) == [True, False, False]
+
+
+def test_a_clip_that_begins_again_and_another_size_need_one_too(guard: JumpGuard) -> None:
+    assert guard.needs_confirmation(survey(PERSON), -2.0)
+    small = Survey(TEXTURE[::2], TEXTURE[::2], np.zeros((23, 80), bool), np.ones(3, np.float32), 32)
+    assert guard.needs_confirmation(small, -1.99)
+    assert not guard.needs_confirmation(small, -1.96)
+
+
+def test_an_empty_room_needs_none() -> None:
+    assert not JumpGuard().needs_confirmation(survey(NOWHERE), 0.0)
