@@ -16,7 +16,8 @@ import numpy as np
 from camdaemon.plate.align import Floats, Mask
 from camdaemon.plate.match import Survey
 
-_SUDDEN = 0.03  # of the picture; less that appears is a hand, a chair that turns
+_SUDDEN = 0.03  # of the picture, far from what was there; less is a hand, a chair that turns
+_GROWTH = 0.05  # of the picture, by which all that is there may grow between two frames
 _SPEED = 1.0  # picture widths per second: as fast as the outline of a person moves
 _REACH = 3  # blocks that it may move between any two frames
 _SAME = 0.04  # of full brightness: the median change of what appeared, while it is the same thing
@@ -44,33 +45,34 @@ class JumpGuard:
     def needs_confirmation(self, survey: Survey, t: float) -> bool:
         """Whether the surveyed frame of time `t`, in seconds, is to be held back until another one confirms it."""
         look = _Look(~survey.room, survey.now / survey.gain, t)
-        appeared = _find_new(look, self._accepted)
-        if float(appeared.mean()) > _SUDDEN and not self._is_confirmed(look, appeared):
+        before = self._accepted
+        if before is None or before.visible.shape != look.visible.shape or not 0 <= t - before.t <= _GAP_S:
+            before = _Look(np.zeros_like(look.visible), look.colors, t)
+        if _is_sudden(look, before) and not self._is_confirmed(look, before):
             self._since = t if self._held is None else self._since
             self._held = look
             return True
         self._accepted, self._held = look, None
         return False
 
-    def _is_confirmed(self, look: _Look, appeared: Mask) -> bool:
+    def _is_confirmed(self, look: _Look, before: _Look) -> bool:
         """Whether the frame held back before shows the same, or waiting has been long enough."""
         held = self._held
-        if held is None or held.visible.shape != appeared.shape or look.t < held.t:
+        if held is None or held.visible.shape != look.visible.shape or look.t < held.t:
             self._held = None
             return False
         if look.t - self._since >= _PATIENCE_S:
             return True
-        both = appeared & held.visible
-        if float(_find_new(look, held).mean()) > _SUDDEN or not both.any():
+        both = look.visible & held.visible & ~before.visible
+        if _is_sudden(look, held) or not both.any():
             return False
         return float(np.median(np.abs(look.colors - held.colors)[both])) <= _SAME
 
 
-def _find_new(look: _Look, before: _Look | None) -> Mask:
-    """Return the blocks of `look` that are visible, and farther from what was visible `before` than a person moves."""
-    if before is None or before.visible.shape != look.visible.shape or not 0 <= look.t - before.t <= _GAP_S:
-        return look.visible
-    columns = look.visible.shape[1]
-    reach = max(_REACH, round(_SPEED * (look.t - before.t) * columns))
+def _is_sudden(look: _Look, before: _Look) -> bool:
+    """Whether more is visible in `look` than can have come into the picture since `before`."""
+    if float(look.visible.mean() - before.visible.mean()) > _GROWTH:
+        return True
+    reach = max(_REACH, round(_SPEED * (look.t - before.t) * look.visible.shape[1]))
     near = cv2.dilate(before.visible.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    return np.asarray(look.visible & (near == 0))
+    return float((look.visible & (near == 0)).mean()) > _SUDDEN

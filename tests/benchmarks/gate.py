@@ -7,6 +7,7 @@ the true room that viewers see.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from camdaemon.backdrop import make_backdrop
 from camdaemon.config.schema import Config
 from camdaemon.daemon.build import Engines, matting_settings
-from camdaemon.errors import CamdaemonError, ConfigError
+from camdaemon.errors import CamdaemonError, ConfigError, SuddenChange
 from camdaemon.frames import picture
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
@@ -101,6 +102,7 @@ def scenarios(clip: Clip, other: Clip) -> Iterator[tuple[str, Picture, Change]]:
     yield "right plate", clip.plate, lambda seen, t: seen
     yield "second person", clip.plate, lambda seen, t: _beside(seen, _at(other, t), -0.28 * width)
     yield "raised hand", clip.plate, lambda seen, t: _with_hand(seen, _at(clip, _EVENT_S), t)
+    yield "every fifth is broken", clip.plate, lambda seen, t: _torn(seen, round(t * clip.fps))
     for side in ("left", "right", "top"):
         yield f"lamp {side}", clip.plate, _from(_EVENT_S, partial(_lit, side=side))
     for right, down in ((20, 0), (-14, 14), (0, -20)):
@@ -171,6 +173,17 @@ def _with_hand(seen: Seen, arm: Seen, t: float) -> Seen:
     return _over(seen, np.asarray(rgb, np.uint8), np.asarray(cv2.GaussianBlur(shape, (0, 0), 1.5), np.uint8))
 
 
+def _torn(seen: Seen, number: int) -> Seen:
+    """A camera's frame whose lower part comes from elsewhere in the picture, as when it lost some of its data."""
+    if number % 5 != 4:
+        return seen
+    rgb, alpha = seen.rgb.copy(), seen.alpha.copy()
+    height, width = alpha.shape
+    below, by = slice(int(height * (0.3 + 0.1 * (number % 6))), height), width // 4 + 16 * (number % 11)
+    rgb[below], alpha[below] = np.roll(seen.rgb[below], by, 1), np.roll(seen.alpha[below], by, 1)
+    return Seen(rgb, alpha)
+
+
 def _over(seen: Seen, rgb: Picture, alpha: Picture) -> Seen:
     share = alpha[..., None] / np.float32(255)
     mixed = seen.rgb * (1 - share) + rgb * share
@@ -180,7 +193,7 @@ def _over(seen: Seen, rgb: Picture, alpha: Picture) -> Seen:
 def play(clip: Clip, plate: Picture, change: Change, config: Config, matting: Matting) -> tuple[float, float, float]:
     """Play a changed clip; return the last three figures of a `Row`."""
     size = Size(*clip.plate.shape[1::-1])
-    engine = Engines(config, size, Metrics()).make_first(choose_device(config.device), matting)
+    engine = Engines(config, size, Metrics(), is_live=True).make_first(choose_device(config.device), matting)
     processor = FrameProcessor(engine, CardCache(PixelFormat.RGB, size), Metrics(), LivePreview())
     scene = Scene(make_backdrop("color:#{:02x}{:02x}{:02x}".format(*_BACKDROP), size), Plate(plate))
     pool, out = engine.transfer.pool(PixelFormat.RGB, size), HostFrame.empty(PixelFormat.RGB, size)
@@ -190,7 +203,7 @@ def play(clip: Clip, plate: Picture, change: Change, config: Config, matting: Ma
         seen, frame = change(original, t), pool.acquire()
         frame.data[:], frame.seq, frame.t = seen.rgb, number, t
         out.content = Content.ROOM
-        with torch.inference_mode():
+        with torch.inference_mode(), contextlib.suppress(SuddenChange):  # then viewers keep the picture before it
             processor.run(frame, pool, scene, out)
         is_composite = out.content is Content.COMPOSITE
         if t >= _SETTLED_S:

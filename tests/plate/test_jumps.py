@@ -73,7 +73,7 @@ def test_a_person_who_walks_through_is_never_held_back(fps: float) -> None:
     """In at one side and out at the other in two seconds, in front of the empty room."""
     guard = JumpGuard()
     assert not any(held(guard, [survey(NOWHERE)] * 3, start=-3 / fps, fps=fps))
-    places = [person_at(round(-30 + 55 * n / fps)) for n in range(int(2 * fps))]
+    places = [person_at(round(-30 + 50 * n / fps)) for n in range(int(2 * fps))]
     first = next(n for n, place in enumerate(places) if place[1].stop > 0)
     answers = held(guard, [survey(place) for place in places], fps=fps)
     assert not any(answers[first + 2 :])
