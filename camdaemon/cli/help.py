@@ -19,6 +19,17 @@ from camdaemon.control import table
 from camdaemon.control.table import REQUIRED, Command, Parameter
 from camdaemon.frames.kinds import BACKDROPS, syntax_of
 
+# Of pydantic's errors, with which typer refuses a value, by their type.
+_EXPECTED = {
+    "greater_than_equal": "a number from {ge:g} on",
+    "less_than_equal": "a number up to {le:g}",
+    "greater_than": "a number over {gt:g}",
+    "less_than": "a number under {lt:g}",
+    "float_parsing": "a number",
+    "int_parsing": "a whole number",
+    "finite_number": "a number that ends",
+}
+
 
 class SectionedGroup(TyperGroup):
     """A group whose commands stand under the heading that `rich_help_panel` names, each with its first paragraph.
@@ -32,6 +43,14 @@ class SectionedGroup(TyperGroup):
         if command is not None:
             name_placeholders(command)
         return command
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; see click. What is wrong with a value is said in our words."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as exc:
+            exc.message = _explain(exc)
+            raise
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         """Write the lists into click's `formatter`."""
@@ -64,6 +83,16 @@ class LiveGroup(SectionedGroup):
             return super().resolve_command(ctx, args)
         command, rest = found
         return command.word, self.get_command(ctx, command.word), rest
+
+
+def _explain(mistake: typer.BadParameter) -> str:
+    """Say what was expected and what was typed, where pydantic says it in words of its own."""
+    list_errors = getattr(mistake.__cause__, "errors", None)
+    error = list_errors()[0] if list_errors else {}
+    expected = _EXPECTED.get(error.get("type", ""), mistake.message.partition("Input should be ")[2])
+    if not expected:
+        return mistake.message.removeprefix("Value error, ")
+    return f"expected {expected.format(**error.get('ctx', {}))}, not {error['input']!r}"
 
 
 def _expand_home(word: str) -> str:

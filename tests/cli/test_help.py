@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -101,3 +101,41 @@ def test_a_short_h_is_help_everywhere(words):
 @pytest.mark.parametrize("option", ["-V", "--version"])
 def test_the_version(option):
     assert CliRunner().invoke(app, [option]).output == f"camdaemon {__version__}\n"
+
+
+def numbers(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every option that takes a number, with the words of its command."""
+    if hasattr(command, "commands"):
+        for name, each in command.commands.items():
+            yield from numbers(each, (*words, name))
+        return
+    for parameter in command.params:
+        kinds = get_args(parameter.type_descriptor.annotation) or (parameter.type_descriptor.annotation,)
+        if parameter.param_type_name == "option" and {int, float} & set(kinds):
+            yield (*words, parameter.opts[0]), kinds
+
+
+def test_a_wrong_number_is_refused_in_our_words():
+    found = list(numbers(typer.main.get_command(app)))
+    assert len(found) > 20
+    for words, kinds in found:
+        answer = CliRunner().invoke(app, [*words[:-1], f"{words[-1]}=x"])
+        expected = "a number" if float in kinds else "a whole number"
+        assert answer.exit_code == 2, words
+        assert answer.output.rstrip().endswith(f"'{words[-1]}': expected {expected}, not 'x'"), words
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("adjust --edge=1.2", "'--edge': expected a number up to 1, not '1.2'"),
+        ("adjust --edge=-3", "'--edge': expected a number from -1 on, not '-3'"),
+        ("plate --countdown=500", "'--countdown': expected a number up to 120, not '500'"),
+        ("run --frames=0", "'--frames': expected a number from 1 on, not '0'"),
+        ("run --frames=1.5", "'--frames': expected a whole number, not '1.5'"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_with_the_range(words: str, expected: str):
+    answer = CliRunner().invoke(app, words.split())
+    assert answer.exit_code == 2
+    assert answer.output.rstrip().endswith(expected)
