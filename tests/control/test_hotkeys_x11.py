@@ -74,12 +74,12 @@ needs_x11 = pytest.mark.skipif(
 def x_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """(DISPLAY, process): a free display, whose keys repeat soon."""
     reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "320x240x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "320x240x24", "-nolisten", "tcp", "-noreset"]
     repeat = ["-ardelay", "100", "-arinterval", "20"]
     with subprocess.Popen([*command, *repeat], pass_fds=[writing], stderr=subprocess.DEVNULL) as server:
         os.close(writing)
         try:
-            assert select.select([reading], [], [], 10)[0], "Xvfb does not start"
+            assert select.select([reading], [], [], 60)[0], "Xvfb does not start"
             yield f":{os.read(reading, 16).decode().strip()}", server
         finally:
             os.close(reading)

@@ -120,7 +120,7 @@ def daemon(folder: Path, more: str = "hotkeys = false", **environment: str) -> I
 def display() -> Iterator[str]:
     reading, writing = os.pipe()
     with subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "320x240x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "320x240x24", "-nolisten", "tcp", "-noreset"],
         pass_fds=[writing], stderr=subprocess.DEVNULL,
     ) as server:  # fmt: skip
         os.close(writing)

@@ -20,6 +20,12 @@ _MODIFIERS = {
     0xFFE9: "alt", 0xFFEA: "alt", 0xFFEB: "super", 0xFFEC: "super",
 }  # fmt: skip
 _NONE = 0  # no keysym
+# Keysym of a character → code of its key on a US keyboard, for layouts without Latin letters, whose users know the keys by these.
+_US_KEYS = {
+    ord(character): first + place
+    for first, row in ((10, "1234567890-="), (24, "qwertyuiop[]"), (38, "asdfghjkl;'`"), (52, "zxcvbnm,./"))
+    for place, character in enumerate(row)
+}
 
 
 class X11Keys:
@@ -104,7 +110,10 @@ class _Matcher:
 
 
 def _same_keys(wanted: set[int]) -> dict[int, int]:
-    """Map each keysym that the keys of `wanted` give in the first layout, with and without shift, to the wanted one."""
+    """Map each keysym that the keys of `wanted` give in the first layout, with and without shift, to the wanted one.
+
+    A character that no key gives there is that of the same key on a US keyboard.
+    """
     from Xlib.display import Display  # type: ignore[import-untyped, unused-ignore]
 
     same: dict[int, int] = {}
@@ -113,7 +122,10 @@ def _same_keys(wanted: set[int]) -> dict[int, int]:
         if not display.has_extension("RECORD"):
             raise ControlError("this X server has no RECORD extension, through which keys are seen. Switch it on")
         for symbol in wanted:
-            for code, _ in display.keysym_to_keycodes(symbol):
+            codes = [code for code, _ in display.keysym_to_keycodes(symbol)]
+            if not codes and symbol in _US_KEYS:
+                codes = [_US_KEYS[symbol]]
+            for code in codes:
                 same |= {display.keycode_to_keysym(code, level): symbol for level in (0, 1)}
     finally:
         display.close()

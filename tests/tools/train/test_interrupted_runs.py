@@ -138,6 +138,16 @@ def test_without_data_there_is_no_new_run(tmp_path: Path) -> None:
 
 
 @pytest.fixture
+def _heard() -> Iterator[None]:
+    """Signals as in a terminal; whoever runs the tests may have them ignored, under nohup or in the background."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
 def _interrupted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A signal in the middle of the second step."""
     step = TrainingRun._step
@@ -154,7 +164,7 @@ def _interrupted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("_interrupted", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], indirect=True)
-@pytest.mark.usefixtures("_interrupted")
+@pytest.mark.usefixtures("_heard", "_interrupted")
 def test_a_signal_leaves_a_checkpoint_to_go_on_from(recipe: Recipe) -> None:
     with pytest.raises(Interrupted) as stopped:
         train(replace(recipe, steps=3))
@@ -167,6 +177,7 @@ def test_a_signal_leaves_a_checkpoint_to_go_on_from(recipe: Recipe) -> None:
     assert _last(recipe.out)["state"]["step"] == 3
 
 
+@pytest.mark.usefixtures("_heard")
 def test_a_second_ctrl_c_does_not_wait() -> None:
     said: list[str] = []
     with Interruption(said.append) as interruption:
