@@ -20,7 +20,7 @@ _MODIFIERS = {
     0xFFE9: "alt", 0xFFEA: "alt", 0xFFEB: "super", 0xFFEC: "super",
 }  # fmt: skip
 _NONE = 0  # no keysym
-# Keysym of a character → code of its key on a US keyboard, for layouts without Latin letters, whose users know the keys by these.
+# Keysym of a character → code of its key on a US keyboard; users of layouts without Latin letters know it by that.
 _US_KEYS = {
     ord(character): first + place
     for first, row in ((10, "1234567890-="), (24, "qwertyuiop[]"), (38, "asdfghjkl;'`"), (52, "zxcvbnm,./"))
