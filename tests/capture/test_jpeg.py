@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from camdaemon.capture.jpeg import decode
-from tests.pattern.scene import Scene, Size
+from camdaemon.frames.frame import Size
+from tests.pattern.scene import Scene
 
 Bytes = NDArray[np.uint8]
 END = b"\xff\xd9"
