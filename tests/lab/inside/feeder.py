@@ -1,7 +1,8 @@
-"""The webcam's program: `feeder.py FOOTAGE yuyv|mjpg FPS NODE TIMES`. A process, so that it can be stopped and killed.
+"""The webcam's program: `feeder.py FOOTAGE KIND FPS NODE TIMES`. A process, so that it can be stopped and killed.
 
-It runs until it is killed. TIMES is a file of COUNT doubles: when each frame was last sent (time.monotonic), so that a
-viewer that reads a frame's number knows its age.
+KIND is yuyv or mjpg, with `-broken` after it if every fifth frame is to lose data, as on a bad cable. TIMES is a file
+of COUNT doubles: when each frame was last sent (time.monotonic), so that a viewer that reads a frame's number knows its
+age. It runs until it is killed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 from camdaemon.linux import v4l2
 from camdaemon.linux.v4l2 import Format, Stream
 
+_BROKEN = 5  # every so many frames
+_PACKET = 3072  # bytes on USB: half the width of three rows
 COUNT, WIDTH, HEIGHT = 128, 640, 360  # as in footage.py, which takes longer to import than a camera may take to start
 
 
@@ -25,7 +28,7 @@ def main(footage: str, kind: str, fps: str, node: str, times: str) -> None:
     pictures = _pictures(Path(footage), kind)
     sent = np.memmap(times, np.float64, "r+", shape=(COUNT,))
     fd = os.open(node, os.O_RDWR)
-    v4l2.set_format(fd, Stream.OUTPUT, Format({"yuyv": "YUYV", "mjpg": "MJPG"}[kind], WIDTH, HEIGHT))
+    v4l2.set_format(fd, Stream.OUTPUT, Format({"yuyv": "YUYV", "mjpg": "MJPG"}[kind[:4]], WIDTH, HEIGHT))
     v4l2.set_rate(fd, Stream.OUTPUT, float(fps))
     start, step, streams = time.monotonic(), 1 / float(fps), False
     due = 0
@@ -41,13 +44,24 @@ def main(footage: str, kind: str, fps: str, node: str, times: str) -> None:
         due += 1
 
 
-def _pictures(footage: Path, kind: str) -> list[memoryview]:
-    whole = memoryview((footage / kind).read_bytes())
-    if kind == "yuyv":
-        size = WIDTH * HEIGHT * 2
-        return [whole[at : at + size] for at in range(0, len(whole), size)]
-    ends = [0, *np.fromfile(footage / "mjpg.ends", np.int64).tolist()]
-    return [whole[a:b] for a, b in pairwise(ends)]
+def _pictures(footage: Path, kind: str) -> list[bytes]:
+    whole = (footage / kind[:4]).read_bytes()
+    size = WIDTH * HEIGHT * 2
+    ends = list(range(0, len(whole) + 1, size))
+    if kind.startswith("mjpg"):
+        ends = [0, *np.fromfile(footage / "mjpg.ends", np.int64).tolist()]
+    pictures = [whole[a:b] for a, b in pairwise(ends)]
+    if kind.endswith("-broken"):
+        for number in range(4, len(pictures), _BROKEN):
+            pictures[number] = _lose(pictures[number], number)
+    return pictures
+
+
+def _lose(picture: bytes, number: int) -> bytes:
+    """Return `picture` without one packet of its data; what comes after that moves up, and a raw one keeps its size."""
+    at, lost = len(picture) * (3 + number % 5) // 10, _PACKET + 64 * (number % 7)
+    left = picture[:at] + picture[at + lost :]
+    return left if picture.startswith(b"\xff\xd8") else left + picture[-lost:]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ _HERE = Path(__file__).parent
 
 
 class Webcam:
-    """Plays the footage into `node` as `kind` ('yuyv' or 'mjpg') at `fps` until `close`."""
+    """Plays the footage into `node` as `kind` (see `feeder`) at `fps` until `close`."""
 
     def __init__(self, footage: Path, kind: str = "yuyv", fps: int = 30, node: str = module.WEBCAM) -> None:
         times = Path(f"/dev/shm/times-{Path(node).name}")
