@@ -123,12 +123,12 @@ class PlateGate:
         return matcher.shift != shift
 
     def confirm(self, t: float) -> None:
-        """Hold back the frame examined last, of time `t`, if much appears in it that no other frame has shown yet.
+        """Hold back the frame examined last, of time `t`, if much appears in it that no other frames have shown yet.
 
         Raises:
-            SuddenChange: It is to be left out. The next frame decides.
+            SuddenChange: It is to be left out. The next frames decide.
         """
-        if self._jumps is not None and self._survey is not None and self._jumps.needs_confirmation(self._survey, t):
+        if self._jumps is not None and self._survey is not None and self._jumps.hold_back(self._survey, t):
             raise SuddenChange("much appeared at once in a single frame, which may be broken")
 
     def clean(self, alpha: Tensor, t: float) -> Tensor:

@@ -1,9 +1,9 @@
 """What the matte calls the person and was not there a moment ago: is it a person, or a broken picture?
 
 A camera's frame can lose rows on its way over USB, or be overwritten while it is read. Much of the room is then where
-it never was, or in other colors, and the matte calls that the person. A broken frame comes alone and the next one
-looks different; a person who comes in quickly is still there, looking the same. So a frame in which much appears at
-once is held back until the next one confirms it.
+it never was, or in other colors, and the matte calls that the person. A broken frame comes alone, or the next one is
+broken elsewhere; a person who comes in quickly is still there, looking the same. So a frame in which much appears at
+once is held back until two more confirm it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _GROWTH = 0.05  # of the picture, by which all that is there may grow between tw
 _SPEED = 1.0  # picture widths per second: as fast as the outline of a person moves
 _REACH = 3  # blocks that it may move between any two frames
 _SAME = 0.04  # of full brightness: the median change of what appeared, while it is the same thing
+_CONFIRMATIONS = 2  # frames in a row, after the one that is held back; a cable may spoil two that are alike
 _PATIENCE_S = 0.3  # after which it is believed whatever it looks like: somebody who moves fast, not a broken frame
 _GAP_S = 2.0  # between two frames; after a longer one anything may be in the picture
 
@@ -40,33 +41,38 @@ class JumpGuard:
     def __init__(self) -> None:
         self._accepted: _Look | None = None
         self._held: _Look | None = None  # the last one, if it was held back
+        self._alike = 0  # how many of those held back in a row look like the one before
         self._since = 0.0  # when the first of those held back in a row was taken
 
-    def needs_confirmation(self, survey: Survey, t: float) -> bool:
-        """Whether the surveyed frame of time `t`, in seconds, is to be held back until another one confirms it."""
+    def hold_back(self, survey: Survey, t: float) -> bool:
+        """Judge the surveyed frame of time `t`, in seconds; return whether it must wait until others confirm it."""
         look = _Look(~survey.room, survey.now / survey.gain, t)
         before = self._accepted
         if before is None or before.visible.shape != look.visible.shape or not 0 <= t - before.t <= _GAP_S:
             before = _Look(np.zeros_like(look.visible), look.colors, t)
-        if _is_sudden(look, before) and not self._is_confirmed(look, before):
+        if _is_sudden(look, before) and not self._confirm(look, before):
             self._since = t if self._held is None else self._since
             self._held = look
             return True
-        self._accepted, self._held = look, None
+        self._accepted, self._held, self._alike = look, None, 0
         return False
 
-    def _is_confirmed(self, look: _Look, before: _Look) -> bool:
-        """Whether the frame held back before shows the same, or waiting has been long enough."""
+    def _confirm(self, look: _Look, before: _Look) -> bool:
+        """Compare with the frame held back before; return whether enough of them are alike, or were waited for."""
         held = self._held
         if held is None or held.visible.shape != look.visible.shape or look.t < held.t:
-            self._held = None
+            self._held, self._alike = None, 0
             return False
-        if look.t - self._since >= _PATIENCE_S:
-            return True
-        both = look.visible & held.visible & ~before.visible
-        if _is_sudden(look, held) or not both.any():
-            return False
-        return float(np.median(np.abs(look.colors - held.colors)[both])) <= _SAME
+        self._alike = self._alike + 1 if _is_alike(look, held, before) else 0
+        return self._alike >= _CONFIRMATIONS or look.t - self._since >= _PATIENCE_S
+
+
+def _is_alike(look: _Look, held: _Look, before: _Look) -> bool:
+    """Whether what has appeared since `before` is the same in `look` as in `held`."""
+    both = look.visible & held.visible & ~before.visible
+    if _is_sudden(look, held) or not both.any():
+        return False
+    return float(np.median(np.abs(look.colors - held.colors)[both])) <= _SAME
 
 
 def _is_sudden(look: _Look, before: _Look) -> bool:

@@ -59,7 +59,7 @@ def _pictures(footage: Path, kind: str) -> list[bytes]:
 
 def _lose(picture: bytes, number: int) -> bytes:
     """Return `picture` without one packet of its data; what comes after that moves up, and a raw one keeps its size."""
-    at, lost = len(picture) * (3 + number % 5) // 10, _PACKET + 64 * (number % 7)
+    at, lost = len(picture) * (3 + number // _BROKEN % 5) // 10, _PACKET + 64 * (number % 7)
     left = picture[:at] + picture[at + lost :]
     return left if picture.startswith(b"\xff\xd8") else left + picture[-lost:]
 
