@@ -22,7 +22,9 @@ _SPEED = 1.0  # picture widths per second: as fast as the outline of a person mo
 _REACH = 3  # blocks that it may move between any two frames
 _SAME = 0.04  # of full brightness: the median change of what appeared, while it is the same thing
 _CONFIRMATIONS = 2  # frames in a row, after the one that is held back; a cable may spoil two that are alike
-_PATIENCE_S = 0.3  # after which it is believed whatever it looks like: somebody who moves fast, not a broken frame
+# Somebody who moves fast looks different in each frame, and is believed after these:
+_PATIENCE_FRAMES = 3  # held back at least, as the first frames of a camera come slowly
+_PATIENCE_S, _LIMIT_S = 0.3, 1.0  # where the place at least hardly changes; whatever it looks like
 _GAP_S = 2.0  # between two frames; after a longer one anything may be in the picture
 
 
@@ -41,7 +43,7 @@ class JumpGuard:
     def __init__(self) -> None:
         self._accepted: _Look | None = None
         self._held: _Look | None = None  # the last one, if it was held back
-        self._alike = 0  # how many of those held back in a row look like the one before
+        self._count = self._alike = 0  # of those held back in a row: all, and the last that look like the one before
         self._since = 0.0  # when the first of those held back in a row was taken
 
     def hold_back(self, survey: Survey, t: float) -> bool:
@@ -52,19 +54,26 @@ class JumpGuard:
             before = _Look(np.zeros_like(look.visible), look.colors, t)
         if _is_sudden(look, before) and not self._confirm(look, before):
             self._since = t if self._held is None else self._since
-            self._held = look
+            self._held, self._count = look, self._count + 1
             return True
-        self._accepted, self._held, self._alike = look, None, 0
+        self._accepted = look
+        self._forget_held()
         return False
+
+    def _forget_held(self) -> None:
+        self._held, self._count, self._alike = None, 0, 0
 
     def _confirm(self, look: _Look, before: _Look) -> bool:
         """Compare with the frame held back before; return whether enough of them are alike, or were waited for."""
         held = self._held
         if held is None or held.visible.shape != look.visible.shape or look.t < held.t:
-            self._held, self._alike = None, 0
+            self._forget_held()
             return False
         self._alike = self._alike + 1 if _is_alike(look, held, before) else 0
-        return self._alike >= _CONFIRMATIONS or look.t - self._since >= _PATIENCE_S
+        if self._alike >= _CONFIRMATIONS:
+            return True
+        patience = _LIMIT_S if _is_sudden(look, held) else _PATIENCE_S
+        return self._count >= _PATIENCE_FRAMES and look.t - self._since >= patience
 
 
 def _is_alike(look: _Look, held: _Look, before: _Look) -> bool:

@@ -38,6 +38,7 @@ from camdaemon.pipeline.state import Scene
 from camdaemon.pipeline.worker import FrameProcessor
 from camdaemon.plate.take import Plate
 
+_BROKEN = "every fifth is broken"  # always played as from a camera
 _BACKDROP = (0, 255, 0)
 _SHOWN = 25  # levels from the backdrop's color, from which on a pixel shows something else
 _SETTLED_S = 2.0  # from here on composites are counted
@@ -102,7 +103,7 @@ def scenarios(clip: Clip, other: Clip) -> Iterator[tuple[str, Picture, Change]]:
     yield "right plate", clip.plate, lambda seen, t: seen
     yield "second person", clip.plate, lambda seen, t: _beside(seen, _at(other, t), -0.28 * width)
     yield "raised hand", clip.plate, lambda seen, t: _with_hand(seen, _at(clip, _EVENT_S), t)
-    yield "every fifth is broken", clip.plate, lambda seen, t: _torn(seen, round(t * clip.fps))
+    yield _BROKEN, clip.plate, lambda seen, t: _torn(seen, round(t * clip.fps))
     for side in ("left", "right", "top"):
         yield f"lamp {side}", clip.plate, _from(_EVENT_S, partial(_lit, side=side))
     for right, down in ((20, 0), (-14, 14), (0, -20)):
@@ -190,10 +191,12 @@ def _over(seen: Seen, rgb: Picture, alpha: Picture) -> Seen:
     return Seen((mixed + 0.5).astype(np.uint8), np.maximum(seen.alpha, alpha))
 
 
-def play(clip: Clip, plate: Picture, change: Change, config: Config, matting: Matting) -> tuple[float, float, float]:
+def play(
+    clip: Clip, plate: Picture, change: Change, config: Config, matting: Matting, *, is_live: bool
+) -> tuple[float, float, float]:
     """Play a changed clip; return the last three figures of a `Row`."""
     size = Size(*clip.plate.shape[1::-1])
-    engine = Engines(config, size, Metrics(), is_live=True).make_first(choose_device(config.device), matting)
+    engine = Engines(config, size, Metrics(), is_live=is_live).make_first(choose_device(config.device), matting)
     processor = FrameProcessor(engine, CardCache(PixelFormat.RGB, size), Metrics(), LivePreview())
     scene = Scene(make_backdrop("color:#{:02x}{:02x}{:02x}".format(*_BACKDROP), size), Plate(plate))
     pool, out = engine.transfer.pool(PixelFormat.RGB, size), HostFrame.empty(PixelFormat.RGB, size)
@@ -221,6 +224,9 @@ def main(
     every: Annotated[int, typer.Option(min=1, help="Use every so many frames.")] = 5,
     only: Annotated[str, typer.Option(help="Only the scenarios whose name contains this.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, or cuda.")] = "auto",
+    live: Annotated[
+        bool, typer.Option(help="As from a camera: what appears at once is held back. Use --every 1.")
+    ] = False,
 ) -> None:
     """Print, for each clip and scenario, the share of composites, the worst leak, and how much of the person shows."""
     names = sorted(path.name.removesuffix("-plate.png") for path in clips.glob("*-plate.png"))
@@ -234,7 +240,8 @@ def main(
     for clip, other in zip(loaded, [*loaded[1:], loaded[0]], strict=True):
         for scenario, plate, change in scenarios(clip, other):
             if only in scenario:
-                print(Row(clip.name, scenario, *play(clip, plate, change, config, matting)), flush=True)
+                figures = play(clip, plate, change, config, matting, is_live=live or scenario == _BROKEN)
+                print(Row(clip.name, scenario, *figures), flush=True)
 
 
 if __name__ == "__main__":

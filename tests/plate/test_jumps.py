@@ -73,21 +73,38 @@ def test_what_changes_all_the_time_is_believed_after_a_moment(guard: JumpGuard) 
     assert not any(answers[9:]), "0.3 s"
 
 
+def test_time_alone_is_no_confirmation() -> None:
+    """The first frames of a camera come slowly, while the network warms up."""
+    frames = [survey(PERSON), survey(PERSON, TORN, look=1), survey(PERSON, look=2), survey(PERSON)]
+    assert held(JumpGuard(), frames, fps=1) == [True, True, True, False]
+    assert held(JumpGuard(), [survey(PERSON), survey(PERSON, TORN, look=1), survey(PERSON), survey(PERSON)], fps=2) == [
+        True, True, True, False,
+    ]  # fmt: skip
+
+
+def test_a_broken_frame_among_those_of_somebody_who_moves_fast_is_held_back(guard: JumpGuard) -> None:
+    second: Place = (slice(10, 45), slice(60, 78))
+    frames = [survey(PERSON, *((second, TORN) if n == 10 else (second,)), look=n) for n in range(12)]
+    answers = held(guard, frames)
+    assert answers[10]
+    assert not answers[9]
+
+
 @pytest.mark.parametrize("fps", [4, 10, 30])
-def test_a_person_who_walks_through_is_never_held_back(fps: float) -> None:
+def test_a_person_who_walks_through_is_held_back_at_the_edge_at_most(fps: float) -> None:
     """In at one side and out at the other in two seconds, in front of the empty room."""
     guard = JumpGuard()
     assert not any(held(guard, [survey(NOWHERE)] * 3, start=-3 / fps, fps=fps))
     places = [person_at(round(-30 + 50 * n / fps)) for n in range(int(2 * fps))]
     first = next(n for n, place in enumerate(places) if place[1].stop > 0)
     answers = held(guard, [survey(place) for place in places], fps=fps)
-    assert not any(answers[first + 2 :])
+    assert not any(answers[first + 3 :])
 
 
-@pytest.mark.parametrize("seconds", [1.0, 3.0])
-def test_on_a_very_slow_machine_frames_are_shown_all_the_same(seconds: float) -> None:
+@pytest.mark.parametrize(("seconds", "shown"), [(1.0, 6), (3.0, 3)])
+def test_on_a_very_slow_machine_frames_are_shown_all_the_same(seconds: float, shown: int) -> None:
     frames = [survey(person_at(5 + 12 * (n % 5)), look=n) for n in range(12)]
-    assert held(JumpGuard(), frames, fps=1 / seconds).count(False) >= 6
+    assert held(JumpGuard(), frames, fps=1 / seconds).count(False) >= shown
 
 
 def test_a_hand_is_never_held_back(guard: JumpGuard) -> None:
