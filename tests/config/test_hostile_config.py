@@ -6,20 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camdaemon.config import schema
 from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
-
-few = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+from tests.hostile import few
 
 NAMES = st.sampled_from([*Config.model_fields, "scenes.late", "hotkeys", "unknown", '"a b"', "scenes", '"\\u0007"'])
 NUMBERS = [

@@ -6,11 +6,12 @@ import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from camdaemon.config import schema
 from camdaemon.errors import ConfigError
+from tests.hostile import few
 
 
 def refused(path: Path | None) -> str:
@@ -83,8 +84,8 @@ def test_a_mark_and_line_ends_of_windows_are_read(content, tmp_path):
     assert schema.load(path, {}).fps == 25
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200) | st.text("=[]{}\".'#\n0159abfps -_", max_size=80).map(str.encode))
+@few
 def test_any_bytes_are_a_configuration_or_one_error(content, tmp_path):
     path = tmp_path / "config.toml"
     path.write_bytes(content)

@@ -22,7 +22,7 @@ from unittest.mock import Mock
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camdaemon.control.api import make_app
@@ -31,14 +31,7 @@ from camdaemon.control.http import MOST_BYTES
 from camdaemon.control.server import ApiServer
 from camdaemon.errors import ConfigError
 from tests.fakes import Rig
-
-few = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+from tests.hostile import few
 
 # Everything that JSON can spell, lone surrogates and NaN among it.
 TEXT = st.text(st.characters(exclude_categories=()), max_size=20)

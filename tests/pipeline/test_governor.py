@@ -9,11 +9,12 @@ from statistics import fmean
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from camdaemon.matting.effort import LADDER, Effort, choose_ladder, vary_rate_only
 from camdaemon.pipeline.governor import Governor
+from tests.hostile import few
 
 PERIOD = 1 / 30
 BEST = LADDER[0].cost
@@ -272,7 +273,7 @@ def test_a_ladder_of_one_rung_is_allowed():
 times = st.lists(st.tuples(st.sampled_from([1e-9, 0.01, 0.03, 0.06, 0.3, 5.0]), st.floats(1e-9, 6.0)), max_size=20)
 
 
-@settings(max_examples=60, deadline=None)
+@few
 @given(phases=times, repeats=st.integers(1, 40), hours=st.floats(-1e5, 1e5))
 def test_whatever_the_times_the_rung_is_on_the_ladder_and_changes_are_apart(phases, repeats, hours):
     governor, last = Governor(PERIOD), None
@@ -286,7 +287,7 @@ def test_whatever_the_times_the_rung_is_on_the_ladder_and_changes_are_apart(phas
             last = t
 
 
-@settings(max_examples=60, deadline=None)
+@few
 @given(st.lists(st.tuples(st.floats(0, 1e3), st.floats(-1e6, 1e6)), max_size=300))
 def test_whatever_the_clock_says_nothing_breaks(frames):
     governor = Governor(PERIOD)

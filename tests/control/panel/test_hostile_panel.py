@@ -9,18 +9,12 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.control.panel.test_guard import ADDRESSES, POSTS, talk
+from tests.hostile import few
 
-few = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 TEXT = st.text(st.characters(exclude_categories=()), max_size=12)
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
