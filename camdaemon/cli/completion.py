@@ -35,7 +35,7 @@ _camdaemon() {{
     done
     [[ $lister ]] || return 0
     while IFS= read -r i; do
-        if [[ $i == "$word"* && $i != "$unlisted" ]]; then COMPREPLY+=("$(printf %q "$i")"); fi
+        if [[ $i == "$word"* && $i != "$unlisted" && " $words " != *" $i "* ]]; then COMPREPLY+=("$(printf %q "$i")"); fi
     done < <(camdaemon "$lister" 2> /dev/null)
 }}
 complete -o default -F _camdaemon camdaemon
@@ -81,7 +81,8 @@ def collect_offers(command: Any, path: str = "") -> Offers:
     if path and (live := table.match(path.split())):
         choices = [choice for parameter in live[0].parameters for choice in parameter.choices]
         if any(parameter.kind == "backdrop" for parameter in live[0].parameters):
-            choices += [word for kind in BACKDROPS if (word := kind.syntax.partition("[")[0]).isalpha()]
+            written = ", ".join(kind.syntax.partition("[")[0] for kind in BACKDROPS)
+            choices += [word for word in written.split(", ") if word.isalpha()]
         offers[path] |= dict.fromkeys(choices, "")
     for parameter in command.params:
         names = [name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--")]

@@ -279,7 +279,7 @@ def test_bash_completes_from_the_script(tmp_path: Path) -> None:
     stand_in = tmp_path / "camdaemon"  # for the daemon's client
     stand_in.write_text("""#!/bin/sh
 [ "$1" = scene ] && printf 'late\\nmy room\\n'
-[ "$1" = backdrops ] && echo "hills"
+[ "$1" = backdrops ] && printf 'hills\\nholiday.jpg\\n'
 true
 """)
     stand_in.chmod(0o755)
@@ -305,7 +305,8 @@ _camdaemon; printf '%s\\n' "${{COMPREPLY[@]}}"
     assert complete("scene", "") == ["late", "my\\ room"]
     assert complete("scene", "m") == ["my\\ room"]
     assert complete("backdrop", "b") == ["blur"]
-    assert complete("backdrop", "hi") == ["hills"]
+    assert complete("backdrop", "h") == ["hills", "holiday.jpg"]
+    assert complete("backdrop", "studio") == ["studio"], "comes with camdaemon, and needs no daemon to be known"
 
 
 def test_fish_asks_for_names(tmp_path: Path) -> None:
