@@ -35,7 +35,8 @@ _camdaemon() {{
     done
     [[ $lister ]] || return 0
     while IFS= read -r i; do
-        if [[ $i == "$word"* && $i != "$unlisted" && " $words " != *" $i "* ]]; then COMPREPLY+=("$(printf %q "$i")"); fi
+        [[ $i == "$unlisted" || " $words " == *" $i "* ]] && continue
+        if [[ $i == "$word"* ]]; then COMPREPLY+=("$(printf %q "$i")"); fi
     done < <(camdaemon "$lister" 2> /dev/null)
 }}
 complete -o default -F _camdaemon camdaemon
