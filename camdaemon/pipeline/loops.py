@@ -22,6 +22,7 @@ from camdaemon.output import Sink
 from camdaemon.pipeline.camera_reader import CameraInput, CameraReader
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
+from camdaemon.pipeline.published import Kind
 from camdaemon.pipeline.state import Mode, SharedState
 from camdaemon.pipeline.worker import FrameProcessor
 
@@ -131,7 +132,9 @@ def _process(processor: FrameProcessor, frame: HostFrame, inputs: Pool, out: Hos
         processor.record_time(time.monotonic() - began, out)
     except SuddenChange:
         processor.metrics.count("held_back")
-        return False
+        if state.published.last.kind is not Kind.PASSTHROUGH:
+            return False
+        processor.card_cache.copy_to(cards.STARTING, out)  # the picture before it is the room, which nobody asks for now
     except Exception:
         state.fault_limit.record()
         if state.fault_limit.is_exceeded:

@@ -8,6 +8,7 @@ import torch
 
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Content
+from camdaemon.pipeline.state import Mode
 from camdaemon.plate.gate import PlateGate
 from tests.fakes import PerfectMatting, Rig
 
@@ -57,6 +58,21 @@ def test_a_pause_never_freezes_a_frame_that_was_held_back() -> None:
         rig.run_until(rig.published(Content.COMPOSITE, 2, since=len(rig.sink.frames)))
     rig.pipeline.stop()
     rig.assert_no_room()
+
+
+def test_after_passthrough_a_frame_that_is_held_back_is_the_card() -> None:
+    """Else viewers would go on seeing the room until another frame comes."""
+    rig = rig_of(PerfectMatting())
+    rig.pipeline.stage = replace(rig.pipeline.stage, repeat_s=60, stale_after_s=60)
+    rig.state.scene = replace(rig.state.scene, mode=Mode.PASSTHROUGH)
+    rig.pipeline.start()
+    rig.run_until(rig.published(Content.ROOM, 3))
+    rig.state.scene = replace(rig.state.scene, mode=Mode.MATTE)
+    rig.run_until(rig.published(Content.COMPOSITE))
+    rig.pipeline.stop()
+    contents = rig.sink.contents()
+    last_room = max(n for n, content in enumerate(contents) if content is Content.ROOM)
+    assert contents[last_room + 1] is Content.CARD
 
 
 def test_a_clip_is_played_frame_by_frame() -> None:
