@@ -167,18 +167,20 @@ class V4l2Source:
         """Return the grabbed picture, uint8 (H,W,2 or 3), or None if it is broken. The next call reuses its memory."""
         width, height = self._real
         try:
-            ok, answer = self._capture.retrieve(None if self._is_jpeg else self._picture)
+            ok, answer = self._capture.retrieve(self._picture)
         except cv2.error:
             return None
         if not ok or answer is None:
             return None
-        raw: NDArray[np.uint8] = np.asarray(answer, np.uint8)
-        picture = jpeg.decode(raw) if self._is_jpeg else raw
+        picture: NDArray[np.uint8] = np.asarray(answer, np.uint8)
         shape = (height, width, 2 if self.fmt is PixelFormat.YUYV else 3)
-        if picture is not None and self.fmt is PixelFormat.YUYV and picture.size == height * width * 2:
+        if self._is_jpeg:  # of another size each time: its memory is not used again
+            decoded = jpeg.decode(picture)
+            return decoded if decoded is not None and decoded.shape == shape else None
+        if picture.shape != shape:
+            if self.fmt is not PixelFormat.YUYV or picture.size != height * width * 2:
+                return None
             picture = picture.reshape(shape)  # OpenCV 4 gives the bytes in one row
-        if picture is None or picture.shape != shape:
-            return None
         self._picture = picture
         return picture
 

@@ -82,8 +82,8 @@ def collect_offers(command: Any, path: str = "") -> Offers:
     if path and (live := table.match(path.split())):
         choices = [choice for parameter in live[0].parameters for choice in parameter.choices]
         if any(parameter.kind == "backdrop" for parameter in live[0].parameters):
-            written = ", ".join(kind.syntax.partition("[")[0] for kind in BACKDROPS)
-            choices += [word for word in written.split(", ") if word.isalpha()]
+            written = [kind.syntax.partition("[")[0].split(", ") for kind in BACKDROPS]
+            choices += [word for words in written for word in words if word.isalpha()]
         offers[path] |= dict.fromkeys(choices, "")
     for parameter in command.params:
         names = [name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--")]

@@ -27,7 +27,7 @@ _EXPECTED = {
     "less_than": "a number under {lt:g}",
     "float_parsing": "a number",
     "int_parsing": "a whole number",
-    "finite_number": "a number that ends",
+    "finite_number": "a finite number",
 }
 
 
@@ -89,10 +89,13 @@ def _explain(mistake: typer.BadParameter) -> str:
     """Say what was expected and what was typed, where pydantic says it in words of its own."""
     list_errors = getattr(mistake.__cause__, "errors", None)
     error = list_errors()[0] if list_errors else {}
-    expected = _EXPECTED.get(error.get("type", ""), mistake.message.partition("Input should be ")[2])
+    if template := _EXPECTED.get(error.get("type", "")):
+        expected = template.format(**error.get("ctx", {}))
+    else:
+        expected = mistake.message.partition("Input should be ")[2]
     if not expected:
         return mistake.message.removeprefix("Value error, ")
-    return f"expected {expected.format(**error.get('ctx', {}))}, not {error['input']!r}"
+    return f"expected {expected}, not {error['input']!r}"
 
 
 def _expand_home(word: str) -> str:

@@ -134,7 +134,8 @@ def _process(processor: FrameProcessor, frame: HostFrame, inputs: Pool, out: Hos
         processor.metrics.count("held_back")
         if state.published.last.kind is not Kind.PASSTHROUGH:
             return False
-        processor.card_cache.copy_to(cards.STARTING, out)  # the picture before it is the room, which nobody asks for now
+        # what viewers see is the room, which nobody asks for any more
+        processor.card_cache.copy_to(cards.STARTING, out)
     except Exception:
         state.fault_limit.record()
         if state.fault_limit.is_exceeded:

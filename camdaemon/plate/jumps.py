@@ -69,19 +69,18 @@ class JumpGuard:
         if held is None or held.visible.shape != look.visible.shape or look.t < held.t:
             self._forget_held()
             return False
-        self._alike = self._alike + 1 if _is_alike(look, held, before) else 0
+        is_elsewhere = _is_sudden(look, held)
+        self._alike = 0 if is_elsewhere or not _is_alike(look, held, before) else self._alike + 1
         if self._alike >= _CONFIRMATIONS:
             return True
-        patience = _LIMIT_S if _is_sudden(look, held) else _PATIENCE_S
+        patience = _LIMIT_S if is_elsewhere else _PATIENCE_S
         return self._count >= _PATIENCE_FRAMES and look.t - self._since >= patience
 
 
 def _is_alike(look: _Look, held: _Look, before: _Look) -> bool:
-    """Whether what has appeared since `before` is the same in `look` as in `held`."""
+    """Whether what has appeared since `before` has the same colors in `look` as in `held`."""
     both = look.visible & held.visible & ~before.visible
-    if _is_sudden(look, held) or not both.any():
-        return False
-    return float(np.median(np.abs(look.colors - held.colors)[both])) <= _SAME
+    return bool(both.any()) and float(np.median(np.abs(look.colors - held.colors)[both])) <= _SAME
 
 
 def _is_sudden(look: _Look, before: _Look) -> bool:

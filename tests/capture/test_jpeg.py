@@ -19,17 +19,15 @@ RESTARTS = 20  # blocks of 16 pixels between two markers: a row
 
 
 @functools.cache
-def film() -> list[Bytes]:
-    scene = Scene(Size(320, 180), 10.0)
-    frames = [np.empty((180, 320, 3), np.uint8) for _ in range(3)]
-    for number, frame in enumerate(frames):
-        scene.film(40 + number, frame)
-    return frames
+def filmed() -> Bytes:
+    frame = np.empty((180, 320, 3), np.uint8)
+    Scene(Size(320, 180), 10.0).film(40, frame)
+    return frame
 
 
-def encode(number: int, restarts: int = 0) -> bytes:
+def encode(restarts: int = 0) -> bytes:
     options = [cv2.IMWRITE_JPEG_QUALITY, 85, cv2.IMWRITE_JPEG_RST_INTERVAL, restarts]
-    return cv2.imencode(".jpg", film()[number], options)[1].tobytes()
+    return cv2.imencode(".jpg", filmed(), options)[1].tobytes()
 
 
 def read(data: bytes) -> Bytes | None:
@@ -59,7 +57,7 @@ def join(before: bytes, after: bytes, at: float) -> bytes:
     ids=["plain", "zeros after", "garbage after", "zeros before the end", "fill bytes", "a few bytes too many"],
 )
 def test_a_whole_frame_is_decoded_exactly(restarts: int, as_sent) -> None:
-    data = encode(0, restarts)
+    data = encode(restarts)
     picture = read(as_sent(data))
     assert picture is not None
     np.testing.assert_array_equal(picture, shown(data))
@@ -69,19 +67,19 @@ def test_a_whole_frame_is_decoded_exactly(restarts: int, as_sent) -> None:
 @pytest.mark.parametrize("end", [b"", END, bytes(900), bytes(900) + END], ids=["nothing", "end", "zeros", "zeros, end"])
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.1, 0.5, 0.9])
 def test_a_frame_that_was_cut_is_broken(restarts: int, end: bytes, kept: float) -> None:
-    data = encode(0, restarts)
+    data = encode(restarts)
     assert read(data[: int(kept * len(data))] + end) is None
 
 
 @pytest.mark.parametrize("lost", [1024, 3072])  # bytes, as packets on USB
 def test_a_frame_that_lost_a_packet_is_broken(lost: int) -> None:
-    data = encode(0)
+    data = encode()
     middle = len(data) // 2
     assert read(data[:middle] + data[middle + lost :]) is None
 
 
 def test_a_missing_restart_marker_is_noticed() -> None:
-    data = encode(0, RESTARTS)
+    data = encode(RESTARTS)
     third, fourth = data.index(b"\xff\xd2"), data.index(b"\xff\xd3")
     assert read(data[:third] + data[fourth:]) is None
 
@@ -91,8 +89,8 @@ def test_two_frames_in_one_are_noticed(at: float) -> None:
     """Not always: the data of frames that are alike may fit by chance. Then the gate holds back what jumps."""
     noise = np.random.default_rng(0).integers(0, 255, (180, 320, 3), np.uint8)
     other = cv2.imencode(".jpg", noise)[1].tobytes()
-    assert read(join(encode(0), other, at)) is None
-    assert read(join(other, encode(0), at / 4)) is None
+    assert read(join(encode(), other, at)) is None
+    assert read(join(other, encode(), at / 4)) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\xff\xd8", b"\xff\xd8\xff\xda\x00", bytes(4096), b"\xff" * 4096, END])

@@ -95,6 +95,7 @@ def test_mjpg_comes_decompressed(rig: Rig) -> None:
     source = rig.open(HD)
     frame = rig.read(source)
     assert source.fmt is PixelFormat.BGR
+    assert rig.capture.values[cv2.CAP_PROP_CONVERT_RGB] == 0, "here, where a broken one is noticed"
     np.testing.assert_array_equal(frame.data, decoded(rig.capture.shown, 1280, 720))
 
 

@@ -1,4 +1,4 @@
-"""What appears at once is held back until two more frames show the same; what moves as people move never is."""
+"""What appears at once is held back until two more frames show the same; what moves as people move is not."""
 
 from __future__ import annotations
 

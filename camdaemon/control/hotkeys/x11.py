@@ -124,7 +124,7 @@ def _same_keys(wanted: set[int]) -> dict[int, int]:
         for symbol in wanted:
             codes = [code for code, _ in display.keysym_to_keycodes(symbol)]
             if not codes and symbol in _US_KEYS:
-                codes = [_US_KEYS[symbol]]
+                codes.append(_US_KEYS[symbol])
             for code in codes:
                 same |= {display.keycode_to_keysym(code, level): symbol for level in (0, 1)}
     finally:
