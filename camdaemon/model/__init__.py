@@ -12,16 +12,11 @@ Nothing here holds state between frames, and nothing imports another part of cam
 from camdaemon.model.checkpoint import Architecture, detect_architecture, load_network, read_tensors
 from camdaemon.model.decoder import HIDDEN, VISIBLE, Decoder, resize_and_concat
 from camdaemon.model.folding import fold_batch_norms
-from camdaemon.model.network import (
-    BACKBONES,
-    Backbone,
-    BackgroundMattingV2,
-    Output,
-    base_size,
-    base_size_for_lines,
-)
+from camdaemon.model.network import MattingNetwork, Output, base_size, base_size_for_lines, hide_unknown
 from camdaemon.model.patches import SIDE, Selection, choose_patches
+from camdaemon.model.published import BACKBONES, Backbone, BackgroundMattingV2
 from camdaemon.model.refiner import Coarse, KernelSize, Refiner
+from camdaemon.model.slim import SlimDecoder, SlimMatting
 
 __all__ = [
     "BACKBONES",
@@ -34,14 +29,18 @@ __all__ = [
     "Coarse",
     "Decoder",
     "KernelSize",
+    "MattingNetwork",
     "Output",
     "Refiner",
     "Selection",
+    "SlimDecoder",
+    "SlimMatting",
     "base_size",
     "base_size_for_lines",
     "choose_patches",
     "detect_architecture",
     "fold_batch_norms",
+    "hide_unknown",
     "load_network",
     "read_tensors",
     "resize_and_concat",

@@ -1,4 +1,4 @@
-"""Reading checkpoints in the published layout; tensor names and shapes tell which network a checkpoint holds."""
+"""Reading checkpoints; the names and shapes of their tensors tell which network they hold."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from camdaemon.model.network import Backbone, BackgroundMattingV2
+from camdaemon.model.network import MattingNetwork
 from camdaemon.model.patches import Selection
+from camdaemon.model.published import Backbone, BackgroundMattingV2
 from camdaemon.model.refiner import KernelSize
+from camdaemon.model.slim import SlimMatting
 
 _NAMES_SHOWN = 3  # tensors named in a message
 # Keys and prefixes of DataParallel, torch.compile, Lightning and other training programs.
@@ -29,12 +31,18 @@ class Architecture(NamedTuple):
     """Which network a checkpoint holds.
 
     Attributes:
-        backbone: The encoder.
+        backbone: The published network's encoder, or 'slim' for the slim network.
         kernel_size: Of the refiner; None: no refiner.
     """
 
-    backbone: Backbone
+    backbone: Backbone | Literal["slim"]
     kernel_size: KernelSize | None
+
+    def build(self, *, scale: float = 0.25, selection: Selection | None = None) -> MattingNetwork:
+        """Make such a network, with random weights."""
+        if self.backbone == "slim":
+            return SlimMatting(refined=self.kernel_size is not None, scale=scale, selection=selection)
+        return BackgroundMattingV2(self.backbone, self.kernel_size, scale=scale, selection=selection)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -92,10 +100,12 @@ def detect_architecture(tensors: Mapping[str, Tensor]) -> Architecture:
     """Return the architecture that a checkpoint belongs to.
 
     Raises:
-        ValueError: The checkpoint is not one of Background Matting V2.
+        ValueError: The checkpoint is neither one of Background Matting V2 nor of the slim network.
     """
-    backbone: Backbone
-    if any(name.startswith("backbone.features.") for name in tensors):
+    backbone: Backbone | Literal["slim"]
+    if any(name.startswith("context.") for name in tensors):
+        backbone = "slim"
+    elif any(name.startswith("backbone.features.") for name in tensors):
         backbone = "mobilenetv2"
     elif any(name.startswith("backbone.layer1.") for name in tensors):
         backbone = "resnet101" if any(name.startswith(_RESNET101_ONLY) for name in tensors) else "resnet50"
@@ -112,7 +122,7 @@ def detect_architecture(tensors: Mapping[str, Tensor]) -> Architecture:
     return Architecture(backbone, 3)
 
 
-def load_network(path: Path, *, scale: float = 0.25, selection: Selection | None = None) -> BackgroundMattingV2:
+def load_network(path: Path, *, scale: float = 0.25, selection: Selection | None = None) -> MattingNetwork:
     """Load the network that `path` holds: float32, on the CPU, in evaluation mode; strict.
 
     Raises:
@@ -123,7 +133,7 @@ def load_network(path: Path, *, scale: float = 0.25, selection: Selection | None
     try:
         architecture = detect_architecture(tensors)
         with torch.device("meta"):  # no memory, no random numbers: all weights are replaced below
-            network = BackgroundMattingV2(*architecture, scale=scale, selection=selection)
+            network = architecture.build(scale=scale, selection=selection)
         wanted = network.state_dict()
         _check_tensors(wanted, tensors, architecture)
     except ValueError as exc:

@@ -77,12 +77,17 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2Encoder(nn.Module):
-    """Features of a picture and a plate stacked to six channels, gamma-encoded RGB, 0..1."""
+    """Features of a picture and a plate stacked to six channels, gamma-encoded RGB, 0..1.
 
-    def __init__(self) -> None:
+    Args:
+        inputs: Channels; more than six for what else is known.
+        blocks: How many of the encoder's blocks there are, the first convolution included; None: all 18.
+    """
+
+    def __init__(self, inputs: int = 6, blocks: int | None = None) -> None:
         super().__init__()
-        self.features = nn.Sequential(_conv_bn_relu6(6, 32, 3, stride=2))
-        inputs, stride, dilation = 32, 2, 1
+        layers: list[nn.Module] = [_conv_bn_relu6(inputs, 32, 3, stride=2)]
+        inputs, stride, dilation = 32, 2, 1  # of the next block
         for group in _GROUPS:
             step, before = group.stride, dilation
             if stride * step > _LARGEST_STRIDE:
@@ -90,7 +95,7 @@ class MobileNetV2Encoder(nn.Module):
             stride *= step
             for number in range(group.blocks):
                 first = number == 0
-                self.features.append(
+                layers.append(
                     InvertedResidual(
                         inputs,
                         group.channels,
@@ -100,9 +105,13 @@ class MobileNetV2Encoder(nn.Module):
                     )
                 )
                 inputs = group.channels
+        self.features = nn.Sequential(*layers[:blocks])
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Encode (B,6,H,W): features (B,320,H/16,W/16) and the skips at 1/8, 1/4, 1/2 and 1/1; sizes rounded up."""
+        """Encode (B,6,H,W): features (B,320,H/16,W/16) and the skips at 1/8, 1/4, 1/2 and 1/1; sizes rounded up.
+
+        With 14 blocks there are 96 channels of features.
+        """
         skips = [x]
         for number, block in enumerate(self.features):
             x = block(x)

@@ -1,24 +1,18 @@
-"""The whole network: base and refiner (Lin et al. 2021, "Real-Time High-Resolution Background Matting")."""
+"""What all networks are: a base network at low resolution, then a refiner (Lin et al. 2021 §3.1)."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import mobilenetv2, resnet
-from camdaemon.model.aspp import ASPP
-from camdaemon.model.decoder import HIDDEN, Decoder
 from camdaemon.model.patches import SIDE, Selection
-from camdaemon.model.refiner import Coarse, KernelSize, Refiner, upsample
+from camdaemon.model.refiner import Coarse, Refiner, upsample
 
-Backbone = Literal["mobilenetv2", "resnet50", "resnet101"]
-BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
-
-_ASPP_CHANNELS = 256
+_KNOWN = 0.02  # confidence above which a network that doubts is shown the plate
+_UNKNOWN_COLOR = 0.5
 _CELL = 16  # pixels of the base input along one pixel of the encoder's last map
 
 
@@ -63,68 +57,74 @@ def _round_to_cells(side: float) -> int:
     return max(1, round(side / _CELL)) * _CELL
 
 
-class BackgroundMattingV2(nn.Module):
-    """Finds the person in a picture whose plate is known (Lin et al. 2021 §3).
+def hide_unknown(plate: Tensor, confidence: Tensor) -> Tensor:
+    """Return `plate` (B,3,h,w) in plain gray where `confidence` (B,1,h,w) says that nothing is known."""
+    return plate.where(confidence > _KNOWN, plate.new_tensor(_UNKNOWN_COLOR))
+
+
+class MattingNetwork(nn.Module):
+    """Finds the person in a picture, given the plate of its room. Subclasses make the base network.
 
     Args:
-        backbone: The encoder.
-        kernel_size: Of the refiner; None: no refiner, the coarse matte is upsampled bilinearly.
-        scale: Side of the base input divided by that of the frame, 0..1. May be changed at any time.
-        selection: Which patches are refined. May be changed at any time.
+        scale: Side of the base input divided by that of the frame, 0..1.
+        selection: Which patches are refined.
+
+    Attributes:
+        doubts: Whether it is told how far to trust the plate. The others believe it everywhere.
+        inputs: Channels of the base network's input.
+        scale: As given; may be changed at any time.
+        selection: As given; may be changed at any time.
+        refiner: None: the coarse matte is upsampled bilinearly.
     """
 
-    def __init__(
-        self,
-        backbone: Backbone = "mobilenetv2",
-        kernel_size: KernelSize | None = 3,
-        *,
-        scale: float = 0.25,
-        selection: Selection | None = None,
-    ) -> None:
+    doubts: bool
+    inputs: int
+    backbone: nn.Module
+    refiner: Refiner | None
+
+    def __init__(self, scale: float, selection: Selection | None) -> None:
         super().__init__()
         self.scale = scale
         self.selection = selection or Selection()
-        self.backbone: nn.Module
-        match backbone:
-            case "mobilenetv2":
-                self.backbone = mobilenetv2.MobileNetV2Encoder()
-                channels, skips = mobilenetv2.CHANNELS, mobilenetv2.SKIP_CHANNELS
-            case "resnet50" | "resnet101":
-                self.backbone = resnet.ResNetEncoder(50 if backbone == "resnet50" else 101)
-                channels, skips = resnet.CHANNELS, resnet.SKIP_CHANNELS
-            case _:
-                raise ValueError(f"no backbone is called {backbone!r}; there are {', '.join(BACKBONES)}")
-        self.aspp = ASPP(channels, _ASPP_CHANNELS)
-        self.decoder = Decoder(_ASPP_CHANNELS, skips)
-        self.refiner = None if kernel_size is None else Refiner(kernel_size)
 
-    def base(self, src: Tensor, plate: Tensor) -> Coarse:
-        """Run the base network at the size of its input: src, plate (B,3,h,w), RGB, 0..1. Not clamped."""
-        x = self.coarse(torch.cat([src, plate], 1))
-        alpha, residual, error, hidden = x.split((1, 3, 1, HIDDEN), 1)
-        return Coarse(alpha, residual, error, F.relu(hidden))
+    def stack(self, src: Tensor, plate: Tensor, confidence: Tensor) -> Tensor:
+        """Return the base network's input, (B,C,h,w), float.
 
-    def coarse(self, pair: Tensor) -> Tensor:
-        """Run the base network on picture and plate (B,6,h,w), 0..1.
-
-        Returns:
-            Alpha, residual, error and hidden features, (B,37,h,w), unbounded.
+        Args:
+            src: (B,3,h,w), RGB, 0..1.
+            plate: The same of the empty room.
+            confidence: (B,1,h,w), 0 where nothing is known of the room, 1 where it was photographed.
         """
-        x, skips = self.backbone(pair)
-        y: Tensor = self.decoder(self.aspp(x), skips)
-        return y
+        raise NotImplementedError
 
-    def visible(self, pair: Tensor) -> Tensor:
-        """Return the first five maps of `coarse`, (B,5,h,w); for training."""
-        x, skips = self.backbone(pair)
-        return self.decoder.visible(self.aspp(x), skips)
+    def base(self, x: Tensor) -> Coarse:
+        """Run the base network on what `stack` made. The result is not clamped, except for hidden features."""
+        raise NotImplementedError
 
-    def forward(self, src: Tensor, plate: Tensor, *, base: tuple[int, int] | None = None, clamp: bool = True) -> Output:
+    def visible(self, x: Tensor) -> Tensor:
+        """Return the maps of `base` that are of use by themselves, (B,5,h,w): alpha, residual, error; for training."""
+        raise NotImplementedError
+
+    def base_parts(self) -> tuple[nn.Module, ...]:
+        """Return all parts but the refiner."""
+        return tuple(part for name, part in self.named_children() if name != "refiner")
+
+    def forward(
+        self,
+        src: Tensor,
+        plate: Tensor,
+        confidence: Tensor | None = None,
+        *,
+        base: tuple[int, int] | None = None,
+        clamp: bool = True,
+    ) -> Output:
         """Matte a batch of pictures.
 
         Args:
             src: (B,3,H,W), RGB, 0..1, H and W multiples of 4; not changed.
             plate: The empty room, same shape and dtype; not changed.
+            confidence: (B,1,·,·) of any size, 0..1: how far to trust each part of the plate; None: wholly. Networks
+                that do not doubt ignore it.
             base: Height and width of the base network's input; None: by `scale`, as published.
             clamp: False returns the unbounded results of both networks: for training, where a clamp would stop the
                 gradient, and to detect infinities. The refiner gets the clamped coarse alpha in either case, and
@@ -140,12 +140,16 @@ class BackgroundMattingV2(nn.Module):
                 f"with H and W multiples of {SIDE}"
             )
         size = base or base_size(height, width, self.scale)
-        small, small_plate = (F.interpolate(x, size, mode="bilinear", align_corners=False) for x in (src, plate))
-        coarse = self.base(small, small_plate)
+        known = src.new_ones(src.shape[0], 1, 1, 1) if confidence is None else confidence
+        small, small_plate, trust = (_resize(x, *size) for x in (src, plate, known))
+        coarse = self.base(self.stack(small, small_plate, trust))
         held = coarse.clamped()
-        found = (
-            upsample(held, height, width) if self.refiner is None else self.refiner(src, plate, held, self.selection)
-        )
+        if self.refiner is None:
+            found = upsample(held, height, width)
+        else:
+            if self.doubts:
+                held, plate = held._replace(confidence=trust), hide_unknown(plate, _resize(known, height, width))
+            found = self.refiner(src, plate, held, self.selection)
         out = Output(
             found.alpha, found.residual + src, coarse.alpha, coarse.residual + small, coarse.error, found.refined
         )
@@ -158,3 +162,7 @@ class BackgroundMattingV2(nn.Module):
             error_coarse=held.error,
             foreground_coarse=out.foreground_coarse.clamp(0, 1),
         )
+
+
+def _resize(x: Tensor, height: int, width: int) -> Tensor:
+    return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)

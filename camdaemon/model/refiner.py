@@ -21,13 +21,15 @@ class Coarse(NamedTuple):
         alpha: (B,1,·,·), 0..1 once clamped; training uses it unclamped.
         residual: (B,3,·,·), foreground minus picture, -1..1.
         error: (B,1,·,·), predicted error of alpha, 0..1 once clamped.
-        hidden: (B,32,·,·), features for the refiner, ≥ 0.
+        hidden: Features for the refiner, ≥ 0: (B,32,·,·), or 12 of half the size.
+        confidence: (B,1,·,·), how far the plate is to be trusted; None for a refiner that is not told.
     """
 
     alpha: Tensor
     residual: Tensor
     error: Tensor
     hidden: Tensor
+    confidence: Tensor | None = None
 
     def clamped(self) -> Coarse:
         """Return the same with alpha and error clamped to 0..1."""
@@ -65,18 +67,33 @@ def _resize(x: Tensor, height: int, width: int) -> Tensor:
 
 
 class Refiner(nn.Module):
-    """Two convolutions at half resolution, two at full; kernel 3 sees 8×8 windows, kernel 1 only the patch."""
+    """Two convolutions at half resolution, two at full; kernel 3 sees 8×8 windows, kernel 1 only the patch.
 
-    def __init__(self, kernel_size: KernelSize = 3) -> None:
+    Args:
+        kernel_size: Of all four.
+        hidden: Number of hidden features.
+        confidence: Whether it sees the plate's confidence.
+        widths: Channels after the first three convolutions.
+    """
+
+    def __init__(
+        self,
+        kernel_size: KernelSize = 3,
+        *,
+        hidden: int = HIDDEN,
+        confidence: bool = False,
+        widths: tuple[int, int, int] = (24, 16, 12),
+    ) -> None:
         super().__init__()
-        self.kernel_size = kernel_size
-        self.conv1 = nn.Conv2d(HIDDEN + 4 + 6, 24, kernel_size, bias=False)
-        self.bn1 = nn.BatchNorm2d(24)
-        self.conv2 = nn.Conv2d(24, 16, kernel_size, bias=False)
-        self.bn2 = nn.BatchNorm2d(16)
-        self.conv3 = nn.Conv2d(16 + 6, 12, kernel_size, bias=False)
-        self.bn3 = nn.BatchNorm2d(12)
-        self.conv4 = nn.Conv2d(12, 4, kernel_size)
+        self.kernel_size, self.hidden = kernel_size, hidden
+        first, second, third = widths
+        self.conv1 = nn.Conv2d(hidden + 4 + confidence + 6, first, kernel_size, bias=False)
+        self.bn1 = nn.BatchNorm2d(first)
+        self.conv2 = nn.Conv2d(first, second, kernel_size, bias=False)
+        self.bn2 = nn.BatchNorm2d(second)
+        self.conv3 = nn.Conv2d(second + 6, third, kernel_size, bias=False)
+        self.bn3 = nn.BatchNorm2d(third)
+        self.conv4 = nn.Conv2d(third, 4, kernel_size)
 
     def forward(self, src: Tensor, plate: Tensor, coarse: Coarse, selection: Selection) -> Refined:
         """Refine the patches that `selection` chooses; elsewhere the result is the upsampled coarse one.
@@ -90,9 +107,10 @@ class Refiner(nn.Module):
         height, width = src.shape[2:]
         # channels_last, so that cutting windows out copies long runs.
         pair = torch.cat([src, plate], 1).contiguous(memory_format=torch.channels_last)
-        maps = torch.cat([coarse.hidden, coarse.alpha, coarse.residual], 1)
-        maps = maps.contiguous(memory_format=torch.channels_last)
-        halves = [_resize(part, height // 2, width // 2) for part in (maps, pair)]
+        known = () if coarse.confidence is None else (coarse.confidence,)
+        maps = [coarse.hidden, torch.cat([coarse.alpha, coarse.residual, *known], 1)]
+        maps = [each.contiguous(memory_format=torch.channels_last) for each in maps]
+        halves = [_resize(part, height // 2, width // 2) for part in (*maps, pair)]
         if selection.mode == "full":
             fine = self._refine_all(torch.cat(halves, 1), pair)
             everywhere = fine.new_ones((fine.shape[0], 1, height // SIDE, width // SIDE), dtype=torch.bool)
@@ -120,10 +138,10 @@ class Refiner(nn.Module):
         """Run the convolutions at half resolution.
 
         Args:
-            x: (N,42,h,w): hidden features, alpha, residual, picture and plate.
+            x: (N,C,h,w): hidden features, alpha, residual, confidence if it is told, picture and plate.
 
         Returns:
-            (N,16,h−4,w−4) with kernel 3, (N,16,h,w) with kernel 1; ≥ 0.
+            (N,c,h−4,w−4) with kernel 3, (N,c,h,w) with kernel 1; ≥ 0.
         """
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         return F.relu(self.bn2(self.conv2(x)), inplace=True)

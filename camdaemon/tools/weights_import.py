@@ -12,7 +12,7 @@ from torch import Tensor
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.results import check_results
-from camdaemon.model import Architecture, BackgroundMattingV2, detect_architecture, load_network, read_tensors
+from camdaemon.model import Architecture, MattingNetwork, detect_architecture, load_network, read_tensors
 from camdaemon.tools.files.writers import replace_file
 
 
@@ -70,7 +70,7 @@ def import_weights(source: Path, target: Path | None, *, float32: bool, replace:
     return ImportedWeights(target, architecture, sum(each.numel() for each in network.parameters()), dtype)
 
 
-def _load(source: Path) -> tuple[BackgroundMattingV2, dict[str, Tensor]]:
+def _load(source: Path) -> tuple[MattingNetwork, dict[str, Tensor]]:
     try:
         return load_network(source), read_tensors(source)
     except OSError as exc:

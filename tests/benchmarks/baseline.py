@@ -43,7 +43,7 @@ class BaselineNetwork(nn.Module):
             selection: Which patches are refined.
         """
         height, width = src.shape[2:]
-        coarse = self.network.base(_resized(src, base), _resized(plate, base)).clamped()
+        coarse = self.network.base(torch.cat([_resized(src, base), _resized(plate, base)], 1)).clamped()
         whole = _resized(torch.cat([coarse.alpha, coarse.residual], 1), (height, width))
         refined = whole.new_zeros((len(src), 1, height // _SIDE, width // _SIDE), dtype=torch.bool)
         if self.network.refiner is not None:

@@ -21,7 +21,7 @@ from camdaemon.matting.bgmv2.engines import BaseEngineFactory
 from camdaemon.matting.bgmv2.hidden import HiddenFeatures
 from camdaemon.matting.bgmv2.tile_windows import IntArray
 from camdaemon.matting.bgmv2.tiles import ByteArray, RefinedPatches, TiledRefiner
-from camdaemon.model import SIDE, BackgroundMattingV2, Selection, choose_patches
+from camdaemon.model import SIDE, BackgroundMattingV2, MattingNetwork, Selection, choose_patches
 
 # Refining patches with a lower predicted error has no visible effect (on two clips: 0.1 of 255 at the 99.9th
 # percentile), yet nearly half of the tiles hold no others.
@@ -73,7 +73,8 @@ class CpuNetwork:
         RuntimeError: No engine runs the network.
     """
 
-    def __init__(self, engines: BaseEngineFactory, network: BackgroundMattingV2, shape: NetworkShape) -> None:
+    def __init__(self, engines: BaseEngineFactory, network: MattingNetwork, shape: NetworkShape) -> None:
+        assert isinstance(network, BackgroundMattingV2)
         self.shape = shape
         self.engine = engines.build(shape.base)
         self._hidden = HiddenFeatures(network.decoder, self.engine.dtype, shape.base)

@@ -22,7 +22,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.matting.bgmv2 import engine_cache
 from camdaemon.matting.bgmv2.hidden import BaseMaps
 from camdaemon.matting.bgmv2.torch_engine import TorchEngineFactory
-from camdaemon.model import BackgroundMattingV2
+from camdaemon.model import MattingNetwork
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +46,11 @@ class BaseEngine(Protocol):
         """Run the base network.
 
         Args:
-            pair: Picture and plate, float32 (1,6,h,w), 0..1, channels_last.
+            pair: Picture, plate and, for a network that doubts it, its confidence: float32 (1,C,h,w), 0..1,
+                channels_last.
 
         Returns:
-            The maps of `DenseBase`, valid until the next call.
+            The maps of `make_dense_base`, valid until the next call.
 
         Raises:
             RuntimeError: The engine failed.
@@ -82,9 +83,10 @@ class BaseEngineFactory:
         ConfigError: OpenVINO is asked for and not installed, or bfloat16 and the processor lacks it.
     """
 
-    def __init__(self, network: BackgroundMattingV2, engine: str, precision: str) -> None:
+    def __init__(self, network: MattingNetwork, engine: str, precision: str) -> None:
         dtypes = _usable_dtypes(precision)
         self._builders: dict[str, EngineBuilder] = {}  # by the engine's name
+        self._inputs = network.inputs
         self._parameters = sum(each.numel() for each in network.parameters())
         if engine in ("auto", "torch"):
             self._builders |= {
@@ -114,7 +116,7 @@ class BaseEngineFactory:
         if len(self._builders) == 1:
             return next(iter(self._builders.values()))(size)
         key = engine_cache.measurement_key(self._builders, size, self._parameters)
-        pair = torch.rand(1, 6, *size).contiguous(memory_format=torch.channels_last)
+        pair = torch.rand(1, self._inputs, *size).contiguous(memory_format=torch.channels_last)
         candidates = {name: _Candidate(build) for name, build in self._builders.items()}
         name = engine_cache.read_fastest(key)
         if name not in candidates or candidates[name].run(size, pair) is None:  # the cached one may fail by now

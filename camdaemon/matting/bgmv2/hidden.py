@@ -23,7 +23,15 @@ from camdaemon.matting.bgmv2.tile_windows import (
     interpolate_pieces,
     pad_to_multiple,
 )
-from camdaemon.model import HIDDEN, VISIBLE, BackgroundMattingV2, Decoder, resize_and_concat
+from camdaemon.model import (
+    HIDDEN,
+    VISIBLE,
+    BackgroundMattingV2,
+    Decoder,
+    MattingNetwork,
+    SlimMatting,
+    resize_and_concat,
+)
 
 BLOCK = 8  # pixels of the base input along a block
 _SPARSE = HIDDEN + 4  # maps for the refiner: hidden features, alpha, residual
@@ -35,7 +43,8 @@ class BaseMaps(NamedTuple):
 
     Attributes:
         visible: (h,w,5): alpha, residual, predicted error.
-        features: (⌈h/2⌉,⌈w/2⌉,48): input of the decoder's last convolution, besides the base input.
+        features: (⌈h/2⌉,⌈w/2⌉,48): input of the decoder's last convolution, besides the base input. Of the
+            slim network: (h/2,w/2,12), the hidden features themselves.
     """
 
     visible: Tensor
@@ -52,6 +61,7 @@ class DenseBase(nn.Module):
 
     def __init__(self, network: BackgroundMattingV2, *, even: bool) -> None:
         super().__init__()
+        self.inputs = network.inputs
         self.backbone, self.aspp, self.decoder = network.backbone, network.aspp, network.decoder
         self.last = network.decoder.slice_last_conv(slice(VISIBLE), padding=1)
         self.inner = to_polyphase(self.last, self.last.in_channels - 6, (1,) * 6, "bilinear") if even else None
@@ -77,6 +87,29 @@ class DenseBase(nn.Module):
         right = self._convolve_last(features[..., -2:], pair[..., -4:])[..., -2:]
         y = torch.cat([top, y[:, :, 2:-2], bottom], 2)
         return torch.cat([left, y[..., 2:-2], right], 3)
+
+
+class SlimDense(nn.Module):
+    """The slim network's base as a module that can be traced; see `DenseBase`. Its weights are shared."""
+
+    def __init__(self, network: SlimMatting) -> None:
+        super().__init__()
+        self.inputs = network.inputs
+        self.backbone, self.context, self.decoder = network.backbone, network.context, network.decoder
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute visible maps (B,5,h,w) and hidden features (B,12,h/2,w/2) of (B,7,h,w)."""
+        encoded, skips = self.backbone(x)
+        visible, hidden = self.decoder(self.context(encoded), skips)
+        return visible, hidden
+
+
+def make_dense_base(network: MattingNetwork, *, even: bool) -> DenseBase | SlimDense:
+    """Return the part of `network` that is computed everywhere, for base inputs of even sides or of any."""
+    if isinstance(network, SlimMatting):
+        return SlimDense(network).eval()
+    assert isinstance(network, BackgroundMattingV2)
+    return DenseBase(network, even=even).eval()
 
 
 def has_even_sides(size: tuple[int, int]) -> bool:

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from camdaemon.linux.files import prepare_replacement
 from camdaemon.linux.folders import find_folder
-from camdaemon.matting.bgmv2.hidden import BaseMaps, DenseBase, has_even_sides
-from camdaemon.model import BackgroundMattingV2
+from camdaemon.matting.bgmv2.hidden import BaseMaps, DenseBase, SlimDense, has_even_sides, make_dense_base
+from camdaemon.model import MattingNetwork
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +36,17 @@ class OpenVinoEngineFactory:
         network: In evaluation mode, batch norms folded.
     """
 
-    def __init__(self, network: BackgroundMattingV2) -> None:
+    def __init__(self, network: MattingNetwork) -> None:
         self._network = network
         self._core = ov.Core()
         self._models: dict[bool, Any] = {}  # by whether the base input has even sides
 
     def _model(self, even: bool) -> Any:
         if even not in self._models:
-            self._models[even] = self._read_or_convert(DenseBase(self._network, even=even).eval())
+            self._models[even] = self._read_or_convert(make_dense_base(self._network, even=even))
         return self._models[even].clone()
 
-    def _read_or_convert(self, network: DenseBase) -> Any:
+    def _read_or_convert(self, network: DenseBase | SlimDense) -> Any:
         """Return the converted network from the cache if it is there: converting adds two seconds to a start."""
         path = _cache_path(network)
         if path.is_file() and path.with_suffix(".bin").is_file():
@@ -74,7 +74,7 @@ class OpenVinoEngineFactory:
             # OpenVINO would compute in float32 and call it bfloat16.
             raise RuntimeError("this processor has no bfloat16 for OpenVINO")
         model = self._model(has_even_sides(size))
-        model.reshape([1, *size, 6])
+        model.reshape([1, *size, self._network.inputs])
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[dtype],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -84,11 +84,11 @@ class OpenVinoEngineFactory:
         return OpenVinoEngine(self._core.compile_model(model, "CPU", settings), dtype)
 
 
-def convert(network: DenseBase) -> Any:
+def convert(network: DenseBase | SlimDense) -> Any:
     """Convert `network`; input and outputs are channels last, as everywhere on the CPU."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # OpenVINO traces with torch.jit
-        model = ov.convert_model(network, example_input=torch.zeros(1, 6, 144, 256))
+        model = ov.convert_model(network, example_input=torch.zeros(1, network.inputs, 144, 256))
     steps = PrePostProcessor(model)
     for end in (steps.input(), steps.output(0), steps.output(1)):
         end.tensor().set_layout(ov.Layout("NHWC"))
@@ -96,7 +96,7 @@ def convert(network: DenseBase) -> Any:
     return steps.build()
 
 
-def _cache_path(network: DenseBase) -> Path:
+def _cache_path(network: DenseBase | SlimDense) -> Path:
     """Return the path of the converted network; other weights and other versions of OpenVINO have other paths."""
     mark = hashlib.sha256(f"{ov.__version__} {_LAYOUT}".encode())
     for name, tensor in network.state_dict().items():

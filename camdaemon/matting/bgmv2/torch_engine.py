@@ -9,9 +9,9 @@ from copy import deepcopy
 import torch
 from torch import Tensor, fx, nn
 
-from camdaemon.matting.bgmv2.hidden import BaseMaps, DenseBase, has_even_sides
+from camdaemon.matting.bgmv2.hidden import BaseMaps, has_even_sides, make_dense_base
 from camdaemon.matting.bgmv2.packed import pack
-from camdaemon.model import BackgroundMattingV2
+from camdaemon.model import MattingNetwork
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class TorchEngineFactory:
         dtype: float32 or bfloat16.
     """
 
-    def __init__(self, network: BackgroundMattingV2, dtype: torch.dtype) -> None:
+    def __init__(self, network: MattingNetwork, dtype: torch.dtype) -> None:
         self._network, self._dtype = network, dtype
         self._traced: dict[bool, nn.Module] = {}  # by whether the base input has even sides
 
@@ -35,28 +35,28 @@ class TorchEngineFactory:
         """Build an engine for pairs of `size` (height, width)."""
         even = has_even_sides(size)
         if even not in self._traced:
-            base = DenseBase(self._network, even=even).eval()
+            base = make_dense_base(self._network, even=even)
             if self._dtype != torch.float32:  # else the weights are shared
                 base = deepcopy(base).to(self._dtype)
             try:
                 self._traced[even] = fx.symbolic_trace(base)
             except (AttributeError, RuntimeError):  # the engine logs why, and runs the untraced module
                 self._traced[even] = base
-        return TorchEngine(self._traced[even], self._dtype, size)
+        return TorchEngine(self._traced[even], self._dtype, (self._network.inputs, *size))
 
 
 class TorchEngine:
     """A `BaseEngine` in torch.
 
     Args:
-        base: A `DenseBase` of `dtype`, traced if possible; not changed.
+        base: From `make_dense_base`, of `dtype`, traced if possible; not changed.
         dtype: float32 or bfloat16.
-        size: Height and width of the base input.
+        shape: Channels, height and width of the base input.
     """
 
-    def __init__(self, base: nn.Module, dtype: torch.dtype, size: tuple[int, int]) -> None:
+    def __init__(self, base: nn.Module, dtype: torch.dtype, shape: tuple[int, int, int]) -> None:
         self.name, self.dtype = f"torch {str(dtype).removeprefix('torch.')}", dtype
-        pair = torch.zeros(1, 6, *size, dtype=dtype).contiguous(memory_format=torch.channels_last)
+        pair = torch.zeros(1, *shape, dtype=dtype).contiguous(memory_format=torch.channels_last)
         try:
             self._run: Callable[[Tensor], tuple[Tensor, Tensor]] = pack(base, pair)
         except (AttributeError, RuntimeError) as exc:  # a torch without these operators

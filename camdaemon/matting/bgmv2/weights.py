@@ -8,7 +8,7 @@ from pathlib import Path
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.folders import expand_home
-from camdaemon.model import BackgroundMattingV2, load_network
+from camdaemon.model import MattingNetwork, load_network
 
 
 def find_default_weights() -> Path:
@@ -35,7 +35,7 @@ def find_default_weights() -> Path:
     return path
 
 
-def load_weights(weights: str) -> BackgroundMattingV2:
+def load_weights(weights: str) -> MattingNetwork:
     """Load the network of `weights`: 'default', or the path of a checkpoint in the published layout.
 
     Raises:

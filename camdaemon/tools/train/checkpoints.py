@@ -12,7 +12,14 @@ from torch import Tensor
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.files import prepare_replacement
-from camdaemon.model import BackgroundMattingV2, Selection, detect_architecture, load_network, read_tensors
+from camdaemon.model import (
+    BackgroundMattingV2,
+    MattingNetwork,
+    Selection,
+    detect_architecture,
+    load_network,
+    read_tensors,
+)
 from camdaemon.model.refiner import Refiner
 from camdaemon.tools.train.folder import LAST
 from camdaemon.tools.train.recipe import Recipe
@@ -35,7 +42,7 @@ class RunState:
     frozen_norms: bool = False
 
 
-def save_weights(network: BackgroundMattingV2, path: Path) -> None:
+def save_weights(network: MattingNetwork, path: Path) -> None:
     """Save the weights as float16 safetensors under the published names; integers stay integers."""
     tensors = {
         name: (tensor.detach().half() if tensor.is_floating_point() else tensor.detach()).cpu().contiguous()
@@ -45,9 +52,7 @@ def save_weights(network: BackgroundMattingV2, path: Path) -> None:
         save_file(tensors, draft)
 
 
-def save_run(
-    folder: Path, network: BackgroundMattingV2, optimizer: Any, mixed: Any, state: RunState, stage: str
-) -> None:
+def save_run(folder: Path, network: MattingNetwork, optimizer: Any, mixed: Any, state: RunState, stage: str) -> None:
     """Save everything that a run resumes from: float32 weights, Adam's state, counters."""
     whole = {
         "stage": stage,
@@ -79,7 +84,7 @@ def read_run(folder: Path, stage: str) -> dict[str, Any]:
     return dict(whole)
 
 
-def load_run(folder: Path, network: BackgroundMattingV2, optimizer: Any, mixed: Any, stage: str) -> RunState:
+def load_run(folder: Path, network: MattingNetwork, optimizer: Any, mixed: Any, stage: str) -> RunState:
     """Load into `network`, `optimizer` and `mixed` what `save_run` saved, and return the state.
 
     Raises:
@@ -110,7 +115,7 @@ class StartingPoint(NamedTuple):
         trained: Whether its base is trained, not only its encoder.
     """
 
-    network: BackgroundMattingV2
+    network: MattingNetwork
     trained: bool
 
 
@@ -126,9 +131,9 @@ def make_starting_network(recipe: Recipe) -> StartingPoint:
     torch.manual_seed(recipe.seed)
     if recipe.resume:
         architecture = detect_architecture(read_run(recipe.out, recipe.stage)["network"])
-        return StartingPoint(BackgroundMattingV2(*architecture, selection=Selection()), True)
+        return StartingPoint(architecture.build(selection=Selection()), True)
     trained = False
-    network = BackgroundMattingV2(recipe.backbone, None, selection=Selection())
+    network: MattingNetwork = BackgroundMattingV2(recipe.backbone, None, selection=Selection())
     if recipe.start is None:
         if recipe.stage == "joint":
             raise ConfigError("joint training needs a trained base network. Run with: --start best.safetensors")
@@ -149,7 +154,7 @@ def make_starting_network(recipe: Recipe) -> StartingPoint:
     return StartingPoint(network, trained)
 
 
-def _load_encoder(network: BackgroundMattingV2, tensors: dict[str, Tensor]) -> None:
+def _load_encoder(network: MattingNetwork, tensors: dict[str, Tensor]) -> None:
     """Load an encoder for three channels, widened to those of the plate: [w, −w/4], running mean times 3/4.
 
     An encoder with folded batch norms (all means 0) expects −1..1; its first layer is converted to 0..1.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import BackgroundMattingV2, Selection, base_size_for_lines
+from camdaemon.model import MattingNetwork, Selection, base_size_for_lines
 from camdaemon.tools.train.recipe import RATES, Recipe
 
 _GAP_WEIGHT = 4.0  # added to a pixel's weight of 1
@@ -117,7 +117,7 @@ class BaseStage(nn.Module):
             a trained network keeps its own.
     """
 
-    def __init__(self, network: BackgroundMattingV2, *, frozen_norms: bool) -> None:
+    def __init__(self, network: MattingNetwork, *, frozen_norms: bool) -> None:
         super().__init__()
         self.network, self.frozen_norms = network, frozen_norms
 
@@ -132,14 +132,14 @@ class BaseStage(nn.Module):
     def train(self, mode: bool = True) -> BaseStage:
         """Set the mode, except for the encoder's batch norms, which never train."""
         super().train(mode)
-        _freeze_norms(self.network if self.frozen_norms else self.network.backbone)
+        _freeze_norms(self.network if self.frozen_norms else self.network.base_parts()[0])
         return self
 
 
 class JointStage(nn.Module):
     """The refiner on full pictures, with the base network unless the recipe freezes it."""
 
-    def __init__(self, network: BackgroundMattingV2, recipe: Recipe) -> None:
+    def __init__(self, network: MattingNetwork, recipe: Recipe) -> None:
         super().__init__()
         self.network = network
         network.selection = Selection("sampling", recipe.refined_pixels)
@@ -170,22 +170,18 @@ class JointStage(nn.Module):
         super().train(mode)
         _freeze_norms(self)
         if self._frozen:
-            for part in _base(self.network):
+            for part in self.network.base_parts():
                 part.eval()  # no dropout
         return self
 
 
-def freeze_parts(network: BackgroundMattingV2, recipe: Recipe) -> None:
+def freeze_parts(network: MattingNetwork, recipe: Recipe) -> None:
     """Turn off the gradients of what is not trained: the refiner in the base stage, a frozen base in the joint one."""
     if recipe.stage == "base" and network.refiner is not None:
         network.refiner.requires_grad_(False)
     if recipe.stage == "joint" and recipe.frozen_base:
-        for part in _base(network):
+        for part in network.base_parts():
             part.requires_grad_(False)
-
-
-def _base(network: BackgroundMattingV2) -> tuple[nn.Module, ...]:
-    return network.backbone, network.aspp, network.decoder
 
 
 def _to_compute_format(pair: Tensor) -> Tensor:
@@ -207,11 +203,11 @@ def _freeze_norms(module: nn.Module) -> None:
             part.eval()
 
 
-def parameter_groups(network: BackgroundMattingV2, recipe: Recipe) -> list[dict[str, object]]:
+def parameter_groups(network: MattingNetwork, recipe: Recipe) -> list[dict[str, object]]:
     """Return Adam's parameter groups with their peak rates."""
     found: list[dict[str, object]] = []
     for name, rate in RATES[recipe.stage].items():
-        part = getattr(network, name)
+        part = getattr(network, name, None)
         parameters = [p for p in part.parameters() if p.requires_grad] if part is not None else []
         if parameters:
             found.append({"params": parameters, "lr": rate * recipe.rate, "peak": rate * recipe.rate, "name": name})

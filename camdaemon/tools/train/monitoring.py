@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camdaemon.matting.effort import LADDER
-from camdaemon.model import BackgroundMattingV2, base_size_for_lines
+from camdaemon.model import MattingNetwork, base_size_for_lines
 from camdaemon.tools.train.draws import ShuffledOrder
 from camdaemon.tools.train.folder import LOG
 from camdaemon.tools.train.losses import Losses
@@ -61,7 +61,7 @@ class Validation:
         self._rooms = ShuffledOrder(len(generator.plates), _SEED + 1)
 
     @torch.no_grad()
-    def score(self, network: BackgroundMattingV2, picture: Path | None = None) -> Scores:
+    def score(self, network: MattingNetwork, picture: Path | None = None) -> Scores:
         """Score `network`, which is left in evaluation mode.
 
         Args:
@@ -93,10 +93,10 @@ class Validation:
         return self._generator.make_batch(indices, _SEED + start, *self._size)
 
 
-def infer(network: BackgroundMattingV2, sample: Sample, *, coarse: bool) -> tuple[Tensor, Tensor]:
+def infer(network: MattingNetwork, sample: Sample, *, coarse: bool) -> tuple[Tensor, Tensor]:
     """Return alpha (B,1,H,W) and foreground (B,3,H,W), 0..1, of the base network if `coarse`, else of the whole one."""
     if coarse:
-        base = network.base(sample.src, sample.plate)
+        base = network.base(network.stack(sample.src, sample.plate, torch.ones_like(sample.alpha)))
         return base.alpha.clamp(0, 1), (base.residual + sample.src).clamp(0, 1)
     size = base_size_for_lines(sample.src.shape[2], sample.src.shape[3], LADDER[0].base_side)
     out = network(sample.src, sample.plate, base=size)

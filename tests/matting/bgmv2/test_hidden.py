@@ -37,7 +37,7 @@ def found_and_wanted(
         made = HiddenFeatures(network.decoder, torch.float32, size)
         first, second = (made.pad(each) for each in both)
         found = made(maps, first, second, needed)
-        coarse = network.base(given[:, :3], given[:, 3:]).clamped()
+        coarse = network.base(given).clamped()
     return found, last(torch.cat([coarse.hidden, coarse.alpha, coarse.residual], 1))
 
 
