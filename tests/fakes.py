@@ -123,6 +123,7 @@ class PerfectMatting:
     """Detects the person by its color. `sabotage(n, matte)` may return another matte, or raise."""
 
     name = "perfect"
+    doubts = False
     effort = Effort()
     ladder: tuple[Effort, ...] = (effort,)
     settled = True
@@ -134,7 +135,7 @@ class PerfectMatting:
     def warm_up(self, size: Size) -> None:
         assert isinstance(size, Size)
 
-    def __call__(self, src: torch.Tensor, plate: torch.Tensor, seq: int) -> Matte:
+    def __call__(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None, seq: int) -> Matte:
         self._thread = self._thread or threading.current_thread()
         assert threading.current_thread() is self._thread, "a matting belongs to the worker"
         assert src.shape == plate.shape
@@ -153,7 +154,7 @@ def assert_keeps_the_contract(matting: Matting, src: torch.Tensor, plate: torch.
     """Assert what every `Matting` promises, on one frame of 128x96 pixels, in floats or bytes."""
     copies = src.clone(), plate.clone()
     matting.warm_up(Size(128, 96))
-    matte = matting(src, plate, 41)
+    matte = matting(src, plate, None, 41)
     assert matte.seq == 41
     assert matte.alpha.shape == (1, 1, 96, 128)
     assert matte.foreground.shape == (1, 3, 96, 128)

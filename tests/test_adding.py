@@ -62,7 +62,7 @@ from camdaemon.frames.composite import Matte
 from camdaemon.matting.effort import Effort
 
 class NewMatting:
-    name, uses_weights, effort, settled = "new", False, Effort(), True
+    name, uses_weights, doubts, effort, settled = "new", False, False, Effort(), True
     ladder = (effort,)
 
     @classmethod
@@ -72,7 +72,7 @@ class NewMatting:
     def warm_up(self, size):
         pass
 
-    def __call__(self, src, plate, seq):
+    def __call__(self, src, plate, confidence, seq):
         alpha = ((pixels.unit(src) - pixels.unit(plate)).abs().amax(1, keepdim=True) > 0.1).float()
         return Matte(pixels.like(alpha, src), src, seq)
 """

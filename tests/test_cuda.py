@@ -63,7 +63,7 @@ def test_the_default_network_agrees_with_the_cpu():
         matting = make_matting("bgmv2", MattingSettings(), device)
         matting.warm_up(SIZE)
         with torch.inference_mode():
-            matte = matting(src.to(device, dtype), plate.to(device, dtype), 0)
+            matte = matting(src.to(device, dtype), plate.to(device, dtype), None, 0)
             pictures.append(composite(matte, torch.zeros_like(src).to(device, dtype)).float().cpu())
     assert float((pictures[0] - pictures[1]).abs().mean()) < 2e-3
 
@@ -79,8 +79,10 @@ def test_the_network_is_captured_and_replays_what_it_computes(caplog):
         for n in range(4):
             src = plate.clone()
             src[:, :, 200:, 200 + 100 * n : 600 + 100 * n] = 0.3
-            replayed = matting(src, plate, n).alpha.clone()
-            alpha, _, sane = matting._run_network(src, plate, *matting._settings_for(src))
+            replayed = matting(src, plate, None, n).alpha.clone()
+            alpha, _, sane = matting._run_network(
+                src, plate, matting._fix_shape(None, src), *matting._settings_for(src)
+            )
             assert bool(sane)
             assert float((replayed - alpha).float().abs().mean()) < 1e-3
 

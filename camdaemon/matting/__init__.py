@@ -55,11 +55,13 @@ class Matting(Protocol):
 
     Attributes:
         name: The kind's name.
+        doubts: Whether it is told how far to trust each part of a plate; the others believe it everywhere.
         effort: How carefully to work on the next frame; the worker may set it.
         ladder: The efforts that the governor may choose among, best first.
     """
 
     name: str
+    doubts: bool
     effort: Effort
     ladder: tuple[Effort, ...]
 
@@ -74,12 +76,17 @@ class Matting(Protocol):
             MattingError: The device cannot do it.
         """
 
-    def __call__(self, src: Tensor, plate: Tensor, seq: int) -> Matte:
+    def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None, seq: int) -> Matte:
         """Compute the matte of one frame. The result is of this frame, never of another.
 
         Args:
             src: The camera's picture, (1,3,H,W), RGB, bytes 0..255 on the CPU or floats 0..1. Not changed.
-            plate: The empty room at the exposure of `src`, with its shape, dtype and device. Not changed.
+            plate: The empty room at the exposure of `src`, with its shape, dtype and device. Not changed. What is
+                prepared from it is kept for as long as it is the same tensor.
+            confidence: How far to trust each part of the plate: float32 (1,1,rows,columns), 0..1, on the device of
+                `src`, one value for each block of the picture, however many there are. 0: nothing is known of the
+                room there; 1: it was photographed. None: it is known everywhere. May differ in each frame. Ignored by
+                a matting that does not doubt. Not changed.
             seq: The frame's number, for `Matte.seq`.
 
         Raises:

@@ -74,7 +74,7 @@ class DifferenceMatting:
     """Difference keying as a matting; see the protocol `Matting`. Any device, bytes or floats."""
 
     name = "difference"
-    uses_weights = False
+    uses_weights = doubts = False
     effort = Effort()  # there is only one way to work
     ladder = vary_rate_only(effort)
     settled = True
@@ -87,8 +87,8 @@ class DifferenceMatting:
     def warm_up(self, size: Size) -> None:
         """See `Matting.warm_up`. There is nothing to warm up."""
 
-    def __call__(self, src: Tensor, plate: Tensor, seq: int) -> Matte:
-        """See `Matting.__call__`."""
+    def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None, seq: int) -> Matte:
+        """See `Matting.__call__`. It believes the plate."""
         try:
             with torch.inference_mode():
                 room = pixels.unit(plate)

@@ -204,7 +204,7 @@ class FrameProcessor:
             with step("plate"):
                 matched = matcher.match(plate, src)
             with step("matte"):
-                matte = self.engine.matting(src, matched, out.seq)
+                matte = self.engine.matting(src, matched, None, out.seq)
             with step("gate"):
                 try:
                     moved = gate.examine(matcher, plate, src, matte.alpha, out.t)

@@ -109,7 +109,7 @@ def _compare_networks(
 ) -> Comparison:
     matting = daemon.processor.engine.matting
     return network.compare(
-        lambda src, plate: matting(src, plate, 0), baseline, pairs, settings.frames, settings.rounds, tick
+        lambda src, plate: matting(src, plate, None, 0), baseline, pairs, settings.frames, settings.rounds, tick
     )
 
 

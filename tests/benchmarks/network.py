@@ -99,7 +99,7 @@ def compare_alphas(timed: TimedProcessor, baseline: BaselineMatting, pairs: list
     """Compute the mattes of `pairs` by both sides and return how far apart they are."""
     apart = []
     for src, plate in pairs:
-        alpha = pixels.unit(timed.processor.engine.matting(src, plate, 0).alpha)
+        alpha = pixels.unit(timed.processor.engine.matting(src, plate, None, 0).alpha)
         apart.append((alpha - baseline(*to_floats((src, plate)))[0]).float().abs().flatten().cpu().numpy() * 255)
     every = np.concatenate(apart)
     return Difference(float(every.mean()), float(np.quantile(every, 0.999)), float(every.max()))

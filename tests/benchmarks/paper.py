@@ -148,7 +148,9 @@ def _measure(setting: Setting, settings: Settings, device: torch.device, folder:
         own_src, own_plate = (part.half() if device.type == "cuda" else pixels.as_bytes(part) for part in (src, plate))
         baseline(src, plate)
         compared = alternate(
-            lambda: network.time_mattes(lambda a, b: matting(a, b, 0), [(own_src, own_plate)], settings.frames, device),
+            lambda: network.time_mattes(
+                lambda a, b: matting(a, b, None, 0), [(own_src, own_plate)], settings.frames, device
+            ),
             lambda: network.time_mattes(baseline, [(src, plate)], settings.frames, device),
             settings.rounds,
             lambda: None,

@@ -50,7 +50,7 @@ def test_equals_the_daemons_matting_on_write_random_weights(mode, kernel_size, t
     src, plate = _pair()
     count = _clear_count(weights, src, plate)
     config = Config(weights=str(weights), refine=RefineConfig(mode=mode, pixels=16 * count, threshold=0.5, scale=0.25))
-    daemon = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, 0)
+    daemon = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, None, 0)
     alpha, foreground, refined = BaselineMatting(config, SIZE, CPU, torch.float32)(src, plate)
     assert (alpha - daemon.alpha).abs().max() < LEVEL
     assert (foreground - daemon.foreground).abs().max() < LEVEL
@@ -64,7 +64,7 @@ def test_equals_the_daemons_matting_on_write_random_weights(mode, kernel_size, t
 def test_equals_the_daemons_matting_with_another_backbone(backbone, tmp_path):
     config = Settings(backbone=backbone, scale=0.25).config(write_random_weights(backbone, tmp_path))
     src, plate = _pair()
-    daemon = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, 0)
+    daemon = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, None, 0)
     alpha, _, _ = BaselineMatting(config, SIZE, CPU, torch.float32)(src, plate)
     assert (alpha - daemon.alpha).abs().max() < LEVEL
 

@@ -45,7 +45,7 @@ def test_keeps_the_contract(matting: Matting, of) -> None:
 
 def test_bytes_are_the_float_result(matting: Matting) -> None:
     src, plate = (pixels.as_bytes(each) for each in _scene()[:2])
-    found, wanted = matting(src, plate, 0), matting(pixels.unit(src), pixels.unit(plate), 0)
+    found, wanted = matting(src, plate, None, 0), matting(pixels.unit(src), pixels.unit(plate), None, 0)
     assert (pixels.unit(found.alpha) - wanted.alpha).abs().max() <= 0.51 / 255
     assert (pixels.unit(found.foreground) - wanted.foreground).abs().max() <= 0.51 / 255
 
@@ -53,7 +53,7 @@ def test_bytes_are_the_float_result(matting: Matting) -> None:
 @EITHER
 def test_separates_a_blob_from_a_noisy_room(matting: Matting, of) -> None:
     src, plate, alpha, person = _scene()
-    found = matting(of(src), of(plate), 0)
+    found = matting(of(src), of(plate), None, 0)
     matte = Matte(pixels.unit(found.alpha), pixels.unit(found.foreground), 0)
     assert (matte.alpha - alpha).abs().mean() < BOUND
     assert matte.alpha[alpha == 1].min() > 0.99
@@ -67,7 +67,7 @@ def test_separates_a_blob_from_a_noisy_room(matting: Matting, of) -> None:
 @EITHER
 def test_an_empty_room_is_empty(matting: Matting, of) -> None:
     _, plate, _, _ = _scene()
-    matte = matting(of((plate + NOISE * torch.randn_like(plate)).clamp(0, 1)), of(plate), 0)
+    matte = matting(of((plate + NOISE * torch.randn_like(plate)).clamp(0, 1)), of(plate), None, 0)
     assert matte.alpha.max() == 0
 
 
@@ -78,7 +78,7 @@ def test_holes_are_filled_and_specks_removed(matting: Matting, of) -> None:
     src[..., 100:, 100:220] = 0.1
     src[..., 150:170, 150:170] = 0.5  # a shirt button of the wall's color
     src[..., 40:44, 40:44] = 0.1  # a speck
-    alpha = pixels.unit(matting(of(src), of(plate), 0).alpha)
+    alpha = pixels.unit(matting(of(src), of(plate), None, 0).alpha)
     assert alpha[..., 104:, 104:216].min() > 0.99
     assert alpha[..., 30:54, 30:54].max() == 0
 
@@ -88,10 +88,10 @@ def test_a_picture_that_is_not_finite_is_a_matting_error(broken: str, matting: M
     src, plate, _, _ = _scene(96, 128)
     (src if broken == "src" else plate)[0, 1, 5, 5] = float("nan")
     with pytest.raises(MattingError, match=r"frame 6 .*--device cpu$"):
-        matting(src, plate, 6)
+        matting(src, plate, None, 6)
 
 
 @EITHER
 def test_a_plate_of_another_size_is_a_matting_error(matting: Matting, of) -> None:
     with pytest.raises(MattingError, match=r"frame 6\b.*failed"):
-        matting(of(_scene(96, 128)[0]), of(_scene(64, 128)[1]), 6)
+        matting(of(_scene(96, 128)[0]), of(_scene(64, 128)[1]), None, 6)

@@ -279,6 +279,7 @@ def test_the_kinds_of_alpha_file_agree(tmp_path: Path) -> None:
 
 class _Failing:
     name = "failing"
+    doubts = False
 
     def __init__(self, pipeline: OfflinePipeline) -> None:
         self._inner = pipeline.matting
@@ -286,10 +287,10 @@ class _Failing:
     def warm_up(self, size: Size) -> None:
         pass
 
-    def __call__(self, src: torch.Tensor, plate: torch.Tensor, seq: int) -> Matte:
+    def __call__(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None, seq: int) -> Matte:
         if seq == 3:
             raise MattingError("no matte; try --device cpu")
-        return self._inner(src, plate, seq)
+        return self._inner(src, plate, confidence, seq)
 
 
 def test_a_video_that_fails_keeps_what_is_done_beside_the_names(
@@ -368,11 +369,12 @@ class _Fixed:
     """A matting that finds the person where `somebody` stands, whatever the plate."""
 
     name = "fixed"
+    doubts = False
 
     def warm_up(self, size: Size) -> None:
         pass
 
-    def __call__(self, src: torch.Tensor, plate: torch.Tensor, seq: int) -> Matte:
+    def __call__(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None, seq: int) -> Matte:
         alpha = torch.zeros(1, 1, *src.shape[2:])
         alpha[..., 60:, 40:100] = 1
         return Matte(alpha, src, seq)
@@ -464,10 +466,10 @@ def test_what_is_read_or_there_is_not_overwritten(tmp_path: Path, monkeypatch: p
 
 
 class _Stopping(_Fixed):
-    def __call__(self, src: torch.Tensor, plate: torch.Tensor, seq: int) -> Matte:
+    def __call__(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None, seq: int) -> Matte:
         if seq == 3:
             raise KeyboardInterrupt
-        return super().__call__(src, plate, seq)
+        return super().__call__(src, plate, confidence, seq)
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_where(tmp_path: Path, difference: OfflinePipeline) -> None:

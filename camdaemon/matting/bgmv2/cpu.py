@@ -82,12 +82,15 @@ class CpuNetwork:
         self._refiner = None if refiner is None else TiledRefiner(refiner, self.engine.dtype, shape.frame, shape.base)
         self._plate: _PreparedPlate | None = None
 
-    def __call__(self, src: Tensor, plate: Tensor, selection: Selection) -> tuple[Tensor, Tensor, bool]:
+    def __call__(
+        self, src: Tensor, plate: Tensor, confidence: Tensor | None, selection: Selection
+    ) -> tuple[Tensor, Tensor, bool]:
         """Matte one frame.
 
         Args:
             src: uint8 (1,3,H,W), RGB, of the shape's frame.
             plate: The same of the empty room.
+            confidence: See `Matting`; ignored so far.
             selection: Which patches to refine.
 
         Returns:

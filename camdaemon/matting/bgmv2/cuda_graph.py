@@ -1,7 +1,7 @@
 """A step on a GPU as a CUDA graph: captured once, replayed for each frame with one launch instead of hundreds.
 
-A graph reads and writes the same memory every time. So the picture is copied in, the plate only when it is another
-tensor, and the results are valid until the next frame, as all results of the worker are.
+A graph reads and writes the same memory every time. So the picture and the confidence are copied in, the plate only
+when it is another tensor, and the results are valid until the next frame, as all results of the worker are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 log = logging.getLogger(__name__)
 
 Results = tuple[Tensor, ...]
-Step = Callable[[Tensor, Tensor], Results]  # of picture and plate; same shapes at every call
+Step = Callable[[Tensor, Tensor, Tensor], Results]  # of picture, plate, confidence; same shapes at every call
 _WARM_UP_RUNS = 3  # before capturing: the libraries choose kernels and allocate memory
 _TOLERANCE = 2e-2  # of 1: float16, and patches with nearly the same predicted error
 
@@ -58,36 +58,40 @@ class GraphedStep:
         step: What to run for each frame.
         src: A picture of the shape.
         plate: Its plate.
+        known: The plate's confidence.
         record: Captures the step.
     """
 
-    def __init__(self, step: Step, src: Tensor, plate: Tensor, record: Recorder = capture_cuda_graph) -> None:
+    def __init__(
+        self, step: Step, src: Tensor, plate: Tensor, known: Tensor, record: Recorder = capture_cuda_graph
+    ) -> None:
         self._step = step
-        self._src, self._plate = src.clone(), plate.clone()
+        self._src, self._plate, self._known = src.clone(), plate.clone(), known.clone()
         self._copied_plate: Tensor | None = None  # the tensor that was copied into `_plate`
         self._replay: Callable[[], object] | None = None
         try:
-            self._results, self._replay = record(lambda: step(self._src, self._plate))
-            self._verify(src.flip(3), plate)  # with another picture than the captured one
+            self._results, self._replay = record(lambda: step(self._src, self._plate, self._known))
+            self._verify(src.flip(3), plate, known)  # with another picture than the captured one
         except RuntimeError as exc:
             self._replay = None
             log.warning("no CUDA graph, the network runs step by step: %s", exc)
 
-    def __call__(self, src: Tensor, plate: Tensor) -> Results:
+    def __call__(self, src: Tensor, plate: Tensor, known: Tensor) -> Results:
         """Return the results of `step`, valid until the next call. Raises what `step` raises."""
         if self._replay is None:
-            return self._step(src, plate)
+            return self._step(src, plate, known)
         self._src.copy_(src)
+        self._known.copy_(known)
         if plate is not self._copied_plate:
             self._plate.copy_(plate)
             self._copied_plate = plate
         self._replay()
         return self._results
 
-    def _verify(self, src: Tensor, plate: Tensor) -> None:
+    def _verify(self, src: Tensor, plate: Tensor, known: Tensor) -> None:
         """Compare replaying with computing. Raises RuntimeError."""
-        expected = [part.clone() for part in self._step(src, plate)]
-        for found, right in zip(self(src, plate), expected, strict=True):
+        expected = [part.clone() for part in self._step(src, plate, known)]
+        for found, right in zip(self(src, plate, known), expected, strict=True):
             difference = float((found.float() - right.float()).abs().mean())
             if not difference <= _TOLERANCE:
                 raise RuntimeError(f"replaying differs from computing by {difference:.3f}")

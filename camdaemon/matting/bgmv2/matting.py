@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from camdaemon.errors import ConfigError, EngineError
@@ -32,6 +33,7 @@ from camdaemon.model import (
 
 # The best effort refines 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise.
 _BEST = Effort()
+_BLOCK = 16  # pixels along one value of the confidence
 
 
 class RefinementMaps(NamedTuple):
@@ -103,6 +105,7 @@ class BackgroundMatting:
         observer: Observer | None = None,
     ) -> None:
         network = load_weights(weights)
+        self.doubts = network.doubts
         fold_batch_norms(network)
         self.ladder = choose_ladder(on.type)
         self.effort = self.ladder[0]
@@ -131,15 +134,15 @@ class BackgroundMatting:
         src, plate = (torch.randint(256, (1, 3, size.height, size.width), dtype=torch.uint8) for _ in range(2))
         if self._cpu_networks is None:
             src, plate = ((each.to(self._on) / 255).to(self._dtype) for each in (src, plate))
-        self(src, plate, -1)
+        self(src, plate, None, -1)
 
-    def __call__(self, src: Tensor, plate: Tensor, seq: int) -> Matte:
+    def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None, seq: int) -> Matte:
         """Matte a frame; see `Matting`. Waits for the device once, at the end, where its errors appear."""
         height, width = src.shape[-2:]
         try:
             with torch.inference_mode():
                 run = self._matte_floats if src.is_floating_point() else self._matte_bytes
-                alpha, foreground, finite = run(src, plate)
+                alpha, foreground, finite = run(src, plate, confidence)
         except torch.OutOfMemoryError as exc:
             raise EngineError(
                 f"{self._on} has not enough memory for {width}x{height}: {_first_line(exc)}. "
@@ -156,22 +159,33 @@ class BackgroundMatting:
             )
         return Matte(alpha, foreground, seq)
 
-    def _matte_floats(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, bool]:
+    def _matte_floats(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> tuple[Tensor, Tensor, bool]:
         """Return alpha, foreground, and whether both are finite."""
         base, selection = self._settings_for(src)
         step = partial(self._run_network, base=base, selection=selection)
+        known = self._fix_shape(confidence, src)
         if self._uses_graphs:
             key = (src.shape, base, selection)
             if key not in self._graphs:
-                self._graphs[key] = GraphedStep(step, src, plate)
-            alpha, foreground, finite, *maps = self._graphs[key](src, plate)
+                self._graphs[key] = GraphedStep(step, src, plate, known)
+            alpha, foreground, finite, *maps = self._graphs[key](src, plate, known)
         else:
-            alpha, foreground, finite, *maps = step(src, plate)
+            alpha, foreground, finite, *maps = step(src, plate, known)
         if self._observer is not None:
             self._observer(RefinementMaps(*maps))
         return alpha, foreground, bool(finite)
 
-    def _run_network(self, src: Tensor, plate: Tensor, base: BaseSize, selection: Selection) -> tuple[Tensor, ...]:
+    def _fix_shape(self, confidence: Tensor | None, src: Tensor) -> Tensor:
+        """Return what a network may be told of the plate, in the dtype of `src`, in one shape for all of its frames."""
+        shape = tuple(-(-side // _BLOCK) for side in src.shape[2:])
+        if confidence is None or not self.doubts:
+            return src.new_ones(1, 1, *shape)
+        known = confidence.to(src.dtype)
+        return known if known.shape[2:] == shape else F.interpolate(known, shape, mode="area")
+
+    def _run_network(
+        self, src: Tensor, plate: Tensor, known: Tensor, base: BaseSize, selection: Selection
+    ) -> tuple[Tensor, ...]:
         """Run the network without waiting for the device.
 
         Returns:
@@ -179,14 +193,14 @@ class BackgroundMatting:
             refined patches.
         """
         self._network.selection = selection
-        found = self._network(src, plate, base=base, clamp=False)
+        found = self._network(src, plate, known, base=base, clamp=False)
         # Clamping would turn an infinite alpha into a valid one; a sum is finite only if all its terms are.
         parts = (found.alpha, found.foreground, found.alpha_coarse)
         finite = torch.stack([part.sum(dtype=torch.float32).isfinite() for part in parts]).all()
         maps = () if self._observer is None else (found.error_coarse, found.refined)
         return found.alpha.clamp(0, 1), found.foreground.clamp(0, 1), finite, *maps
 
-    def _matte_bytes(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, bool]:
+    def _matte_bytes(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> tuple[Tensor, Tensor, bool]:
         """Return alpha, foreground, and whether both are finite; on the CPU."""
         base, selection = self._settings_for(src)
         height, width = src.shape[-2:]
@@ -194,7 +208,7 @@ class BackgroundMatting:
         # After a change of the effort this starts a build in another thread, and returns the previous network, with a
         # base input of another size, until that is done.
         network = self._cpu_networks.get_or_build_async(NetworkShape((height, width), base))
-        return network(src, plate, selection)
+        return network(src, plate, confidence, selection)
 
     def _settings_for(self, src: Tensor) -> tuple[BaseSize, Selection]:
         """Return the base input's size, and which patches are refined, at the current effort."""

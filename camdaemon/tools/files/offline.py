@@ -151,13 +151,13 @@ class OfflinePipeline:
         return from_tensor(error), from_tensor(refined)
 
     def _matte(self, src: Tensor, plate: Plate, seq: int) -> Matte:
-        matte = self.matting(src, self._matcher.match(plate, src), seq)
+        matte = self.matting(src, self._matcher.match(plate, src), None, seq)
         check(matte, matte.foreground, seq, 1.0)
         return matte
 
     def _matte_mirrored(self, src: Tensor, plate: Plate) -> Matte:
         """Return the matte of the mirrored picture, mirrored back; in memory of its own."""
-        matte = self.matting(src.flip(3), self._matcher.match(plate, src).flip(3), 0)
+        matte = self.matting(src.flip(3), self._matcher.match(plate, src).flip(3), None, 0)
         return replace(matte, alpha=matte.alpha.flip(3), foreground=matte.foreground.flip(3))
 
     def _make_matcher(self) -> PlateMatcher:

@@ -152,7 +152,7 @@ def test_a_network_that_expects_no_error_refines_nothing(error):
 def test_bytes_plane_by_plane_are_the_same_picture(networks):
     src, plate = picture(1), picture(2)
     with torch.inference_mode():
-        first = on_cpu(networks[3])(src, plate, Selection("full"))
+        first = on_cpu(networks[3])(src, plate, None, Selection("full"))
         other = on_cpu(networks[3])(src.contiguous(), plate.contiguous(), Selection("full"))
     assert torch.equal(first[0], other[0])
     assert torch.equal(first[1], other[1])
@@ -167,7 +167,7 @@ def test_the_plates_parts_are_prepared_again_for_another_plate_and_only_then(net
 
         def smaller(of: Tensor) -> int:
             calls.clear()
-            network(src, of, Selection("full"))
+            network(src, of, None, Selection("full"))
             return len(calls)
 
         assert smaller(plate) == 2
@@ -175,7 +175,7 @@ def test_the_plates_parts_are_prepared_again_for_another_plate_and_only_then(net
         assert smaller(other) == 2
         assert smaller(other.clone()) == 2
         assert smaller(plate) == 2, "the first one again"
-        found = network(src, other, Selection("full"))
+        found = network(src, other, None, Selection("full"))
         fresh = on_cpu(networks[3], 0.5)(src, other, Selection("full"))
     assert torch.equal(found[0], fresh[0]), "something of the old plate was left"
     assert torch.equal(found[1], fresh[1])
@@ -184,9 +184,9 @@ def test_the_plates_parts_are_prepared_again_for_another_plate_and_only_then(net
 def test_the_next_frame_does_not_change_the_last_matte(networks):
     network, plate = on_cpu(networks[3]), picture(3)
     with torch.inference_mode():
-        alpha, foreground, _ = network(picture(1), plate, Selection("full"))
+        alpha, foreground, _ = network(picture(1), plate, None, Selection("full"))
         kept = alpha.clone(), foreground.clone()
-        network(picture(2), plate, Selection("full"))
+        network(picture(2), plate, None, Selection("full"))
     assert torch.equal(alpha, kept[0])
     assert torch.equal(foreground, kept[1])
 
@@ -227,7 +227,7 @@ def test_another_frame_size_and_the_first_again(tmp_path):
     made = matting(tmp_path, mode="full")
     first = made(picture(1), picture(2), 1)
     for seq, frame in ((2, (64, 100)), (3, (128, 96)), (4, (180, 320))):
-        matte = made(picture(1, frame), picture(2, frame), seq)
+        matte = made(picture(1, frame), picture(2, frame), None, seq)
         assert matte.seq == seq
         assert matte.alpha.shape == (1, 1, *frame)
         assert matte.foreground.shape == (1, 3, *frame)
@@ -244,7 +244,7 @@ def test_weights_that_are_no_numbers_give_an_error_and_never_a_picture(name, val
     network.state_dict()[name].view(-1)[0] = value
     made = matting(tmp_path, network)
     with pytest.raises(EngineError, match=r"frame 9\b.*finite.*--device cpu$"):
-        made(picture(1), picture(2), 9)
+        made(picture(1), picture(2), None, 9)
 
 
 @pytest.mark.parametrize("forgotten", ["all", "one"])
@@ -259,18 +259,18 @@ def test_a_mistake_about_what_the_refiner_looks_at_gives_an_error_and_never_a_pi
 
     monkeypatch.setattr(TiledRefiner, "find_needed_blocks", too_few)
     with pytest.raises(EngineError, match=r"frame 9\b.*finite"):
-        matting(tmp_path, mode="full", scale=0.5)(picture(1), picture(2), 9)
+        matting(tmp_path, mode="full", scale=0.5)(picture(1), picture(2), None, 9)
 
 
 @pytest.mark.parametrize("kernel", [None, 3])
 @pytest.mark.parametrize("frame", [(64, 128), (96, 96), (160, 128), (96, 160)], ids=str)
 def test_a_plate_of_another_size_is_an_error(tmp_path, frame, kernel):
     with pytest.raises(EngineError, match=r"failed.*frame 3\b"):
-        matting(tmp_path, random_network(kernel))(picture(1), picture(2, frame), 3)
+        matting(tmp_path, random_network(kernel))(picture(1), picture(2, frame), None, 3)
 
 
 @pytest.mark.parametrize("frame", [(98, 128), (96, 130)], ids=str)
 def test_sides_that_are_no_multiples_of_4_are_an_error(tmp_path, frame):
     """As in the published formulation, which has no other frames."""
     with pytest.raises(EngineError, match=r"failed.*frame 3\b"):
-        matting(tmp_path)(picture(1, frame), picture(2, frame), 3)
+        matting(tmp_path)(picture(1, frame), picture(2, frame), None, 3)

@@ -99,11 +99,11 @@ def test_the_first_one_that_cannot_be_made_is_an_error_each_time() -> None:
 def test_a_matting_is_settled_again_once_its_effort_is_in_force() -> None:
     matting, fresh = (BackgroundMatting("default", Refinement(), torch.device("cpu"), "torch", "float32") for _ in "ab")
     src, plate = (torch.randint(256, (1, 3, 360, 640), dtype=torch.uint8) for _ in range(2))
-    matting(src, plate, 0)
+    matting(src, plate, None, 0)
     assert matting.settled
     matting.effort = Effort(112, 0.006)
-    begun = matting(src, plate, 1)
-    until(lambda: matting(src, plate, 2) and matting.settled)
+    begun = matting(src, plate, None, 1)
+    until(lambda: matting(src, plate, None, 2) and matting.settled)
     fresh.effort = Effort(112, 0.006)
-    assert torch.equal(matting(src, plate, 3).alpha, fresh(src, plate, 3).alpha)
-    assert not torch.equal(begun.alpha, fresh(src, plate, 3).alpha)
+    assert torch.equal(matting(src, plate, None, 3).alpha, fresh(src, plate, None, 3).alpha)
+    assert not torch.equal(begun.alpha, fresh(src, plate, None, 3).alpha)

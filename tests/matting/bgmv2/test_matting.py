@@ -66,9 +66,9 @@ def test_the_fastest_engine_there_is_keeps_the_contract_too() -> None:
 @EITHER
 def test_carries_nothing_from_frame_to_frame(matting: Matting, of: Of) -> None:
     src, plate = _pair(of=of)
-    first = matting(src, plate, 0)
-    matting(plate, src, 1)
-    again = matting(src, plate, 2)
+    first = matting(src, plate, None, 0)
+    matting(plate, src, None, 1)
+    again = matting(src, plate, None, 2)
     assert torch.equal(first.alpha, again.alpha)
     assert torch.equal(first.foreground, again.foreground)
 
@@ -99,7 +99,7 @@ def test_a_failing_network_is_a_matting_error(
     monkeypatch.setattr(BackgroundMattingV2, "forward", _raise(error))  # of floats
     monkeypatch.setattr(DenseBase, "forward", _raise(error))  # of bytes
     with pytest.raises(MattingError, match=message):
-        matting(*_pair(of=of), 7)
+        matting(*_pair(of=of), None, 7)
     with pytest.raises(MattingError):
         matting.warm_up(Size(128, 96))
 
@@ -108,7 +108,7 @@ def test_a_failing_network_is_a_matting_error(
 @pytest.mark.parametrize(("height", "width"), [(64, 128), (96, 64), (128, 128), (96, 160)])
 def test_a_plate_of_another_size_is_a_matting_error(matting: Matting, of: Of, height: int, width: int) -> None:
     with pytest.raises(MattingError, match=r"failed.*frame 3\b"):
-        matting(_pair(of=of)[0], _pair(height, width, of)[1], 3)
+        matting(_pair(of=of)[0], _pair(height, width, of)[1], None, 3)
 
 
 @EITHER
@@ -121,14 +121,14 @@ def test_a_matte_that_is_not_finite_is_an_error(name: str, value: float, of: Of,
     save_file(tensors, tmp_path / "odd.safetensors")
     matting = _made(str(tmp_path / "odd.safetensors"))
     with pytest.raises(MattingError, match=r"frame 9\b.*finite.*--device cpu$"):
-        matting(*_pair(of=of), 9)
+        matting(*_pair(of=of), None, 9)
 
 
 def test_a_frame_that_is_not_finite_is_an_error(matting: Matting) -> None:
     src, plate = _pair()
     src[0, 0, 50, 60] = float("nan")
     with pytest.raises(MattingError, match=r"frame 0\b.*finite"):
-        matting(src, plate, 0)
+        matting(src, plate, None, 0)
 
 
 @pytest.mark.parametrize("name", ["absent.safetensors", "absent.pth", "."])
@@ -181,7 +181,7 @@ def test_the_base_input_is_of_whole_cells_and_as_high_as_the_effort_says(size, l
 @EITHER
 def test_a_configured_scale_is_obeyed(of: Of) -> None:
     src, plate = _pair(of=of)
-    mattes = [_made("default", scale=scale)(src, plate, 0) for scale in (None, 1, 0.5)]
+    mattes = [_made("default", scale=scale)(src, plate, None, 0) for scale in (None, 1, 0.5)]
     assert torch.equal(mattes[0].alpha, mattes[1].alpha)
     assert not torch.equal(mattes[0].alpha, mattes[2].alpha)
 
