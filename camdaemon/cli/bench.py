@@ -15,7 +15,9 @@ def bench(
     size: Annotated[
         str | None, typer.Option(help="WIDTHxHEIGHT in pixels, multiples of 4.", show_default="the source's")
     ] = None,
-    weights: Annotated[str, typer.Option(help="'default', or a .safetensors or .pth checkpoint.")] = "default",
+    weights: Annotated[
+        str, typer.Option(help="'default', 'published', 'slim', or a .safetensors or .pth file.")
+    ] = "default",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs.")] = "auto",
     engine: Annotated[
         Literal["auto", "torch", "openvino"], typer.Option(help="Inference engine on a CPU; auto: the fastest here.")

@@ -38,7 +38,9 @@ Plate = Annotated[
         "saved; a clip: auto",
     ),
 ]
-Weights = Annotated[str | None, _option("Weights: 'default', or a .safetensors or .pth checkpoint.", "default")]
+Weights = Annotated[
+    str | None, _option("Weights: 'default', 'published', 'slim', or a .safetensors or .pth file.", "default")
+]
 Matting = Annotated[str | None, _option(f"Matting: {syntax_of(MATTINGS)}.", "bgmv2")]
 Device = Annotated[str | None, _option("Device of the network: auto, cpu, or cuda.", "auto")]
 Engine = Annotated[

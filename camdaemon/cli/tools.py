@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _PICTURE = "A file; a folder where --src is one."
 _VIDEO = "A .mkv, .mp4 or .mov file, or a folder for a PNG of each frame."
 Backdrop = Annotated[str, typer.Option(help=f"Backdrop of --composite: {syntax_of(BACKDROPS)}.")]
-Weights = Annotated[str | None, typer.Option(help="Weights: 'default', or a .safetensors or .pth checkpoint.")]
+Weights = Annotated[
+    str | None, typer.Option(help="Weights: 'default', 'published', 'slim', or a .safetensors or .pth file.")
+]
 Matting = Annotated[str | None, typer.Option(help=f"Matting: {syntax_of(MATTINGS)}.", show_default="bgmv2")]
 Device = Annotated[str | None, typer.Option(help="Device of the network: auto, cpu, or cuda.", show_default="auto")]
 Match = Annotated[

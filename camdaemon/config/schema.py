@@ -151,7 +151,7 @@ class Config(Model):
     backdrop: Text = Field("color:#2f4f5f", description=kinds.syntax_of(kinds.BACKDROPS))
     plate: Text = Field("saved", description="saved (else ask), auto (else take one when the room is still), or a file")
     matting: MattingName = Field("bgmv2", description="how the matte is computed")
-    weights: Text = Field("default", description="default, or a .safetensors/.pth file")
+    weights: Text = Field("default", description="default, published, slim, or a .safetensors/.pth file")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")
     engine: Literal["auto", "torch", "openvino"] = Field("auto", description="inference engine on a CPU")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="number format on a CPU")

@@ -24,7 +24,7 @@ from camdaemon.frames.frame import CAMERA_SIZE, Size
 from camdaemon.frames.transfer import Transfer, choose_device, release_memory
 from camdaemon.linux.folders import expand_home
 from camdaemon.linux.threads import run_in_thread
-from camdaemon.matting import Matting, MattingSettings, Refinement, make_matting
+from camdaemon.matting import Matting, MattingSettings, Purpose, Refinement, make_matting
 from camdaemon.output import Sink, find_sink, open_sink
 from camdaemon.output.file import FileSink
 from camdaemon.output.film import Film
@@ -188,9 +188,10 @@ class Engines:
         return Engine(transfer, matting, matcher, compositor, governor, PlateGate(is_live=self.is_live))
 
 
-def matting_settings(config: Config) -> MattingSettings:
-    """Return what the configuration says of the matting, as values."""
-    return MattingSettings(config.weights, config.engine, config.precision, Refinement(**dict(config.refine)))
+def matting_settings(config: Config, purpose: Purpose = "live") -> MattingSettings:
+    """Return what the configuration says of a matting for `purpose`, as values."""
+    refinement = Refinement(**dict(config.refine))
+    return MattingSettings(config.weights, config.engine, config.precision, refinement, purpose)
 
 
 def _open_camera(config: Config, playing: Playing, holder: ControlsHolder | None) -> CameraInput:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from camdaemon.matting.effort import Effort
 
 
+Purpose = Literal["live", "files", "without_plate"]  # which weights are the default
+
+
 @dataclass(frozen=True, slots=True)
 class Refinement:
     """Which 4×4 patches a refiner works on (Lin et al. 2021 §3.3).
@@ -38,16 +41,18 @@ class MattingSettings:
     """What a user may set for a matting. Each kind uses what applies to it.
 
     Attributes:
-        weights: 'default', or the path of a checkpoint.
+        weights: 'default', 'published' or 'slim', or the path of a checkpoint.
         engine: What runs the network on a CPU: 'auto' measures, 'torch', or 'openvino'.
         precision: The network's number format on a CPU: 'auto', 'float32', or 'bfloat16'.
         refinement: Which patches a refiner works on.
+        purpose: What the mattes are for: it decides which weights are the default.
     """
 
     weights: str = "default"
     engine: str = "auto"
     precision: str = "auto"
     refinement: Refinement = Refinement()
+    purpose: Purpose = "live"
 
 
 class Matting(Protocol):

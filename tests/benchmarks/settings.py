@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from camdaemon.config.schema import Config, RefineConfig
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
-from camdaemon.matting.bgmv2.weights import find_default_weights
+from camdaemon.matting.bgmv2.weights import find_weights
 from camdaemon.model import BACKBONES, Backbone, BackgroundMattingV2, KernelSize
 
 ENGINES = ("auto", "torch", "openvino")
@@ -92,7 +92,7 @@ class Settings:
         """Return the checkpoint; random weights are written into `folder`. Raises ConfigError."""
         if self.backbone is not None:
             return write_random_weights(self.backbone, folder)
-        return find_default_weights() if self.weights == "default" else Path(self.weights).expanduser()
+        return find_weights(self.weights)
 
 
 def write_random_weights(backbone: Backbone | str, folder: Path, kernel_size: KernelSize = 3) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
-from camdaemon.matting.bgmv2.weights import find_default_weights
+from camdaemon.matting.bgmv2.weights import find_weights
 from camdaemon.tools.bench.footage import load_footage
 from camdaemon.tools.bench.runs import run_pipeline
 from tests.benchmarks import machine, report, soak
@@ -38,7 +38,7 @@ def test_kept_frames_come_again_and_again_as_copies():
 
 
 def test_footage_from_memory_is_what_it_keeps():
-    footage = load_footage(SMALL.config(find_default_weights()), 2)
+    footage = load_footage(SMALL.config(find_weights("default")), 2)
     source, into = keep_in_memory(footage).open(), HostFrame.empty(footage.frames[0].fmt, footage.frames[0].size)
     assert (source.fps, source.fmt, source.size) == (footage.fps, into.fmt, into.size)
     for number in range(4):

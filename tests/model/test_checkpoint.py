@@ -128,7 +128,9 @@ def test_absent_file(tmp_path: Path) -> None:
 
 def test_the_manifest_describes_the_weights_that_are_there() -> None:
     manifest = json.loads((WEIGHTS / "manifest.json").read_text("utf-8"))
-    assert manifest["default"] in manifest["files"]
+    live, *others = manifest["defaults"].values()
+    assert {*live.values(), *others} <= set(manifest["files"])
+    assert [*manifest["defaults"], *live] == ["live", "files", "without_plate", "cpu", "cuda"]
     assert set(manifest["files"]) == {path.name for path in WEIGHTS.glob("*.safetensors")}
     for name, entry in manifest["files"].items():
         content = (WEIGHTS / name).read_bytes()

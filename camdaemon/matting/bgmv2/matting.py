@@ -17,7 +17,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 from camdaemon.errors import ConfigError, EngineError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
-from camdaemon.matting import MattingSettings, Refinement
+from camdaemon.matting import MattingSettings, Purpose, Refinement
 from camdaemon.matting.bgmv2.cpu import CpuNetwork, NetworkShape
 from camdaemon.matting.bgmv2.cpu_cache import CpuNetworkCache
 from camdaemon.matting.bgmv2.cuda_graph import GraphedStep
@@ -74,13 +74,13 @@ class BackgroundMatting:
     the CPU.
 
     Args:
-        weights: 'default', or a checkpoint in the published layout; without a refiner the matte is the upsampled coarse
-            one.
+        weights: See `find_weights`; without a refiner the matte is the upsampled coarse one.
         refine: What the configuration fixes of the refinement; the rest is up to the effort.
         on: The device.
         engine: What runs the base network on the CPU: 'auto', 'torch' or 'openvino'.
         precision: Its number format: 'auto', 'float32' or 'bfloat16'.
         observer: Called with the maps of every frame of floats, in the calling thread, before the matte is returned.
+        purpose: What the mattes are for: it decides which weights are the default.
 
     Raises:
         ConfigError: The weights cannot be read or do not fit, the device has too little memory, the engine is not
@@ -93,7 +93,9 @@ class BackgroundMatting:
     @classmethod
     def open(cls, settings: MattingSettings, on: torch.device) -> BackgroundMatting:
         """Make the matting; see `MattingClass`."""
-        return cls(settings.weights, settings.refinement, on, settings.engine, settings.precision)
+        return cls(
+            settings.weights, settings.refinement, on, settings.engine, settings.precision, purpose=settings.purpose
+        )
 
     def __init__(
         self,
@@ -103,8 +105,9 @@ class BackgroundMatting:
         engine: str = "torch",
         precision: str = "auto",
         observer: Observer | None = None,
+        purpose: Purpose = "live",
     ) -> None:
-        network = load_weights(weights)
+        network = load_weights(weights, purpose, on.type)
         self.doubts = network.doubts
         fold_batch_norms(network)
         self.ladder = choose_ladder(on.type)

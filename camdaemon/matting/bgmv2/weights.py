@@ -1,47 +1,75 @@
-"""The weights of Background Matting V2: those that come with camdaemon, or a checkpoint."""
+"""The weights of the network: those that come with camdaemon, by name or by what they are for, or a checkpoint."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.folders import expand_home
+from camdaemon.matting import Purpose
 from camdaemon.model import MattingNetwork, load_network
 
+# What the manifest names a default for; the device matters for live frames alone.
+USES: tuple[tuple[Purpose, str], ...] = (
+    ("live", "cpu"), ("live", "cuda"), ("files", "cpu"), ("without_plate", "cpu")
+)  # fmt: skip
+_SHIPPED = {"published": "mobilenetv2.safetensors", "slim": "slim.safetensors"}
+_REMEDY = "Install camdaemon again, or run with: --weights FILE"
 
-def find_default_weights() -> Path:
-    """Return the path of the weights that come with camdaemon, after comparing their checksum with the manifest's.
+
+def find_weights(weights: str, purpose: Purpose = "live", device: str = "cpu") -> Path:
+    """Return the path of `weights`, after comparing the checksum of those that come with camdaemon.
+
+    Args:
+        weights: 'default', which the manifest decides by the next two; 'published' or 'slim'; or the path of a
+            checkpoint.
+        purpose: What for.
+        device: 'cpu' or 'cuda'; it matters for live frames alone.
 
     Raises:
-        ConfigError: They are missing or damaged.
+        ConfigError: Weights that should come with camdaemon are missing or damaged.
     """
-    package = Path(__file__).resolve().parents[2]
-    folders = [package / "_weights", package.parent / "weights"]  # installed; in a checkout
-    folder = next((folder for folder in folders if (folder / "manifest.json").is_file()), folders[0])
+    if weights != "default" and weights not in _SHIPPED:
+        return expand_home(weights)
+    folder = _find_folder()
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        path: Path = folder / manifest["default"]
-        expected = manifest["files"][path.name]["sha256"]
+        name = _find_default(manifest["defaults"], purpose, device) if weights == "default" else _SHIPPED[weights]
+        if name not in manifest["files"]:
+            raise ConfigError(f"this camdaemon comes without weights {weights}. Run with: --weights default")
+        path: Path = folder / name
+        expected = manifest["files"][name]["sha256"]
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise ConfigError(
-            f"the default weights are not in {folder} ({exc}). Install camdaemon again, or run with: --weights FILE"
-        ) from exc
+        raise ConfigError(f"the {weights} weights are not in {folder} ({exc}). {_REMEDY}") from exc
     if found != expected:
-        raise ConfigError(f"{path} is damaged (wrong checksum). Install camdaemon again, or run with: --weights FILE")
+        raise ConfigError(f"{path} is damaged (wrong checksum). {_REMEDY}")
     return path
 
 
-def load_weights(weights: str) -> MattingNetwork:
-    """Load the network of `weights`: 'default', or the path of a checkpoint in the published layout.
+def _find_folder() -> Path:
+    package = Path(__file__).resolve().parents[2]
+    folders = [package / "_weights", package.parent / "weights"]  # installed; in a checkout
+    return next((folder for folder in folders if (folder / "manifest.json").is_file()), folders[0])
+
+
+def _find_default(defaults: dict[str, Any], purpose: Purpose, device: str) -> str:
+    """Return the name of the file that the manifest's `defaults` give for a purpose on a device."""
+    entry = defaults[purpose]
+    return str(entry[device] if isinstance(entry, dict) else entry)
+
+
+def load_weights(weights: str, purpose: Purpose = "live", device: str = "cpu") -> MattingNetwork:
+    """Load the network of `weights`; see `find_weights`.
 
     Raises:
         ConfigError: The file cannot be read, or does not fit.
     """
-    path = find_default_weights() if weights == "default" else expand_home(weights)
+    path = find_weights(weights, purpose, device)
     try:
         return load_network(path)
     except OSError as exc:

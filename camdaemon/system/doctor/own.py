@@ -9,6 +9,7 @@ from pathlib import Path
 
 from camdaemon.config.schema import Config, default_path, load
 from camdaemon.errors import CamdaemonError, ConfigError
+from camdaemon.frames import kinds
 from camdaemon.frames.card import LOST, STANDBY
 from camdaemon.linux.folders import expand_home, find_folder
 from camdaemon.matting import find_matting
@@ -56,17 +57,18 @@ def check_weights(config: Config) -> Iterator[Finding]:
     """Yield whether the weights are readable, and ours intact; nothing for a matting without weights."""
     if not find_matting(config.matting).uses_weights:
         return
-    if config.weights != "default":
+    if config.weights not in kinds.WEIGHTS:
         path = expand_home(config.weights)
         if os.access(path, os.R_OK):
             yield ok("weights", f"{path} is readable (not ours, so there is no checksum)")
         else:
             yield problem("weights", f"{path} cannot be read", "camdaemon run --weights default")
         return
-    from camdaemon.matting.bgmv2.weights import find_default_weights
+    from camdaemon.matting.bgmv2.weights import USES, find_weights
 
     try:
-        yield ok("weights", f"{find_default_weights().name} is intact")
+        names = sorted({find_weights(config.weights, *use).name for use in USES})
+        yield ok("weights", f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} intact")
     except ConfigError as exc:
         yield problem("weights", first_sentence(exc), "pipx reinstall camdaemon")
 

@@ -23,7 +23,7 @@ from camdaemon.frames.composite import Matte, check, composite
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture, from_tensor, quiet_opencv
 from camdaemon.frames.transfer import Transfer, choose_device
-from camdaemon.matting import Matting, make_matting
+from camdaemon.matting import Matting, Purpose, make_matting
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
 from camdaemon.matting.effort import OFFLINE
 from camdaemon.model import SIDE
@@ -59,10 +59,13 @@ class OfflinePipeline:
         self._matcher = self._make_matcher()
 
     def _make_matting(self, config: Config, on: torch.device) -> Matting:
-        settings = matting_settings(config)
+        purpose: Purpose = "live" if self._live else "files"
+        settings = matting_settings(config, purpose)
         if config.matting != "bgmv2":
             return make_matting(config.matting, settings, on)
-        matting = BackgroundMatting(settings.weights, settings.refinement, on, observer=self._keep_maps)
+        matting = BackgroundMatting(
+            settings.weights, settings.refinement, on, observer=self._keep_maps, purpose=settings.purpose
+        )
         if not self._live:
             matting.effort = OFFLINE
         return matting

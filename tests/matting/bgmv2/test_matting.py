@@ -1,6 +1,5 @@
 """The network as a matting: the contract of the seam, and every failure as an error for people."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,8 @@ from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
 from camdaemon.matting import Matting, Refinement
-from camdaemon.matting.bgmv2 import weights
 from camdaemon.matting.bgmv2.hidden import DenseBase
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, choose_base_size, choose_selection
-from camdaemon.matting.bgmv2.weights import find_default_weights
 from camdaemon.matting.effort import Effort
 from camdaemon.model import BackgroundMattingV2
 from tests.fakes import assert_keeps_the_contract
@@ -141,21 +138,6 @@ def test_weights_of_something_else(tmp_path: Path) -> None:
     save_file({"layer.weight": torch.zeros(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(ConfigError, match=r"weights .*foreign\.safetensors\b.*checkpoint.*--weights default$"):
         BackgroundMatting(str(tmp_path / "foreign.safetensors"), Refinement(), CPU)
-
-
-def test_the_default_weights_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert find_default_weights().suffix == ".safetensors"
-    (tmp_path / "camdaemon" / "matting" / "bgmv2").mkdir(parents=True)
-    monkeypatch.setattr(weights, "__file__", str(tmp_path / "camdaemon" / "matting" / "bgmv2" / "weights.py"))
-    with pytest.raises(ConfigError, match=r"default.*/_weights .*manifest\.json.*--weights FILE$"):
-        find_default_weights()
-    for folder in (tmp_path / "weights", tmp_path / "camdaemon" / "_weights"):
-        folder.mkdir()
-        manifest = {"default": "a.safetensors", "files": {"a.safetensors": {"sha256": "0"}}}
-        (folder / "manifest.json").write_text(json.dumps(manifest))
-        (folder / "a.safetensors").write_bytes(b"")
-        with pytest.raises(ConfigError, match=f"{folder.name}/a.safetensors .*damaged.*--weights FILE$"):
-            find_default_weights()
 
 
 @pytest.mark.parametrize(

@@ -45,12 +45,12 @@ def test_the_weights(tmp_path, monkeypatch):
 
     reason = "w.safetensors is damaged (its checksum differs)"
 
-    def damaged() -> Path:
+    def damaged(*_: object) -> Path:
         from camdaemon.errors import ConfigError
 
         raise ConfigError(f"{reason}; install camdaemon again")
 
-    monkeypatch.setattr("camdaemon.matting.bgmv2.weights.find_default_weights", damaged)
+    monkeypatch.setattr("camdaemon.matting.bgmv2.weights.find_weights", damaged)
     (found,) = own.check_weights(Config())
     assert (found.level, found.says) == (Level.PROBLEM, reason)
 
