@@ -1,8 +1,10 @@
-"""The figures of matting papers. Alphas are float (H,W), 0..1; only NumPy and OpenCV, no state.
+"""The figures of matting papers, and what viewers see of the room. Alphas are float (H,W), 0..1; no state.
 
 Rhemann et al. 2009, "A perceptually motivated online benchmark for image matting" (CVPR), §4, gives SAD, MSE, gradient
 and connectivity error; the constants are those of its published evaluation, and the scaling (SAD, Grad and Conn in
 thousands, MSE and MAD times 1000) that of Lin et al. 2021 (Background Matting V2, Table 1). Lower is better.
+
+Leak and holes are ours, of the alpha as viewers get it: shares of the room and of the person, in percent.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ Figures: TypeAlias = dict[str, float]  # by the names in REGION_FIGURES; NaN: no
 REGION_FIGURES = ("MAD", "SAD", "MSE", "Grad", "Conn")
 _SIGMA = 1.4
 _STEP, _DISTANCE = 0.1, 0.15  # Rhemann et al. 2009, eq. 6: the thresholds' distance, and θ
+_RIM = 12 / 720  # of the height: nearer to the person, a rim that is too wide is an error of the edge and no leak
+_LEAKED, _SOLID, _WHOLE = 0.1, 0.99, 0.7
 
 
 def unknown_region(truth: Alpha) -> Mask:
@@ -119,3 +123,25 @@ def dtssd(alpha: Alpha, before: Alpha, truth: Alpha, truth_before: Alpha) -> flo
     """
     change = (alpha.astype(np.float64) - before) - (truth.astype(np.float64) - truth_before)
     return float(100 * math.sqrt(np.square(change).mean()))
+
+
+def find_room(truth: Alpha) -> Mask:
+    """Return where there is surely the room, (H,W): alpha is 0, and the person at least 12 pixels of 720 lines away."""
+    distance = cv2.distanceTransform((truth <= 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance >= _RIM * truth.shape[0])
+
+
+def find_leaks(alpha: Alpha, room: Mask) -> Mask:
+    """Return the pixels of `room` that viewers see: those published with an alpha over 0.1."""
+    return np.asarray((alpha > _LEAKED) & room)
+
+
+def leak(alpha: Alpha, room: Mask) -> float:
+    """Return the share of `room` that leaks, in percent; NaN without a room."""
+    return 100 * float(find_leaks(alpha, room).sum() / room.sum()) if room.any() else math.nan
+
+
+def holes(alpha: Alpha, truth: Alpha) -> float:
+    """Return the share of the solid person (true alpha over 0.99) published with less than 0.7, in percent."""
+    solid = truth > _SOLID
+    return 100 * float((alpha[solid] < _WHOLE).mean()) if solid.any() else math.nan

@@ -172,3 +172,28 @@ def test_dtssd_sees_flicker_and_not_movement() -> None:
     assert metrics.dtssd(moved, still, moved, still) == 0
     assert metrics.dtssd(still + 0.3, still, still, still) == pytest.approx(30)
     assert metrics.dtssd(moved, still, still, still) == pytest.approx(100 * math.sqrt(1 / 10))
+
+
+def test_the_room_begins_twelve_pixels_of_720_from_the_person() -> None:
+    for height, rim in ((720, 12), (360, 6), (90, 2)):
+        truth = np.zeros((height, 60), np.float32)
+        truth[:, 0] = 1 / 255  # the faintest person
+        assert metrics.find_room(truth).sum(1).tolist() == [60 - rim] * height
+    assert metrics.find_room(np.zeros((9, 16), np.float32)).all()
+    assert not metrics.find_room(np.ones((9, 16), np.float32)).any()
+
+
+def test_leaks_are_what_is_seen_of_the_room() -> None:
+    alpha = np.array([[0, 0.1, 0.11, 1]], np.float32)
+    room = np.array([[True, True, True, False]])
+    assert metrics.find_leaks(alpha, room).tolist() == [[False, False, True, False]]
+    assert metrics.leak(alpha, room) == pytest.approx(100 / 3)
+    assert metrics.leak(alpha, np.ones((1, 4), np.bool_)) == 50
+    assert math.isnan(metrics.leak(alpha, np.zeros((1, 4), np.bool_)))
+
+
+def test_holes_are_in_the_solid_person() -> None:
+    truth = np.array([[1, 1, 1, 0.995, 0.99, 0]], np.float32)
+    alpha = np.array([[1, 0.7, 0.69, 0, 0, 0]], np.float32)
+    assert metrics.holes(alpha, truth) == 50
+    assert math.isnan(metrics.holes(alpha, truth * 0.9))
