@@ -103,7 +103,7 @@ def test_it_is_the_published_matte(networks, kernel, scale, mode):
     share = float(wanted.refined.float().mean())
     assert share == 1 if mode == "full" else 0.05 < share < 0.95
     with torch.inference_mode():
-        alpha, foreground, finite = on_cpu(network, scale)(src, plate, selection)
+        alpha, foreground, finite = on_cpu(network, scale)(src, plate, None, selection)
     assert finite is True
     assert_near(alpha, wanted.alpha)
     assert_near(foreground, wanted.foreground)
@@ -116,7 +116,7 @@ def test_without_a_refiner_it_is_the_enlarged_coarse_matte(networks, mode, scale
     network, src, plate = networks[None], picture(1), picture(2)
     wanted = published(network, src, plate, Selection(mode), scale)
     with torch.inference_mode():
-        alpha, foreground, finite = on_cpu(network, scale)(src, plate, Selection(mode))
+        alpha, foreground, finite = on_cpu(network, scale)(src, plate, None, Selection(mode))
     assert finite is True
     assert_near(alpha, wanted.alpha)
     assert_near(foreground, wanted.foreground)
@@ -128,7 +128,7 @@ def test_nothing_to_refine_is_the_enlarged_coarse_matte(networks, selection):
     network, src, plate = networks[3], picture(1), picture(2)
     wanted = published(network, src, plate, selection, 0.5)
     with torch.inference_mode():
-        alpha, foreground, finite = on_cpu(network, 0.5)(src, plate, selection)
+        alpha, foreground, finite = on_cpu(network, 0.5)(src, plate, None, selection)
     assert finite is True
     assert_near(alpha, wanted.alpha)
     assert_near(foreground, wanted.foreground)
@@ -145,7 +145,7 @@ def test_a_network_that_expects_no_error_refines_nothing(error):
     src, plate = picture(1), picture(2)
     wanted = published(network, src, plate, Selection(pixels=0), 0.5)
     with torch.inference_mode():
-        alpha, _, _ = on_cpu(network, 0.5)(src, plate, Selection())
+        alpha, _, _ = on_cpu(network, 0.5)(src, plate, None, Selection())
     assert_near(alpha, wanted.alpha)
 
 
@@ -153,7 +153,7 @@ def test_bytes_plane_by_plane_are_the_same_picture(networks):
     src, plate = picture(1), picture(2)
     with torch.inference_mode():
         first = on_cpu(networks[3])(src, plate, None, Selection("full"))
-        other = on_cpu(networks[3])(src.contiguous(), plate.contiguous(), Selection("full"))
+        other = on_cpu(networks[3])(src.contiguous(), plate.contiguous(), None, Selection("full"))
     assert torch.equal(first[0], other[0])
     assert torch.equal(first[1], other[1])
 
@@ -176,7 +176,7 @@ def test_the_plates_parts_are_prepared_again_for_another_plate_and_only_then(net
         assert smaller(other.clone()) == 2
         assert smaller(plate) == 2, "the first one again"
         found = network(src, other, None, Selection("full"))
-        fresh = on_cpu(networks[3], 0.5)(src, other, Selection("full"))
+        fresh = on_cpu(networks[3], 0.5)(src, other, None, Selection("full"))
     assert torch.equal(found[0], fresh[0]), "something of the old plate was left"
     assert torch.equal(found[1], fresh[1])
 
@@ -211,28 +211,28 @@ def test_keeps_the_contract_in_bytes(tmp_path, kernel, mode):
 
 def test_it_is_used_for_bytes_and_not_for_floats(tmp_path, monkeypatch):
     made = matting(tmp_path)
-    floats = made(pixels.unit(picture(1)), pixels.unit(picture(2)), 1)
+    floats = made(pixels.unit(picture(1)), pixels.unit(picture(2)), None, 1)
     assert floats.alpha.dtype == floats.foreground.dtype == torch.float32
 
     def refused(*_: object) -> None:
         raise RuntimeError("the CPU's was asked")
 
     monkeypatch.setattr(cpu.CpuNetwork, "__call__", refused)
-    made(pixels.unit(picture(1)), pixels.unit(picture(2)), 2)
+    made(pixels.unit(picture(1)), pixels.unit(picture(2)), None, 2)
     with pytest.raises(EngineError, match="the CPU's was asked"):
-        made(picture(1), picture(2), 3)
+        made(picture(1), picture(2), None, 3)
 
 
 def test_another_frame_size_and_the_first_again(tmp_path):
     made = matting(tmp_path, mode="full")
-    first = made(picture(1), picture(2), 1)
+    first = made(picture(1), picture(2), None, 1)
     for seq, frame in ((2, (64, 100)), (3, (128, 96)), (4, (180, 320))):
         matte = made(picture(1, frame), picture(2, frame), None, seq)
         assert matte.seq == seq
         assert matte.alpha.shape == (1, 1, *frame)
         assert matte.foreground.shape == (1, 3, *frame)
         assert matte.alpha.dtype == matte.foreground.dtype == torch.uint8
-    again = made(picture(1), picture(2), 5)
+    again = made(picture(1), picture(2), None, 5)
     assert torch.equal(first.alpha, again.alpha)
     assert torch.equal(first.foreground, again.foreground)
 
