@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from camdaemon.model.patches import SIDE, Selection
 from camdaemon.model.refiner import Coarse, Refiner, upsample
 
-_KNOWN = 0.02  # confidence above which a network that doubts is shown the plate
-_UNKNOWN_COLOR = 0.5
+KNOWN = 0.02  # confidence above which a network that doubts is shown the plate
+UNKNOWN_COLOR = 0.5
 _CELL = 16  # pixels of the base input along one pixel of the encoder's last map
 
 
@@ -50,16 +50,17 @@ def base_size_for_lines(height: int, width: int, lines: int) -> tuple[int, int]:
     has twice the error of 432x240.
     """
     scale = min(1.0, lines / min(height, width))
-    return _round_to_cells(height * scale), _round_to_cells(width * scale)
+    return round_to_cells(height * scale), round_to_cells(width * scale)
 
 
-def _round_to_cells(side: float) -> int:
+def round_to_cells(side: float) -> int:
+    """Return the multiple of the encoder's cells nearest to `side` pixels, at least one cell."""
     return max(1, round(side / _CELL)) * _CELL
 
 
 def hide_unknown(plate: Tensor, confidence: Tensor) -> Tensor:
     """Return `plate` (B,3,h,w) in plain gray where `confidence` (B,1,h,w) says that nothing is known."""
-    return plate.where(confidence > _KNOWN, plate.new_tensor(_UNKNOWN_COLOR))
+    return plate.where(confidence > KNOWN, plate.new_tensor(UNKNOWN_COLOR))
 
 
 class MattingNetwork(nn.Module):

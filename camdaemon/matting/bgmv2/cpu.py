@@ -1,14 +1,12 @@
-"""The network on a CPU, bytes in and bytes out: the published matte (Lin et al. 2021) without full frames of floats.
+"""A network on a CPU, bytes in and bytes out, without full frames of floats. The mattes are those of `MattingNetwork`.
 
     bytes → small bytes → base engine → visible maps → alpha and residual upsampled, refined patches pasted in → bytes
-                                      ↘ hidden features where tiles hold chosen patches → refined patches ↗
+                                      ↘ features for the tiles that hold chosen patches → refined patches ↗
 
 Only single maps and tiles are ever floats. What depends on the plate alone is cached until the plate changes.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camdaemon.frames import pixels
-from camdaemon.matting.bgmv2.engines import BaseEngineFactory
-from camdaemon.matting.bgmv2.hidden import HiddenFeatures
-from camdaemon.matting.bgmv2.tile_windows import IntArray
-from camdaemon.matting.bgmv2.tiles import ByteArray, RefinedPatches, TiledRefiner
-from camdaemon.model import SIDE, BackgroundMattingV2, MattingNetwork, Selection, choose_patches
+from camdaemon.matting.bgmv2.cpu_base import CpuBase, NetworkShape
+from camdaemon.matting.bgmv2.engines import BaseEngine, BaseEngineFactory
+from camdaemon.matting.bgmv2.published_cpu import PublishedBase
+from camdaemon.matting.bgmv2.slim_cpu import SlimBase
+from camdaemon.matting.bgmv2.tiles import RefinedPatches
+from camdaemon.model import SIDE, BackgroundMattingV2, MattingNetwork, Selection, SlimMatting, choose_patches
 
 # Refining patches with a lower predicted error has no visible effect (on two clips: 0.1 of 255 at the 99.9th
 # percentile), yet nearly half of the tiles hold no others.
@@ -31,38 +30,8 @@ _SUBSTEPS = 64  # steps per level of alpha, so that upsampling does not round tw
 ShortArray = NDArray[np.int16]
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkShape:
-    """The sizes that fix the shapes of all maps of a frame.
-
-    Attributes:
-        frame: Height and width of the frame, in pixels.
-        base: Height and width of the base input, in pixels.
-    """
-
-    frame: tuple[int, int]
-    base: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _PreparedPlate:
-    """What the network needs of a plate.
-
-    Attributes:
-        source: The plate, to recognise it again.
-        pair: float32 (1,h,w,6), 0..1; the second half is the plate, each frame writes the first.
-        small: The plate at the base input's size, padded for `HiddenFeatures`.
-        full: The plate padded for `TiledRefiner`; None without a refiner.
-    """
-
-    source: Tensor
-    pair: Tensor
-    small: IntArray
-    full: IntArray | None
-
-
 class CpuNetwork:
-    """The network on the CPU for frames of one shape. Used by the worker thread only.
+    """A network on the CPU for frames of one shape. Used by the worker thread only.
 
     Args:
         engines: Builds the engine that runs the base network of `network`.
@@ -74,13 +43,19 @@ class CpuNetwork:
     """
 
     def __init__(self, engines: BaseEngineFactory, network: MattingNetwork, shape: NetworkShape) -> None:
-        assert isinstance(network, BackgroundMattingV2)
         self.shape = shape
-        self.engine = engines.build(shape.base)
-        self._hidden = HiddenFeatures(network.decoder, self.engine.dtype, shape.base)
-        refiner = network.refiner
-        self._refiner = None if refiner is None else TiledRefiner(refiner, self.engine.dtype, shape.frame, shape.base)
-        self._plate: _PreparedPlate | None = None
+        self._base: CpuBase
+        if isinstance(network, SlimMatting):
+            self._base = SlimBase(engines, network, shape)
+        else:
+            assert isinstance(network, BackgroundMattingV2)
+            self._base = PublishedBase(engines, network, shape)
+        self._refiner = self._base.refiner
+
+    @property
+    def engine(self) -> BaseEngine:
+        """What runs the base network."""
+        return self._base.engine
 
     def __call__(
         self, src: Tensor, plate: Tensor, confidence: Tensor | None, selection: Selection
@@ -90,7 +65,7 @@ class CpuNetwork:
         Args:
             src: uint8 (1,3,H,W), RGB, of the shape's frame.
             plate: The same of the empty room.
-            confidence: See `Matting`; ignored so far.
+            confidence: See `Matting`.
             selection: Which patches to refine.
 
         Returns:
@@ -98,41 +73,20 @@ class CpuNetwork:
         """
         if src.shape != plate.shape:
             raise ValueError(f"picture {tuple(src.shape)} and plate {tuple(plate.shape)} must be of one shape")
-        rgb, bgr = pixels.array(src), self._prepare_plate(plate)
-        small = self.downscale(rgb)
-        torch.mul(torch.from_numpy(small), 1 / 255, out=bgr.pair[0, :, :, :3])
-        maps = self.engine(bgr.pair.permute(0, 3, 1, 2))
-        visible = maps.visible.float()
-        if not visible.sum().isfinite():
+        rgb = pixels.array(src)
+        coarse = self._base(rgb, plate, confidence)
+        if not coarse.visible.sum().isfinite():
             return _empty_result(src)
-        pha, res = self._upsample(visible)
-        if self._refiner is not None and bgr.full is not None:
-            tiles = self._refiner.select_tiles(self._choose_patches(visible[..., 4], selection))
-            blocks = self._refiner.find_needed_blocks(tiles)
-            features = self._hidden(maps, self._hidden.pad(small), bgr.small, blocks)
-            patches = self._refiner(tiles, features, self._refiner.pad(rgb), bgr.full)
+        pha, res = self._upsample(coarse.visible)
+        if self._refiner is not None and coarse.bgr is not None:
+            tiles = self._refiner.select_tiles(self._choose_patches(coarse.visible[..., 4], selection))
+            patches = self._refiner(tiles, coarse.find_windows(tiles), self._refiner.pad(rgb), coarse.bgr)
             if not patches.values.sum().isfinite():
                 return _empty_result(src)
             _paste_patches(patches, pha, res)
         alpha = cv2.convertScaleAbs(pha, alpha=1 / _SUBSTEPS)
         foreground = cv2.add(rgb, res, dtype=cv2.CV_8U)
         return pixels.tensor(np.asarray(alpha, np.uint8)), pixels.tensor(np.asarray(foreground, np.uint8)), True
-
-    def _prepare_plate(self, plate: Tensor) -> _PreparedPlate:
-        """Prepare `plate`, or return the cached result if it is the same tensor as before."""
-        if self._plate is None or self._plate.source is not plate:
-            rgb = pixels.array(plate)
-            full = None if self._refiner is None else self._refiner.pad(rgb)
-            small = self.downscale(rgb)
-            pair = torch.empty(1, *self.shape.base, 6)
-            torch.mul(torch.from_numpy(small), 1 / 255, out=pair[0, :, :, 3:])
-            self._plate = _PreparedPlate(plate, pair, self._hidden.pad(small), full)
-        return self._plate
-
-    def downscale(self, rgb: ByteArray) -> ByteArray:
-        """Resize (H,W,3) bilinearly to the base input's size."""
-        height, width = self.shape.base
-        return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
     def _upsample(self, visible: Tensor) -> tuple[ShortArray, ShortArray]:
         """Upsample (h,w,5) to alpha (H,W) and residual (H,W,3), in the units of `_to_fixed_point`."""

@@ -14,7 +14,8 @@ from functools import partial
 import torch
 
 from camdaemon.linux.threads import start_low_priority
-from camdaemon.matting.bgmv2.cpu import CpuNetwork, NetworkShape
+from camdaemon.matting.bgmv2.cpu import CpuNetwork
+from camdaemon.matting.bgmv2.cpu_base import NetworkShape
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from camdaemon.matting.bgmv2.polyphase import to_polyphase
 from camdaemon.matting.bgmv2.tile_windows import (
     IntArray,
+    UpsamplingAxis,
     WindowGrid,
     build_upsampling_axis,
     concat_channels,
@@ -129,6 +130,32 @@ class SparseFeatures(NamedTuple):
 
     values: Tensor
     place: Tensor
+
+
+class SparseWindows:
+    """`CoarseWindows` of `SparseFeatures`, for base inputs of one size.
+
+    Args:
+        axes: For rows and columns, from `TiledRefiner.build_axes`.
+        base: Height and width of the base input.
+    """
+
+    def __init__(self, axes: tuple[UpsamplingAxis, UpsamplingAxis], base: tuple[int, int]) -> None:
+        self._axes, self._width = axes, base[1]
+        self._touched = [axis.touched_blocks(BLOCK, -(-small // BLOCK)) for axis, small in zip(axes, base, strict=True)]
+
+    def find_needed_blocks(self, row: Tensor, column: Tensor) -> Tensor:
+        """Return the blocks that windows at `row`, `column`, int64 (T,), read, bool (⌈h/BLOCK⌉,⌈w/BLOCK⌉)."""
+        rows, columns = self._touched
+        mask = torch.zeros(len(rows), len(columns))
+        mask[row, column] = 1
+        return rows.T @ mask @ columns > 0
+
+    def upsample(self, coarse: SparseFeatures, row: Tensor, column: Tensor) -> Tensor:
+        """Return windows of the coarse maps at half resolution, (T,14,14,36)."""
+        index = index_pieces(*self._axes, row, column, self._width)
+        pieces = coarse.values.index_select(0, coarse.place.flatten()[index.flatten()])
+        return interpolate_pieces(*self._axes, row, column, pieces.view(*index.shape, pieces.shape[1]))
 
 
 class HiddenFeatures:

@@ -18,7 +18,8 @@ from camdaemon.errors import ConfigError, EngineError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
 from camdaemon.matting import MattingSettings, Purpose, Refinement
-from camdaemon.matting.bgmv2.cpu import CpuNetwork, NetworkShape
+from camdaemon.matting.bgmv2.cpu import CpuNetwork
+from camdaemon.matting.bgmv2.cpu_base import NetworkShape
 from camdaemon.matting.bgmv2.cpu_cache import CpuNetworkCache
 from camdaemon.matting.bgmv2.cuda_graph import GraphedStep
 from camdaemon.matting.bgmv2.engines import BaseEngineFactory, BaseSize
@@ -30,6 +31,7 @@ from camdaemon.model import (
     base_size_for_lines,
     fold_batch_norms,
 )
+from camdaemon.model.network import round_to_cells
 
 # The best effort refines 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise.
 _BEST = Effort()
@@ -51,13 +53,23 @@ class RefinementMaps(NamedTuple):
 Observer = Callable[[RefinementMaps], None]
 
 
-def choose_base_size(refine: Refinement, height: int, width: int, effort: Effort = _BEST) -> BaseSize:
+def choose_base_size(
+    refine: Refinement, height: int, width: int, effort: Effort = _BEST, *, in_cells: bool = False
+) -> BaseSize:
     """Return the size of the base input: `refine.scale` of the frame if set, else by the effort's lines.
 
     So 1280x720 and 1920x1080 become 320x176 at the best effort for a CPU, 480x272 at the best for a GPU.
+
+    Args:
+        refine: What the configuration fixes.
+        height: Of the frame.
+        width: Of the frame.
+        effort: The effort.
+        in_cells: Whether the network takes whole cells alone, so that a scale is rounded to them.
     """
     if refine.scale:
-        return base_size(height, width, refine.scale)
+        found = base_size(height, width, refine.scale)
+        return (round_to_cells(found[0]), round_to_cells(found[1])) if in_cells else found
     return base_size_for_lines(height, width, effort.base_side)
 
 
@@ -217,7 +229,7 @@ class BackgroundMatting:
         """Return the base input's size, and which patches are refined, at the current effort."""
         height, width = src.shape[-2:]
         settings = (self._refine, height, width, self.effort)
-        return choose_base_size(*settings), choose_selection(*settings)
+        return choose_base_size(*settings, in_cells=self.doubts), choose_selection(*settings)
 
     @property
     def settled(self) -> bool:

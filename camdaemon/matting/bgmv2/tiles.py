@@ -9,7 +9,7 @@ they run over blocks of 2×2 pixels (`polyphase`). The results are the published
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from camdaemon.matting.bgmv2.hidden import BLOCK, SparseFeatures
 from camdaemon.matting.bgmv2.polyphase import to_polyphase
 from camdaemon.matting.bgmv2.tile_windows import (
     IntArray,
+    UpsamplingAxis,
     WindowGrid,
     build_upsampling_axis,
     concat_channels,
-    index_pieces,
-    interpolate_pieces,
     pad_to_multiple,
 )
 from camdaemon.model import SIDE, Refiner
@@ -42,7 +40,7 @@ class Tiles(NamedTuple):
     """The tiles that hold chosen patches.
 
     Attributes:
-        patches: bool (rows,columns,4,4), the chosen patches of every tile.
+        patches: bool (rows,columns,4,4), the chosen patches of every tile of the frame.
         row: int64 (T,), of the tiles that hold any.
         column: int64 (T,), of the tiles that hold any.
     """
@@ -50,6 +48,18 @@ class Tiles(NamedTuple):
     patches: Tensor
     row: Tensor
     column: Tensor
+
+
+class CoarseWindows(Protocol):
+    """The coarse maps of a frame at half its resolution, window by window. Zero outside the picture."""
+
+    def __call__(self, row: Tensor, column: Tensor) -> Tensor:
+        """Return the windows of the tiles at `row`, `column`, int64 (T,) each.
+
+        Returns:
+            (T,14,14,C), in the refiner's dtype (8×8 with kernel 1): hidden features, alpha, residual, and the plate's
+            confidence for a refiner that is told.
+        """
 
 
 class RefinedPatches(NamedTuple):
@@ -67,17 +77,15 @@ class RefinedPatches(NamedTuple):
 
 
 class TiledRefiner:
-    """Runs a refiner on frames and coarse maps of one size. Used by the worker thread only.
+    """Runs a refiner on frames of one size. Used by the worker thread only.
 
     Args:
         refiner: In evaluation mode, batch norms folded; copied.
         dtype: Of the convolutions.
         frame: Height and width of the frame, in pixels.
-        base: Height and width of the coarse maps, in pixels.
     """
 
-    def __init__(self, refiner: Refiner, dtype: torch.dtype, frame: tuple[int, int], base: tuple[int, int]) -> None:
-        self._base = base
+    def __init__(self, refiner: Refiner, dtype: torch.dtype, frame: tuple[int, int]) -> None:
         third, fourth = refiner.conv3, refiner.conv4
         layers = (
             deepcopy(refiner),
@@ -91,15 +99,27 @@ class TiledRefiner:
             each.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             for each in layers
         )
-        half_margin, full_margin = (3, 2) if refiner.kernel_size == 3 else (0, 0)
+        self._half_margin, full_margin = (3, 2) if refiner.kernel_size == 3 else (0, 0)
+        self._frame, self._dtype = frame, dtype
         self._count = -(-frame[0] // _PIXELS), -(-frame[1] // _PIXELS)
-        self._grid, self._crop = WindowGrid(self._count, _PIXELS, 2 * half_margin), 2 * half_margin - full_margin
-        self._rows, self._columns = (
-            build_upsampling_axis(count, _PIXELS // 2, half_margin, side // 2, small, dtype)
-            for count, side, small in zip(self._count, frame, base, strict=True)
+        margin = 2 * self._half_margin
+        self._grid, self._crop = WindowGrid(self._count, _PIXELS, margin), margin - full_margin
+
+    def build_axes(self, small: tuple[int, int]) -> tuple[UpsamplingAxis, UpsamplingAxis]:
+        """Build the interpolation of the tiles' windows at half the frame's resolution, for `CoarseWindows`.
+
+        Args:
+            small: Height and width of a coarse map, in pixels.
+
+        Returns:
+            For rows and columns.
+        """
+        sides = zip(self._count, self._frame, small, strict=True)
+        rows, columns = (
+            build_upsampling_axis(count, _PIXELS // 2, self._half_margin, side // 2, length, self._dtype)
+            for count, side, length in sides
         )
-        axes = zip((self._rows, self._columns), base, strict=True)
-        self._touched = [axis.touched_blocks(BLOCK, -(-small // BLOCK)) for axis, small in axes]
+        return rows, columns
 
     def pad(self, rgb: ByteArray) -> IntArray:
         """Pad a picture of the frame's size, uint8 (H,W,3), for `__call__`."""
@@ -113,19 +133,12 @@ class TiledRefiner:
         patches = mask.view(rows, _PATCHES, columns, _PATCHES).transpose(1, 2)
         return Tiles(patches, *patches.flatten(2).any(2).nonzero().unbind(1))
 
-    def find_needed_blocks(self, tiles: Tiles) -> Tensor:
-        """Return the blocks of the coarse maps that `tiles` read, bool (⌈h/BLOCK⌉,⌈w/BLOCK⌉)."""
-        mask = torch.zeros(*self._count)
-        mask[tiles.row, tiles.column] = 1
-        rows, columns = self._touched
-        return rows.T @ mask @ columns > 0
-
-    def __call__(self, tiles: Tiles, coarse: SparseFeatures, src: IntArray, bgr: IntArray) -> RefinedPatches:
+    def __call__(self, tiles: Tiles, coarse: CoarseWindows, src: IntArray, bgr: IntArray) -> RefinedPatches:
         """Refine the chosen patches.
 
         Args:
             tiles: The tiles to work on.
-            coarse: The coarse maps, at least in the blocks of `find_needed_blocks`.
+            coarse: The coarse maps.
             src: The picture, from `pad`.
             bgr: The plate, from `pad`.
         """
@@ -140,10 +153,10 @@ class TiledRefiner:
         place = row[tile] * _PATCHES + down, column[tile] * _PATCHES + right
         return RefinedPatches(values, *(each.numpy() for each in place))
 
-    def _refine(self, coarse: SparseFeatures, src: IntArray, bgr: IntArray, row: Tensor, column: Tensor) -> Tensor:
+    def _refine(self, coarse: CoarseWindows, src: IntArray, bgr: IntArray, row: Tensor, column: Tensor) -> Tensor:
         """Return alpha and residual of the tiles at `row`, `column`, as blocks of 2×2 pixels, (T,8,8,16)."""
         pictures = [self._grid.windows(each, row, column) for each in (src, bgr)]
-        x = concat_channels(self._upsample_coarse(coarse, row, column), *(_halve(each) for each in pictures))
+        x = concat_channels(coarse(row, column), *(_halve(each) for each in pictures))
         blocks = [part for each in pictures for part in self._cut_blocks(each)]
         x = concat_channels(_channels_last(self._refiner.convolve_half(_channels_first(x))), *blocks)
         return _channels_last(self._conv4(F.relu_(self._conv3(_channels_first(x)))))
@@ -157,12 +170,6 @@ class TiledRefiner:
         inner = slice(self._crop, picture.shape[1] - self._crop)
         blocks: Tensor = picture[:, inner, inner].unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
         return blocks.unbind(2)
-
-    def _upsample_coarse(self, coarse: SparseFeatures, row: Tensor, column: Tensor) -> Tensor:
-        """Return windows of the coarse maps at half resolution, (T,14,14,36)."""
-        index = index_pieces(self._rows, self._columns, row, column, self._base[1])
-        pieces = coarse.values.index_select(0, coarse.place.flatten()[index.flatten()])
-        return interpolate_pieces(self._rows, self._columns, row, column, pieces.view(*index.shape, pieces.shape[1]))
 
 
 def _halve(picture: Tensor) -> Tensor:

@@ -12,11 +12,12 @@ from torch import Tensor
 from camdaemon.errors import EngineError
 from camdaemon.frames import pixels
 from camdaemon.matting import Refinement
-from camdaemon.matting.bgmv2 import cpu
-from camdaemon.matting.bgmv2.cpu import CpuNetwork, NetworkShape
+from camdaemon.matting.bgmv2 import cpu, published_cpu
+from camdaemon.matting.bgmv2.cpu import CpuNetwork
+from camdaemon.matting.bgmv2.cpu_base import NetworkShape
 from camdaemon.matting.bgmv2.engines import BaseEngineFactory
+from camdaemon.matting.bgmv2.hidden import SparseWindows
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
-from camdaemon.matting.bgmv2.tiles import TiledRefiner, Tiles
 from camdaemon.model import SIDE, BackgroundMattingV2, Output, Selection, base_size, fold_batch_norms
 from tests.fakes import assert_keeps_the_contract
 from tests.present import present
@@ -159,9 +160,9 @@ def test_bytes_plane_by_plane_are_the_same_picture(networks):
 
 
 def test_the_plates_parts_are_prepared_again_for_another_plate_and_only_then(networks, monkeypatch):
-    small = CpuNetwork.downscale
+    small = published_cpu.downscale
     calls: list[int] = []
-    monkeypatch.setattr(CpuNetwork, "downscale", lambda self, rgb: calls.append(1) or small(self, rgb))
+    monkeypatch.setattr(published_cpu, "downscale", lambda *args: calls.append(1) or small(*args))
     network, src, plate, other = on_cpu(networks[3], 0.5), picture(1), picture(2), picture(3)
     with torch.inference_mode():
 
@@ -249,15 +250,15 @@ def test_weights_that_are_no_numbers_give_an_error_and_never_a_picture(name, val
 
 @pytest.mark.parametrize("forgotten", ["all", "one"])
 def test_a_mistake_about_what_the_refiner_looks_at_gives_an_error_and_never_a_picture(forgotten, tmp_path, monkeypatch):
-    needed = TiledRefiner.find_needed_blocks
+    needed = SparseWindows.find_needed_blocks
 
-    def too_few(self: TiledRefiner, tiles: Tiles) -> Tensor:
-        found = needed(self, tiles)
+    def too_few(self: SparseWindows, row: Tensor, column: Tensor) -> Tensor:
+        found = needed(self, row, column)
         assert int(found.sum()) > 1
         found.view(-1)[found.view(-1).nonzero()[0 if forgotten == "one" else slice(None)]] = False
         return found
 
-    monkeypatch.setattr(TiledRefiner, "find_needed_blocks", too_few)
+    monkeypatch.setattr(SparseWindows, "find_needed_blocks", too_few)
     with pytest.raises(EngineError, match=r"frame 9\b.*finite"):
         matting(tmp_path, mode="full", scale=0.5)(picture(1), picture(2), None, 9)
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from camdaemon.matting import Refinement
-from camdaemon.matting.bgmv2.cpu import CpuNetwork, NetworkShape
+from camdaemon.matting.bgmv2.cpu import CpuNetwork
+from camdaemon.matting.bgmv2.cpu_base import NetworkShape
 from camdaemon.matting.bgmv2.cpu_cache import CpuNetworkCache
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from camdaemon.matting.effort import Effort

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2 import tiles
-from camdaemon.matting.bgmv2.hidden import BLOCK, SparseFeatures
+from camdaemon.matting.bgmv2.hidden import BLOCK, SparseFeatures, SparseWindows
 from camdaemon.matting.bgmv2.tiles import RefinedPatches, TiledRefiner
 from camdaemon.model import SIDE, Coarse, Refiner, Selection, fold_batch_norms
 
@@ -69,16 +71,16 @@ def tiled(
     kernel: int, src: Tensor, plate: Tensor, coarse: Tensor, chosen: Tensor, dtype=torch.float32
 ) -> RefinedPatches:
     height, width = src.shape[-2:]
-    made = TiledRefiner(refiner(kernel), dtype, (height, width), (coarse.shape[0], coarse.shape[1]))
+    made = TiledRefiner(refiner(kernel), dtype, (height, width))
     with torch.inference_mode():
         return refined(made, coarse, src, plate, chosen, dtype)
 
 
 def refined(made: TiledRefiner, coarse: Tensor, src: Tensor, plate: Tensor, chosen: Tensor, dtype) -> RefinedPatches:
-    found = made.select_tiles(chosen)
-    return made(
-        found, shown(coarse, made.find_needed_blocks(found), dtype), *(made.pad(pixels.array(x)) for x in (src, plate))
-    )
+    found, base = made.select_tiles(chosen), (coarse.shape[0], coarse.shape[1])
+    windows = SparseWindows(made.build_axes(base), base)
+    features = shown(coarse, windows.find_needed_blocks(found.row, found.column), dtype)
+    return made(found, partial(windows.upsample, features), *(made.pad(pixels.array(x)) for x in (src, plate)))
 
 
 def places(frame: Pair, which: str) -> Tensor:
@@ -179,7 +181,7 @@ def test_what_it_is_given_stays_as_it_is() -> None:
     before = [each.clone() for each in given]
     own = refiner(3)
     weights = {name: each.clone() for name, each in own.state_dict().items()}
-    made = TiledRefiner(own, torch.bfloat16, (100, 76), (25, 19))
+    made = TiledRefiner(own, torch.bfloat16, (100, 76))
     refined(made, coarse, src, plate, chosen, torch.bfloat16)
     assert all(torch.equal(old, now) for old, now in zip(before, given, strict=True))
     for name, each in own.state_dict().items():

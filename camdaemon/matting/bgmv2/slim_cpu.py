@@ -1,0 +1,129 @@
+"""The slim base network on a CPU: it is told how far to trust the plate, and its features are there for every tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from camdaemon.frames import pixels
+from camdaemon.matting.bgmv2.cpu_base import CoarseFrame, NetworkShape, downscale
+from camdaemon.matting.bgmv2.engines import BaseEngineFactory
+from camdaemon.matting.bgmv2.hidden import BaseMaps
+from camdaemon.matting.bgmv2.tile_windows import IntArray, index_pieces, interpolate_pieces
+from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, TiledRefiner, Tiles
+from camdaemon.model import SlimMatting
+from camdaemon.model.network import KNOWN, UNKNOWN_COLOR
+
+_PLATE, _TRUST = slice(3, 6), 6  # channels of the input
+
+
+@dataclass(frozen=True, slots=True)
+class _ToldPlate:
+    """A plate as the network is shown it: gray where nothing is known.
+
+    Attributes:
+        source: The plate, to recognise it again.
+        small: uint8 (h,w,3), the plate at the base input's size.
+        confidence: As it was given.
+        full: The plate padded for `TiledRefiner`; None without a refiner.
+    """
+
+    source: Tensor
+    small: ByteArray
+    confidence: Tensor | None
+    full: IntArray | None
+
+
+class SlimBase:
+    """A `CpuBase` of the slim network.
+
+    Args:
+        engines: Builds the engine that runs the base network of `network`.
+        network: Batch norms folded.
+        shape: Sizes of the frames and of the base input, which is of whole cells of 16 pixels.
+
+    Raises:
+        RuntimeError: No engine runs the network.
+    """
+
+    def __init__(self, engines: BaseEngineFactory, network: SlimMatting, shape: NetworkShape) -> None:
+        self._shape = shape
+        self.engine = engines.build(shape.base)
+        self.refiner = None
+        if network.refiner is not None:
+            self.refiner = TiledRefiner(network.refiner, self.engine.dtype, shape.frame)
+            self._axes = self.refiner.build_axes(shape.base)
+            height, width = shape.base
+            self._hidden_axes = self.refiner.build_axes((height // 2, width // 2))
+        # Picture, plate and confidence, 0..1; each frame writes the first, a new plate or confidence the rest.
+        self._input = torch.ones(1, *shape.base, network.inputs)
+        self._plate: _ToldPlate | None = None
+
+    def __call__(self, rgb: ByteArray, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
+        """Run the base network; see `CpuBase`."""
+        told = self._tell_plate(plate, confidence)
+        torch.mul(torch.from_numpy(downscale(rgb, self._shape.base)), 1 / 255, out=self._input[0, :, :, :3])
+        maps = self.engine(self._input.permute(0, 3, 1, 2))
+        return CoarseFrame(maps.visible.float(), told.full, partial(self._find_windows, maps))
+
+    def _find_windows(self, maps: BaseMaps, tiles: Tiles) -> CoarseWindows:
+        """Return the windows of `maps` and of the confidence, whichever tiles are asked for."""
+        shown = torch.cat([maps.visible[..., :4], self._input[0, :, :, _TRUST:]], 2)
+        shown[..., 0].clamp_(0, 1)
+        return partial(self._upsample, maps.features, shown)
+
+    def _upsample(self, hidden: Tensor, shown: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        """Return windows at half the frame's resolution, (T,14,14,17), of `hidden` (h/2,w/2,12), `shown` (h,w,5)."""
+        parts = []
+        for maps, axes in ((hidden, self._hidden_axes), (shown, self._axes)):
+            height, width, channels = maps.shape
+            index = index_pieces(*axes, row, column, width)
+            pieces = maps.reshape(height * width, channels).index_select(0, index.flatten())
+            pieces = pieces.to(axes[0].weights.dtype).view(*index.shape, channels)
+            parts.append(interpolate_pieces(*axes, row, column, pieces))
+        return torch.cat(parts, 3)
+
+    def _tell_plate(self, plate: Tensor, confidence: Tensor | None) -> _ToldPlate:
+        """Write plate and confidence into the input, unless they are there."""
+        told = self._plate
+        if told is None or told.source is not plate or not _are_equal(told.confidence, confidence):
+            rgb = pixels.array(plate)
+            small = told.small if told is not None and told.source is plate else downscale(rgb, self._shape.base)
+            self._write(small, confidence)
+            full = None if self.refiner is None else self.refiner.pad(_hide_unknown(rgb, confidence))
+            self._plate = told = _ToldPlate(plate, small, None if confidence is None else confidence.clone(), full)
+        return told
+
+    def _write(self, small: ByteArray, confidence: Tensor | None) -> None:
+        """Write the small plate and `confidence` into the input."""
+        torch.mul(torch.from_numpy(small), 1 / 255, out=self._input[0, :, :, _PLATE])
+        trust = self._input[0, :, :, _TRUST]
+        if confidence is None:
+            trust.fill_(1)
+            return
+        trust.copy_(torch.from_numpy(_enlarge(confidence, self._shape.base)))
+        self._input[0, :, :, _PLATE][trust <= KNOWN] = UNKNOWN_COLOR
+
+
+def _enlarge(confidence: Tensor, size: tuple[int, int]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Resize (1,1,rows,columns) bilinearly to `size` (height, width)."""
+    return np.asarray(cv2.resize(confidence[0, 0].float().numpy(), size[::-1]), np.float32)
+
+
+def _hide_unknown(rgb: ByteArray, confidence: Tensor | None) -> ByteArray:
+    """Return the plate (H,W,3) in gray where `confidence` says that nothing is known."""
+    if confidence is None or not bool((confidence <= KNOWN).any()):
+        return rgb
+    known = np.asarray(_enlarge(confidence, rgb.shape[:2]) > KNOWN)
+    return np.where(known[..., None], rgb, np.uint8(round(255 * UNKNOWN_COLOR)))
+
+
+def _are_equal(first: Tensor | None, second: Tensor | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return torch.equal(first, second)
