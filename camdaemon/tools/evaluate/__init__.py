@@ -3,6 +3,9 @@
 evaluation         what `camdaemon evaluate` does with its options
 composites, clips  the cases
 comparison         mattings on the same cases
-metrics            the figures
-tables             tables and files of scores
+faults             what can be wrong with a plate
+fault_scores       mattings with wrong plates
+metrics            the figures of a picture
+scores             the figures of a set
+tables, strips     tables and files of scores, pictures to look at
 """

@@ -34,6 +34,16 @@ def evaluate(
     take_plates: Annotated[
         bool, typer.Option("--take-plates", help="Clips: plates from the first still seconds, as live.")
     ] = False,
+    plate: Annotated[
+        str | None, typer.Option(help="none: the mattings get no plate, neither of composites nor of clips.")
+    ] = None,
+    plate_faults: Annotated[
+        bool,
+        typer.Option(
+            "--plate-faults",
+            help="Score wrong plates instead, with every gate off: another room, moved, a person in it.",
+        ),
+    ] = False,
     predicted: Annotated[
         Path | None, typer.Option(help="Files: folder of alphas, PNG, to score against --truth.")
     ] = None,
@@ -59,12 +69,16 @@ def evaluate(
     """Score mattings: on composites, on clips with a known alpha, or of alphas in files."""
     from rich.console import Console
 
-    from camdaemon.tools.evaluate.evaluation import Evaluation
-    from camdaemon.tools.evaluate.tables import make_table, write_scores
+    from camdaemon.tools.evaluate.evaluation import Evaluation, describe_defaults
+    from camdaemon.tools.evaluate.strips import Strips
+    from camdaemon.tools.evaluate.tables import make_tables, write_scores
     from camdaemon.tools.own_folder import OwnFolder
 
+    strips = Strips(pictures)
     evaluation = Evaluation(
-        people, plates, count, seed, size, clips, every, take_plates, predicted, truth, live, device, pictures
+        *(people, plates, count, seed, size, clips, every, take_plates, predicted, truth, live, device, strips),
+        plate=plate,
+        plate_faults=plate_faults,
     )
     own = evaluation.claim_folders(output, force=force)
     rows, written = [], []
@@ -73,6 +87,8 @@ def evaluate(
         written = write_scores(own.path, rows, evaluation.describe())  # after each set, since a later one may fail
         own.record([path.name for path in written])
         if pictures is not None:
-            OwnFolder(pictures).record(evaluation.strips)
-    Console().print(make_table(rows))
+            OwnFolder(pictures).record(strips.written)
+    for table in make_tables(rows):
+        Console().print(table)
+    print(f"Default weights: {describe_defaults()}")
     print("Written: " + ", ".join(str(path) for path in written))

@@ -12,6 +12,7 @@ import numpy as np
 from av.video.reformatter import ColorRange
 
 from camdaemon.errors import ConfigError
+from camdaemon.frames.picture import Picture
 from camdaemon.frames.video import Video
 from camdaemon.linux.listing import list_files
 from camdaemon.tools.evaluate.metrics import Alpha
@@ -61,6 +62,20 @@ def find_clips(folder: Path, *, take_plates: bool) -> list[Clip]:
 def _plate(clip: Path, take: bool) -> str:
     path = clip.with_name(f"{clip.stem}-plate.png")
     return str(path) if path.is_file() and not take else "auto"
+
+
+def read_pairs(clip: Clip) -> Iterator[tuple[str, Picture, Alpha]]:
+    """Yield name, picture (H,W,3), valid until the next one, and true alpha (H,W) of each frame.
+
+    Raises:
+        ConfigError: The truth ends before the clip, or a file cannot be read.
+    """
+    truths = read_truth(clip.alpha, clip.video.size)
+    for seq, (name, _, rgb) in enumerate(clip.video.frames()):
+        true = next(truths, None)
+        if true is None:
+            raise ConfigError(f"{clip.alpha} ends before its clip, after {seq} frames: make it again from the clip")
+        yield name, rgb, true
 
 
 def read_truth(path: Path, size: tuple[int, int]) -> Iterator[Alpha]:

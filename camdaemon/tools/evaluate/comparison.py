@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -17,68 +16,72 @@ from camdaemon.frames.composite import Matte
 from camdaemon.frames.picture import Picture, from_tensor
 from camdaemon.linux.listing import list_files
 from camdaemon.matting import find_matting
+from camdaemon.matting.bgmv2.weights import find_weights
 from camdaemon.plate.take import Plate, PlateRules
-from camdaemon.tools.evaluate.clips import Clip, read_truth
+from camdaemon.tools.evaluate.clips import Clip, read_pairs
 from camdaemon.tools.evaluate.composites import Case
-from camdaemon.tools.evaluate.metrics import Alpha, Figures, dtssd, foreground_mse, score
-from camdaemon.tools.files.offline import OfflinePipeline, stretch_alpha
+from camdaemon.tools.evaluate.faults import Evidence, know_nothing
+from camdaemon.tools.evaluate.metrics import Alpha, Figures, dtssd, find_room, foreground_mse, score
+from camdaemon.tools.evaluate.scores import LeakedRoom, MattingScores, look
+from camdaemon.tools.files.offline import OfflinePipeline, explain_card, stretch_alpha
 from camdaemon.tools.files.video import get_plate
 
 KeepStrip = Callable[[str, list[Picture]], None]  # name of a case; frame, true alpha, and each matting's alpha
 
 
-@dataclass(slots=True)
-class MattingScores:
-    """The scores of one matting on one set.
-
-    Attributes:
-        on: Name of the set.
-        matting: Name of the matting.
-        cases: The figures of each picture or frame, by its name; `flatten` names the figures.
-    """
-
-    on: str
-    matting: str
-    cases: dict[str, Figures] = field(default_factory=dict)
-
-    def add(self, case: str, figures: Figures) -> None:
-        """Add figures of a case."""
-        self.cases.setdefault(case, {}).update(figures)
-
-    def means(self) -> Figures:
-        """Return the mean of each figure over the cases that have it."""
-        names = dict.fromkeys(name for figures in self.cases.values() for name in figures)
-        found = {}
-        for name in names:
-            values = [figures[name] for figures in self.cases.values() if math.isfinite(figures.get(name, math.nan))]
-            found[name] = sum(values) / len(values) if values else math.nan
-        return found
-
-
 @dataclass(frozen=True, slots=True)
 class NamedMatting:
-    """A matting with the name that it has in tables."""
+    """A matting as it is compared.
+
+    Attributes:
+        name: In tables.
+        pipeline: Computes its mattes.
+        max_coverage: A matte that covers more of the picture would be a card; 1: none would.
+    """
 
     name: str
     pipeline: OfflinePipeline
+    max_coverage: float = 1.0
+
+    def told(self, evidence: Evidence) -> str:
+        """Return the name with what this matting makes of `evidence`, if it cannot be told what is unknown."""
+        believes = evidence.confidence is not None and not self.pipeline.matting.doubts
+        return f"{self.name}, gray plate" if believes else self.name
+
+    def is_card(self, matte: Matte) -> bool:
+        """Whether viewers would get a card instead."""
+        return bool(explain_card(matte, self.max_coverage))
 
 
-def open_mattings(specs: list[str], exposures: list[bool], device: str, *, live: bool = False) -> list[NamedMatting]:
+def open_mattings(
+    specs: list[str],
+    exposures: list[bool],
+    device: str,
+    *,
+    live: bool = False,
+    plates: bool = True,
+    gated: bool = True,
+) -> list[NamedMatting]:
     """Open every matting of `specs` with every exposure matching of `exposures`.
 
     Args:
-        specs: Names of mattings, with the default weights, or NAME:FILE with other weights.
+        specs: Names of mattings, with the default weights, or NAME:WEIGHTS with others.
         exposures: Whether the plate is matched to each picture's exposure.
         device: auto, cpu or cuda.
         live: Spend no more work than on live frames on that device.
+        plates: Whether they will get plates; the default weights depend on it.
+        gated: Whether a matte that covers too much counts as a card.
 
     Raises:
         ConfigError: A spec or the device does not exist, or a matting cannot be opened.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigError(f"there is no device {device!r}. Run with: --device auto, cpu or cuda")
+    limit = Config().max_coverage if gated else 1.0
     return [
-        NamedMatting(_name(spec, match), OfflinePipeline(_config(spec, device, match=match), live=live))
+        NamedMatting(
+            _name(spec, match), OfflinePipeline(_config(spec, device, match=match, plates=plates), live=live), limit
+        )
         for spec in specs
         for match in exposures
     ]
@@ -89,53 +92,71 @@ def _name(spec: str, match: bool) -> str:
     return (f"{kind} {Path(file).stem}" if file else kind) + ("" if match else ", unmatched")
 
 
-def _config(spec: str, device: str, *, match: bool) -> Config:
+def _config(spec: str, device: str, *, match: bool, plates: bool) -> Config:
     name, _, file = spec.partition(":")
     uses_weights = find_matting(name).uses_weights
     if file and not uses_weights:
         raise ConfigError(f"no such matting {spec!r}: {name} has no weights. Run with: --matting {name}")
+    if uses_weights and not file and not plates:
+        file = str(find_weights("default", "without_plate"))
     return Config(matting=name, weights=file or "default", device=device, match_exposure=match)
 
 
 def score_composites(
-    name: str, cases: Iterable[Case], mattings: list[NamedMatting], keep: KeepStrip
+    name: str, cases: Iterable[Case], mattings: list[NamedMatting], keep: KeepStrip, *, plates: bool = True
 ) -> Iterator[list[MattingScores]]:
-    """Score every matting on every composite; yields the scores so far after each composite."""
-    rows = [MattingScores(name, matting.name) for matting in mattings]
+    """Score every matting on every composite; yields the scores so far after each composite.
+
+    Args:
+        name: Of the set.
+        cases: The composites.
+        mattings: What to score.
+        keep: Given a strip of each composite.
+        plates: Whether the mattings get a plate at all.
+    """
+    rows: list[MattingScores] = []
     for case in cases:
-        plate = Plate(case.plate)
-        found = [matting.pipeline.matte_picture(case.frame, plate) for matting in mattings]
-        alphas = [to_alpha(matte) for matte in found]
-        for row, matte, alpha in zip(rows, found, alphas, strict=True):
-            row.add(case.name, flatten(score(alpha, case.alpha)))
-            row.add(case.name, {"FG MSE": foreground_mse(from_tensor(matte.foreground), case.foreground, case.alpha)})
+        room, evidence = find_room(case.alpha), Evidence(case.plate) if plates else know_nothing(case.plate)
+        rows = rows or [MattingScores(name, matting.told(evidence)) for matting in mattings]
+        alphas = []
+        for row, matting in zip(rows, mattings, strict=True):
+            matte = matting.pipeline.matte_picture(case.frame, Plate(evidence.plate), evidence.confidence)
+            alphas.append(to_alpha(matte))
+            colors = from_tensor(matte.foreground)
+            row.add(case.name, flatten(score(alphas[-1], case.alpha)))
+            row.add(case.name, {"FG MSE": foreground_mse(colors, case.foreground, case.alpha)})
+            row.add(case.name, look(alphas[-1], case.alpha, room, card=matting.is_card(matte)))
         keep(case.name, [case.frame, to_gray(case.alpha), *map(to_gray, alphas)])
         yield rows
 
 
-def score_clip(clip: Clip, mattings: list[NamedMatting], every: int, keep: KeepStrip) -> Iterator[list[MattingScores]]:
+def score_clip(
+    clip: Clip, mattings: list[NamedMatting], every: int, keep: KeepStrip, *, plates: bool = True
+) -> Iterator[list[MattingScores]]:
     """Score every matting on a clip as live; yields the scores so far after each frame.
 
-    dtSSD uses every frame, the other figures every `every`-th one.
+    dtSSD, leak and holes use every frame, the other figures every `every`-th one.
 
     Raises:
         ConfigError: The truth ends before the clip, or a file cannot be read.
         PlateRefused: The clip gives no plate.
         MattingError: A frame cannot be matted.
     """
-    rows = [MattingScores(clip.name, matting.name) for matting in mattings]
-    plate = get_plate(clip.video, mattings[0].pipeline, clip.plate, PlateRules())
+    evidence = find_evidence(clip, mattings[0].pipeline, plates=plates)
+    rows = [MattingScores(clip.name, matting.told(evidence)) for matting in mattings]
+    leaked = [LeakedRoom(clip.video.size[::-1]) for _ in mattings]
     for matting in mattings:
         matting.pipeline.rewind()
-    truths = read_truth(clip.alpha, clip.video.size)
+    plate = Plate(evidence.plate)
     before: list[Alpha] = []
-    for seq, (name, _, rgb) in enumerate(clip.video.frames()):
-        true = next(truths, None)
-        if true is None:
-            raise ConfigError(f"{clip.alpha} ends before its clip, after {seq} frames: make it again from the clip")
-        alphas = [to_alpha(matting.pipeline.matte_frame(rgb, plate, seq)) for matting in mattings]
-        scored = seq % every == 0
+    for seq, (name, rgb, true) in enumerate(read_pairs(clip)):
+        mattes = [matting.pipeline.matte_frame(rgb, plate, seq, evidence.confidence) for matting in mattings]
+        alphas = [to_alpha(matte) for matte in mattes]
+        room, scored = find_room(true), seq % every == 0
         for index, (row, alpha) in enumerate(zip(rows, alphas, strict=True)):
+            card = mattings[index].is_card(mattes[index])
+            row.add(name, look(alpha, true, room, card=card))
+            row.ever = leaked[index].add(np.zeros_like(alpha) if card else alpha, room)
             if before:
                 row.add(name, {"dtSSD": dtssd(alpha, before[index + 1], true, before[0])})
             if scored:
@@ -144,6 +165,19 @@ def score_clip(clip: Clip, mattings: list[NamedMatting], every: int, keep: KeepS
             keep(f"{clip.name}-{name}", [rgb, to_gray(true), *map(to_gray, alphas)])
         before = [true, *alphas]
         yield rows
+
+
+def find_evidence(clip: Clip, pipeline: OfflinePipeline, *, plates: bool) -> Evidence:
+    """Return what is known of a clip's room: its plate, or nothing.
+
+    Raises:
+        ConfigError: A file cannot be read.
+        PlateRefused: The clip gives no plate.
+    """
+    if plates:
+        return Evidence(get_plate(clip.video, pipeline, clip.plate, PlateRules()).rgb)
+    width, height = clip.video.size
+    return know_nothing(np.zeros((height, width, 3), np.uint8))
 
 
 def score_files(predicted: Path, true: Path) -> Iterator[list[MattingScores]]:

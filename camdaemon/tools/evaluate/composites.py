@@ -24,6 +24,7 @@ from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture
 from camdaemon.linux.listing import list_files
+from camdaemon.tools.evaluate.faults import Others
 from camdaemon.tools.evaluate.metrics import Alpha
 from camdaemon.tools.files.image import PICTURES
 
@@ -73,11 +74,7 @@ class Composites:
         Raises:
             ConfigError: A folder has no pictures.
         """
-        colors = [path for path in _pictures(self.people) if path.suffix.lower() != ".png"]
-        people = [path for path in colors if path.with_suffix(".png").is_file()]
-        if not people:
-            raise ConfigError(f"{self.people} has no pair NAME.jpg, NAME.png. Run with: --people FOLDER")
-        rooms = _pictures(self.plates)
+        people, rooms = self._list_people(), _pictures(self.plates)
         order = np.random.default_rng(self.seed)
         people_order, rooms_order = order.permutation(len(people)), order.permutation(len(rooms))
         for number in range(self.count):
@@ -85,6 +82,37 @@ class Composites:
             room = rooms[rooms_order[number % len(rooms)]]
             rng = np.random.default_rng((self.seed, number))
             yield compose(f"{number:03d}-{person.stem}-{room.stem}", person, room, self.size, rng)
+
+    def _list_people(self) -> list[Path]:
+        colors = [path for path in _pictures(self.people) if path.suffix.lower() != ".png"]
+        people = [path for path in colors if path.with_suffix(".png").is_file()]
+        if not people:
+            raise ConfigError(f"{self.people} has no pair NAME.jpg, NAME.png. Run with: --people FOLDER")
+        return people
+
+    def draw_others(self, case: Case, rng: np.random.Generator) -> Others:
+        """Draw another room and another person than in `case`, for faults of its plate.
+
+        Raises:
+            ConfigError: There is only one of them, or it cannot be read.
+        """
+        people = [path for path in self._list_people() if f"-{path.stem}-" not in case.name]
+        rooms = [path for path in _pictures(self.plates) if not case.name.endswith(f"-{path.stem}")]
+        if not people or not rooms:
+            raise ConfigError(
+                "faults of plates need two people and two rooms. Run with: --people FOLDER --plates FOLDER"
+            )
+        covered, alpha = place_person(people[rng.integers(len(people))], self.size, rng)
+        return Others(_read_room(rooms[rng.integers(len(rooms))], self.size), _pixels(covered), alpha)
+
+    def draw_room(self, size: Size, rng: np.random.Generator) -> Picture:
+        """Draw a room, (H,W,3) of `size`.
+
+        Raises:
+            ConfigError: There is none, or it cannot be read.
+        """
+        rooms = _pictures(self.plates)
+        return _read_room(rooms[rng.integers(len(rooms))], size)
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -99,8 +127,7 @@ def _pictures(folder: Path) -> list[Path]:
 def compose(name: str, person: Path, room: Path, size: Size, rng: np.random.Generator) -> Case:
     """Compose the picture `person` (and its .png) over `room`; the module's docstring has the random parameters."""
     covered, alpha = place_person(person, size, rng)
-    pixels = picture.cover(picture.read(room, "another folder with --plates"), size)
-    scene = np.asarray(pixels, np.float32) / np.float32(255)
+    scene = np.asarray(_read_room(room, size), np.float32) / np.float32(255)
     plate = degrade_plate(scene, rng)
     gain = np.ones(3, np.float32)
     if rng.random() < 0.5:
@@ -110,6 +137,10 @@ def compose(name: str, person: Path, room: Path, size: Size, rng: np.random.Gene
     frame = frame + rng.normal(0, rng.uniform(0, 0.01), frame.shape)
     foreground = covered / np.maximum(alpha, 1e-3)[..., None] * gain
     return Case(name, _pixels(frame), _pixels(plate), alpha, _pixels(foreground))
+
+
+def _read_room(path: Path, size: Size) -> Picture:
+    return picture.cover(picture.read(path, "another folder with --plates"), size)
 
 
 def place_person(person: Path, size: Size, rng: np.random.Generator) -> tuple[_Colors, Alpha]:

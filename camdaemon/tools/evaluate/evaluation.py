@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from camdaemon import __version__
 from camdaemon.daemon.progress import show_progress
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
-from camdaemon.frames.picture import Picture
 from camdaemon.linux.listing import list_files
-from camdaemon.tools.evaluate.clips import find_clips
-from camdaemon.tools.evaluate.comparison import MattingScores, open_mattings, score_clip, score_composites, score_files
+from camdaemon.matting.bgmv2.weights import USES, find_weights
+from camdaemon.tools.evaluate.clips import Clip, find_clips
+from camdaemon.tools.evaluate.comparison import NamedMatting, open_mattings, score_clip, score_composites, score_files
 from camdaemon.tools.evaluate.composites import Composites
+from camdaemon.tools.evaluate.fault_scores import score_clip_with_faults, score_composites_with_faults
+from camdaemon.tools.evaluate.faults import BROUGHT, FAULTS
+from camdaemon.tools.evaluate.scores import MattingScores
+from camdaemon.tools.evaluate.strips import Strips
 from camdaemon.tools.evaluate.tables import SCORES
-from camdaemon.tools.files.writers import write_png
 from camdaemon.tools.own_folder import OwnFolder
 
-_STRIP_HEIGHT = 270
 _EXPOSURES = {"matched": [True], "unmatched": [False], "both": [True, False]}
 
 
@@ -46,8 +45,9 @@ class Evaluation:
     truth: Path | None
     live: bool
     device: str
-    pictures: Path | None
-    strips: list[str] = field(default_factory=list)  # files in `pictures` that were written
+    strips: Strips
+    plate: str | None = None
+    plate_faults: bool = False
 
     def __post_init__(self) -> None:
         pairs = ((self.people, self.plates, "--people, --plates"), (self.predicted, self.truth, "--predicted, --truth"))
@@ -56,20 +56,25 @@ class Evaluation:
                 raise ConfigError(f"{names} belong together: name both folders")
         if self.people is None and self.clips is None and self.predicted is None:
             raise ConfigError("nothing to score. Run with: --people DIR --plates DIR, or --clips DIR")
+        if self.plate not in (None, "none"):
+            raise ConfigError("every composite and clip has a plate of its own. To go without, run with: --plate none")
+        if self.plate_faults and (self.people is None or self.plate is not None):
+            raise ConfigError("--plate-faults puts rooms and people into plates. Run with: --people DIR --plates DIR")
 
     def claim_folders(self, output: Path, *, force: bool) -> OwnFolder:
-        """Check that scores may be written to `output`, and strips to `pictures`; what an evaluation wrote is replaced.
+        """Check that scores may be written to `output`, and strips to their folder; own files are replaced.
 
         Raises:
             ConfigError: They have files of others, and the user did not agree to lose them; or strips would be written
                 into a folder that is read.
         """
         read = [self.people, self.plates, self.clips, self.predicted, self.truth]
-        if self.pictures is not None:
-            same = next((folder for folder in read if folder and folder.resolve() == self.pictures.resolve()), None)
+        pictures = self.strips.folder
+        if pictures is not None:
+            same = next((folder for folder in read if folder and folder.resolve() == pictures.resolve()), None)
             if same is not None:
                 raise ConfigError(f"{same} is read. Name another folder with: --pictures FOLDER")
-            OwnFolder(self.pictures).check([path.name for path in self.pictures.glob("*.png")], force=force)
+            OwnFolder(pictures).check([path.name for path in pictures.glob("*.png")], force=force)
         own = OwnFolder(output)
         own.check(SCORES, read, force=force)
         return own
@@ -88,33 +93,66 @@ class Evaluation:
         if self.people is None and self.clips is None:
             return
         clips = find_clips(self.clips, take_plates=self.take_plates) if self.clips is not None else []
-        mattings_ = open_mattings(mattings, _EXPOSURES[exposure], self.device, live=self.live)
+        opened = open_mattings(
+            mattings,
+            _EXPOSURES[exposure],
+            self.device,
+            live=self.live,
+            plates=self.plate is None,
+            gated=not self.plate_faults,
+        )
+        cases = None
         if self.people is not None and self.plates is not None:
             cases = Composites(self.people, self.plates, Size.parse(self.size), self.count, self.seed)
-            yield _run_with_progress(
-                "composites", self.count, score_composites("composites", cases, mattings_, self._keep)
+        for name, total, steps in self._plan(cases, clips, opened):
+            yield _run_with_progress(name, total, steps)
+
+    def _plan(
+        self, cases: Composites | None, clips: list[Clip], mattings: list[NamedMatting]
+    ) -> Iterator[tuple[str, int | None, Iterator[list[MattingScores]]]]:
+        """Yield name, number of steps, and the steps of each set."""
+        keep, row, plates = self.strips.keep, self.strips.keep_row, self.plate is None
+        if cases is not None:
+            scored = (
+                score_composites_with_faults("composites", cases, mattings, row)
+                if self.plate_faults
+                else score_composites("composites", cases, mattings, keep, plates=plates)
             )
+            yield "composites", self.count, scored
         for clip in clips:
-            yield _run_with_progress(clip.name, clip.video.count, score_clip(clip, mattings_, self.every, self._keep))
+            frames = clip.video.count
+            if self.plate_faults and cases is not None:
+                steps = None if frames is None else len(FAULTS) * -(-frames // self.every)
+                yield clip.name, steps, score_clip_with_faults(clip, cases, mattings, self.every, row)
+            else:
+                yield clip.name, frames, score_clip(clip, mattings, self.every, keep, plates=plates)
 
     def describe(self) -> dict[str, str]:
         """Describe what is scored, for the report; without paths."""
-        facts = {"camdaemon": __version__}
+        facts = {"camdaemon": __version__, "default weights": describe_defaults()}
         if self.people is not None:
             facts["composites"] = f"{self.count} of {self.size}, seed {self.seed}; plates worsened as in appendix D.2"
         if self.clips is not None:
             how = "taken from their empty seconds" if self.take_plates else "as given"
-            facts["clips"] = f"every {self.every}. frame scored, dtSSD of all; plates {how}"
+            others = "the same" if self.plate_faults else "dtSSD, leak and holes of all"
+            facts["clips"] = f"every {self.every}. frame scored, {others}; plates {how}"
+        if self.plate is not None:
+            facts["plate"] = "none"
+        if self.plate_faults:
+            facts["faults"] = f"{', '.join([*FAULTS, BROUGHT])}; full confidence except where unknown, every gate off"
         facts["effort"] = "as for live frames" if self.live else "as for files"
         facts["exposure"] = "the plate is matched to each picture as live, except for mattings called unmatched"
         return facts
 
-    def _keep(self, name: str, strip: list[Picture]) -> None:
-        if self.pictures is not None:
-            width = round(strip[0].shape[1] * _STRIP_HEIGHT / strip[0].shape[0])
-            small = [cv2.resize(each, (width, _STRIP_HEIGHT), interpolation=cv2.INTER_AREA) for each in strip]
-            write_png(self.pictures / f"{name}.png", np.asarray(np.hstack(small), np.uint8))
-            self.strips.append(f"{name}.png")
+
+def describe_defaults() -> str:
+    """Return which weights are the default for each use.
+
+    Raises:
+        ConfigError: They are missing or damaged.
+    """
+    names = {("live", "cpu"): "live on a CPU", ("live", "cuda"): "live on CUDA", ("without_plate", "cpu"): "no plate"}
+    return ", ".join(f"{names.get(use, use[0])}: {find_weights('default', *use).name}" for use in USES)
 
 
 def _run_with_progress(what: str, total: int | None, steps: Iterator[list[MattingScores]]) -> list[MattingScores]:

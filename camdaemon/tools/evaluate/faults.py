@@ -21,7 +21,7 @@ from camdaemon.tools.evaluate.metrics import Alpha, Mask
 BLOCK = 16  # pixels along a side of a block of confidence, as live
 GRAY = 128  # of a plate where nothing is known
 _CELLS = 9  # regions of another room are made of cells, so many to the height
-_OBJECT, _REGIONS, _UNSEEN = 0.05, 1 / 3, 0.15  # shares of the picture
+OBJECT, _REGIONS, _UNSEEN = 0.05, 1 / 3, 0.15  # shares of the picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +63,7 @@ FAULTS: dict[str, Fault] = {
         paste(plate, others.room, draw_regions(plate.shape[:2], _REGIONS, rng))
     ),
     "object gone": lambda plate, others, rng: Evidence(
-        paste(plate, others.room, draw_object(plate.shape[:2], _OBJECT, rng))
+        paste(plate, others.room, draw_object(plate.shape[:2], OBJECT, rng))
     ),
     "person in the plate": lambda plate, others, _: Evidence(lay_over(plate, others.person, others.alpha)),
     "shifted by 40": lambda plate, _, rng: Evidence(shift(plate, 40, rng)),
@@ -74,7 +74,7 @@ FAULTS: dict[str, Fault] = {
     "parts unknown": lambda plate, others, rng: hide(
         plate, (others.alpha > 0) | draw_regions(plate.shape[:2], _UNSEEN, rng)
     ),
-    NOTHING_KNOWN: lambda plate, _, __: hide(plate, np.ones(plate.shape[:2], np.bool_)),
+    NOTHING_KNOWN: lambda plate, _, __: know_nothing(plate),
 }
 
 
@@ -129,6 +129,15 @@ def lay_over(picture: Picture, colors: Picture, alpha: Alpha) -> Picture:
     return _rounded(colors + (1 - alpha[..., None]) * picture)
 
 
+def shift_person(frame: Picture, alpha: Alpha, rng: np.random.Generator) -> tuple[Picture, Alpha]:
+    """Move the person in `frame` sideways by 15 to 35 % of the width; returns colors times alpha, and alpha (H,W)."""
+    across = rng.choice((-1, 1)) * rng.uniform(0.15, 0.35) * frame.shape[1]
+    matrix = np.array([[1, 0, across], [0, 1, 0]])
+    layers = np.dstack([frame * alpha[..., None], 255 * alpha]).astype(np.float32)
+    moved = cv2.warpAffine(layers, matrix, frame.shape[1::-1])
+    return _rounded(moved[..., :3]), np.asarray(moved[..., 3] / 255, np.float32)
+
+
 def bring(frame: Picture, foreground: Picture, alpha: Alpha, room: Picture, where: Mask) -> Picture:
     """Return `frame` with pixels of another `room` where (H,W) is true, behind the person.
 
@@ -172,5 +181,10 @@ def hide(plate: Picture, where: Mask) -> Evidence:
     return Evidence(paste(plate, np.full_like(plate, GRAY), pixels), known)
 
 
-def _rounded(colors: NDArray[np.floating]) -> Picture:
+def know_nothing(like: Picture) -> Evidence:
+    """Return a gray plate of the size of `like`, without confidence anywhere."""
+    return hide(like, np.ones(like.shape[:2], np.bool_))
+
+
+def _rounded(colors: NDArray[Any]) -> Picture:
     return np.asarray(np.clip(colors + 0.5, 0, 255), np.uint8)

@@ -8,10 +8,12 @@ by frame, as live.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -32,6 +34,8 @@ from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.store import check_shape
 from camdaemon.plate.take import Plate
 from camdaemon.tools.files.progress import warn
+
+Confidence: TypeAlias = NDArray[np.float32]  # (rows, columns), 0..1: one value for each block of a plate, see `Matting`
 
 _LARGEST_SIDE = 8192  # pixels
 _DOUBTFUL = 0.1  # of the room's blocks differ from the plate; less is not worth a number
@@ -77,7 +81,7 @@ class OfflinePipeline:
         """Upload uint8 (H,W,3) as floats (1,3,H,W): the published network takes floats, and predicts the maps."""
         return pixels.unit(self._transfer.upload_picture(rgb)).contiguous()
 
-    def matte_picture(self, rgb: Picture, plate: Plate) -> Matte:
+    def matte_picture(self, rgb: Picture, plate: Plate, known: Confidence | None = None) -> Matte:
         """Matte a single picture.
 
         The plate is matched to the whole picture first, then to what the first matte leaves of the room.
@@ -85,6 +89,7 @@ class OfflinePipeline:
         Args:
             rgb: uint8 (H,W,3), H and W multiples of 4.
             plate: Of the same size.
+            known: How far to trust each part of the plate; None: it is known everywhere.
 
         Raises:
             MattingError: The matting fails, or its matte is not valid.
@@ -92,15 +97,15 @@ class OfflinePipeline:
         src = self.upload(rgb)
         self._matcher = self._make_matcher()
         if self._match:
-            matte = self._matte(src, plate, 0)
+            matte = self._matte(src, plate, 0, known)
             self._matcher = self._make_matcher()  # a used matcher would go only part of the way to the new gain
             self._matcher.upload_clean(plate)
             self._matcher.learn(matte.alpha)
-        mirrored = None if self._live else self._matte_mirrored(src, plate)
-        matte = self._matte(src, plate, 0)
+        mirrored = None if self._live else self._matte_mirrored(src, plate, known)
+        matte = self._matte(src, plate, 0, known)
         return matte if mirrored is None else _mean(matte, mirrored)
 
-    def matte_frame(self, rgb: Picture, plate: Plate, seq: int) -> Matte:
+    def matte_frame(self, rgb: Picture, plate: Plate, seq: int, known: Confidence | None = None) -> Matte:
         """Matte a video's next frame as live: the plate is matched by what the previous matte leaves of the room.
 
         Call `rewind` before the first frame.
@@ -108,7 +113,7 @@ class OfflinePipeline:
         Raises:
             MattingError: The matting fails, or its matte is not valid.
         """
-        matte = self._matte(self.upload(rgb), plate, seq)
+        matte = self._matte(self.upload(rgb), plate, seq, known)
         self._matcher.learn(matte.alpha)
         return matte
 
@@ -153,18 +158,25 @@ class OfflinePipeline:
         refined = F.interpolate(self._maps.refined.float(), size, mode="nearest")
         return from_tensor(error), from_tensor(refined)
 
-    def _matte(self, src: Tensor, plate: Plate, seq: int) -> Matte:
-        matte = self.matting(src, self._matcher.match(plate, src), None, seq)
+    def _matte(self, src: Tensor, plate: Plate, seq: int, known: Confidence | None) -> Matte:
+        matte = self.matting(src, self._matcher.match(plate, src), _upload_confidence(known, src), seq)
         check(matte, matte.foreground, seq, 1.0)
         return matte
 
-    def _matte_mirrored(self, src: Tensor, plate: Plate) -> Matte:
+    def _matte_mirrored(self, src: Tensor, plate: Plate, known: Confidence | None) -> Matte:
         """Return the matte of the mirrored picture, mirrored back; in memory of its own."""
-        matte = self.matting(src.flip(3), self._matcher.match(plate, src).flip(3), None, 0)
+        confidence = _upload_confidence(known, src)
+        turned = confidence.flip(3) if confidence is not None else None
+        matte = self.matting(src.flip(3), self._matcher.match(plate, src).flip(3), turned, 0)
         return replace(matte, alpha=matte.alpha.flip(3), foreground=matte.foreground.flip(3))
 
     def _make_matcher(self) -> PlateMatcher:
         return PlateMatcher(self.upload, enabled=self._match)
+
+
+def _upload_confidence(known: Confidence | None, src: Tensor) -> Tensor | None:
+    """Return `known` as a matting takes it, on the device of `src`."""
+    return None if known is None else torch.from_numpy(known)[None, None].to(src.device)
 
 
 def _mean(one: Matte, other: Matte) -> Matte:

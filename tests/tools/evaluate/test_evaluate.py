@@ -1,21 +1,23 @@
 """Composites, clips and files through the mattings, and what the command writes."""
 
 import json
+import math
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
 from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
+from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
 from camdaemon.tools.evaluate.cli import evaluate
 from camdaemon.tools.evaluate.clips import find_clips, read_truth
 from camdaemon.tools.evaluate.comparison import (
-    MattingScores,
     NamedMatting,
     open_mattings,
     score_clip,
@@ -23,6 +25,9 @@ from camdaemon.tools.evaluate.comparison import (
     score_files,
 )
 from camdaemon.tools.evaluate.composites import Composites, degrade_plate
+from camdaemon.tools.evaluate.fault_scores import score_clip_with_faults, score_composites_with_faults
+from camdaemon.tools.evaluate.faults import BROUGHT, FAULTS, NOTHING_KNOWN
+from camdaemon.tools.evaluate.scores import LeakedRoom, MattingScores
 from camdaemon.tools.evaluate.tables import make_markdown
 from camdaemon.tools.files.offline import OfflinePipeline
 from tests.tools.written import write_video
@@ -120,6 +125,10 @@ def test_mattings_on_composites(sets: tuple[Path, Path]) -> None:
         assert len(row.cases) == 3
         assert row.means()["whole MAD"] < 250
         assert row.means()["FG MSE"] < 60
+        assert row.leaks()["cards"] == 0
+        assert row.leaks()["mean"] == pytest.approx(row.means()["leak"])
+        assert row.leaks()["mean"] <= row.leaks()["p99"] <= row.leaks()["worst"] < 90
+        assert math.isnan(row.leaks()["ever"])
 
 
 def test_mattings_on_a_clip(clip: Path) -> None:
@@ -134,6 +143,105 @@ def test_mattings_on_a_clip(clip: Path) -> None:
         assert means["whole MAD"] < 5
         assert 0 < means["dtSSD"] < 5
         assert "FG MSE" not in means
+        assert len(row.values("leak")) == 50
+        assert len(row.values("holes")) == 10  # nobody is there before
+        assert row.leaks()["worst"] <= row.ever < 10
+
+
+def test_a_room_has_leaked_if_it_did_once() -> None:
+    room = np.array([[True, True, True, False]])
+    leaked = LeakedRoom((1, 4))
+    assert leaked.add(np.array([[1, 0, 0, 1]], np.float32), room) == pytest.approx(100 / 3)
+    assert leaked.add(np.array([[0, 1, 0, 1]], np.float32), room) == pytest.approx(200 / 3)
+    assert leaked.add(np.zeros((1, 4), np.float32), np.ones((1, 4), np.bool_)) == 50
+
+
+def test_what_becomes_a_card_leaks_nothing(sets: tuple[Path, Path]) -> None:
+    pipeline = OfflinePipeline(Config(matting="difference", device="cpu"))
+    strict, open_ = NamedMatting("strict", pipeline, 0.001), NamedMatting("open", pipeline)
+    *_, rows = score_composites("made", Composites(*sets, SIZE, 2, 1), [strict, open_], nothing)
+    assert [row.leaks()["cards"] for row in rows] == [2, 0]
+    assert not rows[0].values("leak")
+    assert len(rows[1].values("leak")) == 2
+    assert len(rows[0].values("whole SAD")) == 2
+
+
+def test_leaks_of_a_set() -> None:
+    row = MattingScores("x", "y", {str(number): {"leak": float(number), "card": 0.0} for number in range(101)})
+    row.add("card", {"card": 1.0})
+    leaks = row.leaks()
+    assert (leaks["mean"], leaks["p99"], leaks["worst"], leaks["cards"]) == (50, 99, 100, 1)
+    assert leaks[">10 %"] == pytest.approx(100 * 90 / 101)
+
+
+def test_without_a_plate_a_matting_that_believes_gets_gray(sets: tuple[Path, Path], clip: Path) -> None:
+    field = open_mattings(["difference"], [True], "cpu", plates=False, gated=False)
+    *_, (row,) = score_composites("made", Composites(*sets, SIZE, 2, 1), field, nothing, plates=False)
+    assert row.matting == "difference, gray plate"
+    assert row.leaks()["mean"] > 20
+    (found,) = find_clips(clip, take_plates=True)
+    *_, (row,) = score_clip(found, field, 5, nothing, plates=False)
+    assert row.matting == "difference, gray plate"
+
+
+class Told:
+    """A matting that doubts, and notes what it is told."""
+
+    name, doubts = "told", True
+
+    def __init__(self) -> None:
+        self.known: list[torch.Tensor | None] = []
+
+    def __call__(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None, seq: int) -> Matte:
+        self.known.append(confidence)
+        return Matte(torch.zeros_like(src[:, :1]), src, seq)
+
+
+def test_a_matting_that_doubts_is_told_what_is_unknown(
+    sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = OfflinePipeline(Config(matting="difference", device="cpu", match_exposure=False))
+    told = Told()
+    monkeypatch.setattr(pipeline, "matting", told)
+    *_, rows = score_composites_with_faults(
+        "made", Composites(*sets, SIZE, 1, 1), [NamedMatting("told", pipeline)], nothing
+    )
+    assert {row.matting for row in rows} == {"told"}
+    said = dict(zip((row.fault for row in rows), told.known[1::2], strict=True))  # files: mirrored first
+    assert {fault for fault, known in said.items() if known is not None} == {"parts unknown", NOTHING_KNOWN}
+    parts, nothing_known = said["parts unknown"], said[NOTHING_KNOWN]
+    assert parts is not None
+    assert nothing_known is not None
+    assert parts.shape == nothing_known.shape == (1, 1, 9, 16)
+    assert parts.dtype == torch.float32
+    assert 0 < parts.mean() < 1
+    assert nothing_known.max() == 0
+    mirrored = dict(zip((row.fault for row in rows), told.known[::2], strict=True))["parts unknown"]
+    assert mirrored is not None
+    assert (mirrored.flip(3) == parts).all()
+
+
+def test_every_fault_of_composites_and_clips(sets: tuple[Path, Path], clip: Path) -> None:
+    field = open_mattings(["difference"], [True], "cpu", gated=False)
+    sheets: list[str] = []
+    cases = Composites(*sets, SIZE, 2, 1)
+    *_, rows = score_composites_with_faults("made", cases, field, lambda name, strip: sheets.append(name))
+    *_, again = score_composites_with_faults("made", cases, field, nothing)
+    assert [row.fault for row in rows] == [*FAULTS, BROUGHT]
+    assert [row.cases for row in rows] == [row.cases for row in again]
+    assert all(len(row.cases) == 2 for row in rows)
+    assert sheets == 2 * [f"made {fault}" for fault in (*FAULTS, BROUGHT)]
+    leaks = {row.fault: row.leaks()["mean"] for row in rows}
+    assert leaks["another room"] > 40
+    assert leaks["right plate"] < leaks["object gone"] < leaks["another room"]
+    (found,) = find_clips(clip, take_plates=True)
+    *_, rows = score_clip_with_faults(found, cases, field, 5, nothing)
+    assert [row.fault for row in rows] == [*FAULTS]
+    assert all(len(row.cases) == 10 for row in rows)
+    assert rows[0].ever < 10
+    assert rows[1].ever > 40
+    assert "| a | another room | difference |" in make_markdown(rows, {})
+    assert "unknown / whole" not in make_markdown(rows, {})
 
 
 def test_the_truth_of_a_clip_has_the_whole_range(clip: Path) -> None:
@@ -179,8 +287,24 @@ def test_the_command_writes_what_it_found(sets: tuple[Path, Path], clip: Path, t
     assert "| composites | bgmv2 |" in (output / "scores.md").read_text()
     assert len([*strips.glob("*.png")]) == 2
     assert str(tmp_path) not in (output / "scores.md").read_text()
+    assert found["rows"][1]["leak"]["cards"] == 0
+    assert found["rows"][1]["mean"]["holes"] >= 0
+    assert "live on a CPU: " in found["facts"]["default weights"]
     run("--clips", clip, "--every", 25, "--matting", "difference", "--exposure", "both", "--output", output)
     assert "| a | difference, unmatched |" in (output / "scores.md").read_text()
+
+
+def test_the_command_scores_faults_and_makes_sheets(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    output, sheets = tmp_path / "scores", tmp_path / "sheets"
+    made = ("--people", sets[0], "--plates", sets[1], "--count", 2, "--size", "128x72", "--matting", "difference")
+    for _ in range(2):  # it replaces its own files
+        run(*made, "--plate-faults", "--device", "cpu", "--output", output, "--pictures", sheets)
+    found = json.loads((output / "scores.json").read_text())
+    assert [row["plate"] for row in found["rows"]] == [*FAULTS, BROUGHT]
+    assert len([*sheets.glob("composites-*.png")]) == len(FAULTS) + 1
+    sheet = cv2.imread(str(sheets / "composites-another-room.png"))
+    assert sheet is not None
+    assert sheet.shape == (2 * 180, 4 * 320, 3)  # frame, plate, alpha, published
 
 
 @pytest.mark.parametrize(
@@ -197,6 +321,8 @@ def test_the_command_writes_what_it_found(sets: tuple[Path, Path], clip: Path, t
             "difference:x.pth.*weights.*--matting difference$",
         ),
         (["--people", ".", "--plates", ".", "--matting", "bgmv2:nowhere.pth"], "read.*weights.*nowhere.pth"),
+        (["--clips", ".", "--plate", "room.png"], "plate of its own.*--plate none$"),
+        (["--clips", ".", "--plate-faults"], "--people DIR --plates DIR$"),
         (["--people", ".", "--plates", ".", "--device", "gpu"], "device 'gpu'.*--device auto, cpu or cuda$"),
     ],
 )

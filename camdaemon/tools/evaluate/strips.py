@@ -1,0 +1,54 @@
+"""Pictures to look at beside the scores: a strip of each case, and a contact sheet of each fault."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from camdaemon.frames.picture import Picture
+from camdaemon.tools.files.writers import write_png
+
+_STRIP, _ROW = 270, 180  # lines
+_ROWS = 8  # of a sheet: the first pictures
+
+
+@dataclass(slots=True)
+class Strips:
+    """Writes strips and sheets into a folder.
+
+    Attributes:
+        folder: Where to; None: nowhere.
+        written: The names of the files.
+    """
+
+    folder: Path | None
+    written: list[str] = field(default_factory=list)
+    _sheets: dict[str, list[Picture]] = field(default_factory=dict)
+
+    def keep(self, name: str, strip: list[Picture]) -> None:
+        """Write pictures (H,W,3) of one case side by side."""
+        if self.folder is not None:
+            self._write(name, _join(strip, _STRIP))
+
+    def keep_row(self, sheet: str, strip: list[Picture]) -> None:
+        """Add a row of pictures (H,W,3) to a sheet, unless that is full."""
+        rows = self._sheets.setdefault(sheet, [])
+        if self.folder is not None and len(rows) < _ROWS:
+            rows.append(_join(strip, _ROW))
+            self._write(re.sub(r"[^\w-]+", "-", sheet).strip("-"), np.asarray(np.vstack(rows), np.uint8))
+
+    def _write(self, name: str, pixels: Picture) -> None:
+        assert self.folder is not None
+        write_png(self.folder / f"{name}.png", pixels)
+        if f"{name}.png" not in self.written:
+            self.written.append(f"{name}.png")
+
+
+def _join(strip: list[Picture], height: int) -> Picture:
+    width = round(strip[0].shape[1] * height / strip[0].shape[0])
+    small = [cv2.resize(each, (width, height), interpolation=cv2.INTER_AREA) for each in strip]
+    return np.asarray(np.hstack(small), np.uint8)
