@@ -11,7 +11,7 @@ Nothing here holds state between frames, and nothing imports another part of cam
 
 from camdaemon.model.checkpoint import Architecture, detect_architecture, load_network, read_tensors
 from camdaemon.model.decoder import HIDDEN, VISIBLE, Decoder, resize_and_concat
-from camdaemon.model.folding import fold_batch_norms
+from camdaemon.model.folding import fold_batch_norms, scale_by_norms
 from camdaemon.model.network import MattingNetwork, Output, base_size, base_size_for_lines, hide_unknown
 from camdaemon.model.patches import SIDE, Selection, choose_patches
 from camdaemon.model.published import BACKBONES, Backbone, BackgroundMattingV2
@@ -44,4 +44,5 @@ __all__ = [
     "load_network",
     "read_tensors",
     "resize_and_concat",
+    "scale_by_norms",
 ]

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from camdaemon.model import BackgroundMattingV2, Selection, base_size, fold_batch_norms
+from camdaemon.model import (
+    BackgroundMattingV2,
+    Selection,
+    SlimMatting,
+    base_size,
+    fold_batch_norms,
+    scale_by_norms,
+)
 from camdaemon.model.patches import choose_patches, cut_windows, paste_patches
 from tests.present import present
 
@@ -188,3 +195,66 @@ def test_windows_are_zero_outside_of_the_picture() -> None:
     padded = torch.nn.functional.pad(picture, (2, 2, 2, 2))
     for number, (row, column) in enumerate(zip(places.row.tolist(), places.column.tolist(), strict=True)):
         assert torch.equal(windows[number], padded[0, :, row * 4 : row * 4 + 8, column * 4 : column * 4 + 8])
+
+
+def test_norms_with_fixed_statistics_may_run_inside_their_convolutions() -> None:
+    network = BackgroundMattingV2(kernel_size=3).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 2)
+    pair = torch.rand(1, 6, 64, 64)
+    network.coarse(pair).square().mean().backward()
+    before = {name: each.grad.clone() for name, each in network.named_parameters() if each.grad is not None}
+    found, names = network.coarse(pair), list(network.state_dict())
+    network.zero_grad()
+    scale_by_norms(network)
+    scaled = network.coarse(pair)
+    scaled.square().mean().backward()
+    torch.testing.assert_close(scaled, found, atol=1e-4, rtol=1e-4)
+    assert list(network.state_dict()) == names
+    for name, parameter in network.named_parameters():
+        if name in before:
+            torch.testing.assert_close(parameter.grad, before[name], atol=1e-4, rtol=1e-2)
+
+
+@pytest.fixture
+def slim() -> SlimMatting:
+    torch.manual_seed(3)
+    return SlimMatting(selection=Selection("full")).eval()
+
+
+def test_the_slim_network_sees_nothing_of_a_plate_that_is_not_known(slim: SlimMatting) -> None:
+    src, plate, other = torch.rand(3, 1, 3, 64, 96).unbind()
+    unknown = torch.zeros(1, 1, 4, 6)
+    with torch.no_grad():
+        first, second = (slim(src, each, unknown, base=(64, 96)) for each in (plate, other))
+        known = slim(src, plate, base=(64, 96))
+    assert torch.equal(first.alpha, second.alpha)
+    assert torch.equal(first.foreground, second.foreground)
+    assert not torch.equal(first.alpha, known.alpha)
+
+
+def test_the_slim_network_sees_a_part_that_is_known(slim: SlimMatting) -> None:
+    src, plate = torch.rand(2, 1, 3, 64, 96).unbind()
+    half = torch.ones(1, 1, 64, 96)
+    half[..., 48:] = 0
+    changed = plate.clone()
+    changed[..., 56:] = 0.1
+    stacked = slim.stack(src, plate, half)
+    assert stacked.shape == (1, 7, 64, 96)
+    assert torch.equal(stacked, slim.stack(src, changed, half))
+    assert torch.equal(stacked[:, 3:6, :, :48], plate[..., :48])
+    assert (stacked[:, 3:6, :, 48:] == 0.5).all()
+
+
+def test_the_slim_network_is_slim(slim: SlimMatting) -> None:
+    whole = BackgroundMattingV2()
+    assert sum(each.numel() for each in slim.parameters()) < sum(each.numel() for each in whole.parameters()) / 5
+    with torch.no_grad():
+        found = slim.base(torch.rand(2, 7, 32, 48))
+    assert found.alpha.shape == found.error.shape == (2, 1, 32, 48)
+    assert found.residual.shape == (2, 3, 32, 48)
+    assert found.hidden.shape == (2, 12, 16, 24)
+    assert found.hidden.min() >= 0

@@ -13,7 +13,7 @@ from torch import Tensor
 from camdaemon.errors import ConfigError
 from camdaemon.linux.files import prepare_replacement
 from camdaemon.model import (
-    BackgroundMattingV2,
+    Architecture,
     MattingNetwork,
     Selection,
     detect_architecture,
@@ -21,6 +21,7 @@ from camdaemon.model import (
     read_tensors,
 )
 from camdaemon.model.refiner import Refiner
+from camdaemon.model.slim import make_slim_refiner
 from camdaemon.tools.train.folder import LAST
 from camdaemon.tools.train.recipe import Recipe
 
@@ -133,7 +134,7 @@ def make_starting_network(recipe: Recipe) -> StartingPoint:
         architecture = detect_architecture(read_run(recipe.out, recipe.stage)["network"])
         return StartingPoint(architecture.build(selection=Selection()), True)
     trained = False
-    network: MattingNetwork = BackgroundMattingV2(recipe.backbone, None, selection=Selection())
+    network = Architecture(recipe.backbone, None).build(selection=Selection())
     if recipe.start is None:
         if recipe.stage == "joint":
             raise ConfigError("joint training needs a trained base network. Run with: --start best.safetensors")
@@ -149,7 +150,7 @@ def make_starting_network(recipe: Recipe) -> StartingPoint:
         except (ValueError, RuntimeError) as exc:
             raise ConfigError(f"cannot start from {recipe.start}: {exc}. Run with: --start FILE") from exc
     if recipe.stage == "joint" and network.refiner is None:
-        network.refiner = Refiner(recipe.kernel_size)
+        network.refiner = make_slim_refiner() if network.doubts else Refiner(recipe.kernel_size)
         initialize_as_coarse(network.refiner)
     return StartingPoint(network, trained)
 
@@ -180,8 +181,8 @@ def initialize_as_coarse(refiner: Refiner) -> None:
 
     Seven of its channels carry them: alpha, and the residual's positive and negative parts.
     """
-    hidden, middle = refiner.conv1.weight.shape[1] - 10, refiner.kernel_size // 2
-    into = {refiner.conv1: hidden, refiner.conv2: 0, refiner.conv3: 0}
+    middle = refiner.kernel_size // 2
+    into = {refiner.conv1: refiner.hidden, refiner.conv2: 0, refiner.conv3: 0}
     for conv, offset in into.items():
         conv.weight[:7] = 0
         for channel in range(7):

@@ -24,10 +24,14 @@ Minutes = Annotated[float | None, typer.Option(min=0.0, help="Length of the run 
 Batch = Annotated[int, typer.Option(min=1, help="Samples per step and process.")]
 Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of all samples, in pixels.", show_default="the recipe's")]
 Rate = Annotated[float, typer.Option(min=0.0, help="Factor for all learning rates.")]
-Backbone = Annotated[str, typer.Option(help="mobilenetv2, resnet50 or resnet101; if --start has no decoder.")]
+Backbone = Annotated[str, typer.Option(help="mobilenetv2, resnet50, resnet101 or slim; if --start has no decoder.")]
 Kernel = Annotated[int, typer.Option(help="Kernel size of the refiner, 1 or 3; if --start has no refiner.")]
 Precision = Annotated[str, typer.Option(help="Number format: auto, bf16, fp16 or fp32.")]
 Device = Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")]
+Blocks = Annotated[int, typer.Option(min=0, help="Blocks of the encoder, from the first, that are not trained.")]
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="Processes that make samples.", show_default="what the machine has to spare")
+]
 Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same run.")]
 Every = Annotated[int, typer.Option("--validate-every", min=1, help="Steps between validations and checkpoints.")]
 Samples = Annotated[int, typer.Option("--validation-samples", min=1, help="Number of composites per validation.")]
@@ -52,8 +56,10 @@ def base(
     size: Size = None,
     rate: Rate = 1.0,
     backbone: Backbone = "mobilenetv2",
+    frozen_blocks: Blocks = 0,
     precision: Precision = "auto",
     device: Device = "auto",
+    workers: Workers = None,
     seed: Seed = 1,
     validate_every: Every = 250,
     validation_samples: Samples = 64,
@@ -84,6 +90,7 @@ def joint(
     refined_pixels: Annotated[int, typer.Option(min=16, help="Pixels refined in each picture.")] = 80_000,
     precision: Precision = "auto",
     device: Device = "auto",
+    workers: Workers = None,
     seed: Seed = 1,
     validate_every: Every = 100,
     validation_samples: Samples = 16,

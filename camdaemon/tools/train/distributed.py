@@ -12,6 +12,7 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from camdaemon.errors import ConfigError
+from camdaemon.matting.bgmv2.engines import has_bfloat16
 from camdaemon.tools.train.recipe import Precision
 
 
@@ -58,11 +59,11 @@ class ProcessGroup(NamedTuple):
         if self.size > 1 and self.is_leader:
             distributed.barrier()
 
-    def wrap(self, stage: nn.Module) -> nn.Module:
-        """Synchronize batch norms and average gradients, if there is more than one process."""
+    def wrap(self, stage: nn.Module, *, learns_norms: bool) -> nn.Module:
+        """Average gradients, and the statistics of batch norms that learn them, if there is more than one process."""
         if self.size == 1:
             return stage
-        if self.device.type == "cuda":  # SyncBatchNorm has no CPU form
+        if learns_norms and self.device.type == "cuda":  # SyncBatchNorm has no CPU form
             stage = nn.SyncBatchNorm.convert_sync_batchnorm(stage)
         ids = [self.device] if self.device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(stage, device_ids=ids)
@@ -95,11 +96,11 @@ def join_processes(device: str) -> ProcessGroup:
 
 
 class MixedPrecision:
-    """bfloat16 on the CPU and on newer GPUs, float16 with a scaled loss on older ones; weights stay float32."""
+    """bfloat16 where the processor computes in it, float16 with a scaled loss on older GPUs; weights stay float32."""
 
     def __init__(self, precision: Precision, device: torch.device) -> None:
         if precision == "auto":
-            precision = "bf16" if device.type == "cpu" or torch.cuda.is_bf16_supported() else "fp16"
+            precision = _choose_precision(device.type)
         self._device = device.type
         self._dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": None}[precision]
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16" and device.type == "cuda")
@@ -111,8 +112,10 @@ class MixedPrecision:
     def step(self, loss: Tensor, optimizer: Optimizer, limit: float) -> None:
         """Run the backward pass and one optimizer step, gradient norm clipped to `limit`.
 
-        A step with infinite gradients is skipped.
+        A step with infinite gradients is skipped, and one without any, in whose batch nothing was refined.
         """
+        if not loss.requires_grad:
+            return
         optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(optimizer)
@@ -130,3 +133,9 @@ class MixedPrecision:
         """Restore the state from a checkpoint."""
         if state:
             self._scaler.load_state_dict(state)
+
+
+def _choose_precision(device: str) -> Precision:
+    if device == "cpu":
+        return "bf16" if has_bfloat16() else "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"

@@ -67,6 +67,6 @@ class ShuffledOrder:
             self._round, self._order = round_, torch.randperm(self._count, generator=shuffle)
         return int(self._order[place])
 
-    def take(self, start: int, count: int) -> Tensor:
-        """Return the numbers from position `start` on, int64 (count,)."""
-        return torch.tensor([self.item_at(position) for position in range(start, start + count)])
+    def take(self, start: int, count: int) -> list[int]:
+        """Return `count` numbers from position `start` on."""
+        return [self.item_at(position) for position in range(start, start + count)]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -18,12 +21,14 @@ from camdaemon.tools.train.distributed import MixedPrecision, ProcessGroup, join
 from camdaemon.tools.train.draws import ShuffledOrder
 from camdaemon.tools.train.folder import BEST, LAST, clear, make_command, refuse_used, remember
 from camdaemon.tools.train.interruption import Interruption
-from camdaemon.tools.train.layouts import Split, find_pictures
 from camdaemon.tools.train.losses import BaseStage, JointStage, Losses, freeze_parts, parameter_groups
 from camdaemon.tools.train.monitoring import RunLength, RunLog, Validation
-from camdaemon.tools.train.packing import pack_people, pack_plates
-from camdaemon.tools.train.recipe import SIZES, Recipe
-from camdaemon.tools.train.samples import BatchIndices, Sample, SampleGenerator
+from camdaemon.tools.train.recipe import SIZES, SLIM_SIZES, Recipe
+from camdaemon.tools.train.samples.faults import Kind
+from camdaemon.tools.train.samples.layouts import Split, find_pictures
+from camdaemon.tools.train.samples.loader import USES, BatchPlan, SampleGenerator, load_batches
+from camdaemon.tools.train.samples.packing import pack_people, pack_plates
+from camdaemon.tools.train.samples.scene import Cast
 
 _WARM_UP = 100  # steps until the rates reach their peak
 _GRADIENT_NORM = 1.0  # limit
@@ -81,11 +86,17 @@ class TrainingRun:
             stage = BaseStage(self.network, frozen_norms=self._state.frozen_norms)
         else:
             stage = JointStage(self.network, recipe)
-        self._stage = group.wrap(stage).train()
-        self._sizes = recipe.sizes or SIZES[recipe.stage]
+        learns = recipe.stage == "base" and not self._state.frozen_norms
+        self._stage = group.wrap(stage, learns_norms=learns).train()
+        self._sizes = recipe.sizes or (
+            SLIM_SIZES if self.network.doubts and recipe.stage == "base" else SIZES[recipe.stage]
+        )
         self._samples = 0  # of this process since it began
         people, rooms = len(self._generator.people), len(self._generator.plates)
-        self._orders = [ShuffledOrder(count, 10 * recipe.seed + n) for n, count in enumerate((people, people, rooms))]
+        counts = enumerate((people, people, rooms, rooms))
+        self._orders = [ShuffledOrder(count, 10 * recipe.seed + n) for n, count in counts]
+        workers = count_workers(recipe, group)
+        self._batches = load_batches(self._generator, self._plans(), workers, group.device)
 
     def run(self) -> Path:
         """Train to the end and return the path of the best weights."""
@@ -141,37 +152,37 @@ class TrainingRun:
         run_log.log_step(self._state.step, Losses(*losses), rate, per_second)
 
     def _step(self, share: float) -> Tensor:
+        recipe = self._recipe
         warm = min(1.0, (self._state.step + 1) / _WARM_UP)
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * warm * 0.5 * (1 + math.cos(math.pi * share))
-        sample = self._sample()
-        torch.manual_seed(self._seed())  # for dropout: the same after resuming, different in each process
+        sample = next(self._batches)
+        self._samples += len(sample.src)
+        number = self._state.step * self._group.size + self._group.rank
+        torch.manual_seed(recipe.seed * 1_000_003 + number)  # for dropout: the same after resuming
         with self._mixed.autocast():
-            losses: Tensor = self._stage(*sample)
+            losses: Tensor = self._stage(sample)
         self._mixed.step(losses.sum(), self._optimizer, _GRADIENT_NORM)
         return losses.detach()
 
-    def _sample(self) -> Sample:
-        """Return the batch of this step and this process; the same after resuming."""
-        recipe, step = self._recipe, self._state.step
-        height, width = random.Random(f"{recipe.seed} {step}").choice(self._sizes)
-        start, count = self._batch_number() * recipe.batch, self._batch_size(height, width)
-        # A smaller batch skips the rest of its items until the next round: positions do not depend on earlier sizes.
-        first, second, room = (order.take(start, count) for order in self._orders)
-        self._samples += count
-        return self._generator.make_batch(BatchIndices(first, second, room), self._seed(), height, width)
+    def _plans(self) -> Iterator[BatchPlan]:
+        """Yield the batches of this step and the following ones, of this process; the same after resuming."""
+        recipe = self._recipe
+        kind: Kind | None = None if self.network.doubts else "right"
+        for step in count(self._state.step):
+            height, width = random.Random(f"{recipe.seed} {step}").choice(self._sizes)
+            number = step * self._group.size + self._group.rank
+            # A smaller batch skips the rest of its items until the next round: positions depend on no earlier size.
+            start = number * -(-recipe.batch // USES)
+            columns = (order.take(start, -(-self._batch_size(height, width) // USES)) for order in self._orders)
+            casts = [Cast(*each) for each in zip(*columns, strict=True)]
+            yield BatchPlan(casts, recipe.seed * 1_000_003 + number, (height, width), kind)
 
     def _batch_size(self, height: int, width: int) -> int:
         """Return the batch size of as much work as a batch of the first size; at least a third of it."""
         usual = self._sizes[0][0] * self._sizes[0][1]
         batch = self._recipe.batch
         return min(batch, max(math.ceil(batch / 3), round(batch * usual / (height * width))))
-
-    def _batch_number(self) -> int:
-        return self._state.step * self._group.size + self._group.rank
-
-    def _seed(self) -> int:
-        return self._recipe.seed * 1_000_003 + self._batch_number()
 
     def _done_share(self) -> float:
         """Return how much of the run is done, 0..1."""
@@ -187,7 +198,7 @@ class TrainingRun:
         cache = recipe.cache or recipe.out / "cache"
         with self._group.leader_first() if split == "train" else nullcontext():
             people, plates = pack_people(found.people, cache), pack_plates(found.plates, cache)
-        return SampleGenerator(people, plates, self._group.device, soft=recipe.stage == "joint")
+        return SampleGenerator(people, plates, soft=recipe.stage == "joint")
 
     def _validation(self) -> Validation:
         base = self._recipe.stage == "base"
@@ -196,7 +207,7 @@ class TrainingRun:
 
     def _validate(self, validation: Validation, run_log: RunLog) -> None:
         recipe, state = self._recipe, self._state
-        scores = validation.score(self.network, recipe.out / f"grid-{state.step:06}.png")
+        scores = validation.score(self.network, self._group.device, recipe.out / f"grid-{state.step:06}.png")
         self._stage.train()  # of the stage, not of the network: it keeps frozen norms in evaluation mode
         better = scores.mad < state.best
         run_log.log_validation(state.step, scores, best=better)
@@ -207,3 +218,14 @@ class TrainingRun:
 
     def _save(self) -> None:
         save_run(self._recipe.out, self.network, self._optimizer, self._mixed, self._state, self._recipe.stage)
+
+
+def count_workers(recipe: Recipe, group: ProcessGroup) -> int:
+    """Return how many processes of this one's make samples: those of the recipe, else what the machine has to spare.
+
+    On a CPU one is enough, since a sample takes a tenth of a step's time.
+    """
+    if recipe.workers is not None:
+        return recipe.workers
+    cores = len(os.sched_getaffinity(0)) // group.size
+    return max(1, cores - 2) if group.device.type == "cuda" else int(cores > 1)

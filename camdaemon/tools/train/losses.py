@@ -7,17 +7,22 @@ runtime clamps them.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import MattingNetwork, Selection, base_size_for_lines
+from camdaemon.model import MattingNetwork, Selection, base_size_for_lines, scale_by_norms
 from camdaemon.tools.train.recipe import RATES, Recipe
+
+if TYPE_CHECKING:
+    from camdaemon.tools.train.samples.loader import Sample
 
 _GAP_WEIGHT = 4.0  # added to a pixel's weight of 1
 _EDGE_WEIGHT = 2.0
+_FLICKER_WEIGHT = 0.5
+_LEVELS = 5  # of the Laplacian pyramid
 
 
 class Losses(NamedTuple):
@@ -26,14 +31,18 @@ class Losses(NamedTuple):
     Attributes:
         alpha: L1 of alpha.
         edges: L1 of alpha's gradients.
+        pyramid: L1 of alpha's Laplacian pyramid.
         foreground: L1 of the foreground.
         error: Squared error of the error map; 0 in the joint stage with a frozen base.
+        flicker: Change of alpha between two samples that differ in noise only; 0 in the joint stage.
     """
 
     alpha: Tensor
     edges: Tensor
+    pyramid: Tensor
     foreground: Tensor
     error: Tensor
+    flicker: Tensor
 
     def total(self) -> Tensor:
         """Return their sum, (4) and (5)."""
@@ -48,6 +57,22 @@ def sobel_gradients(x: Tensor) -> Tensor:
     return torch.cat([down[..., 2:] - down[..., :-2], along[:, :, 2:] - along[:, :, :-2]], 1) / 8
 
 
+def pyramid_loss(alpha: Tensor, true_alpha: Tensor) -> Tensor:
+    """Return the L1 of the Laplacian pyramid (Hou and Liu 2019 §3.2), (B,1,H,W) each; coarse levels weigh more.
+
+    It counts what is missing of hair at every size, where L1 alone is content with its mean.
+    """
+    left, loss = alpha - true_alpha, alpha.new_zeros(())  # the pyramid of a difference is the difference of pyramids
+    for level in range(_LEVELS):
+        if min(left.shape[2:]) < 2:
+            break
+        small = F.avg_pool2d(left, 2)
+        again = F.interpolate(small, left.shape[2:], mode="bilinear", align_corners=False)
+        loss = loss + 2**level * (left - again).abs().mean()
+        left = small
+    return loss / _LEVELS
+
+
 def forgive_overshoot(alpha: Tensor, true_alpha: Tensor) -> Tensor:
     """Clamp `alpha` (B,1,H,W) to 1 where the true alpha is 1, and to 0 where it is 0."""
     alpha = torch.where(true_alpha >= 1, alpha.clamp(max=1), alpha)
@@ -55,7 +80,9 @@ def forgive_overshoot(alpha: Tensor, true_alpha: Tensor) -> Tensor:
 
 
 def matte_losses(alpha: Tensor, foreground: Tensor, true_alpha: Tensor, true_foreground: Tensor) -> Losses:
-    """Compute (1), L1 of alpha and, twice, of its gradients, and (2), L1 of the foreground where true alpha is above 0.
+    """Compute (1), L1 of alpha, of its gradients (twice) and of its pyramid, and (2), L1 of the foreground.
+
+    The foreground counts where the true alpha is above 0.
 
     Args:
         alpha: (B,1,H,W), unclamped.
@@ -68,7 +95,9 @@ def matte_losses(alpha: Tensor, foreground: Tensor, true_alpha: Tensor, true_for
     return Losses(
         F.l1_loss(alpha, true_alpha),
         F.l1_loss(sobel_gradients(alpha), sobel_gradients(true_alpha)) * 2 * _EDGE_WEIGHT,  # 2: sum of both directions
+        pyramid_loss(alpha, true_alpha),
         ((foreground - true_foreground).abs() * solid).mean(),
+        alpha.new_zeros(()),
         alpha.new_zeros(()),
     )
 
@@ -120,14 +149,20 @@ class BaseStage(nn.Module):
     def __init__(self, network: MattingNetwork, *, frozen_norms: bool) -> None:
         super().__init__()
         self.network, self.frozen_norms = network, frozen_norms
+        if frozen_norms:
+            scale_by_norms(network)
 
-    def forward(self, src: Tensor, plate: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
-        """Return the four losses, (4,), of a batch as in `samples.Sample`."""
-        maps = self.network.visible(_to_compute_format(torch.cat([src, plate], 1)))
+    def forward(self, sample: Sample) -> Tensor:
+        """Return the losses, (6,), of a batch."""
+        stacked = self.network.stack(sample.src, sample.plate, sample.confidence)
+        maps = self.network.visible(_to_compute_format(stacked))
         if maps.requires_grad:
             maps.register_hook(_channels_last)
         found, residual, error = maps.float().split((1, 3, 1), 1)
-        return torch.stack(base_losses(found, residual + src, error, alpha, foreground))
+        losses = base_losses(found, residual + sample.src, error, sample.alpha, sample.foreground)
+        held = found.clamp(0, 1)
+        flicker = ((held - held.roll(1, 0)).abs() * sample.still).mean()
+        return torch.stack(losses._replace(flicker=_FLICKER_WEIGHT * flicker))
 
     def train(self, mode: bool = True) -> BaseStage:
         """Set the mode, except for the encoder's batch norms, which never train."""
@@ -142,13 +177,16 @@ class JointStage(nn.Module):
     def __init__(self, network: MattingNetwork, recipe: Recipe) -> None:
         super().__init__()
         self.network = network
+        scale_by_norms(network)
         network.selection = Selection("sampling", recipe.refined_pixels)
         self._frozen = recipe.frozen_base
 
-    def forward(self, src: Tensor, plate: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
+    def forward(self, sample: Sample) -> Tensor:
         """Return the losses: (5) on the refined patches, plus (4) of the base if it is trained; see `BaseStage`."""
+        src, plate, confidence, alpha, foreground, _ = sample
         lines = _LINES[int(torch.randint(len(_LINES), ()))]
-        out = self.network(src, plate, base=base_size_for_lines(src.shape[2], src.shape[3], lines), clamp=False)
+        size = base_size_for_lines(src.shape[2], src.shape[3], lines)
+        out = self.network(src, plate, confidence, base=size, clamp=False)
         where = F.interpolate(out.refined.float(), alpha.shape[2:], mode="nearest")
         share = where.mean().clamp(min=1e-3)
         fine = matte_losses(
@@ -176,7 +214,12 @@ class JointStage(nn.Module):
 
 
 def freeze_parts(network: MattingNetwork, recipe: Recipe) -> None:
-    """Turn off the gradients of what is not trained: the refiner in the base stage, a frozen base in the joint one."""
+    """Turn off the gradients of what is not trained.
+
+    That is the refiner in the base stage, a frozen base in the joint one, and the encoder's first blocks if asked for.
+    """
+    for block in list(getattr(network.backbone, "features", ()))[: recipe.frozen_blocks]:
+        block.requires_grad_(False)
     if recipe.stage == "base" and network.refiner is not None:
         network.refiner.requires_grad_(False)
     if recipe.stage == "joint" and recipe.frozen_base:

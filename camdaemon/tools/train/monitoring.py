@@ -22,84 +22,130 @@ from camdaemon.model import MattingNetwork, base_size_for_lines
 from camdaemon.tools.train.draws import ShuffledOrder
 from camdaemon.tools.train.folder import LOG
 from camdaemon.tools.train.losses import Losses
-from camdaemon.tools.train.samples import BatchIndices, Sample, SampleGenerator
+from camdaemon.tools.train.samples.faults import Kind
+from camdaemon.tools.train.samples.loader import USES, BatchPlan, Sample, SampleGenerator
+from camdaemon.tools.train.samples.scene import Cast
 
 _BATCH = 8
-_PICTURES = 8  # composites in the picture
 _SEED = 20_201
 
 
+_WEIGHTS: dict[Kind, float] = {"right": 0.5, "wrong": 0.2, "parts": 0.15, "none": 0.15}
+
+
 class Scores(NamedTuple):
-    """Means over the validation composites.
+    """Means over the validation composites. Of a network that does not doubt its plate, all plates are right.
 
     Attributes:
-        mad: |α − α*|.
-        mse: Its square.
+        mad: |α − α*|; the right plates' weigh half. The best weights are those with the lowest.
         soft: |α − α*| where the truth is neither 0 nor 1.
+        right: |α − α*| of composites with the right plate.
+        wrong: The same, with a wrong one.
+        parts: The same, with one that is unknown in parts.
+        none: The same, without a plate.
+        leak: Share of the room, away from the person, with alpha above 0.1; worst of the kinds of plates.
+        holes: Share of the person's inside with alpha below 0.7; worst of the kinds of plates.
     """
 
     mad: float
-    mse: float
     soft: float
+    right: float
+    wrong: float
+    parts: float
+    none: float
+    leak: float
+    holes: float
 
 
 class Validation:
-    """`count` composites of height × width pixels from the validation split; the same every time.
+    """Composites of height × width pixels from the validation split; the same every time.
 
     Args:
         generator: Makes the composites.
-        count: Number of composites.
+        count: Number of composites, of each kind of plate.
         height: In pixels.
         width: In pixels.
         coarse: Score the base network alone, at the composites' size.
     """
 
     def __init__(self, generator: SampleGenerator, count: int, height: int, width: int, *, coarse: bool) -> None:
-        self._generator, self._count, self._size, self._coarse = generator, count, (height, width), coarse
-        self._batch = _BATCH if height < 400 else 2
-        self._people = ShuffledOrder(len(generator.people), _SEED)
-        self._rooms = ShuffledOrder(len(generator.plates), _SEED + 1)
+        self._generator, self._size, self._coarse = generator, (height, width), coarse
+        self._batch = min(count, _BATCH if height < 400 else 2)
+        self._count = -(-count // self._batch)  # batches
+        sets = (generator.people, generator.people, generator.plates, generator.plates)
+        self._orders = [ShuffledOrder(len(each), _SEED + number) for number, each in enumerate(sets)]
 
     @torch.no_grad()
-    def score(self, network: MattingNetwork, picture: Path | None = None) -> Scores:
+    def score(self, network: MattingNetwork, device: torch.device, picture: Path | None = None) -> Scores:
         """Score `network`, which is left in evaluation mode.
 
         Args:
             network: The network.
+            device: Where it is.
             picture: PNG to write: picture, plate, truth, alpha and cut-out of the first few composites.
         """
         network.eval()
-        sums, shown = torch.zeros(3), list[Tensor]()
-        batches = range(0, self._count, self._batch)
-        for start in batches:
-            sample = self._sample(start)
-            alpha, foreground = infer(network, sample, coarse=self._coarse)
-            wrong = (alpha - sample.alpha).abs()
-            soft = ((sample.alpha > 0.02) & (sample.alpha < 0.98)).float()
-            parts = [wrong.mean(), wrong.square().mean(), (wrong * soft).sum() / soft.sum().clamp(min=1)]
-            sums += torch.stack(parts).cpu()
-            if start < _PICTURES:
-                shown.append(_row(sample, alpha, foreground))
+        kinds: tuple[Kind, ...] = tuple(_WEIGHTS) if network.doubts else ("right",)
+        found, shown = dict[Kind, Tensor](), list[Tensor]()
+        for kind in kinds:
+            batches = []
+            for number in range(self._count):
+                sample = self._generator.make_batch(self._plan(number, kind), device)
+                alpha, foreground = infer(network, sample, coarse=self._coarse)
+                batches.append(_score_batch(alpha, sample.alpha))
+                if number == 0:
+                    shown.append(_row(sample, alpha, foreground))
+            found[kind] = torch.stack(batches).mean(0)
         if picture is not None:
             _write(torch.cat(shown), picture)
-        return Scores(*(sums / len(batches)).tolist())
+        return _summarize(found)
 
-    def _sample(self, start: int) -> Sample:
-        indices = BatchIndices(
-            self._people.take(start, self._batch),
-            self._people.take(start + self._count, self._batch),
-            self._rooms.take(start, self._batch),
-        )
-        return self._generator.make_batch(indices, _SEED + start, *self._size)
+    def _plan(self, number: int, kind: Kind) -> BatchPlan:
+        size = -(-self._batch // USES)
+        columns = (order.take(number * size, size) for order in self._orders)
+        return BatchPlan([Cast(*each) for each in zip(*columns, strict=True)], _SEED + number, self._size, kind)
+
+
+def _score_batch(alpha: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean error, the same in soft parts, the leak and the holes, (4,)."""
+    wrong = (alpha - truth).abs()
+    soft = (truth > 0.02) & (truth < 0.98)
+    room = F.max_pool2d(truth, 2 * round(truth.shape[2] / 60) + 1, 1, round(truth.shape[2] / 60)) == 0
+    inside = truth > 0.99
+    return torch.stack(
+        [wrong.mean(), _mean_where(wrong, soft), _mean_where(alpha > 0.1, room), _mean_where(alpha < 0.7, inside)]
+    ).cpu()
+
+
+def _mean_where(x: Tensor, where: Tensor) -> Tensor:
+    return (x * where).sum() / where.sum().clamp(min=1)
+
+
+def _summarize(found: dict[Kind, Tensor]) -> Scores:
+    def mean(kind: Kind) -> float:
+        return float(found.get(kind, found["right"])[0])
+
+    mad = sum(weight * mean(kind) for kind, weight in _WEIGHTS.items())
+    every = torch.stack(list(found.values()))
+    return Scores(
+        mad,
+        float(every[:, 1].mean()),
+        mean("right"),
+        mean("wrong"),
+        mean("parts"),
+        mean("none"),
+        float(every[:, 2].max()),
+        float(every[:, 3].max()),
+    )
 
 
 def infer(network: MattingNetwork, sample: Sample, *, coarse: bool) -> tuple[Tensor, Tensor]:
     """Return alpha (B,1,H,W) and foreground (B,3,H,W), 0..1, of the base network if `coarse`, else of the whole one."""
     if coarse:
-        base = network.base(network.stack(sample.src, sample.plate, torch.ones_like(sample.alpha)))
+        base = network.base(network.stack(sample.src, sample.plate, sample.confidence))
         return base.alpha.clamp(0, 1), (base.residual + sample.src).clamp(0, 1)
     size = base_size_for_lines(sample.src.shape[2], sample.src.shape[3], LADDER[0].base_side)
-    out = network(sample.src, sample.plate, base=size)
+    out = network(sample.src, sample.plate, sample.confidence, base=size)
     return out.alpha, out.foreground
 
 

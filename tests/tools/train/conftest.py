@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from camdaemon.tools.train.layouts import find_pictures
-from camdaemon.tools.train.packing import pack_people, pack_plates
-from camdaemon.tools.train.samples import SampleGenerator
+from camdaemon.tools.train.samples.layouts import find_pictures
+from camdaemon.tools.train.samples.loader import SampleGenerator
+from camdaemon.tools.train.samples.packing import pack_people, pack_plates
 from tests.tools.train.training_data import make_people, make_plates
 
 
@@ -34,7 +34,7 @@ def generator_of(data: Path, cache: Path) -> Callable[..., SampleGenerator]:
 
     def make(*, soft: bool = False) -> SampleGenerator:
         people, plates = pack_people(found.people, cache), pack_plates(found.plates, cache)
-        return SampleGenerator(people, plates, torch.device("cpu"), soft=soft)
+        return SampleGenerator(people, plates, soft=soft)
 
     return make
 

@@ -9,6 +9,7 @@ from camdaemon.tools.train.losses import (
     find_gaps,
     forgive_overshoot,
     matte_losses,
+    pyramid_loss,
     sobel_gradients,
 )
 
@@ -24,7 +25,7 @@ def test_gradients_of_a_ramp_are_its_slope() -> None:
 def test_a_constant_error_costs_itself_and_no_edges() -> None:
     truth, color = torch.full((2, 1, 4, 4), 0.5), torch.zeros(2, 3, 4, 4)
     found = matte_losses(truth + 0.25, color, truth, color)
-    assert torch.stack(found).tolist() == pytest.approx([0.25, 0, 0, 0], abs=1e-6)
+    assert torch.stack(found).tolist() == pytest.approx([0.25, 0, 0, 0, 0, 0], abs=1e-6)
 
 
 def test_a_step_costs_its_edges() -> None:
@@ -75,7 +76,7 @@ def test_overshooting_the_right_way_costs_nothing_and_the_wrong_way_all_of_it() 
 
 
 def test_the_total_is_the_sum() -> None:
-    assert Losses(*torch.tensor([1.0, 2.0, 3.0, 4.0])).total() == 10
+    assert Losses(*torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])).total() == 21
 
 
 def test_a_narrow_gap_counts_five_times_and_a_wide_one_once() -> None:
@@ -92,3 +93,13 @@ def test_a_narrow_gap_counts_five_times_and_a_wide_one_once() -> None:
     wide[..., 4, :40] = 1
     losses = [base_losses(each, color, 0 * alpha, alpha, color).alpha for each in (narrow, wide)]
     assert losses[0] / losses[1] == pytest.approx(5, rel=1e-4)
+
+
+def test_the_pyramid_of_an_even_error_is_empty_and_fine_detail_is_in_its_first_level() -> None:
+    truth = torch.zeros(1, 1, 32, 32)
+    assert pyramid_loss(truth + 0.3, truth) < 1e-6
+    checked = truth.clone()
+    checked[..., ::2, ::2] = checked[..., 1::2, 1::2] = 1  # its means over 2×2 pixels are all one half
+    assert pyramid_loss(checked, truth).item() == pytest.approx(0.5 / 5)
+    coarse = torch.nn.functional.interpolate(checked[..., :8, :8], scale_factor=4.0)
+    assert pyramid_loss(coarse, truth) > 2 * pyramid_loss(checked, truth)

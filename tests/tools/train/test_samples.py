@@ -3,35 +3,43 @@
 import math
 from collections.abc import Callable
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
-from camdaemon.tools.train import samples as module
-from camdaemon.tools.train.augment import camouflage, change_exposure, jitter_colors, relight
-from camdaemon.tools.train.degrade import add_motion_blur, add_noise, box_blur, compress, soften
 from camdaemon.tools.train.draws import BatchRandom
-from camdaemon.tools.train.geometry import nudge, random_person_map, random_room_map, warp
-from camdaemon.tools.train.samples import BatchIndices, Layer, Sample, SampleGenerator
-from camdaemon.tools.train.soft import grow_soft_edges
+from camdaemon.tools.train.samples import loader, scene
+from camdaemon.tools.train.samples.augment import add_prop, camouflage, change_exposure, jitter_colors, relight
+from camdaemon.tools.train.samples.degrade import add_motion_blur, add_noise, compress, soften
+from camdaemon.tools.train.samples.geometry import move_camera, nudge, place_person, view_room, warp
+from camdaemon.tools.train.samples.loader import BatchPlan, Sample, SampleGenerator, load_batches
+from camdaemon.tools.train.samples.scene import Cast, Layer
+from camdaemon.tools.train.samples.soft import box_blur, grow_soft_edges
 
 CPU = torch.device("cpu")
+FRAME = 72, 128
 
 
-def _cast(count: int = 6) -> BatchIndices:
-    turn = torch.arange(count)
-    return BatchIndices(turn % 4, (turn + 1) % 4, turn % 6)
+def _plan(seed: int = 1, scenes: int = 6) -> BatchPlan:
+    return BatchPlan([Cast(n % 4, (n + 1) % 4, n % 6, (n + 2) % 6) for n in range(scenes)], seed, FRAME)
 
 
-def _draws(count: int = 64, seed: int = 7) -> BatchRandom:
-    return BatchRandom(count, seed, CPU)
+def _rng(seed: int = 7) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def _even(level: int, height: int = 36, width: int = 64) -> np.ndarray:
+    return np.full((height, width, 3), level, np.uint8)
 
 
 @pytest.mark.parametrize("soft", [False, True])
 def test_a_batch_is_well_formed_and_repeatable(generator_of: Callable[..., SampleGenerator], soft: bool) -> None:
     generator = generator_of(soft=soft)
-    first, again, other = (generator.make_batch(_cast(), seed, 72, 128) for seed in (1, 1, 2))
-    assert first.src.shape == first.plate.shape == first.foreground.shape == (6, 3, 72, 128)
-    assert first.alpha.shape == (6, 1, 72, 128)
+    first, again, other = (generator.make_batch(_plan(seed), CPU) for seed in (1, 1, 2))
+    assert first.src.shape == first.plate.shape == first.foreground.shape == (12, 3, *FRAME)
+    assert first.alpha.shape == first.confidence.shape == (12, 1, *FRAME)
+    assert first.still.shape == (12, 1, 1, 1)
     for part, same in zip(first, again, strict=True):
         assert part.isfinite().all()
         assert part.min() >= 0
@@ -41,122 +49,130 @@ def test_a_batch_is_well_formed_and_repeatable(generator_of: Callable[..., Sampl
     assert 0.02 < first.alpha.mean() < 0.9
 
 
+def test_both_uses_of_a_scene_have_one_truth_and_noise_of_their_own(generator_of) -> None:
+    sample: Sample = generator_of().make_batch(_plan(scenes=30), CPU)
+    assert torch.equal(sample.alpha[::2], sample.alpha[1::2])
+    assert not torch.equal(sample.src[::2], sample.src[1::2])
+    still = sample.still.flatten().bool()
+    assert not still[::2].any()
+    assert still[1::2].any()
+    assert torch.equal(sample.plate[still], sample.plate.roll(1, 0)[still])
+
+
 @pytest.mark.parametrize("soft", [False, True])
-def test_the_label_composes_the_picture(
-    generator_of: Callable[..., SampleGenerator], monkeypatch: pytest.MonkeyPatch, soft: bool
-) -> None:
-    monkeypatch.setattr(module, "relight", lambda rng, room, alpha: room)
-    monkeypatch.setattr(module, "nudge", lambda rng, mapping, height, width: mapping)
-    monkeypatch.setattr(SampleGenerator, "_degrade_frame", lambda self, rng, src: src)
-    monkeypatch.setattr(SampleGenerator, "_degrade_plate", lambda self, rng, plate: plate)
-    sample = generator_of(soft=soft).make_batch(_cast(), 5, 72, 128)
-    composed = sample.foreground * sample.alpha + sample.plate * (1 - sample.alpha)
-    assert (composed - sample.src).abs().max() < 2e-3  # colors below alpha 1e-3 are not known
+def test_the_label_composes_the_picture(generator_of, monkeypatch: pytest.MonkeyPatch, soft: bool) -> None:
+    monkeypatch.setattr(scene, "relight", lambda rng, room, alpha: room)
+    monkeypatch.setattr(loader, "_degrade_frame", lambda rng, picture: picture)
+    generator = generator_of(soft=soft)
+    made = [generator._maker.make(_rng(seed), _plan().casts[seed], FRAME) for seed in range(6)]
+    for each in made:
+        alpha = each.alpha[:, :, None]
+        assert np.abs(each.foreground * alpha + each.room * (1 - alpha) - each.picture).max() < 2
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_come_in_order_from_any_number_of_processes(generator_of, workers: int) -> None:
+    generator = generator_of()
+    plans = [_plan(seed, 2) for seed in range(4)]
+    found = list(load_batches(generator, plans, workers, CPU))
+    for sample, plan in zip(found, plans, strict=True):
+        assert torch.equal(sample.src, generator.make_batch(plan, CPU).src)
 
 
 def test_layers_compose_like_paint() -> None:
-    front = Layer(torch.full((1, 3, 1, 1), 0.5 * 0.2), torch.full((1, 1, 1, 1), 0.5))
-    back = Layer(torch.full((1, 3, 1, 1), 0.8), torch.ones(1, 1, 1, 1))
+    front = Layer(_even(50, 1, 1), np.full((1, 1), 0.5, np.float32))
+    back = Layer(_even(200, 1, 1), np.ones((1, 1), np.float32))
     both = front.over(back)
     assert both.alpha.item() == 1
-    assert both.color()[0, 0].item() == pytest.approx(0.5 * 0.2 + 0.5 * 0.8)
-
-
-def test_draws_keep_their_ranges_and_shares() -> None:
-    rng = _draws(20_000)
-    numbers = rng.uniform(-2, 3)
-    assert numbers.min() >= -2
-    assert numbers.max() <= 3
-    assert numbers.mean().item() == pytest.approx(0.5, abs=0.05)
-    assert rng.chance(0.3).float().mean().item() == pytest.approx(0.3, abs=0.02)
-    assert rng.normal(0.1).std().item() == pytest.approx(0.1, abs=0.01)
-    assert set(rng.sign().flatten().tolist()) == {-1.0, 1.0}
+    assert both.color[0, 0].tolist() == [125, 125, 125]
 
 
 def test_the_plate_moves_by_one_percent_and_one_degree_at_most() -> None:
-    rng = _draws(4000)
-    still = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(4000, 2, 3)
-    moved = nudge(rng, still, 180, 320)
-    turn = torch.atan2(moved[:, 1, 0], moved[:, 0, 0]) * 180 / math.pi
-    center = (moved[:, :, :2] @ torch.tensor([160.0, 90.0]) + moved[:, :, 2]) - torch.tensor([160.0, 90.0])
-    assert turn.abs().max() <= 1.001
-    assert center.abs().max() <= 0.01 * 320 * 1.03
-    assert (turn != 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+    rng = _rng()
+    moved = np.stack([nudge(rng, (180, 320)) for _ in range(4000)])
+    turn = np.degrees(np.arctan2(moved[:, 1, 0], moved[:, 0, 0]))
+    center = moved[:, :, :2] @ (160, 90) + moved[:, :, 2] - (160, 90)
+    assert np.abs(turn).max() <= 1.001
+    assert np.abs(center).max() <= 0.01 * 320 * 1.03
+    assert (turn != 0).mean() == pytest.approx(0.3, abs=0.03)
 
 
 def test_people_who_sit_reach_below_the_frame_and_rooms_fill_it() -> None:
-    rng = _draws(500)
-    room = warp(
-        torch.ones(500, 1, 36, 64), random_room_map(rng, torch.tensor([[36.0, 64.0]]).expand(500, 2), 18, 32), 18, 32
-    )
-    assert (room > 0.5).float().mean() > 0.97  # ±5° lets a corner look past the photograph, which is mirrored there
-    sizes = torch.tensor([[44.0, 30.0]]).expand(500, 2)
-    canvas = torch.zeros(500, 1, 44, 44)
-    canvas[..., :30] = 1
-    seen = warp(canvas, random_person_map(rng, sizes, 36, 64), 36, 64)
-    assert (seen.flatten(1).amax(1) > 0.5).float().mean() > 0.93
-    assert (seen[:, :, -1].amax((1, 2)) > 0.5).float().mean() > 0.6
-    assert seen.mean() > 0.15
+    rng = _rng()
+    white, person = _even(255), np.full((44, 30), 255, np.uint8)
+    rooms = [warp(white, view_room(rng, (36, 64), (18, 32)), (18, 32), border=cv2.BORDER_CONSTANT) for _ in range(300)]
+    assert np.mean([(room > 127).mean() for room in rooms]) > 0.97  # ±5° lets a corner look past the photograph
+    maps = [place_person(rng, person.shape, (36, 64)) for _ in range(300)]
+    seen = np.stack([warp(person, each, (36, 64), border=cv2.BORDER_CONSTANT) for each in maps])
+    assert (seen.max((1, 2)) > 127).mean() > 0.93
+    assert (seen[:, -1].max(1) > 127).mean() > 0.6
+    assert seen.mean() > 0.15 * 255
 
 
-def test_an_identity_map_gives_the_canvas_back() -> None:
-    canvas = torch.rand(2, 3, 8, 12)
-    still = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(2, 2, 3)
-    assert (warp(canvas, still, 8, 12) - canvas).abs().max() < 1e-5
+def test_maps_move_the_centers_of_pixels() -> None:
+    picture = _rng().integers(0, 256, (8, 12, 3)).astype(np.uint8)
+    assert np.array_equal(warp(picture, np.eye(2, 3), (8, 12)), picture)
+    assert np.array_equal(warp(picture, move_camera((8, 12), (3, 1), 0, 1), (8, 12))[1:, 3:], picture[:-1, :-3])
+    twice = warp(_even(9, 4, 4), np.array([[2.0, 0, 0], [0, 2, 0]]), (8, 8), border=cv2.BORDER_CONSTANT)
+    assert np.array_equal(twice, twice[::-1, ::-1])  # nothing is shifted by half a pixel
 
 
 def test_color_jitter_stays_within_its_amount() -> None:
-    gray = torch.full((64, 3, 2, 2), 0.5)
-    changed = jitter_colors(_draws(), gray, 0.15, 0.05)
-    assert (changed / gray).min() >= 0.85 - 1e-4  # of gray: brightness alone; contrast turns around the middle
-    assert (changed / gray).max() <= 1.15 + 1e-4
-    assert torch.allclose(jitter_colors(_draws(), gray, 0.0, 0.0), gray, atol=1e-5)
-    weight = torch.rand(64, 1, 2, 2)
-    held = jitter_colors(_draws(), gray * weight, 0.15, 0.05, weight)
-    assert torch.allclose(held, changed * weight, atol=1e-5)
+    rng, gray = _rng(), _even(128, 2, 2)
+    changed = np.stack([jitter_colors(rng, gray, 0.15, 0.05) for _ in range(64)]) / 128
+    assert changed.min() >= 0.845  # of gray: brightness alone; contrast turns around the middle
+    assert changed.max() <= 1.155
+    assert np.array_equal(jitter_colors(rng, gray, 0.0, 0.0), gray)
 
 
 def test_exposure_is_mostly_moderate_and_sometimes_strong() -> None:
-    plate = torch.full((4000, 3, 1, 1), 0.4)
-    ratio = (change_exposure(_draws(4000), plate) / plate).log().abs().amax(1)
-    assert ratio.median() < 0.12
-    assert (ratio > 0.25).float().mean() > 0.03
-    assert ratio.max() < 0.6 + 0.25 * -math.log(0.4) + 0.01
+    rng, plate = _rng(), _even(102, 1, 1)
+    ratio = np.abs(np.log(np.stack([change_exposure(rng, plate) for _ in range(4000)]) / 102)).max((1, 2, 3))
+    assert np.median(ratio) < 0.12
+    assert (ratio > 0.25).mean() > 0.03
+    assert ratio.max() < 0.6 + 0.25 * -math.log(0.4) + 0.02
 
 
 def test_shadows_darken_near_the_person_only_by_so_much() -> None:
-    alpha = torch.zeros(64, 1, 36, 64)
-    alpha[:, :, 10:, 20:44] = 1
-    room = torch.full((64, 3, 36, 64), 0.6)
-    change = relight(_draws(), room, alpha) / room
+    alpha, rng, room = np.zeros((36, 64), np.float32), _rng(), _even(150)
+    alpha[10:, 20:44] = 1
+    change = np.stack([relight(rng, room, alpha) for _ in range(64)]) / 150
     assert change.min() > 0.45 * math.exp(-0.3) - 0.01
     assert change.max() < math.exp(0.3) + 0.01
-    assert 0.2 < (change.flatten(1).amin(1) < 0.95).float().mean() < 0.8
+    assert 0.2 < (change.min((1, 2, 3)) < 0.95).mean() < 0.8
 
 
 def test_clothes_take_the_walls_color_in_some_samples() -> None:
-    alpha = torch.ones(200, 1, 32, 64)
-    color, room = torch.full((200, 3, 32, 64), 0.2), torch.full((200, 3, 32, 64), 0.8)
-    changed = camouflage(_draws(200), color, alpha, room)
-    some = (changed > 0.5).flatten(1).any(1).float().mean()
-    assert 0.05 < some < 0.3
-    assert changed.max() < 0.81
+    alpha, rng = np.ones((32, 64), np.float32), _rng()
+    changed = np.stack([camouflage(rng, _even(51, 32), alpha, _even(204, 32)) for _ in range(200)])
+    assert 0.05 < (changed > 128).any((1, 2, 3)).mean() < 0.3
+    assert changed.max() < 207
+
+
+def test_a_thing_in_the_hand_is_foreground() -> None:
+    alpha, rng = np.zeros((36, 64), np.float32), _rng()
+    alpha[:, :32] = 1
+    held = [add_prop(rng, _even(50), alpha, _even(200)) for _ in range(300)]
+    assert 0.05 < np.mean([cover is not alpha for _, cover in held]) < 0.2
+    for color, cover in held:
+        assert (cover >= alpha).all()
+        assert ((color != 50).any(2) <= (cover > 0)).all()
 
 
 def test_noise_has_the_wanted_strength() -> None:
-    gray = torch.full((400, 3, 24, 24), 0.4)
-    spread = (add_noise(_draws(400), gray, 0.03, 0.4) - gray).flatten(1).std(1)
+    rng, gray = _rng(), _even(102, 24, 24)
+    spread = np.array([add_noise(rng, gray, 0.03, 0.4).astype(float).std() for _ in range(400)]) / 255
     assert spread.max() <= 0.034
-    assert (spread > 1e-4).float().mean().item() == pytest.approx(0.4, abs=0.08)
+    assert (spread > 1e-4).mean() == pytest.approx(0.4, abs=0.08)
 
 
 @pytest.mark.parametrize("change", [soften, add_motion_blur, compress])
 def test_camera_effects_leave_an_even_picture_and_unchosen_samples_alone(change) -> None:
-    even = torch.full((8, 3, 20, 40), 0.5)
-    assert (change(_draws(8), even, 1.0) - even).abs().max() < 0.03
-    busy = torch.rand(8, 3, 20, 200)
-    assert torch.equal(change(_draws(8), busy, 0.0), busy)
-    assert not torch.equal(change(_draws(8), busy, 1.0), busy)
+    even = _even(128, 20, 40)
+    assert np.abs(change(_rng(), even, 1.0).astype(int) - even).max() < 8
+    busy = _rng().integers(0, 256, (20, 200, 3)).astype(np.uint8)
+    assert change(_rng(), busy, 0.0) is busy
+    assert not np.array_equal(change(_rng(), busy, 1.0), busy)
 
 
 def test_box_is_the_mean_of_the_neighbors() -> None:
@@ -171,7 +187,7 @@ def test_soft_things_grow_on_the_outline() -> None:
     alpha = torch.zeros(16, 1, 96, 160)
     alpha[:, :, 30:, 50:110] = 1
     weighted = alpha * torch.tensor([0.6, 0.4, 0.3]).view(1, 3, 1, 1)
-    new, cover = grow_soft_edges(_draws(16), weighted, alpha, torch.rand(16, 3, 96, 160))
+    new, cover = grow_soft_edges(BatchRandom(16, 7, CPU), weighted, alpha, torch.rand(16, 3, 96, 160))
     assert (new <= cover + 1e-5).all()
     outside, inside = cover[alpha == 0], cover[alpha == 1]
     assert (outside > 0.05).float().mean() > 0.005
@@ -179,5 +195,11 @@ def test_soft_things_grow_on_the_outline() -> None:
     assert cover[:, :, :8, :8].max() == 0 or cover[:, :, :8, :8].mean() < 0.1
 
 
-def test_a_sample_is_what_the_network_takes() -> None:
-    assert Sample._fields == ("src", "plate", "alpha", "foreground")
+def test_draws_keep_their_ranges_and_shares() -> None:
+    rng = BatchRandom(20_000, 7, CPU)
+    numbers = rng.uniform(-2, 3)
+    assert numbers.min() >= -2
+    assert numbers.max() <= 3
+    assert numbers.mean().item() == pytest.approx(0.5, abs=0.05)
+    assert rng.chance(0.3).float().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert set(rng.sign().flatten().tolist()) == {-1.0, 1.0}

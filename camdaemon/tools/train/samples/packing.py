@@ -11,16 +11,14 @@ from typing import Any, TypeVar
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from camdaemon.daemon.progress import show_progress
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.video import Video
 from camdaemon.linux.files import replace_atomically
-from camdaemon.tools.train.layouts import FRAMES_OF_A_VIDEO, VIDEOS, Person
+from camdaemon.tools.train.samples.layouts import FRAMES_OF_A_VIDEO, VIDEOS, Person
 
 PIECE_BYTES = 56_000_000
 PERSON_SIDE = 448  # pixels; the longer side of a person
@@ -34,28 +32,22 @@ Pixels = NDArray[np.uint8]
 class PackedPictures:
     """A set of pictures on canvases of one size, memory-mapped, so that processes on one machine share them.
 
-    Attributes:
+    Args:
         pieces: uint8 (n,H,W,C) each, all but the last of the same length.
-        sizes: float (N,2), height and width of each picture on its canvas.
+        sizes: Rows and columns of each picture on its canvas.
     """
 
-    def __init__(self, pieces: list[Tensor], sizes: Tensor) -> None:
-        self.pieces, self.sizes = pieces, sizes
+    def __init__(self, pieces: list[Pixels], sizes: list[tuple[int, int]]) -> None:
+        self._pieces, self._sizes = pieces, sizes
 
     def __len__(self) -> int:
-        return len(self.sizes)
+        return len(self._sizes)
 
-    def to(self, device: torch.device) -> PackedPictures:
-        """Move everything to `device` if that takes less than a third of its free memory; else return this set."""
-        if device.type != "cuda" or sum(p.nbytes for p in self.pieces) > torch.cuda.mem_get_info(device)[0] // 3:
-            return self
-        return PackedPictures([torch.cat([piece.to(device) for piece in self.pieces])], self.sizes)
-
-    def batch(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return the pictures at `index`, int64 (B,), as float (B,C,H,W), 0..1, and sizes (B,2), on `device`."""
-        each = len(self.pieces[0])
-        taken = torch.stack([self.pieces[number // each][number % each] for number in index.tolist()]).to(device)
-        return taken.permute(0, 3, 1, 2).float().div_(255), self.sizes[index].to(device)
+    def picture(self, number: int) -> Pixels:
+        """Return a picture, uint8 (h,w,C): a view of the mapped file, not to be changed."""
+        piece, place = divmod(number, len(self._pieces[0]))
+        rows, columns = self._sizes[number]
+        return self._pieces[piece][place, :rows, :columns]
 
 
 def pack_people(people: Sequence[Person], cache: Path, report: Callable[[str], None] = print) -> PackedPictures:
@@ -83,11 +75,10 @@ def _pack(
         report(f"packing {len(items)} {name} into {folder}")
         _write_pieces(name, folder, items, read)
     sizes = json.loads(index.read_text("utf-8"))["sizes"]
-    # Mapped copy-on-write, because torch requires writable memory; nothing writes to it.
-    pieces = [torch.from_numpy(np.load(piece, mmap_mode="c")) for piece in sorted(folder.glob("piece-*.npy"))]
+    pieces = [np.load(piece, mmap_mode="r") for piece in sorted(folder.glob("piece-*.npy"))]
     if sum(map(len, pieces)) != len(sizes):
         raise ConfigError(f"the cache {folder} is incomplete. Remove it and start again. Run: rm -r {folder}")
-    return PackedPictures(pieces, torch.tensor(sizes, dtype=torch.float32))
+    return PackedPictures(pieces, [(rows, columns) for rows, columns in sizes])
 
 
 def _write_pieces(name: str, folder: Path, items: Sequence[_Item], read: Callable[[_Item], Iterator[Pixels]]) -> None:
