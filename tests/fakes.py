@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from camdaemon.backdrop import make_backdrop
 from camdaemon.config.schema import Config
@@ -33,6 +34,7 @@ from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.pipeline.worker import Engine, FrameProcessor
+from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.take import Plate, PlateRules
 
@@ -120,16 +122,19 @@ def marked(rgb: np.ndarray) -> float:
 
 
 class PerfectMatting:
-    """Detects the person by its color. `sabotage(n, matte)` may return another matte, or raise."""
+    """Detects the person by its color. `sabotage(n, matte)` may return another matte, or raise.
+
+    `told` is the confidence that it was given each time.
+    """
 
     name = "perfect"
-    doubts = False
     effort = Effort()
     ladder: tuple[Effort, ...] = (effort,)
     settled = True
 
-    def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None):
-        self._sabotage, self.calls = sabotage, 0
+    def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None, *, doubts: bool = False):
+        self._sabotage, self.calls, self.doubts = sabotage, 0, doubts
+        self.told: list[torch.Tensor | None] = []
         self._thread: threading.Thread | None = None
 
     def warm_up(self, size: Size) -> None:
@@ -143,11 +148,30 @@ class PerfectMatting:
         assert src.shape[:2] == (1, 3)
         unit = pixels.unit(src)
         assert 0 <= float(unit.amin()) <= float(unit.amax()) <= 1
-        alpha = (unit[:, 1:2] > 0.2).to(unit.dtype)
+        self.told.append(confidence)
+        alpha = self._find(unit, pixels.unit(plate), confidence)
         n, self.calls = self.calls, self.calls + 1
         if self._sabotage:  # in floats: these also hold NaN and infinity
             return self._sabotage(n, Matte(alpha, unit * alpha, seq))
         return Matte(pixels.like(alpha, src), pixels.like(unit * alpha, src), seq)
+
+    def _find(self, unit: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None) -> torch.Tensor:
+        return self._see(unit)
+
+    def _see(self, unit: torch.Tensor) -> torch.Tensor:
+        return (unit[:, 1:2] > 0.2).to(unit.dtype)
+
+
+class BelievingMatting(PerfectMatting):
+    """Takes whatever differs from the plate for the person, and is perfect where the plate's confidence is 0."""
+
+    def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None):
+        super().__init__(sabotage, doubts=True)
+
+    def _find(self, unit: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None) -> torch.Tensor:
+        known = torch.ones_like(unit[:, :1]) if confidence is None else F.interpolate(confidence, unit.shape[2:])
+        differs = ((unit - plate).abs().amax(1, keepdim=True) > 0.1).to(unit.dtype)
+        return torch.where(known > 0.5, differs, self._see(unit))
 
 
 def assert_keeps_the_contract(matting: Matting, src: torch.Tensor, plate: torch.Tensor) -> None:
@@ -180,6 +204,8 @@ class Rig:
     keep_all: bool = False
     limit: int | None = None
     device: str = "cpu"
+    needs_plate: bool = True
+    is_live: bool = False
 
     def __post_init__(self) -> None:
         size = self.sink.size
@@ -189,7 +215,9 @@ class Rig:
         self.metrics, card_cache = Metrics(), CardCache(self.sink.fmt, size)
         matcher = PlateMatcher(self.transfer.upload_picture, enabled=False)
         self.preview = LivePreview()
-        engine = Engine(self.transfer, self.matting, matcher, Compositor(self.transfer.upload_picture, self.metrics))
+        gate = PlateGate(is_live=self.is_live, doubts=self.matting.doubts, needs_plate=self.needs_plate)
+        compositor = Compositor(self.transfer.upload_picture, self.metrics)
+        engine = Engine(self.transfer, self.matting, matcher, compositor, gate=gate)
         self.state = SharedState(Scene(make_backdrop(self.backdrop, size), self.plate, max_coverage=0.9))
         self.pipeline = Pipeline(
             camera=CameraInput(self.source, self.reopen or self._gone, self.limit),

@@ -83,7 +83,7 @@ from camdaemon.errors import ConfigError
 
 class NewBackdrop:
     def __init__(self, spec, size):
-        self.spec, self.rgb = spec, np.full((size.height, size.width, 3), {BEHIND}, np.uint8)
+        self.spec, self.needs_plate, self.rgb = spec, False, np.full((size.height, size.width, 3), {BEHIND}, np.uint8)
 
     @staticmethod
     def check(spec):

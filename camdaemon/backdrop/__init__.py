@@ -18,16 +18,19 @@ class Backdrop(Protocol):
 
     Attributes:
         spec: The text it was made from.
+        needs_plate: Whether it is of no use before the room was photographed.
     """
 
     spec: str
+    needs_plate: bool
 
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """Return the picture for one frame. Never blocks and never fails.
 
         Args:
             t: Time of the frame, seconds.
-            plate: The clean room, (1,3,H,W), RGB; the same tensor until a new plate is taken.
+            plate: The clean room, (1,3,H,W), RGB; the same tensor until a new plate is taken. What nobody has
+                photographed is filled in, and never with what the camera sees now.
             upload: Brings a picture, uint8 (H,W,3), to the device of `plate`.
 
         Returns:

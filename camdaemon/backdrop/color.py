@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class ColorBackdrop:
     """One color everywhere. `color` is (red, green, blue), 0..255."""
 
+    needs_plate = False
+
     def __init__(self, spec: str, color: tuple[int, int, int], size: Size) -> None:
         self.spec = spec
         self._uploaded = UploadedPicture(np.full((size.height, size.width, 3), color, np.uint8))

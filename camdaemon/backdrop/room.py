@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class PlateBackdrop:
     """The clean room as it is."""
 
-    spec = "plate"
+    spec, needs_plate = "plate", True
 
     @staticmethod
     def check(spec: str) -> None:
@@ -41,7 +41,12 @@ class PlateBackdrop:
 
 
 class BlurBackdrop:
-    """The clean room under a Gaussian blur of `sigma` pixels, computed once for each plate."""
+    """The clean room under a Gaussian blur of `sigma` pixels, computed once for each plate.
+
+    Without a plate it is the calm color that stands for one.
+    """
+
+    needs_plate = False
 
     def __init__(self, spec: str, sigma: float) -> None:
         self.spec = spec

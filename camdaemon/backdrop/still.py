@@ -39,6 +39,8 @@ class StillBackdrop:
         ConfigError: The file is not a picture that can be read.
     """
 
+    needs_plate = False
+
     def __init__(self, spec: str, path: Path, size: Size) -> None:
         self.spec = spec
         rgb = picture.read(path, "--backdrop PICTURE.jpg, or --backdrop blur", over=picture.CALM)

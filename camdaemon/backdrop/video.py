@@ -42,6 +42,8 @@ class VideoBackdrop:
         ConfigError: The file is not a video that can be played.
     """
 
+    needs_plate = False
+
     def __init__(self, spec: str, path: Path, size: Size) -> None:
         self.spec = spec
         clip = open_clip(path)
@@ -83,6 +85,8 @@ class ClipBackdrop:
     Raises:
         ConfigError: The file is not a video that can be played.
     """
+
+    needs_plate = False
 
     def __init__(self, spec: str, size: Size) -> None:
         self.spec, self._size = spec, size

@@ -42,18 +42,18 @@ class ControlsHolder:
         self._is_measuring = False
         self._openings = 0  # how often the camera was reopened
 
-    def reapply(self, plate: Path) -> None:
+    def reapply(self, plate: Path | None) -> None:
         """Hold the camera, which has just been opened, at what the plate in use needs.
 
-        That is what this holder locked it at, else what is stored beside the file `plate`. Without either the camera
-        is freed of what a killed camdaemon left locked.
+        That is what this holder locked it at, else what is stored beside the file `plate`, if one is named. Without
+        either the camera is freed of what a killed camdaemon left locked.
         """
         if self._path is None:
             return
         with self._lock:
             self._openings += 1
             try:
-                wanted = {} if self._is_measuring else self._held or lock.load(plate)
+                wanted = {} if self._is_measuring else self._held or (lock.load(plate) if plate else {})
                 done = lock.apply(self._path, wanted) if wanted else lock.restore(self._path)
             except CamdaemonError as exc:
                 log.warning("camera not held: %s", exc)

@@ -113,7 +113,7 @@ def _locate(key: str, text: str) -> str:
         return text
     if name in tables:
         return kinds.make_absolute(tables[name], text)
-    is_path = name in ("plate", "weights", "backdrops") and text not in ("saved", "auto", *kinds.WEIGHTS)
+    is_path = name in ("plate", "weights", "backdrops") and text not in (*kinds.PLATES, *kinds.WEIGHTS)
     return os.path.abspath(text) if is_path and os.path.exists(text) else text
 
 

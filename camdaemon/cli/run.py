@@ -34,7 +34,8 @@ Backdrop = Annotated[
 Plate = Annotated[
     str | None,
     _option(
-        "Plate: 'saved' (if there is none, the card asks for it), 'auto' (taken when the room is still), or a picture.",
+        "Plate: 'saved' (if there is none, the card asks for it), 'auto' (taken when the room is still), 'none' (begin "
+        "without one; needs weights that can do that), or a picture.",
         "saved; a clip: auto",
     ),
 ]

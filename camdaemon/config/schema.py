@@ -32,6 +32,9 @@ from camdaemon.linux.folders import find_folder
 
 # Last line of an error about the configuration.
 HOW_TO_FIX = "Fix it, then run: camdaemon config --check"
+# What a matting that needs no plate does without one. The figures in docs/weights.md decide: "matte" once mean leak and
+# holes without a plate are both below 2 %.
+_WITHOUT_PLATE: Literal["matte", "card"] = "card"
 _MOST_BYTES = 1 << 20  # of a configuration: a thousand times what people write
 
 
@@ -149,7 +152,14 @@ class Config(Model):
     )
     fps: float = Field(30.0, ge=1, le=240, description="frames per second to ask of the camera")
     backdrop: Text = Field("color:#2f4f5f", description=kinds.syntax_of(kinds.BACKDROPS))
-    plate: Text = Field("saved", description="saved (else ask), auto (else take one when the room is still), or a file")
+    plate: Text = Field(
+        "saved",
+        description="saved (else ask), auto (taken once the room is still), none (saved ones are ignored), or a file",
+    )
+    without_plate: Literal["matte", "card"] = Field(
+        _WITHOUT_PLATE,
+        description="what viewers see while there is no plate that fits; matte: if the weights can do that",
+    )
     matting: MattingName = Field("bgmv2", description="how the matte is computed")
     weights: Text = Field("default", description="default, published, slim, or a .safetensors/.pth file")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")

@@ -12,6 +12,8 @@ from camdaemon.control.viewers import describe_view
 from camdaemon.frames.frame import Size
 from camdaemon.pipeline.threads import Pipeline
 
+WITHOUT_PLATE = "no plate: rougher edges. For finer ones, run: camdaemon plate"
+
 
 def describe(pipeline: Pipeline, config: Config, size: Size, uptime_s: float, turn: Turn | None) -> dict[str, object]:
     """Describe the scene, the camera, the sink and the figures of `Metrics.snapshot`, as plain JSON values.
@@ -49,10 +51,18 @@ def describe(pipeline: Pipeline, config: Config, size: Size, uptime_s: float, tu
         "blur": scene.appearance.blur,
         "taking": None if turn is None else _describe_turn(turn),
         "plate": "taken" if scene.plate is not None else "missing",
+        "plate_note": _note_plate(pipeline),
         "demand": pipeline.state.camera.reasons(),
         "camera": "ok" if trouble is None else trouble.title.lower(),
         **pipeline.metrics.snapshot(),
     }
+
+
+def _note_plate(pipeline: Pipeline) -> str:
+    """Return why the edges are rougher than they could be, '' if they are not."""
+    if pipeline.engine.needs_plate:
+        return ""
+    return WITHOUT_PLATE if pipeline.state.scene.plate is None else pipeline.processor.plate_health.reason
 
 
 def _describe_turn(turn: Turn) -> dict[str, object]:

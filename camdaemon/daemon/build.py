@@ -21,10 +21,11 @@ from camdaemon.daemon.restore import restore_backdrop
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import CAMERA_SIZE, Size
+from camdaemon.frames.kinds import PLATES
 from camdaemon.frames.transfer import Transfer, choose_device, release_memory
 from camdaemon.linux.folders import expand_home
 from camdaemon.linux.threads import run_in_thread
-from camdaemon.matting import Matting, MattingSettings, Purpose, Refinement, make_matting
+from camdaemon.matting import Matting, MattingSettings, Purpose, Refinement, make_matting, require_no_plate
 from camdaemon.output import Sink, find_sink, open_sink
 from camdaemon.output.file import FileSink
 from camdaemon.output.film import Film
@@ -105,7 +106,7 @@ def build(
         if not playing.paced and (source.live or sink.live):
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
         # after everything that can be wrong: it takes seconds
-        matting = run_in_thread(lambda: make_matting(config.matting, matting_settings(config), device), "engine")
+        matting = run_in_thread(lambda: make_live_matting(config, device), "engine")
         period_s = 1 / source.fps if source.live or playing.paced else None
         engines = Engines(config, size, metrics, period_s, is_live=source.live)
         engine = run_in_thread(lambda: engines.make_first(device, matting), "engine")
@@ -172,7 +173,7 @@ class Engines:
             try:
                 device = choose_device(name)
                 release_memory(device)
-                return self._make(device, make_matting(self.config.matting, matting_settings(self.config), device))
+                return self._make(device, make_live_matting(self.config, device))
             except (CamdaemonError, RuntimeError) as exc:
                 log.warning("engine not rebuilt on %s: %s", name, exc)
         return None
@@ -185,7 +186,18 @@ class Engines:
         governor = None
         if self.config.governor and self.period_s is not None:
             governor = Governor(self.period_s, matting.ladder)
-        return Engine(transfer, matting, matcher, compositor, governor, PlateGate(is_live=self.is_live))
+        needs_plate = self.config.without_plate == "card" and self.config.plate != "none"
+        gate = PlateGate(is_live=self.is_live, doubts=matting.doubts, needs_plate=needs_plate)
+        return Engine(transfer, matting, matcher, compositor, governor, gate)
+
+
+def make_live_matting(config: Config, device: torch.device) -> Matting:
+    """Make the daemon's matting. Raises ConfigError as `make_matting`, or if it should need no plate and does."""
+    if config.plate != "none":
+        return make_matting(config.matting, matting_settings(config), device)
+    matting = make_matting(config.matting, matting_settings(config, "without_plate"), device)
+    require_no_plate(matting)
+    return matting
 
 
 def matting_settings(config: Config, purpose: Purpose = "live") -> MattingSettings:
@@ -244,9 +256,11 @@ def _watch_loss(sink: Sink) -> Callable[[], bool]:
     return lambda: any(part.is_lost for part in may_be_lost)
 
 
-def _plate_file(config: Config, source: Source) -> Path:
-    """Return where the plate of `source` is, or would be saved."""
-    if config.plate in ("auto", "saved"):
+def _plate_file(config: Config, source: Source) -> Path | None:
+    """Return where the plate to begin with is, or would be saved; None to begin without one."""
+    if config.plate == "none":
+        return None
+    if config.plate in PLATES:
         return saved.path_for(source.name, _choose_size(config, source))
     return expand_home(config.plate)
 
@@ -256,7 +270,9 @@ def _load_plate(config: Config, source: Source, size: Size) -> Plate | None:
 
     A mistake in the user's file is the user's to correct, and raises; a saved one that is damaged is only said.
     """
-    if config.plate not in ("auto", "saved"):
+    if config.plate == "none":
+        return None
+    if config.plate not in PLATES:
         return Plate(store.load_file(expand_home(config.plate), size, source.size))
     try:
         saved = store.load_saved(source.name, size) if source.live else None

@@ -85,7 +85,7 @@ def _find_wrong_files(config: Config) -> Iterator[str]:
         check_backdrop(config.backdrop)
     except ConfigError as exc:
         yield f"backdrop: {exc}"
-    for name, path, words in (("plate", config.plate, ("saved", "auto")), ("weights", config.weights, kinds.WEIGHTS)):
+    for name, path, words in (("plate", config.plate, kinds.PLATES), ("weights", config.weights, kinds.WEIGHTS)):
         if path not in words and not (os.path.isfile(path) and os.access(path, os.R_OK)):
             yield f"{name}: cannot read {path}. Run: camdaemon config set {name} {words[0]}"
 

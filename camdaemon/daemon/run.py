@@ -98,7 +98,7 @@ def start_daemon(
             on_reload=surfaces.apply,
         )
         lacks_plate = pipeline.state.scene.plate is None
-        takes_plate = lacks_plate and (config.plate == "auto" or not source.live)
+        takes_plate = lacks_plate and config.plate != "none" and (config.plate == "auto" or not source.live)
         if takes_plate and not source.live:
             _submit_plate(pipeline, commands)
         if memory is not None:
@@ -111,7 +111,7 @@ def start_daemon(
         if takes_plate and source.live:
             threading.Thread(target=commands.take_plate_when_still, name="plate", daemon=True).start()
         elif lacks_plate and not takes_plate:
-            invite(config)
+            invite(config, needs_plate=pipeline.engine.needs_plate)
         yield RunningDaemon(pipeline, commands, performer)
 
 

@@ -20,6 +20,7 @@ from camdaemon.control.hotkeys import Hotkeys
 from camdaemon.control.instance import DaemonLock
 from camdaemon.control.room import warn_of_room
 from camdaemon.control.scenes import check_scenes
+from camdaemon.control.status import WITHOUT_PLATE
 from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card
 from camdaemon.linux import desktop
@@ -177,8 +178,11 @@ def invitation(config: Config) -> card.Card:
     return card.make_invitation("type: camdaemon plate")
 
 
-def invite(config: Config) -> None:
-    """Say in the log and on the desktop why there is no picture yet: the card tells viewers nothing of it."""
+def invite(config: Config, *, needs_plate: bool) -> None:
+    """Say that there is no plate: in the log, and on the desktop where viewers get a card, which tells them nothing."""
+    if not needs_plate:
+        log.info("%s", WITHOUT_PLATE)
+        return
     reason = invitation(config).reason
     log.warning("viewers see a card: %s", reason)
     desktop.notify("Viewers see a card", f"{reason[0].upper()}{reason[1:]}")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 READY = ("evening", "hills", "library", "studio", "window")  # the backdrops that come with camdaemon
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")  # suffixes of videos that can be a backdrop
+PLATES = ("saved", "auto", "none")  # what is no file: see `Config.plate`
 WEIGHTS = ("default", "published", "slim")  # the weights that come with camdaemon, by name
 
 DEFAULT_BLUR = 24.0  # sigma in pixels of the backdrop that is called just "blur"

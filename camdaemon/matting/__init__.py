@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from camdaemon.errors import ConfigError
 from camdaemon.frames import kinds
 
 if TYPE_CHECKING:
@@ -120,6 +121,12 @@ def find_matting(name: str) -> MattingClass:
     """
     found: MattingClass = kinds.find_class(kinds.MATTINGS, name, "matting", "camdaemon run --matting bgmv2")
     return found
+
+
+def require_no_plate(matting: Matting) -> None:
+    """Raise ConfigError if `matting` can do nothing without a plate."""
+    if not matting.doubts:
+        raise ConfigError("--plate none needs weights that work without a plate. Run with: --weights slim")
 
 
 def make_matting(name: str, settings: MattingSettings, on: device) -> Matting:

@@ -31,6 +31,7 @@ from camdaemon.pipeline.state import Mode, Scene
 from camdaemon.plate.gate import Health, PlateGate
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.take import Plate
+from camdaemon.plate.unknown import fill_unknown, make_blank_plate
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +60,19 @@ class EngineSnapshot:
     matting: str  # its name
     effort: str  # of the next frame, for people
     is_reduced: bool  # the governor has lowered the effort
+    needs_plate: bool  # without one there is a card
 
     @classmethod
     def of(cls, engine: Engine) -> EngineSnapshot:
         """Describe `engine`. For the thread that owns it."""
         reduced = engine.governor is not None and engine.governor.rung > 0
-        return cls(str(engine.transfer.device), engine.matting.name, str(engine.matting.effort), reduced)
+        return cls(
+            str(engine.transfer.device),
+            engine.matting.name,
+            str(engine.matting.effort),
+            reduced,
+            engine.gate.needs_plate,
+        )
 
 
 @dataclass(slots=True)
@@ -91,6 +99,8 @@ class FrameProcessor:
     job: Job | None = None
     snapshot: EngineSnapshot = field(init=False)
     _frozen: HostFrame | None = field(default=None, init=False)  # the paused composite
+    _blank: Plate | None = field(default=None, init=False)  # for frames without a plate
+    _filled: tuple[Plate, Tensor] | None = field(default=None, init=False)  # a plate, and what backdrops see of it
     _last_seq: int = field(default=-(1 << 62), init=False)  # seq of the last frame that was processed
     _last_complaint: str = field(default="", init=False)
     _failures: int = field(default=0, init=False)  # consecutive engine failures
@@ -150,9 +160,9 @@ class FrameProcessor:
             self.engine.transfer.download(src, out)
         elif self._frozen is not None:
             _repeat_frozen(self._frozen, out)
-        elif scene.plate is not None:
+        else:
             try:
-                alpha, finished = self._composite(src, scene, scene.plate, out)
+                alpha, finished = self._composite(src, scene, scene.plate or self._blank_plate(src), out)
                 self._last_complaint, self._failures = "", 0
             except (MattingError, torch.OutOfMemoryError) as exc:
                 self._log_failure(str(exc))
@@ -176,14 +186,31 @@ class FrameProcessor:
             return card
         if scene.mode is Mode.CARD:
             return cards.OFF
-        return scene.invitation if scene.plate is None and scene.mode is Mode.MATTE else None
+        lacks_plate = scene.plate is None and (self.engine.gate.needs_plate or scene.backdrop.needs_plate)
+        return scene.invitation if lacks_plate and scene.mode is Mode.MATTE else None
+
+    def _blank_plate(self, src: Tensor) -> Plate:
+        """Return the plate of an unknown room, the same each time, for frames of the size of `src`."""
+        height, width = src.shape[2:]
+        if self._blank is None or self._blank.rgb.shape[:2] != (height, width):
+            self._blank = make_blank_plate(width, height)
+        return self._blank
+
+    def _room(self, plate: Plate) -> Tensor:
+        """Return what backdrops see of `plate`, (1,3,H,W); the same tensor for the same plate."""
+        clean = self.engine.matcher.upload_clean(plate)
+        if plate.confidence is None:
+            return clean
+        if self._filled is None or self._filled[0] is not plate or self._filled[1].device != clean.device:
+            self._filled = plate, self.engine.transfer.upload_picture(fill_unknown(plate))
+        return self._filled[1]
 
     def _composite(self, src: Tensor, scene: Scene, plate: Plate, out: HostFrame) -> tuple[Tensor, Tensor]:
         """Return alpha (1,1,H,W) and the composite (1,3,H,W) of `src` (1,3,H,W), downloaded into `out`."""
         step = self.metrics.step
-        clean = self.engine.matcher.upload_clean(plate)
+        room = self._room(plate)
         matte, raw = self._matte(src, plate, out)
-        finished = self.engine.compositor.paint(scene, matte, clean, out.t)
+        finished = self.engine.compositor.paint(scene, matte, room, out.t)
         with step("check"):
             check(matte, finished, out.seq, scene.max_coverage)
             self.engine.matcher.learn(raw)
@@ -196,23 +223,24 @@ class FrameProcessor:
         """Return the matte of `src` as it may be shown, and its alpha as the network gave it.
 
         Raises:
-            PlateMismatch: The plate does not explain the frame.
+            PlateMismatch: The plate does not explain the frame, and one is needed.
             SuddenChange: The frame may be broken.
         """
         step, matcher, gate = self.metrics.step, self.engine.matcher, self.engine.gate
-        for is_last in (False, True):  # twice where the gate has moved the plate
+        for is_last in (False, True):  # twice where the gate has moved the plate, or trusts it less
             with step("plate"):
                 matched = matcher.match(plate, src)
             with step("matte"):
-                matte = self.engine.matting(src, matched, None, out.seq)
+                known = gate.confidence(plate, src.device)
+                matte = self.engine.matting(src, matched, known, out.seq)
             with step("gate"):
                 try:
-                    moved = gate.examine(matcher, plate, src, matte.alpha, out.t)
+                    again = gate.examine(matcher, plate, src, matte.alpha, out.t)
                 except PlateMismatch:
                     check(matte, matte.foreground, out.seq, 1.0)  # a broken matte says nothing of the plate
                     raise
                 alpha = gate.clean(matte.alpha, out.t)
-            if is_last or not moved:
+            if is_last or not again:
                 break
         gate.confirm(out.t)
         return replace(matte, alpha=alpha), matte.alpha

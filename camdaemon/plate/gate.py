@@ -1,9 +1,12 @@
-"""The gate: a frame that the plate does not explain is not published.
+"""The gate: a frame that the plate does not explain is not published, or the plate is not trusted with it.
 
 A network that is given the plate of another room, or of this one before the camera was moved, calls much of the room
 the person. Where it does see the room, the plate tells: with the right plate hardly a block differs, with a wrong one
 a fifth to nearly all of them. A lamp that goes on and a bump of the camera look the same at first, so a fit is looked
 for before a frame is refused (see `align`).
+
+A matting that doubts is told instead which blocks to trust (see `confidence`): then a frame is refused only where a
+plate is needed and this one explains nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from camdaemon.errors import PlateMismatch, SuddenChange
@@ -21,6 +25,7 @@ from camdaemon.frames import pixels
 from camdaemon.frames.picture import Picture
 from camdaemon.plate import align
 from camdaemon.plate.align import Bytes, Mask
+from camdaemon.plate.confidence import PlateConfidence
 from camdaemon.plate.jumps import JumpGuard
 from camdaemon.plate.match import PlateMatcher, Survey
 from camdaemon.plate.pieces import StillPieces, close_margins, hide
@@ -30,6 +35,7 @@ _LIMIT = 0.25  # of the room's blocks; more that differ are another room
 _FITTED = 0.12  # as much after a fit, which explains by itself some of what is wrong
 _ENOUGH = 0.25  # of the picture should be room to judge by; with less of it, as much less may differ
 _LEAST = 0.04  # of the picture
+_MUCH = 0.005  # of the picture; if more has lost its confidence, the frame's matte is computed once more
 _RETRY_S, _RETRY_REFUSED_S = 1.0, 0.25  # until the next search for a fit, while frames are shown or refused
 
 _REMEDY = "Point the camera as it was, or take a new plate with: camdaemon plate"
@@ -72,19 +78,30 @@ class PlateGate:
         refuses: Whether to refuse frames at all. Only a measurement of speed, whose network may have random weights,
             goes on with all of them.
         is_live: Whether the frames come from a camera, which may send broken ones.
+        doubts: Whether the matting is told how far to trust the plate.
+        needs_plate: Whether a frame is refused that no plate explains. A matting that does not doubt always needs one.
 
     Attributes:
         health: Of the last frame. Replaced whole, by one reference; any thread may read it.
+        needs_plate: As given.
     """
 
-    def __init__(self, *, refuses: bool = True, is_live: bool = False) -> None:
-        self._refuses = refuses
+    def __init__(
+        self, *, refuses: bool = True, is_live: bool = False, doubts: bool = False, needs_plate: bool = True
+    ) -> None:
+        self._refuses, self._doubts = refuses, doubts
+        self.needs_plate = needs_plate or not doubts
+        self._confidence = PlateConfidence()
         self._jumps = JumpGuard() if is_live else None
         self.health = Health()
         self._pieces = StillPieces()
         self._survey: Survey | None = None  # of the last frame
         self._next = -math.inf  # when a fit may be looked for again, in seconds of the frames' `t`
         self._last = -math.inf  # `t` of the last frame
+
+    def confidence(self, plate: Plate, on: torch.device) -> Tensor | None:
+        """Return how far the matting may trust `plate` in the frame that comes or is examined; see `Matting`."""
+        return self._confidence.tensor(plate, on) if self._doubts else None
 
     def examine(self, matcher: PlateMatcher, plate: Plate, src: Tensor, alpha: Tensor, t: float) -> bool:
         """Judge a frame, and fit the plate to it where that is needed and possible.
@@ -97,12 +114,16 @@ class PlateGate:
             t: Its time in seconds.
 
         Returns:
-            Whether the plate was moved to another place in the picture, so that the matte should be computed again.
+            Whether the matte should be computed again, because the plate was moved to another place in the picture, or
+            has lost much of its confidence.
 
         Raises:
             PlateMismatch: The plate does not explain the frame.
         """
         survey, shift = matcher.survey(alpha), matcher.shift
+        if plate.is_blank:  # there is nothing to judge
+            self.health, self._survey = Health(side=survey.side), survey
+            return False
         health = judge(survey, shift)
         if t < self._last or health.share <= align.SOUND:  # a clip begins again; or nothing is wrong until now
             self._next = t
@@ -114,13 +135,22 @@ class PlateGate:
                 matcher.match(plate, src)
                 survey = matcher.survey(alpha)
                 health = judge(survey, matcher.shift)
+                self._confidence.forget()
             else:
                 health = _with_movement(health, found.moved)
                 self._next = t + (_RETRY_REFUSED_S if health.reason else _RETRY_S)
         self.health, self._survey = health, survey
-        if health.reason and self._refuses:
+        if health.reason and self._refuses and self.needs_plate:
             raise PlateMismatch(health.reason)
-        return matcher.shift != shift
+        lost = self._doubt(health, survey, t) if self._doubts else 0.0
+        return matcher.shift != shift or lost > _MUCH
+
+    def _doubt(self, health: Health, survey: Survey, t: float) -> float:
+        """Return the share of the picture, 0..1, that has lost its confidence by the frame of time `t`."""
+        inside = align.find_known(survey.room.shape, health.shift, survey.side)
+        if health.reason:
+            return self._confidence.lose(inside, t)
+        return self._confidence.record(health.differs, survey.room, inside, t)
 
     def confirm(self, t: float) -> None:
         """Hold back the frame examined last, of time `t`, if much appears in it that no other frames have shown yet.
@@ -129,7 +159,9 @@ class PlateGate:
             SuddenChange: It is to be left out. The next frames decide.
         """
         if self._jumps is not None and self._survey is not None and self._jumps.hold_back(self._survey, t):
+            self._confidence.revert()
             raise SuddenChange("much appeared at once in a single frame, which may be broken")
+        self._confidence.keep()
 
     def clean(self, alpha: Tensor, t: float) -> Tensor:
         """Return the alpha, (1,1,H,W), of the frame examined last without what is certainly no person.

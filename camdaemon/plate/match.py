@@ -114,7 +114,7 @@ class PlateMatcher:
         assert self._fitted is not None
         assert self._small is not None
         self._now, self._peaks = pixels.blocks(src, self._block), None
-        if self._enabled:
+        if self._enabled and not plate.is_blank:
             self._follow(self._now, self._small)
         return self._apply(self._fitted)
 

@@ -6,7 +6,9 @@ import math
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,9 +30,17 @@ class Plate:
 
     Attributes:
         rgb: uint8 (H,W,3), RGB, in host memory; never changed.
+        confidence: float32 (rows, columns), one value for each block of the picture, however many there are: 0 where
+            the room was never photographed, 1 where it was. None: it was everywhere.
     """
 
     rgb: Picture
+    confidence: NDArray[np.float32] | None = None
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing at all was photographed."""
+        return self.confidence is not None and not self.confidence.any()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -15,13 +15,15 @@ import pytest
 
 from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control.commands import Commands
+from camdaemon.control.status import WITHOUT_PLATE
 from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card as cards
 from camdaemon.frames.appearance import Appearance, Crop
 from camdaemon.frames.frame import Content
 from camdaemon.frames.kinds import READY
 from camdaemon.pipeline.state import Mode
-from tests.fakes import RULES, Rig
+from camdaemon.plate.take import Plate
+from tests.fakes import RULES, BelievingMatting, Rig, room
 from tests.present import present
 
 # No two of them mix to the color that the room is painted in, magenta: they fade into each other.
@@ -277,6 +279,22 @@ def test_the_invitation_is_for_the_user_and_viewers_see_a_card_without_it() -> N
     rig.run_until(lambda: rig.state.published.last.card == cards.NO_PLATE)
     assert "press F9" in present(rig.state.published.last.card).reason
     assert not [drawn for drawn in rig.pipeline.stage.card_cache._drawn if "F9" in drawn.title + drawn.hint]
+    rig.pipeline.stop()
+    rig.assert_no_room()
+
+
+def test_the_status_says_why_edges_are_rougher() -> None:
+    rig = Rig(matting=BelievingMatting(), plate=None, needs_plate=False)
+    commands = Commands(rig.pipeline, rig.config, rig.sink.size, None, lambda: None)
+    rig.pipeline.start()
+    rig.run_until(rig.published(Content.COMPOSITE))
+    status = commands.status()
+    assert (status["plate"], status["plate_note"]) == ("missing", WITHOUT_PLATE)
+    assert WITHOUT_PLATE.startswith("no plate: rougher edges")
+    rig.state.scene = replace(rig.state.scene, plate=Plate(np.full_like(room(), (20, 70, 20))))
+    rig.run_until(lambda: "does not fit" in str(commands.status()["plate_note"]))
+    rig.state.scene = replace(rig.state.scene, plate=Plate(room()))
+    rig.run_until(lambda: commands.status()["plate_note"] == "")
     rig.pipeline.stop()
     rig.assert_no_room()
 

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from camdaemon.config.schema import Config
 from camdaemon.daemon import build
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
+from camdaemon.pipeline.metrics import Metrics
 from camdaemon.plate import store
+from tests.fakes import PerfectMatting
 from tests.present import present
 
 SIZE = Size(128, 72)
@@ -30,6 +33,33 @@ def test_a_damaged_plate_is_named_once_and_the_run_begins_without_it(caplog):
     assert record.levelno == logging.WARNING
     assert str(path) in record.getMessage()
     assert record.getMessage().endswith("Run: camdaemon plate --countdown 5")
+
+
+def test_plate_none_ignores_the_saved_one():
+    store.save("camera", SIZE, np.full((72, 128, 3), 9, np.uint8))
+    assert build._load_plate(Config(plate="none"), CAMERA, SIZE) is None
+    assert build._plate_file(Config(plate="none"), CAMERA) is None
+
+
+def test_plate_none_needs_weights_that_doubt():
+    config = Config(source="pattern", sink="null", plate="none", matting="difference")
+    with pytest.raises(ConfigError, match=r"works? without a plate\. Run with: --weights slim"):
+        build.build(config, build.Playing())
+
+
+@pytest.mark.parametrize(
+    ("plate", "without", "doubts", "needs"),
+    [
+        ("saved", "card", True, True),
+        ("saved", "matte", True, False),
+        ("none", "card", True, False),
+        ("saved", "matte", False, True),
+    ],
+)
+def test_whether_a_plate_is_needed(plate, without, doubts, needs):
+    config = Config(source="pattern", sink="null", plate=plate, without_plate=without)
+    made = build.Engines(config, SIZE, Metrics()).make_first(torch.device("cpu"), PerfectMatting(doubts=doubts))
+    assert made.gate.needs_plate is needs
 
 
 def test_a_damaged_plate_that_the_user_names_is_a_mistake(tmp_path):

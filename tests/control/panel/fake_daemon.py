@@ -52,7 +52,7 @@ class FakeDaemon:
             "waves.mp4": jpeg(gradient((30, 60, 70), (120, 200, 190))),
         }
         self.state: dict[str, object] = {
-            **{"mode": "matte", "backdrop": "/backdrops/dawn.jpg", "plate": "taken", "camera": "ok"},
+            **{"mode": "matte", "backdrop": "/backdrops/dawn.jpg", "plate": "taken", "plate_note": "", "camera": "ok"},
             **{"paused": False, "mirror": False, "edge": 0.0, "blur": 0.0, "crop": None, "scene": None},
             "taking": None,
             "scenes": ["work", "evening"],

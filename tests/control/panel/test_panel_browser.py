@@ -235,6 +235,13 @@ def test_a_plate_is_cancelled_and_its_reason_shows(page: Any, panel: Any) -> Non
     assert ("cancel_plate",) in panel.daemon.verbs_asked()
 
 
+def test_without_a_plate_it_says_that_edges_are_rougher(page: Any, panel: Any) -> None:
+    panel.daemon.state["plate_note"] = "no plate: rougher edges. For finer ones, run: camdaemon plate"
+    expect(page.locator("#plate-note")).to_contain_text("No plate: rougher edges.")
+    panel.daemon.state["plate_note"] = ""
+    expect(page.locator("#plate-note")).to_contain_text("photograph of your empty room")
+
+
 def test_an_automatic_plate_gives_way(page: Any, panel: Any) -> None:
     panel.daemon.state["taking"] = {"by": "camdaemon", "left_s": 0.0, "waits_for": "the light is changing (+9%)"}
     expect(page.locator("#plate-note")).to_contain_text("light is changing")

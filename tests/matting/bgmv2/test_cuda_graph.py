@@ -95,7 +95,7 @@ def test_confidence_of_any_shape_reaches_a_network_that_doubts_in_one_shape(
     monkeypatch: pytest.MonkeyPatch, graphs: bool
 ) -> None:
     monkeypatch.setattr(module, "GraphedStep", lambda *given: GraphedStep(*given, Recording()))
-    monkeypatch.setattr(module, "load_weights", lambda weights: SlimMatting(refined=False).eval())
+    monkeypatch.setattr(module, "load_weights", lambda *_: SlimMatting(refined=False).eval())
     matting = module.BackgroundMatting("default", Refinement(), torch.device("cpu"))
     assert matting.doubts
     matting._uses_graphs = graphs

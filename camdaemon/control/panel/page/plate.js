@@ -9,6 +9,7 @@ const byId = (id) => document.getElementById(id);
 export function startPlate(act, say) {
   const take = byId("take"), cancel = byId("cancel"), note = byId("plate-note");
   const words = take.textContent, explained = note.textContent;
+  let said = explained; // of the plate in use
   let mine = false; // this page has asked for a plate, and waits for the answer
 
   take.addEventListener("click", async () => {
@@ -29,12 +30,15 @@ export function startPlate(act, say) {
     if (busy) take.setAttribute("aria-disabled", "true");
     cancel.hidden = !busy && !taking;
     setText(take, busy ? step(taking) : words);
-    setText(note, taking?.waits_for ? `The plate waits: ${taking.waits_for}.` : explained);
+    setText(note, taking?.waits_for ? `The plate waits: ${taking.waits_for}.` : said);
   }
 
   function step(taking) {
     return taking?.left_s > 0 ? `Step out: ${Math.ceil(taking.left_s)}` : "Photographing the room…";
   }
 
-  return ({ taking }) => (taking || !mine) && show(taking ?? null);
+  return ({ taking, plate_note }) => {
+    said = plate_note ? plate_note[0].toUpperCase() + plate_note.slice(1) : explained;
+    if (taking || !mine) show(taking ?? null);
+  };
 }

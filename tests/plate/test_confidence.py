@@ -1,0 +1,127 @@
+"""What a frame contradicts loses its confidence, and earns it again by fitting for a second."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from camdaemon.plate.confidence import PlateConfidence
+from camdaemon.plate.take import Plate
+
+CPU = torch.device("cpu")
+SHAPE = (4, 6)
+PLATE = Plate(np.zeros((64, 96, 3), np.uint8))
+ALL, NONE = np.ones(SHAPE, bool), np.zeros(SHAPE, bool)
+
+
+def at(*blocks: tuple[int, int]) -> np.ndarray:
+    found = NONE.copy()
+    for block in blocks:
+        found[block] = True
+    return found
+
+
+def known(confidence: PlateConfidence, plate: Plate = PLATE) -> np.ndarray:
+    """The confidence as a map; all ones where the matting would be told nothing."""
+    told = confidence.tensor(plate, CPU)
+    return np.ones(SHAPE) if told is None else told[0, 0].numpy()
+
+
+def frame(confidence: PlateConfidence, differs: np.ndarray, room: np.ndarray, t: float) -> float:
+    lost = confidence.record(differs, room, ALL, t)
+    confidence.keep()
+    return lost
+
+
+@pytest.fixture
+def confidence() -> PlateConfidence:
+    made = PlateConfidence()
+    made.use(PLATE)
+    return made
+
+
+def test_a_plate_that_fits_is_trusted_and_the_matting_told_nothing(confidence: PlateConfidence) -> None:
+    assert frame(confidence, NONE, ALL, 0.0) == 0
+    assert confidence.tensor(PLATE, CPU) is None
+
+
+def test_a_block_of_room_that_differs_counts_at_once_and_the_person_does_not(confidence: PlateConfidence) -> None:
+    person = at((2, 2), (3, 2))
+    assert confidence.record(at((0, 1)) | person, ~person, ALL, 0.0) == pytest.approx(1 / 24)
+    assert np.array_equal(known(confidence), 1.0 - at((0, 1)))
+    assert confidence.record(at((0, 1)) | person, ~person, ALL, 0.0) == 0, "the second look at the frame"
+    told = confidence.tensor(PLATE, CPU)
+    assert told is not None
+    assert told.shape == (1, 1, *SHAPE)
+    assert told.dtype == torch.float32
+    assert confidence.tensor(PLATE, CPU) is told, "the same tensor while nothing changes"
+
+
+def test_it_is_trusted_again_after_a_second_in_which_it_fits(confidence: PlateConfidence) -> None:
+    frame(confidence, at((1, 1)), ALL, 0.0)
+    for t in (0.1, 0.5, 0.9):
+        frame(confidence, NONE, ALL, t)
+        assert known(confidence)[1, 1] == 0
+    frame(confidence, NONE, ALL, 1.05)
+    assert known(confidence).all()
+
+
+def test_a_block_behind_the_person_has_not_fitted(confidence: PlateConfidence) -> None:
+    frame(confidence, at((1, 1)), ALL, 0.0)
+    frame(confidence, NONE, ALL, 0.5)
+    frame(confidence, at((1, 1)), ~at((1, 1)), 0.9)  # somebody passes
+    frame(confidence, NONE, ALL, 1.5)
+    assert known(confidence)[1, 1] == 0
+    frame(confidence, NONE, ALL, 1.95)
+    assert known(confidence).all()
+
+
+def test_a_clip_that_begins_again_does_not_keep_it_for_ever(confidence: PlateConfidence) -> None:
+    frame(confidence, at((1, 1)), ALL, 100.0)
+    frame(confidence, NONE, ALL, 0.0)
+    frame(confidence, NONE, ALL, 1.0)
+    assert known(confidence).all()
+
+
+def test_a_frame_that_was_held_back_changes_nothing(confidence: PlateConfidence) -> None:
+    frame(confidence, at((1, 1)), ALL, 0.0)
+    confidence.record(at((0, 0), (1, 1)), ALL, ALL, 0.1)
+    assert known(confidence).sum() == 22
+    confidence.revert()
+    assert np.array_equal(known(confidence), 1.0 - at((1, 1)))
+
+
+def test_a_plate_that_explains_nothing_is_not_trusted_anywhere(confidence: PlateConfidence) -> None:
+    assert confidence.lose(ALL, 0.0) == 1
+    confidence.keep()
+    assert not known(confidence).any()
+    assert confidence.lose(ALL, 0.1) == 0, "no more than before"
+    confidence.keep()
+    for t in (0.2, 1.2):
+        frame(confidence, at((0, 0)), ALL, t)
+    assert np.array_equal(known(confidence), 1.0 - at((0, 0)))
+
+
+def test_the_margin_that_a_moved_plate_does_not_know_is_never_trusted(confidence: PlateConfidence) -> None:
+    inside = ALL.copy()
+    inside[:, 0] = False
+    for t in (0.0, 2.0, 4.0):
+        confidence.record(NONE, ALL, inside, t)
+        confidence.keep()
+        assert np.array_equal(known(confidence), inside)
+
+
+def test_another_plate_is_trusted(confidence: PlateConfidence) -> None:
+    confidence.lose(ALL, 0.0)
+    confidence.keep()
+    assert known(confidence, Plate(PLATE.rgb)).all()
+
+
+def test_what_was_never_photographed_stays_unknown(confidence: PlateConfidence) -> None:
+    half = Plate(PLATE.rgb, np.array([[1, 0]], np.float32))
+    assert np.array_equal(known(confidence, half), [[1, 0]])
+    frame(confidence, at((1, 1)), ALL, 0.0)
+    wanted = np.repeat([[1, 1, 1, 0, 0, 0]], 4, 0).astype(float)
+    wanted[1, 1] = 0
+    assert np.array_equal(known(confidence, half), wanted)
