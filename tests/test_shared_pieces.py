@@ -60,7 +60,7 @@ def opens_a_bus(tree: ast.AST) -> bool:
         (replaces_a_file, "linux/files.py"),
         (reads_open_files, "linux/holders.py"),
         (opens_a_bus, "linux/dbus.py"),
-        (runs_programs, "system/machine.py"),
+        (runs_programs, "linux/programs.py"),
         (guesses_words, "errors.py"),
     ],
 )

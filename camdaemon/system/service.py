@@ -11,7 +11,8 @@ from camdaemon.control.hotkeys.portal import APP_ID
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.linux.files import replace_atomically
 from camdaemon.linux.folders import find_folder
-from camdaemon.system.machine import MARK, CommandResult, ask, is_ours
+from camdaemon.linux.programs import CommandResult, ask
+from camdaemon.system.machine import MARK, is_ours
 
 _UNIT = "camdaemon.service"
 _LOG = "journalctl --user -u camdaemon"

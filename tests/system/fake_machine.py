@@ -15,7 +15,8 @@ from typing import Any
 
 from camdaemon.errors import DeviceError
 from camdaemon.linux.devices import Device, Mode, Rates, Sizes
-from camdaemon.system.machine import CommandResult, Machine
+from camdaemon.linux.programs import CommandResult
+from camdaemon.system.machine import Machine
 
 MODULE = "/sys/module/v4l2loopback"
 NODES = "/sys/devices/virtual/video4linux"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from camdaemon.config.schema import Config
+from camdaemon.linux.programs import CommandResult
 from camdaemon.system.doctor.examine import CHECKS, run_checks
 from camdaemon.system.doctor.findings import Context, Finding
-from camdaemon.system.machine import CommandResult
 from tests.system.fake_machine import FakeMachine
 
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from camdaemon.linux.programs import CommandResult
 from camdaemon.system.doctor.examine import UNCHECKED
 from camdaemon.system.doctor.findings import Finding, Level
-from camdaemon.system.machine import CommandResult
 from tests.system.fake_machine import DEBIAN, FEDORA, SECURE_BOOT, UBUNTU
 
 KEEP_FORMAT = 0x0098F900
