@@ -20,10 +20,11 @@ def bench(
     ] = "default",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs.")] = "auto",
     engine: Annotated[
-        Literal["auto", "torch", "openvino"], typer.Option(help="Inference engine on a CPU; auto: the fastest here.")
+        Literal["auto", "torch", "openvino"],
+        typer.Option(help="Without CUDA: auto (the fastest here, Intel's GPU and NPU too), torch, or openvino."),
     ] = "auto",
     precision: Annotated[
-        Literal["auto", "float32", "bfloat16"], typer.Option(help="Number format of the network on a CPU.")
+        Literal["auto", "float32", "bfloat16", "int8"], typer.Option(help="Number format of the network on a CPU.")
     ] = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Number of torch CPU threads.", show_default="torch's choice")

@@ -45,7 +45,7 @@ Weights = Annotated[
 Matting = Annotated[str | None, _option(f"Matting: {syntax_of(MATTINGS)}.", "bgmv2")]
 Device = Annotated[str | None, _option("Device of the network: auto, cpu, or cuda.", "auto")]
 Engine = Annotated[
-    str | None, _option("Inference engine on a CPU: auto (the fastest here), torch, or openvino.", "auto")
+    str | None, _option("Without CUDA: auto (the fastest here, Intel's GPU and NPU too), torch, or openvino.", "auto")
 ]
 Governor = Annotated[
     bool | None, _option("Lower quality where the machine is too slow for the frame rate.", "governor")

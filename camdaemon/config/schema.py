@@ -163,8 +163,11 @@ class Config(Model):
     matting: MattingName = Field("bgmv2", description="how the matte is computed")
     weights: Text = Field("default", description="default, published, slim, or a .safetensors/.pth file")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")
-    engine: Literal["auto", "torch", "openvino"] = Field("auto", description="inference engine on a CPU")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="number format on a CPU")
+    engine: Literal["auto", "torch", "openvino"] = Field(
+        "auto",
+        description="without CUDA: auto (the fastest here, Intel's GPU and NPU too), or one for the CPU",
+    )
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = Field("auto", description="number format on a CPU")
     stale_after_s: float = Field(1.0, ge=0.1, le=60, description="seconds without a new frame before the card shows")
     repeat_s: float = Field(0.2, ge=0.02, le=1, description="seconds before the last frame is written again")
     max_coverage: float = Field(0.92, gt=0, le=1, description="share of the picture that a matte may cover")

@@ -43,8 +43,8 @@ class MattingSettings:
 
     Attributes:
         weights: 'default', 'published' or 'slim', or the path of a checkpoint.
-        engine: What runs the network on a CPU: 'auto' measures, 'torch', or 'openvino'.
-        precision: The network's number format on a CPU: 'auto', 'float32', or 'bfloat16'.
+        engine: What runs the network without CUDA: 'auto' measures; 'torch' or 'openvino', both on the CPU.
+        precision: The network's number format on a CPU: 'auto', 'float32', 'bfloat16', or 'int8'.
         refinement: Which patches a refiner works on.
         purpose: What the mattes are for: it decides which weights are the default.
     """

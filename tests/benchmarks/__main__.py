@@ -31,7 +31,7 @@ def main(
         float | None, typer.Option(help="Base network's share of the frame, 0 to 1.", show_default="by size")
     ] = None,
     engine: Annotated[str, typer.Option(help="Inference engine on a CPU: auto, torch or openvino.")] = "auto",
-    precision: Annotated[str, typer.Option(help="Number format on a CPU: auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Number format on a CPU: auto, float32, bfloat16 or int8.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, or cuda.")] = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Number of torch CPU threads.", show_default="torch's choice")

@@ -15,7 +15,7 @@ from camdaemon.matting.bgmv2.weights import find_weights
 from camdaemon.model import BACKBONES, Backbone, BackgroundMattingV2, KernelSize
 
 ENGINES = ("auto", "torch", "openvino")
-PRECISIONS = ("auto", "float32", "bfloat16")  # on the CPU; on CUDA it is float16
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")  # on the CPU; on CUDA it is float16
 MODES = ("sampling", "thresholding", "full")
 DEVICES = ("auto", "cpu", "cuda")
 

@@ -7,5 +7,8 @@ cpu, cpu_cache  on a CPU: a network for bytes, and one for each size of the base
 cpu_base, published_cpu, slim_cpu   what it needs of a base network, of the published and of the slim one
 hidden, tiles   its parts: dense maps and sparse features, the refiner by tiles
 tile_windows, polyphase   the arithmetic of both
-engines, torch_engine, packed, openvino_engine, engine_cache   what runs the base network, and which is fastest
+engines, engine_cache   what runs the base network, and which is fastest
+torch_engine, packed    in torch
+openvino_engine, int8   in OpenVINO
+openvino_devices, openvino_probe, device_notes   on Intel's GPU or NPU
 """

@@ -1,6 +1,6 @@
-"""Engines that run the base network on a CPU: torch in float32 or bfloat16, or OpenVINO where it is installed.
+"""Engines that run the base network: torch in float32 or bfloat16; OpenVINO in these, in int8, or on Intel's devices.
 
-All return the same maps to the rounding of their number format. Which one is fastest depends on the processor. So it is
+All return the same maps to the rounding of their number format. Which one is fastest depends on the machine. So it is
 measured when the daemon starts, at the size of its frames, and cached for a week.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -36,7 +37,7 @@ class BaseEngine(Protocol):
 
     Attributes:
         name: 'openvino bfloat16', for instance.
-        dtype: Number format of the computation.
+        dtype: Number format of what torch computes around it: hidden features and refiner.
     """
 
     name: str
@@ -76,35 +77,37 @@ class BaseEngineFactory:
 
     Args:
         network: In evaluation mode, batch norms folded.
-        engine: 'auto', 'torch' or 'openvino'.
-        precision: 'auto', 'float32' or 'bfloat16'.
+        engine: 'auto'; 'torch' or 'openvino', both on the CPU.
+        precision: 'auto', 'float32', 'bfloat16' or 'int8'.
+        int8: The .xml of `network` in int8, from `find_int8`.
 
     Raises:
-        ConfigError: OpenVINO is asked for and not installed, or bfloat16 and the processor lacks it.
+        ConfigError: OpenVINO is asked for and not installed, or a precision that processor or weights lack.
     """
 
-    def __init__(self, network: MattingNetwork, engine: str, precision: str) -> None:
+    def __init__(self, network: MattingNetwork, engine: str, precision: str, int8: Path | None = None) -> None:
+        if precision == "int8" and (int8 is None or engine == "torch"):
+            why = "it is OpenVINO's" if int8 is not None else "these weights have no int8 file that fits beside them"
+            raise ConfigError(f"precision int8: {why}. Run with: --engine auto --precision auto")
         dtypes = _usable_dtypes(precision)
         self._builders: dict[str, EngineBuilder] = {}  # by the engine's name
         self._inputs = network.inputs
         self._parameters = sum(each.numel() for each in network.parameters())
-        if engine in ("auto", "torch"):
+        if engine in ("auto", "torch") and precision != "int8":
             self._builders |= {
                 f"torch {_DTYPE_NAMES[dtype]}": TorchEngineFactory(network, dtype).build for dtype in dtypes
             }
         if engine in ("auto", "openvino") and find_spec("openvino") is not None:
             try:
-                from camdaemon.matting.bgmv2.openvino_engine import OpenVinoEngineFactory
-
-                build = OpenVinoEngineFactory(network).build
-                self._builders |= {f"openvino {_DTYPE_NAMES[dtype]}": partial(build, dtype=dtype) for dtype in dtypes}
+                self._builders |= _openvino_builders(network, engine, precision, int8)
             except (ImportError, OSError, RuntimeError) as exc:
                 if not self._builders:
                     raise ConfigError(f"OpenVINO does not load: {exc}. Run with: --engine torch") from exc
                 log.info("engine skipped: %s", exc)
         if not self._builders:
+            without = "--precision auto" if precision == "int8" else "--engine torch"
             raise ConfigError(
-                "OpenVINO is not installed. Run: pip install 'camdaemon[openvino]', or run with: --engine torch"
+                f"OpenVINO is not installed. Run: pip install 'camdaemon[openvino]', or run with: {without}"
             )
 
     def build(self, size: BaseSize) -> BaseEngine:
@@ -130,8 +133,27 @@ class BaseEngineFactory:
         return chosen.engine
 
 
+def _openvino_builders(
+    network: MattingNetwork, engine: str, precision: str, int8: Path | None
+) -> dict[str, EngineBuilder]:
+    """Return OpenVINO's builders by the engine's name. Intel's GPU and NPU are for those who leave the choice to us."""
+    from camdaemon.matting.bgmv2.openvino_engine import OpenVinoEngineFactory
+
+    made, dtypes = OpenVinoEngineFactory(network, int8), _usable_dtypes(precision)
+    builders: dict[str, EngineBuilder] = {}
+    if precision != "int8":
+        builders |= {f"openvino {_DTYPE_NAMES[dtype]}": partial(made.build, dtype=dtype) for dtype in dtypes}
+    if precision in ("auto", "int8") and int8 is not None:
+        builders["openvino int8"] = partial(made.build_int8, dtype=dtypes[-1])
+    if engine == precision == "auto":
+        devices = made.list_devices()
+        builders |= {f"openvino {device}": partial(made.build_on, device, dtype=dtypes[-1]) for device in devices}
+    return builders
+
+
 def _usable_dtypes(precision: str) -> list[torch.dtype]:
-    dtypes = [dtype for dtype, name in _DTYPE_NAMES.items() if precision in ("auto", name)]
+    """Return the float formats to compute in, the fastest last; with int8, what is not int8."""
+    dtypes = [dtype for dtype, name in _DTYPE_NAMES.items() if precision in ("auto", "int8", name)]
     if not has_bfloat16():
         dtypes = [dtype for dtype in dtypes if dtype != torch.bfloat16]
     if not dtypes:

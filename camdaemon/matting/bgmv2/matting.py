@@ -23,7 +23,8 @@ from camdaemon.matting.bgmv2.cpu_base import NetworkShape
 from camdaemon.matting.bgmv2.cpu_cache import CpuNetworkCache
 from camdaemon.matting.bgmv2.cuda_graph import GraphedStep
 from camdaemon.matting.bgmv2.engines import BaseEngineFactory, BaseSize
-from camdaemon.matting.bgmv2.weights import load_weights
+from camdaemon.matting.bgmv2.int8 import find_int8
+from camdaemon.matting.bgmv2.weights import find_weights, load_weights
 from camdaemon.matting.effort import Effort, choose_ladder, vary_rate_only
 from camdaemon.model import (
     Selection,
@@ -89,8 +90,8 @@ class BackgroundMatting:
         weights: See `find_weights`; without a refiner the matte is the upsampled coarse one.
         refine: What the configuration fixes of the refinement; the rest is up to the effort.
         on: The device.
-        engine: What runs the base network on the CPU: 'auto', 'torch' or 'openvino'.
-        precision: Its number format: 'auto', 'float32' or 'bfloat16'.
+        engine: What runs the base network of uint8 frames: 'auto'; 'torch' or 'openvino', both on the CPU.
+        precision: Its number format: 'auto', 'float32', 'bfloat16' or 'int8'.
         observer: Called with the maps of every frame of floats, in the calling thread, before the matte is returned.
         purpose: What the mattes are for: it decides which weights are the default.
 
@@ -137,7 +138,8 @@ class BackgroundMatting:
             raise ConfigError(f"the network does not fit on {on}: {_first_line(exc)}. Run with: --device cpu") from exc
         self._cpu_networks: CpuNetworkCache | None = None
         if on.type == "cpu":
-            engines = BaseEngineFactory(network, engine, precision)
+            int8 = find_int8(find_weights(weights, purpose, on.type))
+            engines = BaseEngineFactory(network, engine, precision, int8)
             self._cpu_networks = CpuNetworkCache(partial(CpuNetwork, engines, network))
         # A graph needs the same shapes in every frame; thresholding refines another number of patches each time.
         self._uses_graphs = on.type == "cuda" and refine.mode != "thresholding"

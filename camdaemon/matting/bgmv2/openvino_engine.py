@@ -1,5 +1,8 @@
 # ruff: noqa: E402
-"""The base network in OpenVINO. Imported only where the extra `openvino` is installed."""
+"""The base network in OpenVINO: on the CPU in floats or in int8, and on Intel's GPU or NPU.
+
+Imported only where the extra `openvino` is installed.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from torch import Tensor
 
 from camdaemon.linux.files import prepare_replacement
 from camdaemon.linux.folders import find_folder
+from camdaemon.matting.bgmv2 import device_notes, openvino_devices
 from camdaemon.matting.bgmv2.hidden import BaseMaps, DenseBase, SlimDense, has_even_sides, make_dense_base
 from camdaemon.model import MattingNetwork
 
@@ -34,12 +38,70 @@ class OpenVinoEngineFactory:
 
     Args:
         network: In evaluation mode, batch norms folded.
+        int8: The .xml of the same network in int8, for inputs of even sides; see `int8`.
     """
 
-    def __init__(self, network: MattingNetwork) -> None:
-        self._network = network
+    def __init__(self, network: MattingNetwork, int8: Path | None = None) -> None:
+        self._network, self._int8 = network, int8
         self._core = ov.Core()
         self._models: dict[bool, Any] = {}  # by whether the base input has even sides
+
+    def list_devices(self) -> list[str]:
+        """Return which of Intel's devices beside the CPU may be used: 'GPU', 'NPU'."""
+        return openvino_devices.list_usable(self._core)
+
+    def build(self, size: tuple[int, int], dtype: torch.dtype) -> OpenVinoEngine:
+        """Build an engine for pairs of `size` (height, width) on the CPU.
+
+        Raises:
+            RuntimeError: OpenVINO cannot compile the network, or has no bfloat16 on this processor.
+        """
+        if dtype == torch.bfloat16 and not self._has_bfloat16():
+            # OpenVINO would compute in float32 and call it bfloat16.
+            raise RuntimeError("this processor has no bfloat16 for OpenVINO")
+        return self._build_on_cpu(self._model(has_even_sides(size)), size, str(dtype).removeprefix("torch."), dtype)
+
+    def build_int8(self, size: tuple[int, int], dtype: torch.dtype) -> OpenVinoEngine:
+        """Build an engine in int8, `dtype` where that is float; wholly in `dtype` for odd sides.
+
+        Raises:
+            RuntimeError: As `build`, or the file cannot be read.
+        """
+        if self._int8 is None or not has_even_sides(size):
+            return self.build(size, dtype)
+        dtype = dtype if self._has_bfloat16() else torch.float32
+        return self._build_on_cpu(self._core.read_model(self._int8), size, "int8", dtype)
+
+    def build_on(self, device: str, size: tuple[int, int], dtype: torch.dtype) -> OpenVinoEngine:
+        """Build an engine on 'GPU' or 'NPU', in float16; what the CPU does around it is computed in `dtype`.
+
+        Raises:
+            RuntimeError: The device is not to be trusted: its driver ended a process or hung, refuses the network, or
+                computes something else than the CPU.
+        """
+        even = has_even_sides(size)
+        model, shape = self._model(even), [1, *size, self._network.inputs]
+        base = make_dense_base(self._network, even=even)
+        openvino_devices.try_apart(device, _cache_path(base), shape)
+        model.reshape(shape)
+        with device_notes.noted(device):
+            settings = openvino_devices.compile_settings(_cache_path(base).parent)
+            engine = _DeviceEngine(self._core.compile_model(model, device, settings), device, dtype)
+            openvino_devices.compare(engine, base, size)
+        return engine
+
+    def _has_bfloat16(self) -> bool:
+        return "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+    def _build_on_cpu(self, model: Any, size: tuple[int, int], name: str, dtype: torch.dtype) -> OpenVinoEngine:
+        model.reshape([1, *size, self._network.inputs])
+        settings = {
+            "INFERENCE_PRECISION_HINT": _HINTS[dtype],
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,  # a pinned thread waits for its core while the capture thread decodes there
+        }
+        return OpenVinoEngine(self._core.compile_model(model, "CPU", settings), name, dtype)
 
     def _model(self, even: bool) -> Any:
         if even not in self._models:
@@ -63,25 +125,6 @@ class OpenVinoEngineFactory:
         except (OSError, RuntimeError) as exc:
             log.info("converted network not cached: %s", exc)
         return model
-
-    def build(self, size: tuple[int, int], dtype: torch.dtype) -> OpenVinoEngine:
-        """Build an engine for pairs of `size` (height, width).
-
-        Raises:
-            RuntimeError: OpenVINO cannot compile the network, or has no bfloat16 on this processor.
-        """
-        if dtype == torch.bfloat16 and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            # OpenVINO would compute in float32 and call it bfloat16.
-            raise RuntimeError("this processor has no bfloat16 for OpenVINO")
-        model = self._model(has_even_sides(size))
-        model.reshape([1, *size, self._network.inputs])
-        settings = {
-            "INFERENCE_PRECISION_HINT": _HINTS[dtype],
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "PERFORMANCE_HINT": "LATENCY",
-            "ENABLE_CPU_PINNING": False,  # a pinned thread waits for its core while the capture thread decodes there
-        }
-        return OpenVinoEngine(self._core.compile_model(model, "CPU", settings), dtype)
 
 
 def convert(network: DenseBase | SlimDense) -> Any:
@@ -109,15 +152,27 @@ class OpenVinoEngine:
     """A `BaseEngine` in OpenVINO.
 
     Args:
-        compiled: Takes float32 pairs (1,h,w,6).
-        dtype: Number format of the computation.
+        compiled: Takes float32 pairs (1,h,w,C).
+        name: Of the number format or the device; part of the engine's name.
+        dtype: See `BaseEngine`.
     """
 
-    def __init__(self, compiled: Any, dtype: torch.dtype) -> None:
-        self.name, self.dtype = f"openvino {str(dtype).removeprefix('torch.')}", dtype
+    def __init__(self, compiled: Any, name: str, dtype: torch.dtype) -> None:
+        self.name, self.dtype = f"openvino {name}", dtype
         self._request = compiled.create_infer_request()
 
     def __call__(self, pair: Tensor) -> BaseMaps:
         """Run the base network; see `BaseEngine`."""
         self._request.infer({0: pair.permute(0, 2, 3, 1).numpy()}, share_inputs=True)
         return BaseMaps(*(torch.from_numpy(self._request.get_output_tensor(each).data)[0] for each in range(2)))
+
+
+class _DeviceEngine(OpenVinoEngine):
+    """An `OpenVinoEngine` on a device whose failure in the frame loop leaves a note; see `openvino_devices`."""
+
+    def __call__(self, pair: Tensor) -> BaseMaps:
+        try:
+            return super().__call__(pair)
+        except RuntimeError as exc:
+            device_notes.skip(self.name.removeprefix("openvino "), f"it failed: {str(exc).partition(chr(10))[0]}")
+            raise

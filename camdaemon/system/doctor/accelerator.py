@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from camdaemon.matting import find_matting
+from camdaemon.system.doctor import intel
 from camdaemon.system.doctor.findings import Context, Finding, note, ok, problem
 from camdaemon.system.loopback import parse_version
 from camdaemon.system.machine import Machine
@@ -47,7 +48,7 @@ _FASTER = f"faster with OpenVINO: {sys.executable} -m pip install openvino"
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """Yield whether torch loads, and whether it can use the GPU that the configuration asks for."""
+    """Yield whether torch loads, whether it can use the GPU that the configuration asks for, and OpenVINO Intel's."""
     facts = _probe_torch(context.machine)
     if "error" in facts:
         yield problem(
@@ -55,12 +56,19 @@ def check(context: Context) -> Iterator[Finding]:
         )
         return
     yield ok("torch", f"torch {facts['version']} loads, {_describe_build(facts)}")
-    if context.config.device == "cpu" or not find_matting(context.config.matting).uses_weights:
+    config = context.config
+    if not find_matting(config.matting).uses_weights:
+        yield ok("gpu", "not needed: the configuration asks for the CPU")
+        return
+    if config.device == "cpu":
         yield ok("gpu", "not needed: the configuration asks for the CPU")
     elif facts["available"]:
         yield _check_usable(facts)
+        return
     else:
         yield _explain_unusable(context, facts)
+    if facts.get("openvino") and config.engine == config.precision == "auto":
+        yield from intel.check(context)
 
 
 def _probe_torch(machine: Machine) -> dict[str, Any]:

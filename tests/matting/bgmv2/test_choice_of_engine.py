@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -31,6 +32,7 @@ class Machine:
     raises: dict[str, Exception]
     now: float = 0.0
     made: list[tuple[str, tuple[int, int]]] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
 
     def perf_counter(self) -> float:
         return self.now
@@ -138,13 +140,23 @@ def test_openvino_that_is_not_installed_says_what_to_type(network, machine):
 
 
 def with_openvino(monkeypatch, machine: Machine) -> None:
-    """OpenVINO, installed; 5 ms."""
+    """OpenVINO, installed; 5 ms, in int8 4, on a GPU 3."""
     machine.took["openvino float32"] = machine.took["openvino bfloat16"] = 5.0
+    machine.took |= {"openvino int8": 4.0, "openvino GPU": 3.0}
 
     class OpenVinoEngineFactory:
-        def __init__(self, network: BackgroundMattingV2) -> None:
+        def __init__(self, network: BackgroundMattingV2, int8: Path | None) -> None:
             if "make openvino" in machine.raises:
                 raise machine.raises["make openvino"]
+
+        def list_devices(self) -> list[str]:
+            return machine.devices
+
+        def build_int8(self, size: tuple[int, int], dtype: torch.dtype) -> Stand:
+            return Stand(machine, "openvino int8", dtype, size)
+
+        def build_on(self, device: str, size: tuple[int, int], dtype: torch.dtype) -> Stand:
+            return Stand(machine, f"openvino {device}", dtype, size)
 
         def build(self, size: tuple[int, int], dtype: torch.dtype) -> Stand:
             return Stand(machine, f"openvino {str(dtype).removeprefix('torch.')}", dtype, size)
@@ -172,6 +184,41 @@ def test_an_openvino_that_fails_leaves_torch(network, machine, monkeypatch):
     with_openvino(monkeypatch, machine)
     machine.raises = {"openvino float32": RuntimeError("no kernel"), "make openvino bfloat16": RuntimeError("no AMX")}
     assert BaseEngineFactory(network, "auto", "auto").build((90, 160)).name == "torch bfloat16"
+
+
+INT8 = Path("weights-int8.xml")
+
+
+def test_int8_is_measured_with_the_others_where_the_weights_have_it(network, machine, monkeypatch):
+    with_openvino(monkeypatch, machine)
+    engine = BaseEngineFactory(network, "auto", "auto", INT8).build((90, 160))
+    assert (engine.name, engine.dtype) == ("openvino int8", torch.bfloat16), "what is not int8 is as fast as it can be"
+    assert BaseEngineFactory(network, "auto", "auto").build((90, 160)).name.startswith("openvino float32")
+    machine.took["openvino int8"] = 6.0
+    assert BaseEngineFactory(network, "auto", "auto", INT8).build((45, 80)).name == "openvino float32"
+    assert BaseEngineFactory(network, "openvino", "int8", INT8).build((45, 80)).name == "openvino int8", "asked for"
+    assert BaseEngineFactory(network, "auto", "float32", INT8).build((45, 80)).name == "openvino float32"
+
+
+def test_int8_that_cannot_be_had_says_why(network, machine, monkeypatch):
+    with pytest.raises(ConfigError, match=r"OpenVINO is not installed.*--precision auto$"):
+        BaseEngineFactory(network, "auto", "int8", INT8)
+    with_openvino(monkeypatch, machine)
+    with pytest.raises(ConfigError, match=r"int8: these weights have no int8 file.*--precision auto$"):
+        BaseEngineFactory(network, "auto", "int8")
+    with pytest.raises(ConfigError, match=r"int8: it is OpenVINO's.*--engine auto"):
+        BaseEngineFactory(network, "torch", "int8", INT8)
+
+
+def test_a_device_is_chosen_where_it_is_faster(network, machine, monkeypatch):
+    with_openvino(monkeypatch, machine)
+    machine.devices = ["GPU"]
+    assert BaseEngineFactory(network, "auto", "auto", INT8).build((90, 160)).name == "openvino GPU"
+    machine.took["openvino GPU"] = 6.0
+    assert BaseEngineFactory(network, "auto", "auto", INT8).build((45, 80)).name == "openvino int8"
+    machine.raises["openvino GPU"] = RuntimeError("its maps differ")
+    assert BaseEngineFactory(network, "auto", "auto", INT8).build((90, 160)).name == "openvino int8"
+    assert BaseEngineFactory(network, "openvino", "auto").build((90, 160)).name == "openvino float32", "on the CPU"
 
 
 @pytest.mark.parametrize("error", [ImportError("libopenvino.so: cannot open shared object file"), RuntimeError("no")])

@@ -13,13 +13,15 @@ from camdaemon.capture import lock
 from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.linux.devices import Mode, Rates, Sizes
-from camdaemon.system.doctor import accelerator
+from camdaemon.linux.programs import CommandResult, ask
+from camdaemon.matting.bgmv2 import device_notes
+from camdaemon.system.doctor import accelerator, intel
 from camdaemon.system.doctor.cameras import measure
 from camdaemon.system.doctor.findings import Level
-from camdaemon.system.machine import CommandResult, ask
 
 DIM = 0x009A0903
 KEEP_FORMAT = 0x0098F900
+INTEL = f"{sys.executable} -c {intel.PROBE}"
 
 
 def says(found, *levels):
@@ -257,6 +259,51 @@ def test_without_a_gpu_the_cpu_does_it(fake, look):
     assert "640x360" in look("torch")[-1].fix
     found = look("torch", device="cuda")[-1]
     assert (found.level, found.fix) == (Level.PROBLEM, "camdaemon run --device auto")
+
+
+@pytest.fixture
+def laptop(fake):
+    """Intel's GPU and NPU, and OpenVINO with a driver for the first."""
+    fake.says_torch(available=False, openvino=True)
+    fake.put("/sys/class/drm/renderD128/device/vendor", "0x1002\n")
+    fake.put("/sys/class/drm/renderD129/device/vendor", "0x8086\n")
+    fake.put("/sys/class/accel/accel0/device/vendor", "0x8086\n")
+    listed = CommandResult(0, '{"CPU": "Intel Core", "GPU": "Intel Iris Xe"}')
+    fake.answers = {INTEL: listed} | fake.answers  # the first that fits counts
+    return fake
+
+
+def test_intel_s_devices(laptop, look):
+    gpu, npu = (found for found in look("torch") if found.about == "intel")
+    assert (gpu.level, npu.level) == (Level.OK, Level.NOTE)
+    assert "can use Intel Iris Xe" in gpu.says
+    assert "no driver" in npu.says
+    assert "linux-npu-driver" in npu.fix
+    laptop.answers[INTEL] = CommandResult(0, '{"CPU": "Intel Core"}')
+    gpu, _ = (found for found in look("torch") if found.about == "intel")
+    assert "intel-opencl-icd" in gpu.fix
+    laptop.forbidden = {"/dev/accel/accel0"}
+    _, npu = (found for found in look("torch") if found.about == "intel")
+    assert "may not open /dev/accel/accel0" in npu.says
+    assert npu.fix == "sudo usermod -aG render alice, then log in again"
+
+
+def test_a_device_that_went_wrong_can_be_tried_again(laptop, look):
+    device_notes.skip("GPU", "its driver ended camdaemon")
+    gpu, _ = (found for found in look("torch") if found.about == "intel")
+    assert (gpu.level, "ended camdaemon" in gpu.says) == (Level.NOTE, True)
+    assert gpu.fix.endswith(f"rm {device_notes.notes_file()}")
+
+
+def test_a_driver_that_ends_the_question_is_no_end_of_the_doctor(laptop, look):
+    laptop.answers[INTEL] = CommandResult(-6)
+    (found,) = (found for found in look("torch") if found.about == "intel")
+    assert "exit code -6" in found.says
+
+
+@pytest.mark.parametrize("settings", [{"engine": "openvino"}, {"precision": "float32"}, {"matting": "difference"}])
+def test_devices_that_nobody_asked_for_are_not_spoken_of(laptop, look, settings):
+    assert "intel" not in {found.about for found in look("torch", **settings)}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""Makes the int8 file of a base network: `python -m camdaemon.tools.quantize`. Needs NNCF, which nothing else does.
+
+Post-training quantization (NNCF) of what an engine runs, as OpenVINO converts it:
+
+- 7-bit weights everywhere (`overflow_fix`). Processors with AVX2 or AVX-512 but without dot products of bytes (VNNI)
+  add two products in 16 bits, which 8-bit weights overflow: alpha was 12/255 off in the mean.
+- The first and the last convolutions stay float: the first sees how little picture and plate differ, and a step of the
+  last one's output would be a step of alpha.
+- Ranges are taken from composites at the base input's usual size. The sides stay variable, as in the float network.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import torch
+import typer
+from torch import Tensor
+
+from camdaemon.errors import CamdaemonError, ConfigError
+from camdaemon.frames.frame import Size
+from camdaemon.linux.files import prepare_replacement
+from camdaemon.linux.results import check_results
+from camdaemon.matting.bgmv2.hidden import make_dense_base
+from camdaemon.matting.bgmv2.int8 import int8_paths, record_int8
+from camdaemon.model import MattingNetwork, fold_batch_norms, load_network
+from camdaemon.tools.evaluate.composites import Composites
+
+_FRAME, _BASE = Size(1280, 720), (320, 176)  # width, height
+_CONVOLUTIONS = ("Convolution", "GroupConvolution")
+_INSTALL = f"Run: {sys.executable} -m pip install nncf openvino"
+
+
+def quantize(
+    weights: Annotated[Path, typer.Argument(help="The weights, .safetensors; NAME-int8.xml is written beside them.")],
+    data: Annotated[Path, typer.Option(help="Folder with people/ (NAME.jpg and NAME.png) and plates/.")],
+    count: Annotated[int, typer.Option(min=1, help="Composites to take the ranges from.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="Of the composites.")] = 2,
+    force: Annotated[bool, typer.Option("--force", help="Replace the files.")] = False,
+) -> None:
+    """Make the int8 file of a base network, and its entry in the manifest beside it."""
+    nncf = _load_nncf()
+    paths = int8_paths(weights)
+    check_results(paths, [weights], force=force)
+    network = load_network(weights)
+    fold_batch_norms(network)
+    samples = list(draw_inputs(network, data, count, seed))
+    _write(quantize_base(nncf, network, samples), weights)
+    print(", ".join(f"{path}: {path.stat().st_size / 1e6:.1f} MB" for path in paths))
+
+
+def _load_nncf() -> Any:
+    try:
+        import nncf  # type: ignore[import-untyped, import-not-found, unused-ignore]
+        import openvino  # type: ignore[import-untyped, import-not-found, unused-ignore]  # noqa: F401
+    except ImportError as exc:
+        raise ConfigError(f"to quantize a network, NNCF is needed: {exc}. {_INSTALL}") from exc
+    nncf.set_log_level(logging.WARNING)
+    return nncf
+
+
+def draw_inputs(network: MattingNetwork, data: Path, count: int, seed: int) -> Iterator[Tensor]:
+    """Yield `count` inputs of the base network of `network`, float32 (1,176,320,C), of composites from `data`.
+
+    Of five rooms, three are known everywhere, one in part and one not at all; for a network that does not doubt this
+    changes nothing.
+    """
+    rng = np.random.default_rng(seed)
+    for number, case in enumerate(Composites(data / "people", data / "plates", _FRAME, count, seed)):
+        frame, plate = (torch.from_numpy(cv2.resize(each, _BASE)) for each in (case.frame, case.plate))
+        known = torch.ones(1, 1, *_BASE[::-1])
+        if number % 5 == 3:
+            left, top = rng.integers(0, _BASE[0] // 2), rng.integers(0, _BASE[1] // 2)
+            known[..., top : top + _BASE[1] // 2, left : left + _BASE[0] // 2] = 0
+        elif number % 5 == 4:
+            known.zero_()
+        src, bgr = (each.permute(2, 0, 1)[None] / 255 for each in (frame, plate))
+        yield network.stack(src, bgr, known).permute(0, 2, 3, 1).contiguous()
+
+
+def quantize_base(nncf: Any, network: MattingNetwork, samples: list[Tensor]) -> Any:
+    """Quantize the base of `network`, batch norms folded, for inputs of even sides; returns OpenVINO's model."""
+    from camdaemon.matting.bgmv2.openvino_engine import convert
+
+    model = convert(make_dense_base(network, even=True))
+    return nncf.quantize(
+        model,
+        nncf.Dataset([each.numpy() for each in samples]),
+        subset_size=len(samples),
+        preset=nncf.QuantizationPreset.PERFORMANCE,
+        ignored_scope=nncf.IgnoredScope(names=find_outer_convolutions(model)),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            overflow_fix=nncf.quantization.advanced_parameters.OverflowFix.ENABLE
+        ),
+    )
+
+
+def find_outer_convolutions(model: Any) -> list[str]:
+    """Return the names of the convolutions of `model` that have no other before them, or none after them."""
+    above: dict[str, bool] = {}  # by operation: whether a convolution is before it
+    below: dict[str, bool] = {}
+    order = model.get_ordered_ops()
+    for each in order:
+        given = [value.get_source_output().get_node() for value in each.inputs()]
+        above[each.get_friendly_name()] = any(_is_convolution(one) or above[one.get_friendly_name()] for one in given)
+    for each in reversed(order):
+        taken = [one.get_node() for value in each.outputs() for one in value.get_target_inputs()]
+        below[each.get_friendly_name()] = any(_is_convolution(one) or below[one.get_friendly_name()] for one in taken)
+    names = [each.get_friendly_name() for each in order if _is_convolution(each)]
+    return [name for name in names if not (above[name] and below[name])]
+
+
+def _is_convolution(operation: Any) -> bool:
+    return operation.get_type_name() in _CONVOLUTIONS
+
+
+def _write(model: Any, weights: Path) -> None:
+    import openvino as ov  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    xml, weights_bin = int8_paths(weights)
+    with prepare_replacement(xml) as draft, prepare_replacement(weights_bin):
+        ov.save_model(model, draft, compress_to_fp16=False)  # the .bin's draft is beside the .xml's
+    record_int8(weights)
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(quantize)
+    except CamdaemonError as exc:
+        print(f"camdaemon: {exc}", file=sys.stderr)
+        sys.exit(exc.exit_code)
