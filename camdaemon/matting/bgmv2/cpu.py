@@ -8,6 +8,8 @@ Only single maps and tiles are ever floats. What depends on the plate alone is c
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import torch
@@ -17,10 +19,11 @@ from torch import Tensor
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.cpu_base import CpuBase, NetworkShape
 from camdaemon.matting.bgmv2.engines import BaseEngine, BaseEngineFactory
+from camdaemon.matting.bgmv2.parts import Part, PartialResize, find_span, join_spans
 from camdaemon.matting.bgmv2.published_cpu import PublishedBase
 from camdaemon.matting.bgmv2.slim_cpu import SlimBase
-from camdaemon.matting.bgmv2.tiles import RefinedPatches
-from camdaemon.model import SIDE, BackgroundMattingV2, MattingNetwork, Selection, SlimMatting, choose_patches
+from camdaemon.matting.bgmv2.tiles import ByteArray, RefinedPatches
+from camdaemon.model import SIDE, BackgroundMattingV2, MattingNetwork, Selection, SlimMatting
 
 # Refining patches with a lower predicted error has no visible effect (on two clips: 0.1 of 255 at the 99.9th
 # percentile), yet nearly half of the tiles hold no others.
@@ -51,6 +54,9 @@ class CpuNetwork:
             assert isinstance(network, BackgroundMattingV2)
             self._base = PublishedBase(engines, network, shape)
         self._refiner = self._base.refiner
+        self._resize = PartialResize(shape.base, shape.frame)
+        # Of each frame, only the part that it wrote is read.
+        self._scratch = np.zeros(shape.frame, np.int16), np.zeros((*shape.frame, 3), np.int16)
 
     @property
     def engine(self) -> BaseEngine:
@@ -77,22 +83,48 @@ class CpuNetwork:
         coarse = self._base(rgb, plate, confidence)
         if not coarse.visible.sum().isfinite():
             return _empty_result(src)
-        pha, res = self._upsample(coarse.visible)
+        patches = None
         if self._refiner is not None and coarse.bgr is not None:
             tiles = self._refiner.select_tiles(self._choose_patches(coarse.visible[..., 4], selection))
             patches = self._refiner(tiles, coarse.find_windows(tiles), self._refiner.pad(rgb), coarse.bgr)
             if not patches.values.sum().isfinite():
                 return _empty_result(src)
-            _paste_patches(patches, pha, res)
-        alpha = cv2.convertScaleAbs(pha, alpha=1 / _SUBSTEPS)
-        foreground = cv2.add(rgb, res, dtype=cv2.CV_8U)
-        return pixels.tensor(np.asarray(alpha, np.uint8)), pixels.tensor(np.asarray(foreground, np.uint8)), True
+        alpha, foreground = self._finish(rgb, coarse.visible, patches)
+        return pixels.tensor(alpha), pixels.tensor(foreground), True
 
-    def _upsample(self, visible: Tensor) -> tuple[ShortArray, ShortArray]:
-        """Upsample (h,w,5) to alpha (H,W) and residual (H,W,3), in the units of `_to_fixed_point`."""
-        height, width = self.shape.frame
-        pha, res = (cv2.resize(part, (width, height)) for part in _to_fixed_point(visible[..., :4]))
-        return np.asarray(pha, np.int16), np.asarray(res, np.int16)
+    def _finish(self, rgb: ByteArray, visible: Tensor, patches: RefinedPatches | None) -> tuple[ByteArray, ByteArray]:
+        """Return alpha (H,W) and foreground (H,W,3) of a frame.
+
+        Alpha is 0 and the foreground is the frame beyond the rectangle in which any alpha rounds to more than 0.
+        """
+        maps = _to_fixed_point(visible[..., :4])
+        part = self._find_part(maps[0], patches)
+        pha, res = self._scratch
+        for small, large in zip(maps, (pha, res), strict=True):
+            self._resize.resize(small, part, large)
+        if patches is not None:
+            _paste_patches(patches, pha, res)
+        alpha, foreground = np.zeros(self.shape.frame, np.uint8), rgb.copy()
+        place = alpha[part.large]
+        if place.size:
+            cv2.convertScaleAbs(pha[part.large], dst=place, alpha=1 / _SUBSTEPS)
+            cv2.add(rgb[part.large], res[part.large], dst=foreground[part.large], dtype=cv2.CV_8U)
+        return alpha, foreground
+
+    def _find_part(self, pha: ShortArray, patches: RefinedPatches | None) -> Part:
+        """Return the part of the frame that holds what is seen of `pha` (h,w), and all `patches`."""
+        seen = pha > _SUBSTEPS // 2
+        spans = [find_span(np.asarray(seen.any(axis))) for axis in (1, 0)]
+        sides = zip(spans, self.shape.base, self.shape.frame, strict=True)
+        rows, columns = (
+            # A pixel is seen as far as its neighbors' centers.
+            (math.floor((a - 0.5) * frame / base), math.ceil((b + 0.5) * frame / base)) if a < b else (0, 0)
+            for (a, b), base, frame in sides
+        )
+        if patches is not None and len(patches.row):
+            rows = join_spans(rows, (SIDE * int(patches.row.min()), SIDE * int(patches.row.max() + 1)))
+            columns = join_spans(columns, (SIDE * int(patches.column.min()), SIDE * int(patches.column.max() + 1)))
+        return self._resize.find_part(rows, columns)
 
     def _choose_patches(self, error: Tensor, selection: Selection) -> Tensor:
         """Choose the patches to refine, bool (H/4,W/4), by the predicted error (h,w)."""
@@ -100,10 +132,14 @@ class CpuNetwork:
         if selection.mode == "full":
             return torch.ones(rows, columns, dtype=torch.bool)
         error = torch.from_numpy(cv2.resize(error.clamp(0, 1).numpy(), (columns, rows)))
-        likely = error > _LEAST_ERROR
-        if selection.mode == "sampling" and int(likely.sum()) * SIDE**2 <= selection.pixels:
-            return likely
-        return choose_patches((error * likely)[None, None], selection, fixed_count=False).chosen[0, 0]
+        if selection.mode == "thresholding":
+            return error > max(selection.threshold, _LEAST_ERROR)
+        at = (error.flatten() > _LEAST_ERROR).nonzero().flatten()
+        if len(at) > (count := max(0, selection.pixels // SIDE**2)):
+            at = at[error.flatten()[at].topk(count, sorted=False).indices]
+        chosen = torch.zeros(rows * columns, dtype=torch.bool)
+        chosen[at] = True
+        return chosen.view(rows, columns)
 
 
 def _paste_patches(patches: RefinedPatches, pha: ShortArray, res: ShortArray) -> None:

@@ -11,8 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from camdaemon.matting.bgmv2.engines import BaseEngine
-from camdaemon.matting.bgmv2.tile_windows import IntArray
-from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, TiledRefiner, Tiles
+from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, RefinerPlate, TiledRefiner, Tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +33,12 @@ class CoarseFrame:
 
     Attributes:
         visible: float32 (h,w,5): alpha, residual, predicted error; unbounded.
-        bgr: The plate as the refiner is shown it, from `TiledRefiner.pad`; None without a refiner.
+        bgr: The plate as the refiner is shown it; None without a refiner.
         find_windows: Returns what the refiner is shown of the coarse maps in some tiles.
     """
 
     visible: Tensor
-    bgr: IntArray | None
+    bgr: RefinerPlate | None
     find_windows: Callable[[Tiles], CoarseWindows]
 
 

@@ -151,11 +151,11 @@ class SparseWindows:
         mask[row, column] = 1
         return rows.T @ mask @ columns > 0
 
-    def upsample(self, coarse: SparseFeatures, row: Tensor, column: Tensor) -> Tensor:
-        """Return windows of the coarse maps at half resolution, (T,14,14,36)."""
+    def upsample(self, coarse: SparseFeatures, row: Tensor, column: Tensor) -> tuple[Tensor]:
+        """Return windows of the coarse maps at half resolution, (T,14,14,36); see `CoarseWindows`."""
         index = index_pieces(*self._axes, row, column, self._width)
         pieces = coarse.values.index_select(0, coarse.place.flatten()[index.flatten()])
-        return interpolate_pieces(*self._axes, row, column, pieces.view(*index.shape, pieces.shape[1]))
+        return (interpolate_pieces(*self._axes, row, column, pieces.view(*index.shape, pieces.shape[1])),)
 
 
 class HiddenFeatures:
@@ -218,7 +218,7 @@ class HiddenFeatures:
         index = index_pieces(rows, columns, row, column, width)
         pieces = features.reshape(height * width, channels).index_select(0, index.flatten()).to(rows.weights.dtype)
         upsampled = interpolate_pieces(rows, columns, row, column, pieces.view(*index.shape, channels))
-        x = concat_channels(upsampled, *(self._grid.windows(each, row, column) for each in pictures))
+        x = concat_channels(upsampled.dtype, upsampled, *(self._grid.windows(each, row, column) for each in pictures))
         return F.relu_(self._conv(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
 
     def _cut_visible(self, visible: Tensor, row: Tensor, column: Tensor) -> Tensor:

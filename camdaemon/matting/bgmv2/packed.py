@@ -127,4 +127,4 @@ def _module_of(node: fx.Node, modules: _Modules) -> nn.Module | None:
 def _concat_dim1(parts: Sequence[Tensor], dim: int) -> Tensor:
     """Replace `torch.cat` along dimension 1, which takes twice as long on channels_last tensors."""
     assert dim == 1
-    return concat_channels(*(part.permute(0, 2, 3, 1) for part in parts)).permute(0, 3, 1, 2)
+    return concat_channels(parts[0].dtype, *(part.permute(0, 2, 3, 1) for part in parts)).permute(0, 3, 1, 2)

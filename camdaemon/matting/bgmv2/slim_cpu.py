@@ -13,13 +13,15 @@ from torch import Tensor
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.cpu_base import CoarseFrame, NetworkShape, downscale
 from camdaemon.matting.bgmv2.engines import BaseEngineFactory
+from camdaemon.matting.bgmv2.half_maps import HalfMap
 from camdaemon.matting.bgmv2.hidden import BaseMaps
-from camdaemon.matting.bgmv2.tile_windows import IntArray, index_pieces, interpolate_pieces
-from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, TiledRefiner, Tiles
+from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, RefinerPlate, TiledRefiner, Tiles
 from camdaemon.model import SlimMatting
 from camdaemon.model.network import KNOWN, UNKNOWN_COLOR
+from camdaemon.model.slim import HIDDEN
 
 _PLATE, _TRUST = slice(3, 6), 6  # channels of the input
+_SHOWN = 5  # alpha, residual and confidence: maps that the refiner is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,13 @@ class _ToldPlate:
         source: The plate, to recognise it again.
         small: uint8 (h,w,3), the plate at the base input's size.
         confidence: As it was given.
-        full: The plate padded for `TiledRefiner`; None without a refiner.
+        full: The plate for the refiner; None without one.
     """
 
     source: Tensor
     small: ByteArray
     confidence: Tensor | None
-    full: IntArray | None
+    full: RefinerPlate | None
 
 
 class SlimBase:
@@ -57,9 +59,9 @@ class SlimBase:
         self.refiner = None
         if network.refiner is not None:
             self.refiner = TiledRefiner(network.refiner, self.engine.dtype, shape.frame)
-            self._axes = self.refiner.build_axes(shape.base)
             height, width = shape.base
-            self._hidden_axes = self.refiner.build_axes((height // 2, width // 2))
+            self._hidden = HalfMap(self.refiner.half_grid, shape.frame, (height // 2, width // 2), HIDDEN)
+            self._shown = HalfMap(self.refiner.half_grid, shape.frame, shape.base, _SHOWN)
         # Picture, plate and confidence, 0..1; each frame writes the first, a new plate or confidence the rest.
         self._input = torch.ones(1, *shape.base, network.inputs)
         self._plate: _ToldPlate | None = None
@@ -72,21 +74,15 @@ class SlimBase:
         return CoarseFrame(maps.visible.float(), told.full, partial(self._find_windows, maps))
 
     def _find_windows(self, maps: BaseMaps, tiles: Tiles) -> CoarseWindows:
-        """Return the windows of `maps` and of the confidence, whichever tiles are asked for."""
+        """Return the windows of `maps` and of the confidence in `tiles`."""
         shown = torch.cat([maps.visible[..., :4], self._input[0, :, :, _TRUST:]], 2)
         shown[..., 0].clamp_(0, 1)
-        return partial(self._upsample, maps.features, shown)
+        for half, values in ((self._hidden, maps.features), (self._shown, shown)):
+            half.write(values.float().contiguous().numpy(), tiles.row, tiles.column)
+        return self._cut
 
-    def _upsample(self, hidden: Tensor, shown: Tensor, row: Tensor, column: Tensor) -> Tensor:
-        """Return windows at half the frame's resolution, (T,14,14,17), of `hidden` (h/2,w/2,12), `shown` (h,w,5)."""
-        parts = []
-        for maps, axes in ((hidden, self._hidden_axes), (shown, self._axes)):
-            height, width, channels = maps.shape
-            index = index_pieces(*axes, row, column, width)
-            pieces = maps.reshape(height * width, channels).index_select(0, index.flatten())
-            pieces = pieces.to(axes[0].weights.dtype).view(*index.shape, channels)
-            parts.append(interpolate_pieces(*axes, row, column, pieces))
-        return torch.cat(parts, 3)
+    def _cut(self, row: Tensor, column: Tensor) -> tuple[Tensor, ...]:
+        return self._hidden.windows(row, column), self._shown.windows(row, column)
 
     def _tell_plate(self, plate: Tensor, confidence: Tensor | None) -> _ToldPlate:
         """Write plate and confidence into the input, unless they are there."""
@@ -95,7 +91,7 @@ class SlimBase:
             rgb = pixels.array(plate)
             small = told.small if told is not None and told.source is plate else downscale(rgb, self._shape.base)
             self._write(small, confidence)
-            full = None if self.refiner is None else self.refiner.pad(_hide_unknown(rgb, confidence))
+            full = None if self.refiner is None else self.refiner.prepare_plate(_hide_unknown(rgb, confidence))
             self._plate = told = _ToldPlate(plate, small, None if confidence is None else confidence.clone(), full)
         return told
 

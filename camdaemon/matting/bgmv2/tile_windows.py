@@ -7,7 +7,7 @@ rows and one for its columns. These hold the published bilinear weights, and zer
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 IntArray = NDArray[np.integer[Any]]
+Floats = NDArray[np.float32]
+Numbers = TypeVar("Numbers", IntArray, Floats)
 
 _COUNT_MULTIPLE = 16
 
 
 class WindowGrid(NamedTuple):
-    """Windows of a picture (H,W,3) on a regular grid; zeros outside the picture.
+    """Windows of a picture (H,W,C) on a regular grid; zeros outside the picture.
 
     Attributes:
         counts: Number of windows down and across.
@@ -33,19 +35,29 @@ class WindowGrid(NamedTuple):
     step: int
     margin: int
 
-    def pad(self, picture: IntArray) -> IntArray:
+    def pad(self, picture: Numbers) -> Numbers:
         """Return `picture` with zeros around it, for `windows`."""
         sides = zip(self.counts, picture.shape, strict=False)
         down, right = (n * self.step - side + self.margin for n, side in sides)
-        return np.asarray(cv2.copyMakeBorder(picture, self.margin, down, self.margin, right, cv2.BORDER_CONSTANT))
+        found = cv2.copyMakeBorder(picture, self.margin, down, self.margin, right, cv2.BORDER_CONSTANT)
+        return cast(Numbers, found)
 
-    def windows(self, padded: IntArray, row: Tensor, column: Tensor) -> Tensor:
-        """Copy the windows at `row`, `column`, int64 (N,) each, to (N,n,n,3)."""
-        side = self.step + 2 * self.margin
+    def windows(self, padded: IntArray | Floats, row: Tensor, column: Tensor) -> Tensor:
+        """Copy the windows at `row`, `column`, int64 (N,) each, to (N,n,n,C)."""
+        side, channels = self.step + 2 * self.margin, padded.shape[2]
         down, right, each = padded.strides
         steps = (self.step * down, self.step * right, down, each)
-        lines = np.lib.stride_tricks.as_strided(padded, (*self.counts, side, 3 * side), steps, writeable=False)
-        return torch.from_numpy(lines[row.numpy(), column.numpy()]).view(-1, side, side, 3)
+        lines = np.lib.stride_tricks.as_strided(padded, (*self.counts, side, channels * side), steps, writeable=False)
+        return torch.from_numpy(lines[row.numpy(), column.numpy()]).view(-1, side, side, channels)
+
+    def make_padded(self, channels: int) -> Floats:
+        """Return an empty picture as `pad` would: float32, zeros."""
+        sides = (count * self.step + 2 * self.margin for count in self.counts)
+        return np.zeros((*sides, channels), np.float32)
+
+    def cut_margin(self, padded: Floats, size: tuple[int, int]) -> Floats:
+        """Return the view of the picture of `size` (height, width) within `padded`."""
+        return padded[self.margin : self.margin + size[0], self.margin : self.margin + size[1]]
 
 
 class UpsamplingAxis(NamedTuple):
@@ -119,10 +131,10 @@ def pad_to_multiple(*index: Tensor) -> list[Tensor]:
     return [torch.cat([each, each[-1:].expand(-count % _COUNT_MULTIPLE)]) for each in index]
 
 
-def concat_channels(*parts: Tensor) -> Tensor:
-    """Concatenate (B,h,w,…) each, of any dtypes and strides, along all their channels, in the dtype of the first."""
+def concat_channels(dtype: torch.dtype, *parts: Tensor) -> Tensor:
+    """Concatenate (B,h,w,…) each, of any dtypes and strides, along all their channels, in `dtype`."""
     counts = [math.prod(part.shape[3:]) for part in parts]
-    x = parts[0].new_empty(*parts[0].shape[:3], sum(counts))
+    x = parts[0].new_empty(*parts[0].shape[:3], sum(counts), dtype=dtype)
     for place, part in zip(x.split(counts, 3), parts, strict=True):
         place.unflatten(3, part.shape[3:]).copy_(part)
     return x

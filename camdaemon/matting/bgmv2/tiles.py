@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from camdaemon.matting.bgmv2.polyphase import to_polyphase
 from camdaemon.matting.bgmv2.tile_windows import (
-    IntArray,
+    Floats,
     UpsamplingAxis,
     WindowGrid,
     build_upsampling_axis,
@@ -53,12 +53,12 @@ class Tiles(NamedTuple):
 class CoarseWindows(Protocol):
     """The coarse maps of a frame at half its resolution, window by window. Zero outside the picture."""
 
-    def __call__(self, row: Tensor, column: Tensor) -> Tensor:
+    def __call__(self, row: Tensor, column: Tensor) -> tuple[Tensor, ...]:
         """Return the windows of the tiles at `row`, `column`, int64 (T,) each.
 
         Returns:
-            (T,14,14,C), in the refiner's dtype (8×8 with kernel 1): hidden features, alpha, residual, and the plate's
-            confidence for a refiner that is told.
+            (T,14,14,·) each (8×8 with kernel 1), together: hidden features, alpha, residual, and the plate's confidence
+            for a refiner that is told.
         """
 
 
@@ -76,6 +76,18 @@ class RefinedPatches(NamedTuple):
     column: NDArray[np.int64]
 
 
+class RefinerPlate(NamedTuple):
+    """A plate as `TiledRefiner` needs it.
+
+    Attributes:
+        padded: uint8, from `TiledRefiner.pad`.
+        half: float32, at half the resolution, 0..1020, padded.
+    """
+
+    padded: ByteArray
+    half: Floats
+
+
 class TiledRefiner:
     """Runs a refiner on frames of one size. Used by the worker thread only.
 
@@ -86,16 +98,16 @@ class TiledRefiner:
     """
 
     def __init__(self, refiner: Refiner, dtype: torch.dtype, frame: tuple[int, int]) -> None:
-        third, fourth = refiner.conv3, refiner.conv4
         layers = (
-            deepcopy(refiner),
-            to_polyphase(third, refiner.conv2.out_channels, (3, 3)),
-            to_polyphase(fourth, 0, (1,) * third.out_channels),
+            deepcopy(refiner.conv1),
+            deepcopy(refiner.conv2),
+            to_polyphase(refiner.conv3, refiner.conv2.out_channels, (3, 3)),
+            to_polyphase(refiner.conv4, 0, (1,) * refiner.conv3.out_channels),
         )
         # Pictures are given as integers; their scale is folded into the weights.
-        layers[0].conv1.weight[:, -6:].mul_(1 / 1020)
-        layers[1].weight[:, -24:].mul_(1 / 255)
-        self._refiner, self._conv3, self._conv4 = (
+        layers[0].weight[:, -6:].mul_(1 / 1020)
+        layers[2].weight[:, -24:].mul_(1 / 255)
+        self._conv1, self._conv2, self._conv3, self._conv4 = (
             each.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             for each in layers
         )
@@ -104,6 +116,7 @@ class TiledRefiner:
         self._count = -(-frame[0] // _PIXELS), -(-frame[1] // _PIXELS)
         margin = 2 * self._half_margin
         self._grid, self._crop = WindowGrid(self._count, _PIXELS, margin), margin - full_margin
+        self.half_grid = WindowGrid(self._count, _PIXELS // 2, self._half_margin)
 
     def build_axes(self, small: tuple[int, int]) -> tuple[UpsamplingAxis, UpsamplingAxis]:
         """Build the interpolation of the tiles' windows at half the frame's resolution, for `CoarseWindows`.
@@ -121,9 +134,14 @@ class TiledRefiner:
         )
         return rows, columns
 
-    def pad(self, rgb: ByteArray) -> IntArray:
-        """Pad a picture of the frame's size, uint8 (H,W,3), for `__call__`."""
-        return self._grid.pad(rgb)
+    def pad(self, rgb: ByteArray) -> ByteArray:
+        """Pad a picture of the frame's size, (H,W,3), for `__call__`."""
+        return np.asarray(self._grid.pad(rgb), np.uint8)
+
+    def prepare_plate(self, rgb: ByteArray) -> RefinerPlate:
+        """Prepare a plate of the frame's size, (H,W,3), for `__call__`."""
+        half = _halve(rgb).astype(np.float32)
+        return RefinerPlate(self.pad(rgb), np.asarray(self.half_grid.pad(half), np.float32))
 
     def select_tiles(self, chosen: Tensor) -> Tiles:
         """Return the tiles that hold the chosen patches, bool (H/4,W/4)."""
@@ -133,18 +151,18 @@ class TiledRefiner:
         patches = mask.view(rows, _PATCHES, columns, _PATCHES).transpose(1, 2)
         return Tiles(patches, *patches.flatten(2).any(2).nonzero().unbind(1))
 
-    def __call__(self, tiles: Tiles, coarse: CoarseWindows, src: IntArray, bgr: IntArray) -> RefinedPatches:
+    def __call__(self, tiles: Tiles, coarse: CoarseWindows, src: ByteArray, plate: RefinerPlate) -> RefinedPatches:
         """Refine the chosen patches.
 
         Args:
             tiles: The tiles to work on.
             coarse: The coarse maps.
             src: The picture, from `pad`.
-            bgr: The plate, from `pad`.
+            plate: From `prepare_plate`.
         """
         patches, row, column = tiles
         parts = zip(*(each.split(_TILES_AT_ONCE) for each in pad_to_multiple(row, column)), strict=True)
-        found = torch.cat([self._refine(coarse, src, bgr, i, j) for i, j in parts if len(i)] or [torch.empty(0, 32)])
+        found = torch.cat([self._refine(coarse, src, plate, i, j) for i, j in parts if len(i)] or [torch.empty(0, 32)])
         tile, down, right = patches[row, column].nonzero().unbind(1)
         # A patch is two pieces of two blocks of 2×2 pixels each.
         first = ((tile * _PATCHES + down) * 2 * _PATCHES + right)[:, None] + torch.tensor([0, _PATCHES])
@@ -153,12 +171,16 @@ class TiledRefiner:
         place = row[tile] * _PATCHES + down, column[tile] * _PATCHES + right
         return RefinedPatches(values, *(each.numpy() for each in place))
 
-    def _refine(self, coarse: CoarseWindows, src: IntArray, bgr: IntArray, row: Tensor, column: Tensor) -> Tensor:
+    def _refine(
+        self, coarse: CoarseWindows, src: ByteArray, plate: RefinerPlate, row: Tensor, column: Tensor
+    ) -> Tensor:
         """Return alpha and residual of the tiles at `row`, `column`, as blocks of 2×2 pixels, (T,8,8,16)."""
-        pictures = [self._grid.windows(each, row, column) for each in (src, bgr)]
-        x = concat_channels(coarse(row, column), *(_halve(each) for each in pictures))
+        pictures = [self._grid.windows(each, row, column) for each in (src, plate.padded)]
+        halves = _halve_windows(pictures[0]), self.half_grid.windows(plate.half, row, column)
+        x = concat_channels(self._dtype, *coarse(row, column), *halves)
         blocks = [part for each in pictures for part in self._cut_blocks(each)]
-        x = concat_channels(_channels_last(self._refiner.convolve_half(_channels_first(x))), *blocks)
+        x = F.relu_(self._conv2(F.relu_(self._conv1(_channels_first(x)))))
+        x = concat_channels(self._dtype, _channels_last(x), *blocks)
         return _channels_last(self._conv4(F.relu_(self._conv3(_channels_first(x)))))
 
     def _cut_blocks(self, picture: Tensor) -> tuple[Tensor, ...]:
@@ -172,12 +194,17 @@ class TiledRefiner:
         return blocks.unbind(2)
 
 
-def _halve(picture: Tensor) -> Tensor:
+def _halve(picture: ByteArray) -> NDArray[np.uint16]:
+    """Sum 2×2 pixels: (2h,2w,3) to (h,w,3), 0..1020."""
+    four = np.multiply(picture, 4, dtype=np.uint16)  # so that means of 2×2 pixels are integers
+    size = picture.shape[1] // 2, picture.shape[0] // 2
+    return np.asarray(cv2.resize(four, size, interpolation=cv2.INTER_AREA), np.uint16)
+
+
+def _halve_windows(windows: Tensor) -> Tensor:
     """Sum 2×2 pixels: uint8 (T,2h,2w,3) to int16 (T,h,w,3), 0..1020."""
-    count, height, width, _ = picture.shape
-    four = np.multiply(picture.numpy(), 4, dtype=np.uint16)  # so that means of 2×2 pixels are integers
-    column = four.reshape(count * height, width, 3)  # one window below the other
-    half = np.asarray(cv2.resize(column, (width // 2, count * height // 2), interpolation=cv2.INTER_AREA))
+    count, height, width, _ = windows.shape
+    half = _halve(windows.numpy().reshape(count * height, width, 3))  # one window below the other
     return torch.from_numpy(half.view(np.int16)).view(count, height // 2, width // 2, 3)
 
 

@@ -80,7 +80,12 @@ def refined(made: TiledRefiner, coarse: Tensor, src: Tensor, plate: Tensor, chos
     found, base = made.select_tiles(chosen), (coarse.shape[0], coarse.shape[1])
     windows = SparseWindows(made.build_axes(base), base)
     features = shown(coarse, windows.find_needed_blocks(found.row, found.column), dtype)
-    return made(found, partial(windows.upsample, features), *(made.pad(pixels.array(x)) for x in (src, plate)))
+    return made(
+        found,
+        partial(windows.upsample, features),
+        made.pad(pixels.array(src)),
+        made.prepare_plate(pixels.array(plate)),
+    )
 
 
 def places(frame: Pair, which: str) -> Tensor:
