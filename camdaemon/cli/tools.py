@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,14 @@ from camdaemon.frames.kinds import BACKDROPS, MATTINGS, syntax_of
 
 if TYPE_CHECKING:
     from camdaemon.config.schema import Config
+
+
+class Work(StrEnum):
+    """How much of it goes into a frame."""
+
+    LIVE = "live"
+    FILES = "files"
+
 
 _PICTURE = "A file; a folder where --src is one."
 _VIDEO = "A .mkv, .mp4 or .mov file, or a folder for a PNG of each frame."
@@ -28,13 +37,22 @@ Match = Annotated[
         show_default="yes",
     ),
 ]
+Effort = Annotated[
+    Work,
+    typer.Option(
+        help="Work on each frame: for files as much as the best matte takes, live as much as the daemon does."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite results that are there; never what is read.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
 
 
 def image(
     src: Annotated[Path, typer.Option(help="Picture of the person, or a folder of NAME_img.png and NAME_back.png.")],
-    plate: Annotated[Path | None, typer.Option(help="Picture of the empty room. Not for a folder.")] = None,
+    plate: Annotated[
+        Path | None,
+        typer.Option(help="Picture of the empty room, not for a folder; or 'none': weights that can do without it."),
+    ] = None,
     alpha: Annotated[Path | None, typer.Option(help=f"Alpha, 8-bit gray PNG of the picture's size. {_PICTURE}")] = None,
     foreground: Annotated[Path | None, typer.Option(help=f"Foreground, cut out, RGBA PNG. {_PICTURE}")] = None,
     composite: Annotated[Path | None, typer.Option(help=f"Composite over the backdrop, PNG. {_PICTURE}")] = None,
@@ -45,26 +63,31 @@ def image(
     matting: Matting = None,
     device: Device = None,
     match_exposure: Match = None,
+    effort: Effort = Work.FILES,
     config: ConfigFile = None,
     force: Force = False,
 ) -> None:
     """Matte a picture with a picture of its empty room, or a folder of such pairs."""
-    from camdaemon.backdrop import check_backdrop
     from camdaemon.tools.files.image import check_pairs, find_pairs, matte_pairs
     from camdaemon.tools.files.offline import OfflinePipeline
-    from camdaemon.tools.files.results import ResultPaths
+    from camdaemon.tools.files.results import NO_PLATE, ResultPaths, check_files_backdrop
 
     todo = find_pairs(src, plate, ResultPaths(alpha, foreground, composite, error, refined))
     settings = _settings(config, weights, matting, device, match_exposure)
-    check_backdrop(backdrop)  # before the network is loaded
+    check_files_backdrop(backdrop, plate)  # before the network is loaded
     check_pairs(todo, [src, backdrop, settings.weights, *([] if config is None else [config])], force=force)
-    matte_pairs(OfflinePipeline(settings), todo, backdrop, settings.max_coverage)
+    pipeline = OfflinePipeline(settings, live=effort is Work.LIVE, plates=str(plate) != NO_PLATE)
+    matte_pairs(pipeline, todo, backdrop, settings.max_coverage)
 
 
 def video(
     src: Annotated[Path, typer.Option(help="Video, or a folder of frames in the order of their names.")],
     plate: Annotated[
-        str, typer.Option(help="Picture of the empty room, or 'auto': taken from the first still, empty seconds.")
+        str,
+        typer.Option(
+            help="Picture of the empty room; 'auto': taken from the first still, empty seconds; 'none': weights that "
+            "can do without it."
+        ),
     ] = "auto",
     alpha: Annotated[
         Path | None, typer.Option(help=f"Alpha, lossless in .mkv and folders, else H.264. {_VIDEO}")
@@ -84,23 +107,23 @@ def video(
     matting: Matting = None,
     device: Device = None,
     match_exposure: Match = None,
+    effort: Effort = Work.FILES,
     config: ConfigFile = None,
     force: Force = False,
 ) -> None:
     """Matte every frame of a video, however long that takes. A composite gets the video's sound."""
-    from camdaemon.backdrop import check_backdrop
     from camdaemon.plate.take import PlateRules
     from camdaemon.tools.files.offline import OfflinePipeline
-    from camdaemon.tools.files.results import ResultPaths
+    from camdaemon.tools.files.results import NO_PLATE, ResultPaths, check_files_backdrop
     from camdaemon.tools.files.video import FrameSequence, check_video, get_plate, matte_video
 
     wanted = ResultPaths(alpha, foreground, composite, error, refined)
     settings = _settings(config, weights, matting, device, match_exposure)
     frames = FrameSequence.open(src, fps)
     inputs = [plate, backdrop, settings.weights, *([] if config is None else [str(config)])]
-    check_backdrop(backdrop)  # before the network is loaded
+    check_files_backdrop(backdrop, plate)  # before the network is loaded
     check_video(frames, wanted, inputs, force=force)
-    pipeline = OfflinePipeline(settings)
+    pipeline = OfflinePipeline(settings, live=effort is Work.LIVE, plates=plate != NO_PLATE)
     room = get_plate(frames, pipeline, plate, PlateRules(**dict(settings.plate_taking)))
     count = matte_video(frames, pipeline, room, wanted, backdrop, settings.max_coverage)
     print(f"{count} frames: " + ", ".join(str(path) for path in wanted.paths().values()))

@@ -14,9 +14,10 @@ from camdaemon.frames.frame import Size
 from camdaemon.linux.listing import list_files
 from camdaemon.linux.results import check_results
 from camdaemon.plate.take import Plate
+from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.files.offline import OfflinePipeline, explain_card, fit_plate, pad_picture
 from camdaemon.tools.files.progress import warn
-from camdaemon.tools.files.results import ResultPaths, open_backdrop, render_results
+from camdaemon.tools.files.results import NO_PLATE, ResultPaths, open_backdrop, render_results
 from camdaemon.tools.files.writers import write_png
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -36,12 +37,12 @@ class Pair:
 
     Attributes:
         src: The picture.
-        plate: The plate.
+        plate: The plate; None: there is none.
         wanted: Where the results go.
     """
 
     src: Path
-    plate: Path
+    plate: Path | None
     wanted: ResultPaths
 
 
@@ -49,19 +50,20 @@ def find_pairs(src: Path, plate: Path | None, wanted: ResultPaths) -> list[Pair]
     """Find the pairs to matte: `src` with `plate`, or every pair in the folder `src`; then `wanted` names folders.
 
     Names follow Background Matting's convention: NAME_img.png is the picture, NAME_back.png its plate; each result is
-    NAME.png.
+    NAME.png. With the plate 'none' any picture is matted without one, and a folder needs only NAME_img.png.
 
     Raises:
         ConfigError: There is no such pair, or `wanted` does not fit.
     """
+    needs_plate = str(plate) != NO_PLATE
     if not src.is_dir():
         if plate is None:
             raise ConfigError(f"{src} needs the picture of its empty room. Run with: --plate FILE")
         for path in wanted.paths().values():
             if path.suffix.lower() != ".png":
                 raise ConfigError(f"results are PNG files, not {path.name}. Name: {path.with_suffix('.png')}")
-        return [Pair(src, plate, wanted)]
-    if plate is not None:
+        return [Pair(src, plate if needs_plate else None, wanted)]
+    if plate is not None and needs_plate:
         raise ConfigError(
             f"{src} is a folder of pairs NAME_img.png, NAME_back.png, and --plate would be a second plate. "
             "Run without --plate; for frames of one camera, run: camdaemon video --src FOLDER --plate FILE"
@@ -71,22 +73,23 @@ def find_pairs(src: Path, plate: Path | None, wanted: ResultPaths) -> list[Pair]
             raise ConfigError(
                 f"{src} is a folder, so its results need one too, not {path}. Name: {path.with_suffix('')}"
             )
-    return list(_find_in_folder(src, wanted))
+    return list(_find_in_folder(src, wanted, needs_plate=needs_plate))
 
 
-def _find_in_folder(folder: Path, wanted: ResultPaths) -> Iterator[Pair]:
+def _find_in_folder(folder: Path, wanted: ResultPaths, *, needs_plate: bool) -> Iterator[Pair]:
     files = list_pictures(folder)
     plates = {path.stem.removesuffix("_back"): path for path in files if path.stem.endswith("_back")}
     pictures = {path.stem.removesuffix("_img"): path for path in files if path.stem.endswith("_img")}
     if not pictures:
         raise ConfigError(f"{folder} has no pair NAME_img.png, NAME_back.png. Run with: --src FILE")
-    if alone := sorted(pictures.keys() - plates.keys()):
+    if needs_plate and (alone := sorted(pictures.keys() - plates.keys())):
         raise ConfigError(
             f"{len(alone)} of {len(pictures)} pictures in {folder} have no plate, the first is {alone[0]}_img. "
-            f"Add {alone[0]}_back.png"
+            f"Add {alone[0]}_back.png, or run with: --plate none"
         )
     for name, src in pictures.items():
-        yield Pair(src, plates[name], replace(wanted, **{k: p / f"{name}.png" for k, p in wanted.paths().items()}))
+        plate = plates[name] if needs_plate else None
+        yield Pair(src, plate, replace(wanted, **{k: p / f"{name}.png" for k, p in wanted.paths().items()}))
 
 
 def check_pairs(todo: list[Pair], inputs: Iterable[str | Path], *, force: bool) -> None:
@@ -101,7 +104,7 @@ def check_pairs(todo: list[Pair], inputs: Iterable[str | Path], *, force: bool) 
         ConfigError: A result is one of the files that are read, or is there and the user did not agree to lose it.
     """
     results = [path for pair in todo for path in pair.wanted.paths().values()]
-    read = [path for pair in todo for path in (pair.src, pair.plate)]
+    read = [path for pair in todo for path in (pair.src, pair.plate) if path is not None]
     check_results(results, [*read, *inputs], force=force)
 
 
@@ -128,9 +131,12 @@ def matte_pairs(pipeline: OfflinePipeline, todo: list[Pair], backdrop: str, max_
 def matte_pair(pipeline: OfflinePipeline, pair: Pair, backdrop: str, max_coverage: float) -> str:
     """Matte one pair and write its results, all or none; returns a warning, or ''."""
     rgb = picture.read(pair.src, "another --src FILE")
-    room = picture.read(pair.plate, "another --plate FILE")
     src = pad_picture(rgb)
-    plate = Plate(pad_picture(fit_plate(room, rgb, str(pair.plate))))
+    if pair.plate is None:
+        plate = make_blank_plate(src.shape[1], src.shape[0])
+    else:
+        room = picture.read(pair.plate, "another --plate FILE")
+        plate = Plate(pad_picture(fit_plate(room, rgb, str(pair.plate))))
     with contextlib.ExitStack() as opened:
         bgr = None
         if pair.wanted.composite is not None:

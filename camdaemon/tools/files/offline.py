@@ -25,7 +25,7 @@ from camdaemon.frames.composite import Matte, check, composite
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture, from_tensor, quiet_opencv
 from camdaemon.frames.transfer import Transfer, choose_device
-from camdaemon.matting import Matting, Purpose, make_matting
+from camdaemon.matting import Matting, Purpose, make_matting, require_no_plate
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
 from camdaemon.matting.effort import OFFLINE
 from camdaemon.model import SIDE
@@ -33,6 +33,7 @@ from camdaemon.plate.gate import judge
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.store import check_shape
 from camdaemon.plate.take import Plate
+from camdaemon.plate.unknown import fill_unknown
 from camdaemon.tools.files.progress import warn
 
 Confidence: TypeAlias = NDArray[np.float32]  # (rows, columns), 0..1: one value for each block of a plate, see `Matting`
@@ -47,24 +48,28 @@ class OfflinePipeline:
     Args:
         config: Its matting, weights, device, match_exposure and refine are used.
         live: Spend no more work than on a live frame, to see what viewers see.
+        plates: Whether there are plates; weights that can do without are needed else.
 
     Raises:
-        ConfigError: As `make_matting` does.
+        ConfigError: As `make_matting` does, or plates are needed and there are none.
     """
 
-    def __init__(self, config: Config, *, live: bool = False) -> None:
+    def __init__(self, config: Config, *, live: bool = False, plates: bool = True) -> None:
         quiet_opencv()
         on = choose_device(config.device)
-        self._live = live
+        self._live, self._plates = live, plates
         self._maps: RefinementMaps | None = None  # of the last picture
         self.matting = self._make_matting(config, on)
+        if not plates:
+            require_no_plate(self.matting)
         self._transfer = Transfer(on, Size(64, 64))  # used for `upload_picture` only, which takes any size
         self._match = config.match_exposure
         self._matcher = self._make_matcher()
+        self._room: tuple[Plate, Tensor] | None = None  # a plate, and what backdrops see of it
 
     def _make_matting(self, config: Config, on: torch.device) -> Matting:
         purpose: Purpose = "live" if self._live else "files"
-        settings = matting_settings(config, purpose)
+        settings = matting_settings(config, purpose if self._plates else "without_plate")
         if config.matting != "bgmv2":
             return make_matting(config.matting, settings, on)
         matting = BackgroundMatting(
@@ -89,7 +94,7 @@ class OfflinePipeline:
         Args:
             rgb: uint8 (H,W,3), H and W multiples of 4.
             plate: Of the same size.
-            known: How far to trust each part of the plate; None: it is known everywhere.
+            known: How far to trust each part of the plate; None: as it says itself.
 
         Raises:
             MattingError: The matting fails, or its matte is not valid.
@@ -119,6 +124,8 @@ class OfflinePipeline:
 
     def doubt_plate(self, matte: Matte) -> str:
         """Return why the plate of the last picture is probably of another room, '' if it is not; by its own `matte`."""
+        if not self._plates:
+            return ""
         health = judge(self._matcher.survey(matte.alpha), self._matcher.shift)
         if not health.reason:
             return ""
@@ -134,9 +141,11 @@ class OfflinePipeline:
         """Forget the exposure of the previous video."""
         self._matcher = self._make_matcher()
 
-    def upload_plate(self, plate: Plate) -> Tensor:
-        """Return `plate` as a tensor (1,3,H,W), 0..1."""
-        return self._matcher.upload_clean(plate)
+    def upload_room(self, plate: Plate) -> Tensor:
+        """Return what backdrops see of `plate`, (1,3,H,W), 0..1; the same tensor for the same plate."""
+        if self._room is None or self._room[0] is not plate:
+            self._room = plate, self.upload(fill_unknown(plate))
+        return self._room[1]
 
     def render_maps(self) -> tuple[Picture, Picture]:
         """Render the network's maps of the last picture.
@@ -159,13 +168,13 @@ class OfflinePipeline:
         return from_tensor(error), from_tensor(refined)
 
     def _matte(self, src: Tensor, plate: Plate, seq: int, known: Confidence | None) -> Matte:
-        matte = self.matting(src, self._matcher.match(plate, src), _upload_confidence(known, src), seq)
+        matte = self.matting(src, self._matcher.match(plate, src), _upload_confidence(plate, known, src), seq)
         check(matte, matte.foreground, seq, 1.0)
         return matte
 
     def _matte_mirrored(self, src: Tensor, plate: Plate, known: Confidence | None) -> Matte:
         """Return the matte of the mirrored picture, mirrored back; in memory of its own."""
-        confidence = _upload_confidence(known, src)
+        confidence = _upload_confidence(plate, known, src)
         turned = confidence.flip(3) if confidence is not None else None
         matte = self.matting(src.flip(3), self._matcher.match(plate, src).flip(3), turned, 0)
         return replace(matte, alpha=matte.alpha.flip(3), foreground=matte.foreground.flip(3))
@@ -174,8 +183,9 @@ class OfflinePipeline:
         return PlateMatcher(self.upload, enabled=self._match)
 
 
-def _upload_confidence(known: Confidence | None, src: Tensor) -> Tensor | None:
-    """Return `known` as a matting takes it, on the device of `src`."""
+def _upload_confidence(plate: Plate, known: Confidence | None, src: Tensor) -> Tensor | None:
+    """Return `known`, by default the plate's own, as a matting takes it, on the device of `src`."""
+    known = plate.confidence if known is None else known
     return None if known is None else torch.from_numpy(known)[None, None].to(src.device)
 
 

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from camdaemon.backdrop import Backdrop, make_backdrop
+from camdaemon.backdrop import Backdrop, check_backdrop, make_backdrop
 from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Size
+from camdaemon.frames.kinds import room_blur
 from camdaemon.frames.picture import Picture, from_tensor
 from camdaemon.linux.results import expand
 from camdaemon.plate.take import Plate
 from camdaemon.tools.files.offline import OfflinePipeline, stretch_alpha
+
+NO_PLATE = "none"  # of the option --plate
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +85,24 @@ def render_results(
         found["foreground"] = np.dstack([from_tensor(matte.foreground) * (alpha > 0)[..., None], alpha])
     if "composite" in names:
         assert backdrop is not None
-        bgr = backdrop.picture(t, pipeline.upload_plate(plate), pipeline.upload)
+        bgr = backdrop.picture(t, pipeline.upload_room(plate), pipeline.upload)
         found["composite"] = from_tensor(composite(matte, bgr))
     if "error" in names or "refined" in names:
         maps = dict(zip(("error", "refined"), pipeline.render_maps(), strict=True))
         found |= {name: pixels for name, pixels in maps.items() if name in names}
     height, width = like.shape[:2]
     return {name: np.ascontiguousarray(pixels[:height, :width]) for name, pixels in found.items()}
+
+
+def check_files_backdrop(spec: str, plate: object) -> None:
+    """Check, before anything is loaded, that `spec` is a backdrop for results with the option `--plate` as given.
+
+    Raises:
+        ConfigError: It is none, or shows the room, of which no picture is given.
+    """
+    check_backdrop(spec)
+    if str(plate) == NO_PLATE and room_blur(spec) == 0:
+        raise ConfigError(f"the backdrop {spec} is the picture of the empty room. Run with: --plate FILE")
 
 
 def open_backdrop(spec: str, size: Size) -> Backdrop:

@@ -19,10 +19,11 @@ from camdaemon.linux.folders import expand_home
 from camdaemon.linux.results import check_results, keep_command
 from camdaemon.output.sound import Sound, open_sound
 from camdaemon.plate.take import Plate, PlateJob, PlateRules
+from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.files.image import PICTURES, list_pictures
 from camdaemon.tools.files.offline import OfflinePipeline, explain_card, fit_plate, pad_picture
 from camdaemon.tools.files.progress import warn
-from camdaemon.tools.files.results import ResultPaths, open_backdrop, render_results
+from camdaemon.tools.files.results import NO_PLATE, ResultPaths, open_backdrop, render_results
 from camdaemon.tools.files.times import TIMES_FILE
 from camdaemon.tools.files.writers import FrameWriter, check_video_path, make_writer
 
@@ -124,14 +125,18 @@ def _list_frames(folder: Path) -> list[Path]:
 
 
 def get_plate(video: FrameSequence, pipeline: OfflinePipeline, plate: str, rules: PlateRules) -> Plate:
-    """Return the plate, padded like the frames: read from the file `plate`, or for 'auto' taken from the video.
+    """Return the plate, padded like the frames: read from the file `plate`, taken from the video, or blank.
 
+    For 'none' nothing is known of the room.
     'auto' works as live: the plate is the median of the first frames in which nothing moves.
 
     Raises:
         ConfigError: The file cannot be read, or the video ends before there is a plate.
         PlateRefused: The frames are no plate.
     """
+    if plate == NO_PLATE:
+        height, width = pad_picture(next(video.frames())[2]).shape[:2]
+        return make_blank_plate(width, height)
     if plate != "auto":
         path = expand_home(plate)
         rgb = picture.read(path, "--plate auto")
