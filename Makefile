@@ -1,6 +1,7 @@
 # make run    see it work: the demo, on any machine with Python 3.11 (no camera, no GPU, no display needed)
 # make test   lint, types and every test that needs no device
 # make lab    the real v4l2loopback, cameras and browsers, in a guest each (docs/lab.md; root on Debian)
+# make train-gpu  seven minutes of training of the slim network on a GPU (docs/weights.md)
 # make clean  remove the virtual environment and what the demo wrote
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ ifeq ($(filter cpu cuda,$(TORCH)),)
   $(error TORCH=$(TORCH) is neither cpu nor cuda)
 endif
 
-.PHONY: run test lab lint types unit format clean
+.PHONY: run test lab lint types unit format train-gpu clean
 
 run: $(VENV)/.runtime
 	$(BIN)/camdaemon demo --output out
@@ -48,6 +49,25 @@ endif
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# For a GPU that is lent for some minutes, with a copy of this folder: 5 minutes for the base, 2 for the refiner. DATA is
+# packed as WebP, below the folder; both together have to be small enough to be copied.
+DATA    ?= .gpu/data
+OUT     ?= runs/gpu
+START   ?= weights/slim.safetensors
+TRAIN   ?= $(PYTHON) -m camdaemon.tools.train
+DEVICE  ?= cuda
+MINUTES ?= 5 2
+BATCH   ?= 192 6
+MOST_MIB ?= 60
+train-gpu:
+	@mib=$$(( $$({ git ls-files -z 2> /dev/null | du -bc --files0-from=- ; du -bc $(DATA) ; } | \
+	  awk '/total$$/ { sum += $$1 } END { print sum }') >> 20 )); echo "this folder and $(DATA): $$mib MiB"; \
+	  test $$mib -le $(MOST_MIB) || { echo "that is more than $(MOST_MIB) MiB; pack the pictures smaller"; exit 1; }
+	$(TRAIN) base --data $(DATA) --out $(OUT)/base --start $(START) --minutes $(word 1,$(MINUTES)) \
+	  --batch $(word 1,$(BATCH)) --rate 2 --device $(DEVICE) --validation-samples 128
+	$(TRAIN) joint --data $(DATA) --out $(OUT)/joint --cache $(OUT)/base/cache --start $(OUT)/base/best.safetensors \
+	  --minutes $(word 2,$(MINUTES)) --batch $(word 2,$(BATCH)) --device $(DEVICE) --validation-samples 24
 
 clean:
 	rm -rf $(VENV) out

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import MattingNetwork, Selection, base_size_for_lines, scale_by_norms
+from camdaemon.model import MattingNetwork, Selection, SlimMatting, base_size_for_lines, scale_by_norms
 from camdaemon.tools.train.recipe import RATES, Recipe
 
 if TYPE_CHECKING:
@@ -225,6 +225,8 @@ def freeze_parts(network: MattingNetwork, recipe: Recipe) -> None:
     if recipe.stage == "joint" and recipe.frozen_base:
         for part in network.base_parts():
             part.requires_grad_(False)
+        if isinstance(network, SlimMatting):  # hidden features are for the refiner only
+            network.decoder.hidden.requires_grad_(True)
 
 
 def _to_compute_format(pair: Tensor) -> Tensor:

@@ -69,6 +69,25 @@ def test_several_folders_are_one_set(data: Path, tmp_path: Path) -> None:
     assert len(found.plates) == 6
 
 
+def test_packed_pictures_have_their_alpha_beside_them(tmp_path: Path, cache: Path) -> None:
+    make_plates(tmp_path, 2)
+    (tmp_path / "people").mkdir()
+    for number in range(3):
+        color, alpha = person(number)
+        cv2.imwrite(str(tmp_path / f"people/p.{number}.webp"), color, [cv2.IMWRITE_WEBP_QUALITY, 101])
+        cv2.imwrite(str(tmp_path / f"people/p.{number}.alpha.webp"), alpha, [cv2.IMWRITE_WEBP_QUALITY, 101])
+    found = find_pictures([tmp_path], [], "train").people
+    assert [(each.color.name, each.alpha.name) for each in found] == [
+        (f"p.{number}.webp", f"p.{number}.alpha.webp") for number in (1, 2)
+    ]
+    cutout = pack_people(found, cache).picture(0)
+    assert cutout.shape[2] == 4
+    assert cutout[:, :, 3].max() > 252
+    (tmp_path / "people/p.1.webp").unlink()
+    with pytest.raises(ConfigError, match=r"p\.1\.jpg is missing"):
+        find_pictures([tmp_path], [], "train")
+
+
 def test_packing_crops_keeps_color_and_is_done_once(data: Path, tmp_path: Path) -> None:
     told: list[str] = []
     people = find_pictures([data], [], "train").people

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from camdaemon.errors import ConfigError
-from camdaemon.model import BackgroundMattingV2, Selection, load_network
+from camdaemon.model import BackgroundMattingV2, Selection, detect_architecture, load_network
 from camdaemon.tools.train.checkpoints import initialize_as_coarse, make_starting_network
 from camdaemon.tools.train.cli import app
 from camdaemon.tools.train.distributed import MixedPrecision, join_processes
@@ -102,6 +102,28 @@ def test_the_base_learns(recipe: Recipe, generator_of: Callable[..., SampleGener
         losses.append(stage(sample).sum())
         MixedPrecision("fp32", torch.device("cpu")).step(losses[-1], optimizer, 1.0)
     assert losses[-1] < 0.6 * losses[0]
+
+
+def test_the_slim_network_learns_in_both_stages(recipe: Recipe, tmp_path: Path) -> None:
+    base = train(replace(recipe, backbone="slim", sizes=((48, 64),), frozen_blocks=4))
+    assert detect_architecture(load_file(base)) == ("slim", None)
+    last, start = _last(recipe.out)["network"], make_starting_network(replace(recipe, backbone="slim")).network
+    moved = {name for name, each in start.state_dict().items() if not torch.equal(last[name], each)}
+    assert not any(name.startswith("backbone.features.3.") for name in moved)
+    assert {"backbone.features.4.conv.0.0.weight", "context.gate.weight", "decoder.last.weight"} <= moved
+    notes = _notes(recipe.out, "validation")[-1]
+    assert len({notes[kind] for kind in ("right", "wrong", "parts", "none")}) == 4
+    with torch.no_grad():
+        last["decoder.last.bias"][16:] = 1  # it predicts errors, so that patches are refined
+    start_file = tmp_path / "base.safetensors"
+    save_file({name: each.contiguous() for name, each in last.items()}, start_file)
+    joint = replace(recipe, stage="joint", start=start_file, sizes=((64, 96),), out=tmp_path / "joint")
+    assert detect_architecture(load_file(train(joint))) == ("slim", 3)
+    after = _last(joint.out)["network"]
+    assert {name for name in last if not torch.equal(last[name], after[name])} == {
+        "decoder.hidden.weight",
+        "decoder.hidden.bias",
+    }
 
 
 def test_joint_starts_as_the_coarse_matte_and_learns_the_refiner_only(recipe: Recipe, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ Split = Literal["train", "val"]
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm")
 FRAMES_OF_A_VIDEO = 20  # taken evenly spaced: neighboring frames teach little
+_PACKED_ALPHA = ".alpha.webp"  # ends the name of an alpha beside NAME.webp; PNGs are several times as large
 _HELD_OUT = 20  # every 20th item of a set without a validation part validates
 _FOLDERS: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "test")}
 
@@ -44,8 +45,8 @@ def find_pictures(folders: list[Path], plates: list[Path], split: Split) -> Foun
     """Find the people and plates of one split.
 
     Args:
-        folders: Each holds `people/` (NAME.jpg and NAME.png) or `fgr/` and `pha/` trees of pictures or videos, possibly
-            below `train/` and `val/` (or `test/`), and possibly `plates/`.
+        folders: Each holds `people/` (NAME.jpg and NAME.png, or NAME.webp and NAME.alpha.webp) or `fgr/` and `pha/`
+            trees of pictures or videos, possibly below `train/` and `val/` (or `test/`), and possibly `plates/`.
         plates: Further folders of empty rooms.
         split: The part to find.
 
@@ -78,12 +79,29 @@ def _list_people(folder: Path) -> list[Person]:
     for alphas in sorted(folder.rglob("pha")):
         pairs += list(_pair_up(alphas.parent / "fgr", alphas))
     if (folder / "people").is_dir():
-        for alpha in _list_files(folder / "people", (".png",)):
-            color = next((c for end in PICTURES if end != ".png" and (c := alpha.with_suffix(end)).is_file()), None)
-            if color is None:
-                raise ConfigError(f"{alpha} has no colors: {alpha.with_suffix('.jpg').name} is missing in its folder")
-            pairs.append(Person(color, alpha))
+        alphas_beside = [path for path in _list_files(folder / "people", (".png", ".webp")) if _stem_of_alpha(path)]
+        pairs += [Person(_find_color(alpha), alpha) for alpha in alphas_beside]
     return pairs
+
+
+def _stem_of_alpha(path: Path) -> str | None:
+    """Return NAME of an alpha NAME.png or NAME.alpha.webp; None for other files."""
+    end = next((end for end in (".png", _PACKED_ALPHA) if path.name.lower().endswith(end)), None)
+    return path.name[: -len(end)] if end else None
+
+
+def _find_color(alpha: Path) -> Path:
+    """Return the colors that belong to an alpha of people/.
+
+    Raises:
+        ConfigError: There are none.
+    """
+    stem = _stem_of_alpha(alpha)
+    for end in PICTURES:
+        color = alpha.with_name(f"{stem}{end}")
+        if end != ".png" and color.is_file():
+            return color
+    raise ConfigError(f"{alpha} has no colors: {stem}.jpg is missing in its folder")
 
 
 def _pair_up(colors: Path, alphas: Path) -> Iterator[Person]:
