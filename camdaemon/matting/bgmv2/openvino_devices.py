@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from camdaemon.linux.accelerators import find_intel
 from camdaemon.linux.programs import ask
@@ -29,9 +30,9 @@ from camdaemon.matting.bgmv2.hidden import BaseMaps, DenseBase, SlimDense
 
 log = logging.getLogger(__name__)
 
-# Root mean square of the difference from float32 on the CPU, in standard deviations of each map. What rounds to float16
-# is off by about 0.002; a convolution that reads a wrong channel or forgets a border by 0.05 to 1.
-TOLERANCE = 0.02
+# Root mean square of the difference from float32 on the CPU, in standard deviations of each map. Rounding to float16
+# after every layer gives up to 0.016 with the networks of this project, two channels in the wrong order 0.3 and more.
+TOLERANCE = 0.05
 _LIMIT_S = 60.0  # for compiling and one run; compilers take 1 to 20 s
 
 
@@ -92,16 +93,33 @@ def try_apart(device: str, xml: Path, shape: list[int]) -> None:
 
 
 def compare(engine: Callable[[Tensor], BaseMaps], base: DenseBase | SlimDense, size: tuple[int, int]) -> None:
-    """Compare an engine's maps with those of `base`, in float32 on the CPU, for noise of `size` (height, width).
+    """Compare an engine's maps with those of `base`, in float32 on the CPU, for a scene of `size` (height, width).
 
     Raises:
         RuntimeError: They differ by more than `TOLERANCE`.
     """
-    noise = torch.rand(1, base.inputs, *size, generator=torch.Generator().manual_seed(1))
-    noise = noise.contiguous(memory_format=torch.channels_last)
+    scene = _make_scene(*size)[:, : base.inputs].contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        wanted = [each[0].permute(1, 2, 0) for each in base(noise)]
-        for name, found, right in zip(BaseMaps._fields, engine(noise), wanted, strict=True):
+        wanted = [each[0].permute(1, 2, 0) for each in base(scene)]
+        for name, found, right in zip(BaseMaps._fields, engine(scene), wanted, strict=True):
             off = float((found.float() - right).square().mean().sqrt() / right.std())
             if not off <= TOLERANCE:  # nor is NaN
                 raise RuntimeError(f"its {name} maps differ from the CPU's by {off:.3f} standard deviations")
+
+
+def _make_scene(height: int, width: int) -> Tensor:
+    """Return picture, plate and confidence, (1,7,h,w): somebody before a room of soft colors, and some noise.
+
+    Pure noise would not do: networks are not made for it, and rounding is four times as visible there.
+    """
+    rng = torch.Generator().manual_seed(1)
+
+    def draw(rows: int, columns: int) -> Tensor:
+        colors = torch.rand(1, 3, rows, columns, generator=rng)
+        return F.interpolate(colors, (height, width), mode="bilinear", align_corners=False)
+
+    plate = 0.1 + 0.8 * draw(9, 16)
+    y, x = torch.linspace(-1, 1, height)[:, None], torch.linspace(-1, 1, width)
+    inside = (8 * (1 - (x / 0.35) ** 2 - ((y - 0.6) / 0.9) ** 2)).sigmoid()  # an ellipse that the lower edge cuts
+    picture = torch.lerp(plate, draw(5, 8), inside) + 0.02 * torch.randn(1, 3, height, width, generator=rng)
+    return torch.cat([picture.clamp(0, 1), plate, torch.ones(1, 1, height, width)], 1)
