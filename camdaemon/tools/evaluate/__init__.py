@@ -2,6 +2,7 @@
 
 evaluation         what `camdaemon evaluate` does with its options
 composites, clips  the cases
+mattings           what is compared, and how it runs
 comparison         mattings on the same cases
 faults             what can be wrong with a plate
 fault_scores       mattings with wrong plates

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -60,6 +60,13 @@ def evaluate(
         typer.Option("--live", help="Effort of live frames: a smaller base input than for files, and no mirror image."),
     ] = False,
     device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")] = "auto",
+    engine: Annotated[
+        Literal["auto", "torch", "openvino"] | None,
+        typer.Option(help="Run on bytes by this engine, as the daemon on a CPU.", show_default="in floats"),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16", "int8"], typer.Option(help="Number format of the engine.")
+    ] = "auto",
     output: Annotated[Path, typer.Option(help="Folder for scores.md and scores.json.")] = Path("camdaemon-scores"),
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for strips to look at: frame, truth, each alpha.")
@@ -79,6 +86,8 @@ def evaluate(
         *(people, plates, count, seed, size, clips, every, take_plates, predicted, truth, live, device, strips),
         plate=plate,
         plate_faults=plate_faults,
+        engine=engine,
+        precision=precision,
     )
     own = evaluation.claim_folders(output, force=force)
     rows, written = [], []

@@ -3,103 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.picture import Picture, from_tensor
 from camdaemon.linux.listing import list_files
-from camdaemon.matting import find_matting
-from camdaemon.matting.bgmv2.weights import find_weights
 from camdaemon.plate.take import Plate, PlateRules
+from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.evaluate.clips import Clip, read_pairs
 from camdaemon.tools.evaluate.composites import Case
-from camdaemon.tools.evaluate.faults import Evidence, know_nothing
+from camdaemon.tools.evaluate.mattings import NamedMatting
 from camdaemon.tools.evaluate.metrics import Alpha, Figures, dtssd, find_room, foreground_mse, score
 from camdaemon.tools.evaluate.scores import LeakedRoom, MattingScores, look
-from camdaemon.tools.files.offline import OfflinePipeline, explain_card, stretch_alpha
+from camdaemon.tools.files.offline import stretch_alpha
 from camdaemon.tools.files.video import get_plate
 
 KeepStrip = Callable[[str, list[Picture]], None]  # name of a case; frame, true alpha, and each matting's alpha
-
-
-@dataclass(frozen=True, slots=True)
-class NamedMatting:
-    """A matting as it is compared.
-
-    Attributes:
-        name: In tables.
-        pipeline: Computes its mattes.
-        max_coverage: A matte that covers more of the picture would be a card; 1: none would.
-    """
-
-    name: str
-    pipeline: OfflinePipeline
-    max_coverage: float = 1.0
-
-    def told(self, evidence: Evidence) -> str:
-        """Return the name with what this matting makes of `evidence`, if it cannot be told what is unknown."""
-        believes = evidence.confidence is not None and not self.pipeline.matting.doubts
-        return f"{self.name}, gray plate" if believes else self.name
-
-    def is_card(self, matte: Matte) -> bool:
-        """Whether viewers would get a card instead."""
-        return bool(explain_card(matte, self.max_coverage))
-
-
-def open_mattings(
-    specs: list[str],
-    exposures: list[bool],
-    device: str,
-    *,
-    live: bool = False,
-    plates: bool = True,
-    gated: bool = True,
-) -> list[NamedMatting]:
-    """Open every matting of `specs` with every exposure matching of `exposures`.
-
-    Args:
-        specs: Names of mattings, with the default weights, or NAME:WEIGHTS with others.
-        exposures: Whether the plate is matched to each picture's exposure.
-        device: auto, cpu or cuda.
-        live: Spend no more work than on live frames on that device.
-        plates: Whether they will get plates; the default weights depend on it.
-        gated: Whether a matte that covers too much counts as a card.
-
-    Raises:
-        ConfigError: A spec or the device does not exist, or a matting cannot be opened.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"there is no device {device!r}. Run with: --device auto, cpu or cuda")
-    limit = Config().max_coverage if gated else 1.0
-    return [
-        NamedMatting(
-            _name(spec, match), OfflinePipeline(_config(spec, device, match=match, plates=plates), live=live), limit
-        )
-        for spec in specs
-        for match in exposures
-    ]
-
-
-def _name(spec: str, match: bool) -> str:
-    kind, _, file = spec.partition(":")
-    return (f"{kind} {Path(file).stem}" if file else kind) + ("" if match else ", unmatched")
-
-
-def _config(spec: str, device: str, *, match: bool, plates: bool) -> Config:
-    name, _, file = spec.partition(":")
-    uses_weights = find_matting(name).uses_weights
-    if file and not uses_weights:
-        raise ConfigError(f"no such matting {spec!r}: {name} has no weights. Run with: --matting {name}")
-    if uses_weights and not file and not plates:
-        file = str(find_weights("default", "without_plate"))
-    return Config(matting=name, weights=file or "default", device=device, match_exposure=match)
 
 
 def score_composites(
@@ -116,11 +40,11 @@ def score_composites(
     """
     rows: list[MattingScores] = []
     for case in cases:
-        room, evidence = find_room(case.alpha), Evidence(case.plate) if plates else know_nothing(case.plate)
-        rows = rows or [MattingScores(name, matting.told(evidence)) for matting in mattings]
+        room, plate = find_room(case.alpha), Plate(case.plate) if plates else make_blank_plate(*case.alpha.shape[::-1])
+        rows = rows or [MattingScores(name, matting.told(plate)) for matting in mattings]
         alphas = []
         for row, matting in zip(rows, mattings, strict=True):
-            matte = matting.pipeline.matte_picture(case.frame, Plate(evidence.plate), evidence.confidence)
+            matte = matting.pipeline.matte_picture(case.frame, plate)
             alphas.append(to_alpha(matte))
             colors = from_tensor(matte.foreground)
             row.add(case.name, flatten(score(alphas[-1], case.alpha)))
@@ -142,15 +66,14 @@ def score_clip(
         PlateRefused: The clip gives no plate.
         MattingError: A frame cannot be matted.
     """
-    evidence = find_evidence(clip, mattings[0].pipeline, plates=plates)
-    rows = [MattingScores(clip.name, matting.told(evidence)) for matting in mattings]
+    plate = get_plate(clip.video, mattings[0].pipeline, clip.plate if plates else "none", PlateRules())
+    rows = [MattingScores(clip.name, matting.told(plate)) for matting in mattings]
     leaked = [LeakedRoom(clip.video.size[::-1]) for _ in mattings]
     for matting in mattings:
         matting.pipeline.rewind()
-    plate = Plate(evidence.plate)
     before: list[Alpha] = []
     for seq, (name, rgb, true) in enumerate(read_pairs(clip)):
-        mattes = [matting.pipeline.matte_frame(rgb, plate, seq, evidence.confidence) for matting in mattings]
+        mattes = [matting.pipeline.matte_frame(rgb, plate, seq) for matting in mattings]
         alphas = [to_alpha(matte) for matte in mattes]
         room, scored = find_room(true), seq % every == 0
         for index, (row, alpha) in enumerate(zip(rows, alphas, strict=True)):
@@ -165,19 +88,6 @@ def score_clip(
             keep(f"{clip.name}-{name}", [rgb, to_gray(true), *map(to_gray, alphas)])
         before = [true, *alphas]
         yield rows
-
-
-def find_evidence(clip: Clip, pipeline: OfflinePipeline, *, plates: bool) -> Evidence:
-    """Return what is known of a clip's room: its plate, or nothing.
-
-    Raises:
-        ConfigError: A file cannot be read.
-        PlateRefused: The clip gives no plate.
-    """
-    if plates:
-        return Evidence(get_plate(clip.video, pipeline, clip.plate, PlateRules()).rgb)
-    width, height = clip.video.size
-    return know_nothing(np.zeros((height, width, 3), np.uint8))
 
 
 def score_files(predicted: Path, true: Path) -> Iterator[list[MattingScores]]:

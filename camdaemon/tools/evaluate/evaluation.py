@@ -13,10 +13,11 @@ from camdaemon.frames.frame import Size
 from camdaemon.linux.listing import list_files
 from camdaemon.matting.bgmv2.weights import USES, find_weights
 from camdaemon.tools.evaluate.clips import Clip, find_clips
-from camdaemon.tools.evaluate.comparison import NamedMatting, open_mattings, score_clip, score_composites, score_files
+from camdaemon.tools.evaluate.comparison import score_clip, score_composites, score_files
 from camdaemon.tools.evaluate.composites import Composites
 from camdaemon.tools.evaluate.fault_scores import score_clip_with_faults, score_composites_with_faults
 from camdaemon.tools.evaluate.faults import BROUGHT, FAULTS
+from camdaemon.tools.evaluate.mattings import NamedMatting, Running, open_mattings
 from camdaemon.tools.evaluate.scores import MattingScores
 from camdaemon.tools.evaluate.strips import Strips
 from camdaemon.tools.evaluate.tables import SCORES
@@ -48,6 +49,8 @@ class Evaluation:
     strips: Strips
     plate: str | None = None
     plate_faults: bool = False
+    engine: str | None = None
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         pairs = ((self.people, self.plates, "--people, --plates"), (self.predicted, self.truth, "--predicted, --truth"))
@@ -93,19 +96,22 @@ class Evaluation:
         if self.people is None and self.clips is None:
             return
         clips = find_clips(self.clips, take_plates=self.take_plates) if self.clips is not None else []
-        opened = open_mattings(
-            mattings,
-            _EXPOSURES[exposure],
-            self.device,
-            live=self.live,
-            plates=self.plate is None,
-            gated=not self.plate_faults,
-        )
+        opened = open_mattings(mattings, _EXPOSURES[exposure], self._running())
         cases = None
         if self.people is not None and self.plates is not None:
             cases = Composites(self.people, self.plates, Size.parse(self.size), self.count, self.seed)
         for name, total, steps in self._plan(cases, clips, opened):
             yield _run_with_progress(name, total, steps)
+
+    def _running(self) -> Running:
+        return Running(
+            self.device,
+            live=self.live,
+            plates=self.plate is None,
+            gated=not self.plate_faults,
+            engine=self.engine,
+            precision=self.precision,
+        )
 
     def _plan(
         self, cases: Composites | None, clips: list[Clip], mattings: list[NamedMatting]
@@ -141,6 +147,8 @@ class Evaluation:
         if self.plate_faults:
             facts["faults"] = f"{', '.join([*FAULTS, BROUGHT])}; full confidence except where unknown, every gate off"
         facts["effort"] = "as for live frames" if self.live else "as for files"
+        if self.engine is not None:
+            facts["engine"] = f"{self.engine}, {self.precision}; in bytes, as the daemon on a CPU"
         facts["exposure"] = "the plate is matched to each picture as live, except for mattings called unmatched"
         return facts
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -15,15 +16,18 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Color, Picture, from_tensor
-from camdaemon.plate.take import Plate
+from camdaemon.plate.take import Plate, PlateRules
 from camdaemon.tools.evaluate.clips import Clip, read_pairs
-from camdaemon.tools.evaluate.comparison import NamedMatting, find_evidence, to_alpha, to_gray
+from camdaemon.tools.evaluate.comparison import to_alpha, to_gray
 from camdaemon.tools.evaluate.composites import Case, Composites
-from camdaemon.tools.evaluate.faults import BROUGHT, FAULTS, OBJECT, Evidence, Others, bring, draw_object, shift_person
+from camdaemon.tools.evaluate.faults import BROUGHT, FAULTS, OBJECT, Others, bring, draw_object, shift_person
+from camdaemon.tools.evaluate.mattings import NamedMatting
 from camdaemon.tools.evaluate.metrics import Alpha, Mask, find_room
 from camdaemon.tools.evaluate.scores import LeakedRoom, MattingScores, look
+from camdaemon.tools.files.video import get_plate
 
-KeepRow = Callable[[str, list[Picture]], None]  # name of a sheet; frame, plate, and each alpha and published picture
+Mattes = list[tuple[Alpha, Matte]]  # of each matting: alpha as it is published, and what it is made of
+KeepRow = Callable[[str, Callable[[], list[Picture]]], None]  # name of a sheet, and what makes a row of it
 
 _VIVID: Color = (255, 0, 255)  # behind the published person: no room has this color, so what leaks is seen
 _PERSON = 0.05  # of the picture at least: somebody who can be put into a plate
@@ -56,22 +60,22 @@ def score_composites_with_faults(
     for number, case in enumerate(cases):
         seed = (cases.seed, number)
         others, room = cases.draw_others(case, _random(seed, "others")), find_room(case.alpha)
-        for fault, frame, evidence in _spoil(case, others, seed):
-            shown = [frame, evidence.plate]
+        for fault, frame, plate in _spoil(case, others, seed):
+            found: Mattes = []
             for matting in mattings:
-                matte = matting.pipeline.matte_picture(frame, Plate(evidence.plate), evidence.confidence)
-                alpha = _record(table.row(fault, matting.told(evidence)), case.name, matte, case.alpha, room)
-                shown += [to_gray(alpha), _publish(matte)]
-            keep(f"{name} {fault}", shown)
+                matte = matting.pipeline.matte_picture(frame, plate)
+                row = table.row(fault, matting.told(plate))
+                found.append((_record(row, case.name, matte, case.alpha, room), matte))
+            keep(f"{name} {fault}", partial(_show, frame, plate.rgb, found))
         yield table.rows
 
 
-def _spoil(case: Case, others: Others, seed: tuple[int, int]) -> Iterator[tuple[str, Picture, Evidence]]:
-    """Yield name, frame and evidence of each fault."""
+def _spoil(case: Case, others: Others, seed: tuple[int, int]) -> Iterator[tuple[str, Picture, Plate]]:
+    """Yield name, frame and plate of each fault."""
     for fault, make in FAULTS.items():
         yield fault, case.frame, make(case.plate, others, _random(seed, fault))
     where = draw_object(case.alpha.shape, OBJECT, _random(seed, BROUGHT))
-    yield BROUGHT, bring(case.frame, case.foreground, case.alpha, others.room, where), Evidence(case.plate)
+    yield BROUGHT, bring(case.frame, case.foreground, case.alpha, others.room, where), Plate(case.plate)
 
 
 def score_clip_with_faults(
@@ -90,28 +94,26 @@ def score_clip_with_faults(
         MattingError: A frame cannot be matted.
     """
     seed, size = (cases.seed, 0), Size(*clip.video.size)
-    plate = find_evidence(clip, mattings[0].pipeline, plates=True).plate
+    right = get_plate(clip.video, mattings[0].pipeline, clip.plate, PlateRules()).rgb
     person = shift_person(*_find_person(clip, _random(seed, "frame")), _random(seed, "place"))
     others = Others(cases.draw_room(size, _random(seed, "room")), *person)
     table = _Table(clip.name)
     for fault, make in FAULTS.items():
-        evidence = make(plate, others, _random(seed, fault))
-        leaked = [LeakedRoom(plate.shape[:2]) for _ in mattings]
+        plate = make(right, others, _random(seed, fault))
+        leaked = [LeakedRoom(right.shape[:2]) for _ in mattings]
         for matting in mattings:
             matting.pipeline.rewind()
-        given = Plate(evidence.plate)
         for seq, (name, rgb, true) in enumerate(read_pairs(clip)):
             if seq % every:
                 continue
-            seen, shown = find_room(true), [rgb.copy(), evidence.plate]
+            seen, found = find_room(true), Mattes()
             for matting, so_far in zip(mattings, leaked, strict=True):
-                matte = matting.pipeline.matte_frame(rgb, given, seq, evidence.confidence)
-                row = table.row(fault, matting.told(evidence))
-                found = _record(row, name, matte, true, seen)
-                row.ever = so_far.add(found, seen)
-                shown += [to_gray(found), _publish(matte)]
+                matte = matting.pipeline.matte_frame(rgb, plate, seq)
+                row = table.row(fault, matting.told(plate))
+                found.append((_record(row, name, matte, true, seen), matte))
+                row.ever = so_far.add(found[-1][0], seen)
             if true.mean() > _PERSON:
-                keep(f"{clip.name} {fault}", shown)
+                keep(f"{clip.name} {fault}", partial(_show, rgb, plate.rgb, found))
             yield table.rows
 
 
@@ -136,7 +138,11 @@ def _record(row: MattingScores, case: str, matte: Matte, truth: Alpha, room: Mas
     return alpha
 
 
-def _publish(matte: Matte) -> Picture:
-    """Return what viewers would see over a vivid color."""
-    color = matte.foreground.new_tensor(_VIVID).view(1, 3, 1, 1) / 255
-    return from_tensor(composite(matte, color.expand_as(matte.foreground)))
+def _show(frame: Picture, plate: Picture, mattes: Mattes) -> list[Picture]:
+    """Return frame, plate, and for each matting its alpha and what viewers would see over a vivid color."""
+    shown = [frame, plate]
+    for alpha, matte in mattes:
+        color = matte.foreground.new_tensor(_VIVID).view(1, 3, 1, 1) / 255
+        published = composite(matte, color.expand_as(matte.foreground))
+        shown += [to_gray(alpha), from_tensor(published)]
+    return shown

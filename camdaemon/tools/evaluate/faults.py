@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camdaemon.frames.picture import Picture
+from camdaemon.plate.take import Plate
+from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.evaluate.metrics import Alpha, Mask
 
 BLOCK = 16  # pixels along a side of a block of confidence, as live
@@ -39,42 +41,29 @@ class Others:
     alpha: Alpha
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """What a matting is told of the room.
-
-    Attributes:
-        plate: uint8 (H,W,3).
-        confidence: float32 (rows, columns), 0..1, one value for each block of the picture; None: known everywhere.
-    """
-
-    plate: Picture
-    confidence: NDArray[np.float32] | None = None
-
-
-Fault = Callable[[Picture, Others, np.random.Generator], Evidence]
+Fault = Callable[[Picture, Others, np.random.Generator], Plate]
 
 NOTHING_KNOWN = "no plate"
 BROUGHT = "object brought"  # a fault of the frame, see `bring`
 FAULTS: dict[str, Fault] = {
-    "right plate": lambda plate, _, __: Evidence(plate),
-    "another room": lambda _, others, __: Evidence(others.room),
-    "a third of another room": lambda plate, others, rng: Evidence(
+    "right plate": lambda plate, _, __: Plate(plate),
+    "another room": lambda _, others, __: Plate(others.room),
+    "a third of another room": lambda plate, others, rng: Plate(
         paste(plate, others.room, draw_regions(plate.shape[:2], _REGIONS, rng))
     ),
-    "object gone": lambda plate, others, rng: Evidence(
+    "object gone": lambda plate, others, rng: Plate(
         paste(plate, others.room, draw_object(plate.shape[:2], OBJECT, rng))
     ),
-    "person in the plate": lambda plate, others, _: Evidence(lay_over(plate, others.person, others.alpha)),
-    "shifted by 40": lambda plate, _, rng: Evidence(shift(plate, 40, rng)),
-    "shifted by 200-400": lambda plate, _, rng: Evidence(shift(plate, rng.uniform(200, 400), rng)),
-    "turned by 2-5°": lambda plate, _, rng: Evidence(turn(plate, rng.choice((-1, 1)) * rng.uniform(2, 5))),
-    "5 % larger": lambda plate, _, __: Evidence(turn(plate, 0, 1.05)),
-    "20 % larger": lambda plate, _, __: Evidence(turn(plate, 0, 1.2)),
+    "person in the plate": lambda plate, others, _: Plate(lay_over(plate, others.person, others.alpha)),
+    "shifted by 40": lambda plate, _, rng: Plate(shift(plate, 40, rng)),
+    "shifted by 200-400": lambda plate, _, rng: Plate(shift(plate, rng.uniform(200, 400), rng)),
+    "turned by 2-5°": lambda plate, _, rng: Plate(turn(plate, rng.choice((-1, 1)) * rng.uniform(2, 5))),
+    "5 % larger": lambda plate, _, __: Plate(turn(plate, 0, 1.05)),
+    "20 % larger": lambda plate, _, __: Plate(turn(plate, 0, 1.2)),
     "parts unknown": lambda plate, others, rng: hide(
         plate, (others.alpha > 0) | draw_regions(plate.shape[:2], _UNSEEN, rng)
     ),
-    NOTHING_KNOWN: lambda plate, _, __: know_nothing(plate),
+    NOTHING_KNOWN: lambda plate, _, __: make_blank_plate(*plate.shape[1::-1]),
 }
 
 
@@ -169,7 +158,7 @@ def _warp(plate: Picture, matrix: cv2.typing.MatLike) -> Picture:
     return np.asarray(moved, np.uint8)
 
 
-def hide(plate: Picture, where: Mask) -> Evidence:
+def hide(plate: Picture, where: Mask) -> Plate:
     """Return `plate` gray, and without confidence, in all blocks that hold a pixel of `where` (H,W)."""
     height, width = where.shape
     rows, columns = -(-height // BLOCK), -(-width // BLOCK)
@@ -178,12 +167,7 @@ def hide(plate: Picture, where: Mask) -> Evidence:
     unknown = padded.reshape(rows, BLOCK, columns, BLOCK).any((1, 3))
     pixels = unknown.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width]
     known = np.asarray(~unknown, np.float32)
-    return Evidence(paste(plate, np.full_like(plate, GRAY), pixels), known)
-
-
-def know_nothing(like: Picture) -> Evidence:
-    """Return a gray plate of the size of `like`, without confidence anywhere."""
-    return hide(like, np.ones(like.shape[:2], np.bool_))
+    return Plate(paste(plate, np.full_like(plate, GRAY), pixels), known)
 
 
 def _rounded(colors: NDArray[Any]) -> Picture:

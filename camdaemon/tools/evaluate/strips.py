@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,11 +35,11 @@ class Strips:
         if self.folder is not None:
             self._write(name, _join(strip, _STRIP))
 
-    def keep_row(self, sheet: str, strip: list[Picture]) -> None:
-        """Add a row of pictures (H,W,3) to a sheet, unless that is full."""
+    def keep_row(self, sheet: str, make: Callable[[], list[Picture]]) -> None:
+        """Add the pictures (H,W,3) that `make` returns as a row to a sheet, unless that is full."""
         rows = self._sheets.setdefault(sheet, [])
         if self.folder is not None and len(rows) < _ROWS:
-            rows.append(_join(strip, _ROW))
+            rows.append(_join(make(), _ROW))
             self._write(re.sub(r"[^\w-]+", "-", sheet).strip("-"), np.asarray(np.vstack(rows), np.uint8))
 
     def _write(self, name: str, pixels: Picture) -> None:

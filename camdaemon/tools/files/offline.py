@@ -8,12 +8,10 @@ by frame, as live.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeAlias
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -36,8 +34,6 @@ from camdaemon.plate.take import Plate
 from camdaemon.plate.unknown import fill_unknown
 from camdaemon.tools.files.progress import warn
 
-Confidence: TypeAlias = NDArray[np.float32]  # (rows, columns), 0..1: one value for each block of a plate, see `Matting`
-
 _LARGEST_SIDE = 8192  # pixels
 _DOUBTFUL = 0.1  # of the room's blocks differ from the plate; less is not worth a number
 
@@ -49,15 +45,17 @@ class OfflinePipeline:
         config: Its matting, weights, device, match_exposure and refine are used.
         live: Spend no more work than on a live frame, to see what viewers see.
         plates: Whether there are plates; weights that can do without are needed else.
+        in_bytes: On a CPU, run the network on bytes, by the configuration's engine and precision, as the daemon does;
+            else as published, in floats.
 
     Raises:
         ConfigError: As `make_matting` does, or plates are needed and there are none.
     """
 
-    def __init__(self, config: Config, *, live: bool = False, plates: bool = True) -> None:
+    def __init__(self, config: Config, *, live: bool = False, plates: bool = True, in_bytes: bool = False) -> None:
         quiet_opencv()
         on = choose_device(config.device)
-        self._live, self._plates = live, plates
+        self._live, self._plates, self._in_bytes = live, plates, in_bytes
         self._maps: RefinementMaps | None = None  # of the last picture
         self.matting = self._make_matting(config, on)
         if not plates:
@@ -73,7 +71,13 @@ class OfflinePipeline:
         if config.matting != "bgmv2":
             return make_matting(config.matting, settings, on)
         matting = BackgroundMatting(
-            settings.weights, settings.refinement, on, observer=self._keep_maps, purpose=settings.purpose
+            settings.weights,
+            settings.refinement,
+            on,
+            settings.engine if self._in_bytes else "torch",
+            settings.precision,
+            self._keep_maps,
+            settings.purpose,
         )
         if not self._live:
             matting.effort = OFFLINE
@@ -83,10 +87,11 @@ class OfflinePipeline:
         self._maps = maps
 
     def upload(self, rgb: Picture) -> Tensor:
-        """Upload uint8 (H,W,3) as floats (1,3,H,W): the published network takes floats, and predicts the maps."""
-        return pixels.unit(self._transfer.upload_picture(rgb)).contiguous()
+        """Upload uint8 (H,W,3) as (1,3,H,W), floats unless made for bytes: only for those are there maps."""
+        picture = self._transfer.upload_picture(rgb)
+        return picture if self._in_bytes else pixels.unit(picture).contiguous()
 
-    def matte_picture(self, rgb: Picture, plate: Plate, known: Confidence | None = None) -> Matte:
+    def matte_picture(self, rgb: Picture, plate: Plate) -> Matte:
         """Matte a single picture.
 
         The plate is matched to the whole picture first, then to what the first matte leaves of the room.
@@ -94,7 +99,6 @@ class OfflinePipeline:
         Args:
             rgb: uint8 (H,W,3), H and W multiples of 4.
             plate: Of the same size.
-            known: How far to trust each part of the plate; None: as it says itself.
 
         Raises:
             MattingError: The matting fails, or its matte is not valid.
@@ -102,15 +106,15 @@ class OfflinePipeline:
         src = self.upload(rgb)
         self._matcher = self._make_matcher()
         if self._match:
-            matte = self._matte(src, plate, 0, known)
+            matte = self._matte(src, plate, 0)
             self._matcher = self._make_matcher()  # a used matcher would go only part of the way to the new gain
             self._matcher.upload_clean(plate)
             self._matcher.learn(matte.alpha)
-        mirrored = None if self._live else self._matte_mirrored(src, plate, known)
-        matte = self._matte(src, plate, 0, known)
+        mirrored = None if self._live else self._matte_mirrored(src, plate)
+        matte = self._matte(src, plate, 0)
         return matte if mirrored is None else _mean(matte, mirrored)
 
-    def matte_frame(self, rgb: Picture, plate: Plate, seq: int, known: Confidence | None = None) -> Matte:
+    def matte_frame(self, rgb: Picture, plate: Plate, seq: int) -> Matte:
         """Matte a video's next frame as live: the plate is matched by what the previous matte leaves of the room.
 
         Call `rewind` before the first frame.
@@ -118,7 +122,7 @@ class OfflinePipeline:
         Raises:
             MattingError: The matting fails, or its matte is not valid.
         """
-        matte = self._matte(self.upload(rgb), plate, seq, known)
+        matte = self._matte(self.upload(rgb), plate, seq)
         self._matcher.learn(matte.alpha)
         return matte
 
@@ -167,26 +171,26 @@ class OfflinePipeline:
         refined = F.interpolate(self._maps.refined.float(), size, mode="nearest")
         return from_tensor(error), from_tensor(refined)
 
-    def _matte(self, src: Tensor, plate: Plate, seq: int, known: Confidence | None) -> Matte:
-        matte = self.matting(src, self._matcher.match(plate, src), _upload_confidence(plate, known, src), seq)
+    def _matte(self, src: Tensor, plate: Plate, seq: int) -> Matte:
+        matte = self.matting(src, self._matcher.match(plate, src), _upload_confidence(plate, src), seq)
         check(matte, matte.foreground, seq, 1.0)
-        return matte
+        return replace(matte, alpha=pixels.unit(matte.alpha), foreground=pixels.unit(matte.foreground))
 
-    def _matte_mirrored(self, src: Tensor, plate: Plate, known: Confidence | None) -> Matte:
+    def _matte_mirrored(self, src: Tensor, plate: Plate) -> Matte:
         """Return the matte of the mirrored picture, mirrored back; in memory of its own."""
-        confidence = _upload_confidence(plate, known, src)
+        confidence = _upload_confidence(plate, src)
         turned = confidence.flip(3) if confidence is not None else None
         matte = self.matting(src.flip(3), self._matcher.match(plate, src).flip(3), turned, 0)
-        return replace(matte, alpha=matte.alpha.flip(3), foreground=matte.foreground.flip(3))
+        alpha, foreground = (pixels.unit(part).flip(3) for part in (matte.alpha, matte.foreground))
+        return replace(matte, alpha=alpha, foreground=foreground)
 
     def _make_matcher(self) -> PlateMatcher:
         return PlateMatcher(self.upload, enabled=self._match)
 
 
-def _upload_confidence(plate: Plate, known: Confidence | None, src: Tensor) -> Tensor | None:
-    """Return `known`, by default the plate's own, as a matting takes it, on the device of `src`."""
-    known = plate.confidence if known is None else known
-    return None if known is None else torch.from_numpy(known)[None, None].to(src.device)
+def _upload_confidence(plate: Plate, src: Tensor) -> Tensor | None:
+    """Return the confidence of `plate` as a matting takes it, on the device of `src`."""
+    return None if plate.confidence is None else torch.from_numpy(plate.confidence)[None, None].to(src.device)
 
 
 def _mean(one: Matte, other: Matte) -> Matte:

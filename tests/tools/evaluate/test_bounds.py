@@ -4,10 +4,10 @@ import pytest
 from rich.console import Console
 
 from camdaemon.frames.frame import Size
-from camdaemon.tools.evaluate.comparison import open_mattings
 from camdaemon.tools.evaluate.composites import Composites
 from camdaemon.tools.evaluate.fault_scores import score_composites_with_faults
 from camdaemon.tools.evaluate.faults import BROUGHT, FAULTS
+from camdaemon.tools.evaluate.mattings import Running, open_mattings
 from camdaemon.tools.evaluate.scores import MattingScores
 from camdaemon.tools.evaluate.tables import make_tables
 from tests.pattern.composites import write_folders
@@ -21,7 +21,7 @@ BOUNDS = {"right plate": (1.0, 3.0, 2.0)}
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[MattingScores]:
     people, plates = write_folders(tmp_path_factory.mktemp("painted"), SIZE)
-    field = open_mattings(["bgmv2"], [True], "cpu", live=True, gated=False)
+    field = open_mattings(["bgmv2"], [True], Running("cpu", live=True, gated=False))
     cases = Composites(people, plates, SIZE, COUNT, 1)
     *_, found = score_composites_with_faults("painted", cases, field, lambda name, strip: None)
     for table in make_tables(found):

@@ -18,8 +18,6 @@ from camdaemon.frames.frame import Size
 from camdaemon.tools.evaluate.cli import evaluate
 from camdaemon.tools.evaluate.clips import find_clips, read_truth
 from camdaemon.tools.evaluate.comparison import (
-    NamedMatting,
-    open_mattings,
     score_clip,
     score_composites,
     score_files,
@@ -27,6 +25,7 @@ from camdaemon.tools.evaluate.comparison import (
 from camdaemon.tools.evaluate.composites import Composites, degrade_plate
 from camdaemon.tools.evaluate.fault_scores import score_clip_with_faults, score_composites_with_faults
 from camdaemon.tools.evaluate.faults import BROUGHT, FAULTS, NOTHING_KNOWN
+from camdaemon.tools.evaluate.mattings import NamedMatting, Running, open_mattings
 from camdaemon.tools.evaluate.scores import LeakedRoom, MattingScores
 from camdaemon.tools.evaluate.tables import make_markdown
 from camdaemon.tools.files.offline import OfflinePipeline
@@ -35,7 +34,7 @@ from tests.tools.written import write_video
 SIZE = Size(256, 144)
 
 
-def nothing(name: str, strip: list[np.ndarray]) -> None:
+def nothing(name: str, strip: object) -> None:
     pass
 
 
@@ -115,7 +114,7 @@ def test_a_worse_plate_is_moved_by_less_than_a_pixel_and_of_another_gamma() -> N
 
 def test_mattings_on_composites(sets: tuple[Path, Path]) -> None:
     seen: list[int] = []
-    field = open_mattings(["difference"], [True, False], "cpu")
+    field = open_mattings(["difference"], [True, False], Running("cpu"))
     *_, rows = score_composites(
         "made", Composites(*sets, SIZE, 3, 1), field, lambda name, strip: seen.append(len(strip))
     )
@@ -175,7 +174,7 @@ def test_leaks_of_a_set() -> None:
 
 
 def test_without_a_plate_a_matting_that_believes_gets_gray(sets: tuple[Path, Path], clip: Path) -> None:
-    field = open_mattings(["difference"], [True], "cpu", plates=False, gated=False)
+    field = open_mattings(["difference"], [True], Running("cpu", plates=False, gated=False))
     *_, (row,) = score_composites("made", Composites(*sets, SIZE, 2, 1), field, nothing, plates=False)
     assert row.matting == "difference, gray plate"
     assert row.leaks()["mean"] > 20
@@ -212,7 +211,7 @@ def test_a_matting_that_doubts_is_told_what_is_unknown(
     parts, nothing_known = said["parts unknown"], said[NOTHING_KNOWN]
     assert parts is not None
     assert nothing_known is not None
-    assert parts.shape == nothing_known.shape == (1, 1, 9, 16)
+    assert parts.shape == (1, 1, 9, 16)
     assert parts.dtype == torch.float32
     assert 0 < parts.mean() < 1
     assert nothing_known.max() == 0
@@ -222,7 +221,7 @@ def test_a_matting_that_doubts_is_told_what_is_unknown(
 
 
 def test_every_fault_of_composites_and_clips(sets: tuple[Path, Path], clip: Path) -> None:
-    field = open_mattings(["difference"], [True], "cpu", gated=False)
+    field = open_mattings(["difference"], [True], Running("cpu", gated=False))
     sheets: list[str] = []
     cases = Composites(*sets, SIZE, 2, 1)
     *_, rows = score_composites_with_faults("made", cases, field, lambda name, strip: sheets.append(name))
@@ -322,6 +321,7 @@ def test_the_command_scores_faults_and_makes_sheets(sets: tuple[Path, Path], tmp
         ),
         (["--people", ".", "--plates", ".", "--matting", "bgmv2:nowhere.pth"], "read.*weights.*nowhere.pth"),
         (["--clips", ".", "--plate", "room.png"], "plate of its own.*--plate none$"),
+        (["--people", ".", "--plates", ".", "--engine", "torch", "--device", "cuda"], "--device (auto|cpu)"),
         (["--clips", ".", "--plate-faults"], "--people DIR --plates DIR$"),
         (["--people", ".", "--plates", ".", "--device", "gpu"], "device 'gpu'.*--device auto, cpu or cuda$"),
     ],
@@ -331,6 +331,17 @@ def test_mistakes_are_told(arguments: list[str], message: str, tmp_path: Path, m
     with pytest.raises(ConfigError, match=message):
         run(*arguments)
     assert not [*tmp_path.iterdir()]
+
+
+def test_the_network_for_bytes_scores_as_the_one_for_floats(sets: tuple[Path, Path]) -> None:
+    cases = Composites(*sets, SIZE, 2, 1)
+    found = []
+    for engine in (None, "torch"):
+        field = open_mattings(["bgmv2"], [True], Running("cpu", live=True, engine=engine, precision="float32"))
+        *_, (row,) = score_composites("made", cases, field, nothing)
+        found.append(row.means())
+    assert found[0]["whole MAD"] == pytest.approx(found[1]["whole MAD"], abs=1)
+    assert found[0] != found[1]
 
 
 def test_a_missing_or_misshapen_alpha_is_named(tmp_path: Path) -> None:

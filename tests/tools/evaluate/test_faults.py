@@ -43,9 +43,9 @@ def share(a: Picture, b: Picture) -> float:
 def test_a_fault_depends_on_its_randomness_alone(name: str) -> None:
     kept = plate(), others()
     one, same = (FAULTS[name](*kept, rng(4)) for _ in range(2))
-    assert one.plate.shape == (HEIGHT, WIDTH, 3)
-    assert one.plate.dtype == np.uint8
-    assert (one.plate == same.plate).all()
+    assert one.rgb.shape == (HEIGHT, WIDTH, 3)
+    assert one.rgb.dtype == np.uint8
+    assert (one.rgb == same.rgb).all()
     if one.confidence is not None and same.confidence is not None:
         assert (one.confidence == same.confidence).all()
     assert (kept[0] == plate()).all()
@@ -55,7 +55,7 @@ def test_a_fault_depends_on_its_randomness_alone(name: str) -> None:
 def test_only_the_right_plate_is_right_and_only_unknown_parts_are_not_sure() -> None:
     for name, fault in FAULTS.items():
         found = fault(plate(), others(), rng())
-        assert (share(found.plate, plate()) == 0) is (name == "right plate"), name
+        assert (share(found.rgb, plate()) == 0) is (name == "right plate"), name
         assert (found.confidence is not None) is (name in ("parts unknown", NOTHING_KNOWN)), name
 
 
@@ -63,9 +63,9 @@ def test_only_the_right_plate_is_right_and_only_unknown_parts_are_not_sure() -> 
 def test_pieces_of_another_room_have_their_size(seed: int) -> None:
     black, white = np.zeros((HEIGHT, WIDTH, 3), np.uint8), np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     there = Others(white, others().person, others().alpha)
-    regions = FAULTS["a third of another room"](black, there, rng(seed)).plate
+    regions = FAULTS["a third of another room"](black, there, rng(seed)).rgb
     assert (regions == 255).mean() == pytest.approx(1 / 3, abs=1e-9)
-    piece = FAULTS["object gone"](black, there, rng(seed)).plate
+    piece = FAULTS["object gone"](black, there, rng(seed)).rgb
     assert (piece == 255).mean() == pytest.approx(0.05, abs=1e-4)
     count, _ = cv2.connectedComponents(np.ascontiguousarray(piece[..., 0]))
     assert count == 2  # one piece, and the rest
@@ -78,7 +78,7 @@ def test_pieces_differ_from_draw_to_draw() -> None:
 
 
 def test_a_person_stands_in_the_plate() -> None:
-    found = FAULTS["person in the plate"](plate(), others(), rng()).plate
+    found = FAULTS["person in the plate"](plate(), others(), rng()).rgb
     assert (found[60, 120] == (200, 30, 20)).all()
     assert share(found, plate()) == pytest.approx((others().alpha > 0).mean(), abs=0.005)
     assert np.abs(found[60, 140] - (plate()[60, 140] / 2 + np.array([100, 15, 10]))).max() <= 1
@@ -101,7 +101,7 @@ def test_a_shift_has_its_length(name: str, least: float, most: float) -> None:
     mark = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     mark[70:75, 126:131] = 255
     for seed in range(6):
-        moved = FAULTS[name](mark, others(), rng(seed)).plate[..., 0].astype(float)
+        moved = FAULTS[name](mark, others(), rng(seed)).rgb[..., 0].astype(float)
         assert moved.sum() > 0
         y, x = (np.average(axis, weights=moved) for axis in np.mgrid[:HEIGHT, :WIDTH])
         length = np.hypot(y - 72, x - 128) * 720 / HEIGHT
@@ -118,11 +118,11 @@ def test_turns_and_sizes() -> None:
         return y - (HEIGHT - 1) / 2, x - (WIDTH - 1) / 2
 
     for seed in range(6):
-        y, x = place(FAULTS["turned by 2-5°"](mark, others(), rng(seed)).plate)
+        y, x = place(FAULTS["turned by 2-5°"](mark, others(), rng(seed)).rgb)
         assert 1.9 <= np.degrees(np.arctan2(abs(y), x)) <= 5.1
         assert np.hypot(y, x) == pytest.approx(74, abs=0.5)
     for name, larger in (("5 % larger", 1.05), ("20 % larger", 1.2)):
-        assert place(FAULTS[name](mark, others(), rng()).plate)[1] == pytest.approx(74 * larger, abs=0.5)
+        assert place(FAULTS[name](mark, others(), rng()).rgb)[1] == pytest.approx(74 * larger, abs=0.5)
 
 
 def test_nothing_is_told_of_unknown_blocks() -> None:
@@ -132,12 +132,12 @@ def test_nothing_is_told_of_unknown_blocks() -> None:
     assert found.confidence.dtype == np.float32
     assert set(found.confidence.ravel()) == {0, 1}
     known = found.confidence.repeat(16, 0).repeat(16, 1) > 0
-    assert (found.plate[known] == plate()[known]).all()
-    assert (found.plate[~known] == GRAY).all()
+    assert (found.rgb[known] == plate()[known]).all()
+    assert (found.rgb[~known] == GRAY).all()
     assert not known[others().alpha > 0].any()
     assert 0.1 < 1 - known.mean() < 0.7
     nothing = FAULTS[NOTHING_KNOWN](plate(), others(), rng())
-    assert (nothing.plate == GRAY).all()
+    assert (nothing.rgb == GRAY).all()
     assert nothing.confidence is not None
     assert not nothing.confidence.any()
 
@@ -149,4 +149,4 @@ def test_blocks_cover_pictures_of_any_size() -> None:
     assert found.confidence is not None
     assert found.confidence.shape == (4, 5)
     assert found.confidence.sum() == 19
-    assert (found.plate == GRAY).all(2).sum() == 2 * 6
+    assert (found.rgb == GRAY).all(2).sum() == 2 * 6
