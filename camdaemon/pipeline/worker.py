@@ -60,7 +60,7 @@ class EngineSnapshot:
     matting: str  # its name
     effort: str  # of the next frame, for people
     is_reduced: bool  # the governor has lowered the effort
-    needs_plate: bool  # without one there is a card
+    needs_plate: bool = True  # without one there is a card
 
     @classmethod
     def of(cls, engine: Engine) -> EngineSnapshot:

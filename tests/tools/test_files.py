@@ -149,7 +149,7 @@ def test_a_folder_of_pairs(tmp_path: Path) -> None:
     assert read(tmp_path / "alpha" / "a.png")[50, 30] == 255
     assert read(tmp_path / "alpha" / "b.png")[50, 30] == 0
     (tmp_path / "in" / "a_back.jpg").unlink()
-    with pytest.raises(ConfigError, match=r"^1\D+2\b.*no plate.*\ba_img\b.*\ba_back\.png$"):
+    with pytest.raises(ConfigError, match=r"^1\D+2\b.*no plate.*\ba_img\b.*\ba_back\.png, or run with: --plate none$"):
         run(image, "--src", tmp_path / "in", *done)
     with pytest.raises(ConfigError, match=r"NAME_img\.png, NAME_back\.png.*--src FILE$"):
         run(image, "--src", tmp_path, *done)
