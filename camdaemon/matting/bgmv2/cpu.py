@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camdaemon.frames import pixels
-from camdaemon.matting.bgmv2.cpu_base import CpuBase, NetworkShape
+from camdaemon.matting.bgmv2.cpu_base import CoarseFrame, CpuBase, NetworkShape
 from camdaemon.matting.bgmv2.engines import BaseEngine, BaseEngineFactory
-from camdaemon.matting.bgmv2.parts import Part, PartialResize, find_span, join_spans
+from camdaemon.matting.bgmv2.parts import Part, PartialResize, Span, find_span, join_spans
 from camdaemon.matting.bgmv2.published_cpu import PublishedBase
 from camdaemon.matting.bgmv2.slim_cpu import SlimBase
 from camdaemon.matting.bgmv2.tiles import ByteArray, RefinedPatches
@@ -85,19 +85,21 @@ class CpuNetwork:
             return _empty_result(src)
         patches = None
         if self._refiner is not None and coarse.bgr is not None:
-            tiles = self._refiner.select_tiles(self._choose_patches(coarse.visible[..., 4], selection))
+            tiles = self._refiner.select_tiles(self._choose_patches(coarse, selection))
             patches = self._refiner(tiles, coarse.find_windows(tiles), self._refiner.pad(rgb), coarse.bgr)
             if not patches.values.sum().isfinite():
                 return _empty_result(src)
-        alpha, foreground = self._finish(rgb, coarse.visible, patches)
+        alpha, foreground = self._finish(rgb, coarse, patches)
         return pixels.tensor(alpha), pixels.tensor(foreground), True
 
-    def _finish(self, rgb: ByteArray, visible: Tensor, patches: RefinedPatches | None) -> tuple[ByteArray, ByteArray]:
+    def _finish(
+        self, rgb: ByteArray, coarse: CoarseFrame, patches: RefinedPatches | None
+    ) -> tuple[ByteArray, ByteArray]:
         """Return alpha (H,W) and foreground (H,W,3) of a frame.
 
         Alpha is 0 and the foreground is the frame beyond the rectangle in which any alpha rounds to more than 0.
         """
-        maps = _to_fixed_point(visible[..., :4])
+        maps = _to_fixed_point(coarse.visible[..., :4])
         part = self._find_part(maps[0], patches)
         pha, res = self._scratch
         for small, large in zip(maps, (pha, res), strict=True):
@@ -109,7 +111,15 @@ class CpuNetwork:
         if place.size:
             cv2.convertScaleAbs(pha[part.large], dst=place, alpha=1 / _SUBSTEPS)
             cv2.add(rgb[part.large], res[part.large], dst=foreground[part.large], dtype=cv2.CV_8U)
+            left, right = self._to_pixels(coarse.columns, 1)
+            alpha[:, :left] = 0
+            alpha[:, right:] = 0
         return alpha, foreground
+
+    def _to_pixels(self, columns: Span, side: int) -> Span:
+        """Return which columns, of patches of `side` pixels of the frame, lie wholly within columns of the base."""
+        width, small = self.shape.frame[1], self.shape.base[1] * side
+        return -(-columns[0] * width // small), columns[1] * width // small
 
     def _find_part(self, pha: ShortArray, patches: RefinedPatches | None) -> Part:
         """Return the part of the frame that holds what is seen of `pha` (h,w), and all `patches`."""
@@ -126,12 +136,17 @@ class CpuNetwork:
             columns = join_spans(columns, (SIDE * int(patches.column.min()), SIDE * int(patches.column.max() + 1)))
         return self._resize.find_part(rows, columns)
 
-    def _choose_patches(self, error: Tensor, selection: Selection) -> Tensor:
-        """Choose the patches to refine, bool (H/4,W/4), by the predicted error (h,w)."""
+    def _choose_patches(self, coarse: CoarseFrame, selection: Selection) -> Tensor:
+        """Choose the patches to refine, bool (H/4,W/4), by the predicted error, where the network ran."""
         rows, columns = (side // SIDE for side in self.shape.frame)
+        left, right = self._to_pixels(coarse.columns, SIDE)
         if selection.mode == "full":
-            return torch.ones(rows, columns, dtype=torch.bool)
-        error = torch.from_numpy(cv2.resize(error.clamp(0, 1).numpy(), (columns, rows)))
+            everywhere = torch.zeros(rows, columns, dtype=torch.bool)
+            everywhere[:, left:right] = True
+            return everywhere
+        error = torch.from_numpy(cv2.resize(coarse.visible[..., 4].clamp(0, 1).numpy(), (columns, rows)))
+        error[:, :left] = 0
+        error[:, right:] = 0
         if selection.mode == "thresholding":
             return error > max(selection.threshold, _LEAST_ERROR)
         at = (error.flatten() > _LEAST_ERROR).nonzero().flatten()

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from camdaemon.matting.bgmv2.engines import BaseEngine
+from camdaemon.matting.bgmv2.parts import Span
 from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, RefinerPlate, TiledRefiner, Tiles
 
 
@@ -33,11 +34,13 @@ class CoarseFrame:
 
     Attributes:
         visible: float32 (h,w,5): alpha, residual, predicted error; unbounded.
+        columns: From which to which column the network ran; what is beside them is room.
         bgr: The plate as the refiner is shown it; None without a refiner.
         find_windows: Returns what the refiner is shown of the coarse maps in some tiles.
     """
 
     visible: Tensor
+    columns: Span
     bgr: RefinerPlate | None
     find_windows: Callable[[Tiles], CoarseWindows]
 

@@ -62,7 +62,9 @@ class PublishedBase:
         small = downscale(rgb, self._shape.base)
         torch.mul(torch.from_numpy(small), 1 / 255, out=bgr.pair[0, :, :, :3])
         maps = self.engine(bgr.pair.permute(0, 3, 1, 2))
-        return CoarseFrame(maps.visible.float(), bgr.full, partial(self._find_windows, maps, small, bgr.small))
+        columns = 0, self._shape.base[1]
+        find = partial(self._find_windows, maps, small, bgr.small)
+        return CoarseFrame(maps.visible.float(), columns, bgr.full, find)
 
     def _find_windows(self, maps: BaseMaps, small: ByteArray, bgr: IntArray, tiles: Tiles) -> CoarseWindows:
         """Compute the hidden features that `tiles` need of the picture `small` and the padded plate `bgr`."""

@@ -15,8 +15,11 @@ from camdaemon.matting.bgmv2.cpu_base import CoarseFrame, NetworkShape, downscal
 from camdaemon.matting.bgmv2.engines import BaseEngineFactory
 from camdaemon.matting.bgmv2.half_maps import HalfMap
 from camdaemon.matting.bgmv2.hidden import BaseMaps
+from camdaemon.matting.bgmv2.parts import Span
+from camdaemon.matting.bgmv2.room import find_columns
 from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, RefinerPlate, TiledRefiner, Tiles
-from camdaemon.model import SlimMatting
+from camdaemon.matting.bgmv2.widths import EngineWidths
+from camdaemon.model import VISIBLE, SlimMatting
 from camdaemon.model.network import KNOWN, UNKNOWN_COLOR
 from camdaemon.model.slim import HIDDEN
 
@@ -56,6 +59,8 @@ class SlimBase:
     def __init__(self, engines: BaseEngineFactory, network: SlimMatting, shape: NetworkShape) -> None:
         self._shape = shape
         self.engine = engines.build(shape.base)
+        on_cpu = self.engine.name.endswith(("float32", "bfloat16", "int8"))
+        self._widths = EngineWidths(engines.build, shape.base, self.engine, narrows=on_cpu)
         self.refiner = None
         if network.refiner is not None:
             self.refiner = TiledRefiner(network.refiner, self.engine.dtype, shape.frame)
@@ -69,9 +74,26 @@ class SlimBase:
     def __call__(self, rgb: ByteArray, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
         """Run the base network; see `CpuBase`."""
         told = self._tell_plate(plate, confidence)
-        torch.mul(torch.from_numpy(downscale(rgb, self._shape.base)), 1 / 255, out=self._input[0, :, :, :3])
-        maps = self.engine(self._input.permute(0, 3, 1, 2))
-        return CoarseFrame(maps.visible.float(), told.full, partial(self._find_windows, maps))
+        small = downscale(rgb, self._shape.base)
+        torch.mul(torch.from_numpy(small), 1 / 255, out=self._input[0, :, :, :3])
+        maps, columns = self._run(small, told)
+        return CoarseFrame(maps.visible.float(), columns, told.full, partial(self._find_windows, maps))
+
+    def _run(self, small: ByteArray, told: _ToldPlate) -> tuple[BaseMaps, Span]:
+        """Run the engine where the picture `small` is not certainly room; return its maps, else zeros, and where."""
+        trust = None if told.confidence is None else self._input[0, :, :, _TRUST].numpy()
+        columns = find_columns(small, told.small, trust)
+        height, width = self._shape.base
+        if columns[0] == columns[1]:
+            return BaseMaps(torch.zeros(height, width, VISIBLE), torch.zeros(height // 2, width // 2, HIDDEN)), columns
+        columns, engine = self._widths.find(columns)
+        where = slice(*columns)
+        maps = engine(self._input[:, :, where].contiguous().permute(0, 3, 1, 2))
+        if columns == (0, width):
+            return maps, columns
+        visible, hidden = torch.zeros(height, width, VISIBLE), torch.zeros(height // 2, width // 2, HIDDEN)
+        visible[:, where], hidden[:, slice(columns[0] // 2, columns[1] // 2)] = maps
+        return BaseMaps(visible, hidden), columns
 
     def _find_windows(self, maps: BaseMaps, tiles: Tiles) -> CoarseWindows:
         """Return the windows of `maps` and of the confidence in `tiles`."""
