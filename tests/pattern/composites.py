@@ -1,8 +1,8 @@
-"""Write painted people and rooms as `camdaemon evaluate` reads them: `python tests/pattern/composites.py FOLDER`.
+"""Painted people and rooms for `camdaemon evaluate`; unlike photographs, they may be shown to anybody.
 
-Then score them, and look at the contact sheets of every fault of a plate; these people may be shown to anybody:
-
-    camdaemon evaluate --people FOLDER/people --plates FOLDER/plates --live --plate-faults --pictures FOLDER/sheets
+python tests/pattern/composites.py DIR                  # writes DIR/people, DIR/plates
+camdaemon evaluate --people DIR/people --plates DIR/plates --live --plate-faults --pictures DIR/sheets
+python tests/pattern/composites.py DIR docs/faults.jpg  # one row of each of DIR/sheets
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from camdaemon.backdrop.still import ready_path
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.linux.files import replace_atomically
+from camdaemon.tools.evaluate.faults import BROUGHT, FAULTS
+from camdaemon.tools.evaluate.strips import ROW, name_sheet
 from tests.pattern.scene import Scene
 
 _MOMENTS = {"sits": 4.2, "waves": 5.5, "aside": 8.3, "back": 10.6}  # seconds of the clip
@@ -49,5 +51,22 @@ def write_folders(folder: Path, size: Size) -> tuple[Path, Path]:
     return people, plates
 
 
+def join_sheets(sheets: Path, out: Path, row: int = 1) -> None:
+    """Write the `row`-th picture of every fault's sheet into one JPEG, with the faults' names."""
+    rows = []
+    for name in (*FAULTS, BROUGHT):
+        sheet = picture.read(sheets / f"{name_sheet(f'composites {name}')}.png", "")
+        line = sheet[row * ROW : (row + 1) * ROW].copy()
+        text = name.replace("°", " degrees")  # OpenCV's letters are ASCII
+        line[:28, : 12 * len(text)] //= 4
+        cv2.putText(line, text, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
+        rows.append(cv2.resize(line, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA))
+    _, jpeg = cv2.imencode(".jpg", np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
+    replace_atomically(out, jpeg.tobytes())
+
+
 if __name__ == "__main__":
-    print(*write_folders(Path(sys.argv[1]), Size(1280, 720)))
+    if len(sys.argv) > 2:
+        join_sheets(Path(sys.argv[1]) / "sheets", Path(sys.argv[2]))
+    else:
+        print(*write_folders(Path(sys.argv[1]), Size(1280, 720)))

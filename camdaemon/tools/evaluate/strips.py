@@ -13,7 +13,7 @@ import numpy as np
 from camdaemon.frames.picture import Picture
 from camdaemon.tools.files.writers import write_png
 
-_STRIP, _ROW = 270, 180  # lines
+_STRIP, ROW = 270, 180  # lines
 _ROWS = 8  # of a sheet: the first pictures
 
 
@@ -39,14 +39,19 @@ class Strips:
         """Add the pictures (H,W,3) that `make` returns as a row to a sheet, unless that is full."""
         rows = self._sheets.setdefault(sheet, [])
         if self.folder is not None and len(rows) < _ROWS:
-            rows.append(_join(make(), _ROW))
-            self._write(re.sub(r"[^\w-]+", "-", sheet).strip("-"), np.asarray(np.vstack(rows), np.uint8))
+            rows.append(_join(make(), ROW))
+            self._write(name_sheet(sheet), np.asarray(np.vstack(rows), np.uint8))
 
     def _write(self, name: str, pixels: Picture) -> None:
         assert self.folder is not None
         write_png(self.folder / f"{name}.png", pixels)
         if f"{name}.png" not in self.written:
             self.written.append(f"{name}.png")
+
+
+def name_sheet(sheet: str) -> str:
+    """Return the name of a sheet's file, without its suffix."""
+    return re.sub(r"[^\w-]+", "-", sheet).strip("-")
 
 
 def _join(strip: list[Picture], height: int) -> Picture:

@@ -57,13 +57,13 @@ def _make_paper_table(rows: list[MattingScores]) -> Table:
 
 
 def _make_leak_table(rows: list[MattingScores]) -> Table:
-    made = _start_table(LEAK_LEGEND, ["plate", "matting"], ["MAD", *_LEAKS, "holes", "cards"])
+    made = _start_table(LEAK_LEGEND, ["plate, matting"], ["MAD", *_LEAKS, "holes", "cards"])
     on = ""
     for row in rows:
         if row.on != on:
             on = row.on
             made.add_row(on, style="bold")
-        made.add_row(row.fault, row.matting, *_leak_cells(row))
+        made.add_row(f"{row.fault}\n  {row.matting}" if row.fault else row.matting, *_leak_cells(row))
     return made
 
 
