@@ -104,7 +104,7 @@ class CpuNetwork:
         pha, res = self._scratch
         for small, large in zip(maps, (pha, res), strict=True):
             self._resize.resize(small, part, large)
-        if patches is not None:
+        if patches is not None and len(patches.row):
             _paste_patches(patches, pha, res)
         alpha, foreground = np.zeros(self.shape.frame, np.uint8), rgb.copy()
         place = alpha[part.large]
@@ -160,10 +160,10 @@ class CpuNetwork:
 def _paste_patches(patches: RefinedPatches, pha: ShortArray, res: ShortArray) -> None:
     """Write the refined patches into the full maps, in place."""
     height, width = pha.shape
-    tiles = (height // SIDE, SIDE, width // SIDE, SIDE)
-    fine_pha, fine_res = _to_fixed_point(patches.values)
-    pha.reshape(tiles)[patches.row, :, patches.column] = fine_pha
-    res.reshape(*tiles, 3)[patches.row, :, patches.column] = fine_res
+    for fine, whole in zip(_to_fixed_point(patches.values), (pha, res), strict=True):
+        line = np.dtype((np.void, SIDE * whole[0, :1].nbytes))  # of a patch, copied at once
+        lines = whole.reshape(height, -1).view(line).reshape(height // SIDE, SIDE, width // SIDE)
+        lines[patches.row, :, patches.column] = fine.reshape(-1, SIDE, fine[0, 0].size).view(line)[..., 0]
 
 
 def _to_fixed_point(maps: Tensor) -> tuple[ShortArray, ShortArray]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from camdaemon.matting.bgmv2.engines import BaseEngine
 from camdaemon.matting.bgmv2.parts import Span
-from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, RefinerPlate, TiledRefiner, Tiles
+from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, TiledRefiner, Tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class CoarseFrame:
     Attributes:
         visible: float32 (h,w,5): alpha, residual, predicted error; unbounded.
         columns: From which to which column the network ran; what is beside them is room.
-        bgr: The plate as the refiner is shown it; None without a refiner.
+        bgr: The plate as the refiner is shown it, from `TiledRefiner.pad`; None without a refiner.
         find_windows: Returns what the refiner is shown of the coarse maps in some tiles.
     """
 
     visible: Tensor
     columns: Span
-    bgr: RefinerPlate | None
+    bgr: ByteArray | None
     find_windows: Callable[[Tiles], CoarseWindows]
 
 

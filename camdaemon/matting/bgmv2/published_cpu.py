@@ -13,7 +13,7 @@ from camdaemon.matting.bgmv2.cpu_base import CoarseFrame, NetworkShape, downscal
 from camdaemon.matting.bgmv2.engines import BaseEngineFactory
 from camdaemon.matting.bgmv2.hidden import BaseMaps, HiddenFeatures, SparseWindows
 from camdaemon.matting.bgmv2.tile_windows import IntArray
-from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, RefinerPlate, TiledRefiner, Tiles
+from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, TiledRefiner, Tiles
 from camdaemon.model import BackgroundMattingV2
 
 
@@ -31,7 +31,7 @@ class _PreparedPlate:
     source: Tensor
     pair: Tensor
     small: IntArray
-    full: RefinerPlate | None
+    full: ByteArray | None
 
 
 class PublishedBase:
@@ -76,7 +76,7 @@ class PublishedBase:
         """Prepare `plate`, or return the cached result if it is the same tensor as before."""
         if self._plate is None or self._plate.source is not plate:
             rgb = pixels.array(plate)
-            full = None if self.refiner is None else self.refiner.prepare_plate(rgb)
+            full = None if self.refiner is None else self.refiner.pad(rgb)
             small = downscale(rgb, self._shape.base)
             pair = torch.empty(1, *self._shape.base, 6)
             torch.mul(torch.from_numpy(small), 1 / 255, out=pair[0, :, :, 3:])

@@ -53,10 +53,12 @@ def fit_width(columns: Span, widths: Sequence[int]) -> Span:
 
 def _find_differences(rgb: ByteArray, plate: ByteArray, confidence: Floats | None) -> NDArray[np.bool_]:
     """Return which blocks may hold something else than the plate's room, (rows, columns)."""
-    far = np.asarray((cv2.absdiff(rgb, plate) > _PIXEL).any(2))
+    size = -(-rgb.shape[1] // _BLOCK), -(-rgb.shape[0] // _BLOCK)
+    _, far = cv2.threshold(cv2.absdiff(rgb, plate), _PIXEL, 255, cv2.THRESH_BINARY)
+    # A single pixel still shows in the mean of a block.
+    now, then, apart = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (rgb, plate, far))
+    differs = (cv2.absdiff(now, then) > _MEAN) | (np.asarray(apart) > 0)
     if confidence is not None:
-        far |= ~(confidence >= 1)
-    rows, columns = (-(-side // _BLOCK) for side in rgb.shape[:2])
-    now, then = (cv2.resize(each, (columns, rows), interpolation=cv2.INTER_AREA) for each in (rgb, plate))
-    apart = np.asarray(cv2.resize(far.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA))
-    return np.asarray((cv2.absdiff(now, then) > _MEAN).any(2) | (apart > 0))
+        doubted = np.where(confidence >= 1, np.uint8(0), np.uint8(255))
+        differs |= (np.asarray(cv2.resize(doubted, size, interpolation=cv2.INTER_AREA)) > 0)[..., None]
+    return np.asarray(differs.any(2))

@@ -17,7 +17,7 @@ from camdaemon.matting.bgmv2.half_maps import HalfMap
 from camdaemon.matting.bgmv2.hidden import BaseMaps
 from camdaemon.matting.bgmv2.parts import Span
 from camdaemon.matting.bgmv2.room import find_columns
-from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, RefinerPlate, TiledRefiner, Tiles
+from camdaemon.matting.bgmv2.tiles import ByteArray, CoarseWindows, TiledRefiner, Tiles
 from camdaemon.matting.bgmv2.widths import EngineWidths
 from camdaemon.model import VISIBLE, SlimMatting
 from camdaemon.model.network import KNOWN, UNKNOWN_COLOR
@@ -41,7 +41,7 @@ class _ToldPlate:
     source: Tensor
     small: ByteArray
     confidence: Tensor | None
-    full: RefinerPlate | None
+    full: ByteArray | None
 
 
 class SlimBase:
@@ -97,10 +97,11 @@ class SlimBase:
 
     def _find_windows(self, maps: BaseMaps, tiles: Tiles) -> CoarseWindows:
         """Return the windows of `maps` and of the confidence in `tiles`."""
-        shown = torch.cat([maps.visible[..., :4], self._input[0, :, :, _TRUST:]], 2)
-        shown[..., 0].clamp_(0, 1)
-        for half, values in ((self._hidden, maps.features), (self._shown, shown)):
-            half.write(values.float().contiguous().numpy(), tiles.row, tiles.column)
+        shown = maps.visible.float().numpy().copy()
+        np.clip(shown[..., 0], 0, 1, out=shown[..., 0])
+        shown[..., _SHOWN - 1] = self._input[0, :, :, _TRUST].numpy()  # in the place of the predicted error
+        for half, values in ((self._hidden, maps.features.float().contiguous().numpy()), (self._shown, shown)):
+            half.write(values, tiles.row, tiles.column)
         return self._cut
 
     def _cut(self, row: Tensor, column: Tensor) -> tuple[Tensor, ...]:
@@ -113,7 +114,7 @@ class SlimBase:
             rgb = pixels.array(plate)
             small = told.small if told is not None and told.source is plate else downscale(rgb, self._shape.base)
             self._write(small, confidence)
-            full = None if self.refiner is None else self.refiner.prepare_plate(_hide_unknown(rgb, confidence))
+            full = None if self.refiner is None else self.refiner.pad(_hide_unknown(rgb, confidence))
             self._plate = told = _ToldPlate(plate, small, None if confidence is None else confidence.clone(), full)
         return told
 

@@ -20,7 +20,6 @@ from torch.nn import functional as F
 
 from camdaemon.matting.bgmv2.polyphase import to_polyphase
 from camdaemon.matting.bgmv2.tile_windows import (
-    Floats,
     UpsamplingAxis,
     WindowGrid,
     build_upsampling_axis,
@@ -76,18 +75,6 @@ class RefinedPatches(NamedTuple):
     column: NDArray[np.int64]
 
 
-class RefinerPlate(NamedTuple):
-    """A plate as `TiledRefiner` needs it.
-
-    Attributes:
-        padded: uint8, from `TiledRefiner.pad`.
-        half: float32, at half the resolution, 0..1020, padded.
-    """
-
-    padded: ByteArray
-    half: Floats
-
-
 class TiledRefiner:
     """Runs a refiner on frames of one size. Used by the worker thread only.
 
@@ -138,11 +125,6 @@ class TiledRefiner:
         """Pad a picture of the frame's size, (H,W,3), for `__call__`."""
         return np.asarray(self._grid.pad(rgb), np.uint8)
 
-    def prepare_plate(self, rgb: ByteArray) -> RefinerPlate:
-        """Prepare a plate of the frame's size, (H,W,3), for `__call__`."""
-        half = _halve(rgb).astype(np.float32)
-        return RefinerPlate(self.pad(rgb), np.asarray(self.half_grid.pad(half), np.float32))
-
     def select_tiles(self, chosen: Tensor) -> Tiles:
         """Return the tiles that hold the chosen patches, bool (H/4,W/4)."""
         rows, columns = self._count
@@ -151,18 +133,18 @@ class TiledRefiner:
         patches = mask.view(rows, _PATCHES, columns, _PATCHES).transpose(1, 2)
         return Tiles(patches, *patches.flatten(2).any(2).nonzero().unbind(1))
 
-    def __call__(self, tiles: Tiles, coarse: CoarseWindows, src: ByteArray, plate: RefinerPlate) -> RefinedPatches:
+    def __call__(self, tiles: Tiles, coarse: CoarseWindows, src: ByteArray, bgr: ByteArray) -> RefinedPatches:
         """Refine the chosen patches.
 
         Args:
             tiles: The tiles to work on.
             coarse: The coarse maps.
             src: The picture, from `pad`.
-            plate: From `prepare_plate`.
+            bgr: The plate, from `pad`.
         """
         patches, row, column = tiles
         parts = zip(*(each.split(_TILES_AT_ONCE) for each in pad_to_multiple(row, column)), strict=True)
-        found = torch.cat([self._refine(coarse, src, plate, i, j) for i, j in parts if len(i)] or [torch.empty(0, 32)])
+        found = torch.cat([self._refine(coarse, src, bgr, i, j) for i, j in parts if len(i)] or [torch.empty(0, 32)])
         tile, down, right = patches[row, column].nonzero().unbind(1)
         # A patch is two pieces of two blocks of 2×2 pixels each.
         first = ((tile * _PATCHES + down) * 2 * _PATCHES + right)[:, None] + torch.tensor([0, _PATCHES])
@@ -171,13 +153,10 @@ class TiledRefiner:
         place = row[tile] * _PATCHES + down, column[tile] * _PATCHES + right
         return RefinedPatches(values, *(each.numpy() for each in place))
 
-    def _refine(
-        self, coarse: CoarseWindows, src: ByteArray, plate: RefinerPlate, row: Tensor, column: Tensor
-    ) -> Tensor:
+    def _refine(self, coarse: CoarseWindows, src: ByteArray, bgr: ByteArray, row: Tensor, column: Tensor) -> Tensor:
         """Return alpha and residual of the tiles at `row`, `column`, as blocks of 2×2 pixels, (T,8,8,16)."""
-        pictures = [self._grid.windows(each, row, column) for each in (src, plate.padded)]
-        halves = _halve_windows(pictures[0]), self.half_grid.windows(plate.half, row, column)
-        x = concat_channels(self._dtype, *coarse(row, column), *halves)
+        pictures = [self._grid.windows(each, row, column) for each in (src, bgr)]
+        x = concat_channels(self._dtype, *coarse(row, column), *(_halve(each) for each in pictures))
         blocks = [part for each in pictures for part in self._cut_blocks(each)]
         x = F.relu_(self._conv2(F.relu_(self._conv1(_channels_first(x)))))
         x = concat_channels(self._dtype, _channels_last(x), *blocks)
@@ -194,17 +173,12 @@ class TiledRefiner:
         return blocks.unbind(2)
 
 
-def _halve(picture: ByteArray) -> NDArray[np.uint16]:
-    """Sum 2×2 pixels: (2h,2w,3) to (h,w,3), 0..1020."""
-    four = np.multiply(picture, 4, dtype=np.uint16)  # so that means of 2×2 pixels are integers
-    size = picture.shape[1] // 2, picture.shape[0] // 2
-    return np.asarray(cv2.resize(four, size, interpolation=cv2.INTER_AREA), np.uint16)
-
-
-def _halve_windows(windows: Tensor) -> Tensor:
+def _halve(windows: Tensor) -> Tensor:
     """Sum 2×2 pixels: uint8 (T,2h,2w,3) to int16 (T,h,w,3), 0..1020."""
     count, height, width, _ = windows.shape
-    half = _halve(windows.numpy().reshape(count * height, width, 3))  # one window below the other
+    four = np.multiply(windows.numpy(), 4, dtype=np.uint16)  # so that means of 2×2 pixels are integers
+    column = four.reshape(count * height, width, 3)  # one window below the other
+    half = np.asarray(cv2.resize(column, (width // 2, count * height // 2), interpolation=cv2.INTER_AREA))
     return torch.from_numpy(half.view(np.int16)).view(count, height // 2, width // 2, 3)
 
 

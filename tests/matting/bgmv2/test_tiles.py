@@ -84,7 +84,7 @@ def refined(made: TiledRefiner, coarse: Tensor, src: Tensor, plate: Tensor, chos
         found,
         partial(windows.upsample, features),
         made.pad(pixels.array(src)),
-        made.prepare_plate(pixels.array(plate)),
+        made.pad(pixels.array(plate)),
     )
 
 
