@@ -228,6 +228,7 @@ def test_a_backdrop_whose_file_is_gone_keeps_the_old_one_and_leaks_nothing(tmp_p
 def test_a_backdrop_that_fails_while_it_is_shown_ends_with_the_card():
     class Broken:
         spec = "broken"
+        needs_plate = False
 
         def picture(self, t, plate, upload):
             raise ZeroDivisionError("fake bug")

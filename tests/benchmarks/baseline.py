@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import BackgroundMattingV2, Selection
+from camdaemon.model import MattingNetwork, Selection
 
 _SIDE, _WINDOW = 4, 8  # pixels along a patch, and along its window in the refiner at either resolution
 
@@ -28,7 +28,7 @@ class BaselineMatte(NamedTuple):
 class BaselineNetwork(nn.Module):
     """Runs the layers of a network in the published order."""
 
-    def __init__(self, network: BackgroundMattingV2) -> None:
+    def __init__(self, network: MattingNetwork) -> None:
         """Take the layers of `network`, which must be in evaluation mode and not folded."""
         super().__init__()
         self.network = network

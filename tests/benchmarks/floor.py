@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from camdaemon.model import BackgroundMattingV2
+from camdaemon.model import MattingNetwork
 
 _REFINER = "refiner."
 _AT_HALF, _AT_FULL = 4, 16  # pixels of one 4×4 patch at half and at full resolution
@@ -85,7 +85,7 @@ class Floor:
         return asdict(self)
 
 
-def floor_of(network: BackgroundMattingV2, count: Count, refined: Tensor, pixels: int) -> Floor:
+def floor_of(network: MattingNetwork, count: Count, refined: Tensor, pixels: int) -> Floor:
     """Return the floor of a frame.
 
     Args:
@@ -106,7 +106,7 @@ def floor_of(network: BackgroundMattingV2, count: Count, refined: Tensor, pixels
     )
 
 
-def macs_per_patch(network: BackgroundMattingV2) -> int:
+def macs_per_patch(network: MattingNetwork) -> int:
     """Return the multiply-accumulates of a patch that shares everything with its neighbors; 0 without a refiner."""
     layers = network.refiner
     if layers is None:

@@ -201,8 +201,8 @@ def test_norms_with_fixed_statistics_may_run_inside_their_convolutions() -> None
     network = BackgroundMattingV2(kernel_size=3).eval()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+            for name, low in (("running_mean", -0.5), ("running_var", 0.5)):
+                torch.nn.init.uniform_(module.get_buffer(name), low, low + 1)
             torch.nn.init.uniform_(module.weight, 0.5, 2)
     pair = torch.rand(1, 6, 64, 64)
     network.coarse(pair).square().mean().backward()

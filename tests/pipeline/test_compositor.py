@@ -66,6 +66,7 @@ class Picture:
 
     tensor: Tensor
     spec: str = "picture"
+    needs_plate: bool = False
     asked: int = 0
 
     def picture(self, t, plate, upload):

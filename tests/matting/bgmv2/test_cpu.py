@@ -12,13 +12,13 @@ from torch import Tensor
 from camdaemon.errors import EngineError
 from camdaemon.frames import pixels
 from camdaemon.matting import Refinement
-from camdaemon.matting.bgmv2 import cpu, published_cpu
+from camdaemon.matting.bgmv2 import cpu, cpu_base, published_cpu
 from camdaemon.matting.bgmv2.cpu import CpuNetwork
 from camdaemon.matting.bgmv2.cpu_base import NetworkShape
 from camdaemon.matting.bgmv2.engines import BaseEngineFactory
 from camdaemon.matting.bgmv2.hidden import SparseWindows
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
-from camdaemon.model import SIDE, BackgroundMattingV2, Output, Selection, base_size, fold_batch_norms
+from camdaemon.model import SIDE, BackgroundMattingV2, MattingNetwork, Output, Selection, base_size, fold_batch_norms
 from tests.fakes import assert_keeps_the_contract
 from tests.present import present
 
@@ -160,7 +160,7 @@ def test_bytes_plane_by_plane_are_the_same_picture(networks):
 
 
 def test_the_plates_parts_are_prepared_again_for_another_plate_and_only_then(networks, monkeypatch):
-    small = published_cpu.downscale
+    small = cpu_base.downscale
     calls: list[int] = []
     monkeypatch.setattr(published_cpu, "downscale", lambda *args: calls.append(1) or small(*args))
     network, src, plate, other = on_cpu(networks[3], 0.5), picture(1), picture(2), picture(3)
@@ -195,12 +195,12 @@ def test_the_next_frame_does_not_change_the_last_matte(networks):
 # ---- as a matting
 
 
-def saved(network: BackgroundMattingV2, folder) -> str:
+def saved(network: MattingNetwork, folder) -> str:
     save_file({name: each.contiguous() for name, each in network.state_dict().items()}, folder / "own.safetensors")
     return str(folder / "own.safetensors")
 
 
-def matting(folder, network: BackgroundMattingV2 | None = None, **refine) -> BackgroundMatting:
+def matting(folder, network: MattingNetwork | None = None, **refine) -> BackgroundMatting:
     return BackgroundMatting(saved(network or random_network(), folder), Refinement(**refine), CPU, "torch", "float32")
 
 

@@ -1,6 +1,7 @@
 """Replaying gives what computing gives, from memory that stays; where recording is not to be trusted, it computes."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -94,7 +95,7 @@ def test_a_step_that_cannot_be_recorded_is_computed(caplog: pytest.LogCaptureFix
 def test_confidence_of_any_shape_reaches_a_network_that_doubts_in_one_shape(
     monkeypatch: pytest.MonkeyPatch, graphs: bool
 ) -> None:
-    monkeypatch.setattr(module, "GraphedStep", lambda *given: GraphedStep(*given, Recording()))
+    monkeypatch.setattr(module, "GraphedStep", partial(GraphedStep, record=Recording()))
     monkeypatch.setattr(module, "load_weights", lambda *_: SlimMatting(refined=False).eval())
     matting = module.BackgroundMatting("default", Refinement(), torch.device("cpu"))
     assert matting.doubts
@@ -109,7 +110,7 @@ def test_confidence_of_any_shape_reaches_a_network_that_doubts_in_one_shape(
 
 
 def test_the_matting_records_once_for_each_work_and_not_for_each_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "GraphedStep", lambda *given: GraphedStep(*given, Recording()))
+    monkeypatch.setattr(module, "GraphedStep", partial(GraphedStep, record=Recording()))
     matting = module.BackgroundMatting("default", Refinement(), torch.device("cpu"))
     src, plate = (torch.rand(1, 3, 96, 160, generator=torch.Generator().manual_seed(n)) for n in range(2))
     computed = matting(src, plate, None, 0).alpha
@@ -128,7 +129,7 @@ def test_the_matting_records_once_for_each_work_and_not_for_each_rate(monkeypatc
 
 @pytest.mark.parametrize("graphs", [False, True])
 def test_an_observer_sees_the_maps_of_each_frame(monkeypatch: pytest.MonkeyPatch, graphs: bool) -> None:
-    monkeypatch.setattr(module, "GraphedStep", lambda *given: GraphedStep(*given, Recording()))
+    monkeypatch.setattr(module, "GraphedStep", partial(GraphedStep, record=Recording()))
     seen: list[module.RefinementMaps] = []
     matting = module.BackgroundMatting("default", Refinement(), torch.device("cpu"), observer=seen.append)
     matting._uses_graphs = graphs

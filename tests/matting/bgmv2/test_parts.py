@@ -10,7 +10,7 @@ import torch
 from camdaemon.matting.bgmv2.parts import PartialResize, find_span, join_spans
 from camdaemon.model import Selection
 from tests.matting.bgmv2.test_cpu import FRAME, picture
-from tests.matting.bgmv2.test_slim_cpu import known, networks, on_cpu
+from tests.matting.bgmv2.test_slim_cpu import base_of, known, networks, on_cpu
 
 __all__ = ["networks"]  # a fixture
 
@@ -56,7 +56,7 @@ def test_what_other_frames_left_in_memory_is_never_read(networks, selection):
     one = on_cpu(networks[True], (48, 64))
     with torch.inference_mode():
         first = one(picture(1), picture(2), known("blocks"), selection)
-        for half in (one._base._hidden, one._base._shown):
+        for half in (base_of(one)._hidden, one._base._shown):
             half._inner[:] = np.nan
         for scratch in one._scratch:
             scratch[:] = 12345
@@ -76,7 +76,7 @@ def test_where_no_alpha_is_seen_it_is_zero_and_the_rest_is_left_alone(networks, 
         maps.visible[20, 30, 0] = 1
         return maps
 
-    monkeypatch.setitem(one._base._widths._engines, 64, only_one)
+    monkeypatch.setitem(base_of(one)._widths._engines, 64, only_one)
     src = picture(1)
     with torch.inference_mode():
         alpha, foreground, _ = one(src, picture(2), None, Selection())

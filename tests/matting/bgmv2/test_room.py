@@ -20,7 +20,7 @@ from camdaemon.model import Selection
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.take import Plate
 from tests.matting.bgmv2.test_cpu import FRAME, picture
-from tests.matting.bgmv2.test_slim_cpu import networks, on_cpu
+from tests.matting.bgmv2.test_slim_cpu import base_of, networks, on_cpu
 from tests.plate import painted
 
 __all__ = ["networks"]  # a fixture
@@ -145,7 +145,7 @@ class Local:
 
 def local(network, ran: list[int], *, narrows: bool):
     one = on_cpu(network, FRAME)
-    one._base._widths = EngineWidths(lambda size: Local(ran), FRAME, Local(ran), narrows=narrows)
+    base_of(one)._widths = EngineWidths(lambda size: Local(ran), FRAME, Local(ran), narrows=narrows)
     return one
 
 
@@ -169,7 +169,7 @@ def test_the_columns_that_it_sees_are_matted_as_without_a_cut_and_the_others_are
     cut, whole = (local(networks[True], ran, narrows=narrows) for narrows in (True, False))
     with torch.inference_mode():
         first = cut(src, plate, None, selection)
-        until_built(cut._base._widths)
+        until_built(base_of(cut)._widths)
         ran.clear()
         alpha, foreground, finite = cut(src, plate, None, selection)
         wanted = whole(src, plate, None, selection)
@@ -189,7 +189,7 @@ def test_near_the_person_a_cut_changes_little(networks):
     one = on_cpu(networks[True], FRAME)
     with torch.inference_mode():
         whole = one(src, plate, None, Selection(pixels=0))[0]
-        until_built(one._base._widths)
+        until_built(base_of(one)._widths)
         cut = one(src, plate, None, Selection(pixels=0))[0]
     assert int(cut[..., :24].max()) == 0 < int(whole[..., :24].max())
     assert float((cut.int() - whole.int())[..., 50:78].abs().float().mean()) < 0.02 * 255

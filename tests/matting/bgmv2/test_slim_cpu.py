@@ -12,6 +12,7 @@ from camdaemon.matting.bgmv2.cpu import CpuNetwork
 from camdaemon.matting.bgmv2.cpu_base import NetworkShape
 from camdaemon.matting.bgmv2.engines import BaseEngineFactory
 from camdaemon.matting.bgmv2.matting import choose_base_size
+from camdaemon.matting.bgmv2.slim_cpu import SlimBase
 from camdaemon.model import SIDE, Output, Selection, SlimMatting, fold_batch_norms
 from tests.fakes import assert_keeps_the_contract
 from tests.matting.bgmv2.test_cpu import FRAME, assert_near, matting, picture
@@ -60,6 +61,11 @@ def known(what: str) -> Tensor | None:
 
 def on_cpu(network: SlimMatting, base: Pair) -> CpuNetwork:
     return CpuNetwork(BaseEngineFactory(network, "torch", "float32"), network, NetworkShape(FRAME, base))
+
+
+def base_of(network: CpuNetwork) -> SlimBase:
+    assert isinstance(network._base, SlimBase)
+    return network._base
 
 
 def wanted_of(

@@ -155,6 +155,8 @@ def load_batches(
 
 
 def _become_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trainer, which ends after its step
+    # These come to the whole group of processes, but are for the trainer, which ends after its step.
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
