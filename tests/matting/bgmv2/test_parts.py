@@ -56,7 +56,7 @@ def test_what_other_frames_left_in_memory_is_never_read(networks, selection):
     one = on_cpu(networks[True], (48, 64))
     with torch.inference_mode():
         first = one(picture(1), picture(2), known("blocks"), selection)
-        for half in (base_of(one)._hidden, one._base._shown):
+        for half in (base_of(one)._hidden, base_of(one)._shown):
             half._inner[:] = np.nan
         for scratch in one._scratch:
             scratch[:] = 12345
