@@ -28,8 +28,8 @@ from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.linux.files import prepare_replacement
 from camdaemon.linux.results import check_results
-from camdaemon.matting.bgmv2.hidden import make_dense_base
-from camdaemon.matting.bgmv2.int8 import int8_paths, record_int8
+from camdaemon.matting.bgmv2.engines.dense import make_dense_base
+from camdaemon.matting.bgmv2.engines.int8 import int8_paths, record_int8
 from camdaemon.model import MattingNetwork, fold_batch_norms, load_network
 from camdaemon.tools.evaluate.composites import Composites
 
@@ -87,7 +87,7 @@ def draw_inputs(network: MattingNetwork, data: Path, count: int, seed: int) -> I
 
 def quantize_base(nncf: Any, network: MattingNetwork, samples: list[Tensor]) -> Any:
     """Quantize the base of `network`, batch norms folded, for inputs of even sides; returns OpenVINO's model."""
-    from camdaemon.matting.bgmv2.openvino_engine import convert
+    from camdaemon.matting.bgmv2.engines.openvino_engine import convert
 
     model = convert(make_dense_base(network, even=True))
     return nncf.quantize(

@@ -10,7 +10,7 @@ from camdaemon.config.schema import Config, RefineConfig
 from camdaemon.daemon.build import matting_settings
 from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
-from camdaemon.matting.bgmv2.engines import has_bfloat16
+from camdaemon.matting.bgmv2.engines.factory import has_bfloat16
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from camdaemon.matting.bgmv2.weights import find_weights
 from camdaemon.model import Selection, load_network

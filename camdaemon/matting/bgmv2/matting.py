@@ -18,12 +18,12 @@ from camdaemon.errors import ConfigError, EngineError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
 from camdaemon.matting import MattingSettings, Purpose, Refinement
-from camdaemon.matting.bgmv2.cpu import CpuNetwork
-from camdaemon.matting.bgmv2.cpu_base import NetworkShape
-from camdaemon.matting.bgmv2.cpu_cache import CpuNetworkCache
+from camdaemon.matting.bgmv2.cpu.base import NetworkShape
+from camdaemon.matting.bgmv2.cpu.cache import CpuNetworkCache
+from camdaemon.matting.bgmv2.cpu.network import CpuNetwork
 from camdaemon.matting.bgmv2.cuda_graph import GraphedStep
-from camdaemon.matting.bgmv2.engines import BaseEngineFactory, BaseSize
-from camdaemon.matting.bgmv2.int8 import find_int8
+from camdaemon.matting.bgmv2.engines.factory import BaseEngineFactory, BaseSize
+from camdaemon.matting.bgmv2.engines.int8 import find_int8
 from camdaemon.matting.bgmv2.weights import find_weights, load_weights
 from camdaemon.matting.effort import Effort, choose_ladder, vary_rate_only
 from camdaemon.model import (

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from camdaemon.linux.accelerators import find_intel
-from camdaemon.matting.bgmv2.device_notes import notes_file, read_skipped
+from camdaemon.matting.bgmv2.engines.device_notes import notes_file, read_skipped
 from camdaemon.system.doctor.findings import Context, Finding, note, ok
 from camdaemon.system.machine import Machine
 

@@ -13,7 +13,7 @@ from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
 from camdaemon.matting import Matting, Refinement
-from camdaemon.matting.bgmv2.hidden import DenseBase
+from camdaemon.matting.bgmv2.engines.dense import DenseBase
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, choose_base_size, choose_selection
 from camdaemon.matting.effort import Effort
 from camdaemon.model import BackgroundMattingV2

@@ -14,7 +14,7 @@ from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.linux.devices import Mode, Rates, Sizes
 from camdaemon.linux.programs import CommandResult, ask
-from camdaemon.matting.bgmv2 import device_notes
+from camdaemon.matting.bgmv2.engines import device_notes
 from camdaemon.system.doctor import accelerator, intel
 from camdaemon.system.doctor.cameras import measure
 from camdaemon.system.doctor.findings import Level

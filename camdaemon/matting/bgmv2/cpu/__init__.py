@@ -1,0 +1,10 @@
+"""A network on a CPU, bytes in and bytes out.
+
+network     one frame: base network, upsampling, refined patches, bytes
+cache       a network for each size of the base input
+base        what that needs of a base network: `published` and `slim`
+hidden      features of the published one, only where the refiner needs them
+tiles       the refiner, by tiles
+room        which columns are certainly room, by the frame's own evidence; `widths`: engines for the others
+half_maps, parts, tile_windows   the arithmetic of all these
+"""

@@ -1,0 +1,71 @@
+"""What a base network on a CPU gives to the rest: the protocol that the published and the slim one follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from camdaemon.matting.bgmv2.cpu.parts import Span
+from camdaemon.matting.bgmv2.cpu.tiles import ByteArray, CoarseWindows, TiledRefiner, Tiles
+from camdaemon.matting.bgmv2.engines.factory import BaseEngine
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkShape:
+    """The sizes that fix the shapes of all maps of a frame.
+
+    Attributes:
+        frame: Height and width of the frame, in pixels.
+        base: Height and width of the base input, in pixels.
+    """
+
+    frame: tuple[int, int]
+    base: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseFrame:
+    """What the base network has found in a frame; valid until the next one.
+
+    Attributes:
+        visible: float32 (h,w,5): alpha, residual, predicted error; unbounded.
+        columns: From which to which column the network ran; what is beside them is room.
+        bgr: The plate as the refiner is shown it, from `TiledRefiner.pad`; None without a refiner.
+        find_windows: Returns what the refiner is shown of the coarse maps in some tiles.
+    """
+
+    visible: Tensor
+    columns: Span
+    bgr: ByteArray | None
+    find_windows: Callable[[Tiles], CoarseWindows]
+
+
+class CpuBase(Protocol):
+    """A base network for frames of one shape. Used by the worker thread only.
+
+    Attributes:
+        engine: What runs it.
+        refiner: Of the same network; None without one.
+    """
+
+    engine: BaseEngine
+    refiner: TiledRefiner | None
+
+    def __call__(self, rgb: ByteArray, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
+        """Run the base network.
+
+        Args:
+            rgb: The picture, (H,W,3).
+            plate: uint8 (1,3,H,W). What is prepared of it is kept for as long as it is the same tensor.
+            confidence: See `Matting`.
+        """
+
+
+def downscale(rgb: ByteArray, base: tuple[int, int]) -> ByteArray:
+    """Resize (H,W,3) bilinearly to the base input's height and width."""
+    return np.asarray(cv2.resize(rgb, base[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -1,0 +1,41 @@
+"""Coarse maps at half the frame's resolution, where tiles lie: cheaper than tile by tile, if there are many."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from camdaemon.matting.bgmv2.cpu.parts import PartialResize, Span
+from camdaemon.matting.bgmv2.cpu.tile_windows import Floats, WindowGrid
+
+
+class HalfMap:
+    """Maps of one size, upsampled for windows of the refiner's tiles. Used by the worker thread only.
+
+    Its memory is used for every frame; of each, only what it wrote is read.
+
+    Args:
+        grid: Of the windows.
+        frame: Height and width of the frame.
+        small: Height and width of the maps.
+        channels: Number of the maps.
+    """
+
+    def __init__(self, grid: WindowGrid, frame: tuple[int, int], small: tuple[int, int], channels: int) -> None:
+        half = frame[0] // 2, frame[1] // 2
+        self._grid, self._resize = grid, PartialResize(small, half)
+        self._padded = grid.make_padded(channels)
+        self._inner = grid.cut_margin(self._padded, half)
+
+    def write(self, values: Floats, row: Tensor, column: Tensor) -> None:
+        """Upsample `values` (h,w,C) where the windows at `row`, `column`, int64 (T,), lie."""
+        if len(row):
+            part = self._resize.find_part(self._span(row), self._span(column))
+            self._resize.resize(values, part, self._inner)
+
+    def _span(self, index: Tensor) -> Span:
+        step, margin = self._grid.step, self._grid.margin
+        return int(index.min()) * step - margin, (int(index.max()) + 1) * step + margin
+
+    def windows(self, row: Tensor, column: Tensor) -> Tensor:
+        """Copy the windows at `row`, `column`, (T,14,14,C)."""
+        return self._grid.windows(self._padded, row, column)

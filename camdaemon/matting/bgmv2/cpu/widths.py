@@ -1,0 +1,65 @@
+"""Engines for parts of the base input's width, each built in the background when it would first have been of use."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+import torch
+
+from camdaemon.linux.threads import start_low_priority
+from camdaemon.matting.bgmv2.cpu.parts import Span
+from camdaemon.matting.bgmv2.cpu.room import fit_width
+from camdaemon.matting.bgmv2.engines.factory import BaseEngine, BaseSize
+from camdaemon.model.network import round_to_cells
+
+log = logging.getLogger(__name__)
+
+_SHARES = (0.6, 0.7, 0.8, 0.9)  # of the whole width: 192 to 288 of 320 pixels
+
+
+class EngineWidths:
+    """The engines for one base input, by width. Used by the worker thread only.
+
+    Args:
+        build: Builds an engine for a size, in a low-priority thread. May raise RuntimeError.
+        base: Height and width of the base input.
+        whole: The engine for all of it.
+        narrows: Whether there are others: a device that takes long to compile for is better off without.
+    """
+
+    def __init__(
+        self, build: Callable[[BaseSize], BaseEngine], base: BaseSize, whole: BaseEngine, *, narrows: bool
+    ) -> None:
+        self._build, self._height = build, base[0]
+        self._engines = {base[1]: whole}
+        self._wanted = {round_to_cells(share * base[1]) for share in _SHARES if narrows} | {base[1]}
+        self._started: tuple[int, Future[BaseEngine]] | None = None
+
+    def find(self, columns: Span) -> tuple[Span, BaseEngine]:
+        """Return the columns to run for `columns`, which are not empty, and the engine for them.
+
+        Where the narrowest one is not there yet, it is a wider one, and that one is built.
+        """
+        self._collect_finished()
+        best, found = (fit_width(columns, list(widths)) for widths in (self._wanted, self._engines))
+        if best != found and self._started is None:
+            width = best[1] - best[0]
+            self._started = width, start_low_priority(partial(self._build_narrow, width), "engine")
+        return found, self._engines[found[1] - found[0]]
+
+    def _build_narrow(self, width: int) -> BaseEngine:
+        with torch.inference_mode():  # applies to the calling thread only
+            return self._build((self._height, width))
+
+    def _collect_finished(self) -> None:
+        if self._started is None or not self._started[1].done():
+            return
+        (width, future), self._started = self._started, None
+        if (exc := future.exception()) is None:
+            self._engines[width] = future.result()
+        else:
+            log.warning("no engine for %d columns: %s", width, exc)
+            self._wanted.discard(width)

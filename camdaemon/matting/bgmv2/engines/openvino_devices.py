@@ -1,0 +1,125 @@
+"""Intel's GPU and NPU through OpenVINO: whether they are there, and whether they may be trusted.
+
+A driver can abort the process, hang, or compute something else. So a device is
+
+1. looked for by its node, since asking OpenVINO takes a fifth of a second, and only then by OpenVINO;
+2. tried in a process of its own, for each network and size, which is remembered for a week;
+3. noted on the disk while it is prepared here (`device_notes`), so that the next start knows of an abort;
+4. compared with the CPU.
+
+Imports no OpenVINO. `OpenVinoEngineFactory` calls it, in any thread.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from camdaemon.linux.accelerators import find_intel
+from camdaemon.linux.programs import ask
+from camdaemon.matting.bgmv2.engines.dense import BaseMaps, DenseBase, SlimDense
+from camdaemon.matting.bgmv2.engines.device_notes import noted, read_skipped, remember_tried, skip, was_tried
+
+log = logging.getLogger(__name__)
+
+# Root mean square of the difference from float32 on the CPU, in standard deviations of each map. Rounding to float16
+# after every layer gives up to 0.016 with the networks of this project, two channels in the wrong order 0.3 and more.
+TOLERANCE = 0.05
+_LIMIT_S = 60.0  # for compiling and one run; compilers take 1 to 20 s
+
+
+def list_usable(core: Any) -> list[str]:
+    """Return 'GPU' and 'NPU' where Intel has one here, its driver works, and no note speaks against it.
+
+    Args:
+        core: OpenVINO's `Core`. Not asked on machines without such a device.
+    """
+    there, skipped = set(find_intel()), read_skipped()
+    for device in sorted(there & skipped.keys()):
+        log.info("engine skipped: openvino %s: %s", device, skipped[device])
+    there -= skipped.keys()
+    if not there:
+        return []
+    with noted(*there):  # drivers are loaded here
+        try:
+            available = {name.partition(".")[0] for name in core.available_devices}  # several GPUs are GPU.0, GPU.1
+        except RuntimeError as exc:
+            log.info("engine skipped: OpenVINO does not list its devices: %s", exc)
+            return []
+    return sorted(there & available)
+
+
+def compile_settings(cache: Path) -> dict[str, str]:
+    """Return OpenVINO's settings for a device. `cache`: folder of compiled networks; other processes find them too."""
+    return {"INFERENCE_PRECISION_HINT": "f16", "PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(cache)}
+
+
+def try_apart(device: str, xml: Path, shape: list[int]) -> None:
+    """Compile and run the network of `xml` in a process of its own, unless that went well in the last week.
+
+    Args:
+        device: 'GPU' or 'NPU'.
+        xml: The converted network; its name tells which.
+        shape: Of the input.
+
+    Raises:
+        RuntimeError: It did not go well. If the process was aborted or hung, the device is left out from now on.
+    """
+    key = f"{device} {xml.stem} {'x'.join(map(str, shape))}"
+    if was_tried(key):
+        return
+    program = str(Path(__file__).with_name("openvino_probe.py"))
+    given = [device, str(xml), json.dumps(shape), json.dumps(compile_settings(xml.parent))]
+    done = ask([sys.executable, "-P", program, *given], _LIMIT_S)
+    if not done.code:
+        remember_tried(key)
+        return
+    if done.code == 124:
+        why = f"its driver had not compiled the network after {_LIMIT_S:g} s"
+    elif done.code < 0:
+        why = f"its driver ended the process that tried it (signal {-done.code})"
+    else:  # OpenVINO's own words
+        raise RuntimeError(f"{device} refuses the network: {(done.err.splitlines() or ['no reason given'])[-1]}")
+    skip(device, why)
+    raise RuntimeError(f"{device}: {why}")
+
+
+def compare(engine: Callable[[Tensor], BaseMaps], base: DenseBase | SlimDense, size: tuple[int, int]) -> None:
+    """Compare an engine's maps with those of `base`, in float32 on the CPU, for a scene of `size` (height, width).
+
+    Raises:
+        RuntimeError: They differ by more than `TOLERANCE`.
+    """
+    scene = _make_scene(*size)[:, : base.inputs].contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        wanted = [each[0].permute(1, 2, 0) for each in base(scene)]
+        for name, found, right in zip(BaseMaps._fields, engine(scene), wanted, strict=True):
+            off = float((found.float() - right).square().mean().sqrt() / right.std())
+            if not off <= TOLERANCE:  # nor is NaN
+                raise RuntimeError(f"its {name} maps differ from the CPU's by {off:.3f} standard deviations")
+
+
+def _make_scene(height: int, width: int) -> Tensor:
+    """Return picture, plate and confidence, (1,7,h,w): somebody before a room of soft colors, and some noise.
+
+    Pure noise would not do: networks are not made for it, and rounding is four times as visible there.
+    """
+    rng = torch.Generator().manual_seed(1)
+
+    def draw(rows: int, columns: int) -> Tensor:
+        colors = torch.rand(1, 3, rows, columns, generator=rng)
+        return F.interpolate(colors, (height, width), mode="bilinear", align_corners=False)
+
+    plate = 0.1 + 0.8 * draw(9, 16)
+    y, x = torch.linspace(-1, 1, height)[:, None], torch.linspace(-1, 1, width)
+    inside = (8 * (1 - (x / 0.35) ** 2 - ((y - 0.6) / 0.9) ** 2)).sigmoid()  # an ellipse that the lower edge cuts
+    picture = torch.lerp(plate, draw(5, 8), inside) + 0.02 * torch.randn(1, 3, height, width, generator=rng)
+    return torch.cat([picture.clamp(0, 1), plate, torch.ones(1, 1, height, width)], 1)
