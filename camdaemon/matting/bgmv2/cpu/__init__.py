@@ -3,6 +3,7 @@
 network     one frame: base network, upsampling, refined patches, bytes
 cache       a network for each size of the base input
 base        what that needs of a base network: `published` and `slim`
+told_plate  a plate as the slim one is shown it
 hidden      features of the published one, only where the refiner needs them
 tiles       the refiner, by tiles
 room        which columns are certainly room, by the frame's own evidence; `widths`: engines for the others

@@ -21,6 +21,7 @@ from camdaemon.matting.bgmv2.cpu.base import CoarseFrame, CpuBase, NetworkShape
 from camdaemon.matting.bgmv2.cpu.parts import Part, PartialResize, Span, find_span, join_spans
 from camdaemon.matting.bgmv2.cpu.published import PublishedBase
 from camdaemon.matting.bgmv2.cpu.slim import SlimBase
+from camdaemon.matting.bgmv2.cpu.tile_windows import Floats
 from camdaemon.matting.bgmv2.cpu.tiles import ByteArray, RefinedPatches
 from camdaemon.matting.bgmv2.engines.factory import BaseEngine, BaseEngineFactory
 from camdaemon.model import SIDE, BackgroundMattingV2, MattingNetwork, Selection, SlimMatting
@@ -172,8 +173,13 @@ def _to_fixed_point(maps: Tensor) -> tuple[ShortArray, ShortArray]:
     Returns:
         Alpha (…), clamped to 0..1, in steps of 1/(255·_SUBSTEPS), and residual (…,3) in steps of 1/255.
     """
-    pha, res = maps[..., 0].clamp(0, 1) * (255 * _SUBSTEPS), maps[..., 1:].clamp(-1, 1) * 255
-    return pha.round_().to(torch.int16).numpy(), res.round_().to(torch.int16).numpy()
+    values = maps.numpy()  # torch would wake its threads for every step
+    pha, res = np.clip(values[..., 0], 0, 1), np.clip(values[..., 1:], -1, 1)
+    return _round(pha, 255 * _SUBSTEPS), _round(res, 255)
+
+
+def _round(values: Floats, scale: float) -> ShortArray:
+    return np.asarray(np.rint(values * np.float32(scale)), np.int16)
 
 
 def _empty_result(src: Tensor) -> tuple[Tensor, Tensor, bool]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 IntArray = NDArray[np.integer[Any]]
 Floats = NDArray[np.float32]
+Item = TypeVar("Item", np.uint8, np.float32)
 Numbers = TypeVar("Numbers", IntArray, Floats)
 
 _COUNT_MULTIPLE = 16
@@ -54,7 +55,7 @@ class WindowGrid(NamedTuple):
         sides = (count * self.step + 2 * self.margin for count in self.counts)
         return np.zeros((*sides, channels), np.float32)
 
-    def cut_margin(self, padded: Floats, size: tuple[int, int]) -> Floats:
+    def cut_margin(self, padded: NDArray[Item], size: tuple[int, int]) -> NDArray[Item]:
         """Return the view of the picture of `size` (height, width) within `padded`."""
         return padded[self.margin : self.margin + size[0], self.margin : self.margin + size[1]]
 

@@ -125,6 +125,10 @@ class TiledRefiner:
         """Pad a picture of the frame's size, (H,W,3), for `__call__`."""
         return np.asarray(self._grid.pad(rgb), np.uint8)
 
+    def cut_padding(self, padded: ByteArray) -> ByteArray:
+        """Return the view of the picture within what `pad` returned."""
+        return self._grid.cut_margin(padded, self._frame)
+
     def select_tiles(self, chosen: Tensor) -> Tiles:
         """Return the tiles that hold the chosen patches, bool (H/4,W/4)."""
         rows, columns = self._count

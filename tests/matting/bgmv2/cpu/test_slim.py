@@ -8,6 +8,7 @@ from torch import Tensor
 
 from camdaemon.errors import EngineError
 from camdaemon.frames import pixels
+from camdaemon.matting.bgmv2.cpu import told_plate
 from camdaemon.matting.bgmv2.cpu.base import NetworkShape
 from camdaemon.matting.bgmv2.cpu.network import CpuNetwork
 from camdaemon.matting.bgmv2.cpu.slim import SlimBase
@@ -164,3 +165,23 @@ def test_weights_that_are_no_numbers_give_an_error_and_never_a_picture(name, val
     network.state_dict()[name].view(-1)[0] = value
     with pytest.raises(EngineError, match=r"frame 9\b.*finite"):
         matting(tmp_path, network, mode="full")(picture(1), picture(2), None, 9)
+
+
+def test_the_plates_parts_are_prepared_again_when_there_is_something_new_and_only_then(networks, monkeypatch):
+    resize, calls = told_plate.downscale, list[int]()
+    monkeypatch.setattr(told_plate, "downscale", lambda *args: calls.append(1) or resize(*args))
+    base = on_cpu(networks[True], (48, 64))._base
+    assert isinstance(base, SlimBase)
+    tell = base._tell
+    plate, other, told = picture(2), picture(3), torch.ones(1, 1, 6, 8)
+    first = tell(plate, None)
+    assert tell(plate, None) is first
+    assert tell(plate, told) is tell(plate, told.clone()) is not first
+    assert len(calls) == 1, "another confidence is no other plate"
+    assert tell(plate, told).full is first.full, "nothing is hidden"
+    told[0, 0, 2, 3] = 0
+    hidden = tell(plate, told)
+    assert hidden.full is not first.full
+    assert hidden.padded is first.padded
+    assert tell(other, None).small is not first.small
+    assert len(calls) == 2
