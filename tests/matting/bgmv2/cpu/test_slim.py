@@ -8,6 +8,7 @@ from torch import Tensor
 
 from camdaemon.errors import EngineError
 from camdaemon.frames import pixels
+from camdaemon.matting.bgmv2.cpu import base as cpu_base
 from camdaemon.matting.bgmv2.cpu import told_plate
 from camdaemon.matting.bgmv2.cpu.base import NetworkShape
 from camdaemon.matting.bgmv2.cpu.network import CpuNetwork
@@ -168,11 +169,9 @@ def test_weights_that_are_no_numbers_give_an_error_and_never_a_picture(name, val
 
 
 def test_the_plates_parts_are_prepared_again_when_there_is_something_new_and_only_then(networks, monkeypatch):
-    resize, calls = told_plate.downscale, list[int]()
+    resize, calls = cpu_base.downscale, list[int]()
     monkeypatch.setattr(told_plate, "downscale", lambda *args: calls.append(1) or resize(*args))
-    base = on_cpu(networks[True], (48, 64))._base
-    assert isinstance(base, SlimBase)
-    tell = base._tell
+    tell = base_of(on_cpu(networks[True], (48, 64)))._tell
     plate, other, told = picture(2), picture(3), torch.ones(1, 1, 6, 8)
     first = tell(plate, None)
     assert tell(plate, None) is first
