@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from itertools import count
 from pathlib import Path
 
@@ -105,6 +105,7 @@ class TrainingRun:
         with (
             RunLog(recipe.out, recipe.stage, length, leader=self._group.is_leader) as run_log,
             Interruption(run_log.print_line) as interruption,
+            closing(self._batches),
         ):
             validation = self._validation() if self._group.is_leader else None
             began, before, first = time.monotonic(), state.seconds, state.step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
 import cv2
@@ -132,8 +132,8 @@ def to_sample(fields: tuple[Tensor, ...], device: torch.device) -> Sample:
 
 def load_batches(
     generator: SampleGenerator, plans: Iterable[BatchPlan], workers: int, device: torch.device
-) -> Iterator[Sample]:
-    """Yield the batches of `plans`, in their order.
+) -> Generator[Sample]:
+    """Yield the batches of `plans`, in their order. Closing the generator ends the processes.
 
     Args:
         generator: Makes them.
