@@ -21,17 +21,9 @@ class BatchRandom:
         found = torch.rand(self.count, channels, 1, 1, generator=self._generator, device=self.device)
         return low + (high - low) * found
 
-    def normal(self, sigma: float, *, channels: int = 1) -> Tensor:
-        """Return (B,channels,1,1), normal around 0."""
-        return sigma * self.noise(channels, 1, 1)
-
     def chance(self, share: float) -> Tensor:
         """Return bool (B,1,1,1), true with probability `share`."""
         return self.uniform(0, 1) < share
-
-    def sign(self) -> Tensor:
-        """Return (B,1,1,1), −1 or 1."""
-        return self.chance(0.5).float() * 2 - 1
 
     def noise(self, channels: int, height: int, width: int) -> Tensor:
         """Return (B,channels,height,width), standard normal."""
