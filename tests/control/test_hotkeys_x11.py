@@ -89,11 +89,20 @@ def x_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 class Program:
     """PROGRAM in a process of its own: pynput chooses its display when it is imported."""
 
-    def __init__(self, display: str, *arguments: str) -> None:
+    def __init__(self, display: str, *arguments: str, ignored: str = "") -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("WAYLAND", "XDG_"))}
         self.display = display
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", PROGRAM, json.dumps(BINDINGS), *arguments],
+            [
+                sys.executable,
+                "-W",
+                "error",
+                *(["-W", f"ignore::{ignored}"] if ignored else []),
+                "-c",
+                PROGRAM,
+                json.dumps(BINDINGS),
+                *arguments,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -136,7 +145,10 @@ class Program:
         """Every line up to `last`, but for echoes of the wait for it to listen."""
         lines: list[str] = []
         while not lines or lines[-1] != last:
-            lines.append(self.lines.get(timeout=60))
+            try:
+                lines.append(self.lines.get(timeout=60))
+            except Empty:
+                raise AssertionError(f"no {last!r} after {lines}") from None
         return [line for line in lines if line != "pressed hotkeys ready"]
 
     def pressed(self, *combinations: str) -> list[str]:
@@ -255,7 +267,8 @@ def test_it_says_what_is_bound_and_stops(display: str) -> None:
 
 @needs_x11
 def test_an_x_server_that_goes_is_one_line() -> None:
-    with x_server() as (display, server), Program(display) as program:
+    # pynput leaves its sockets to the garbage collector when the server goes.
+    with x_server() as (display, server), Program(display, ignored="ResourceWarning") as program:
         program.wait_until_it_listens()
         server.kill()
         line = program.lines.get(timeout=60)

@@ -129,9 +129,13 @@ def test_alpha_and_camera_are_for_the_user_alone(own_tab: Any, panel: Any) -> No
         page.clock.install()
         page.clock.pause_at(page.evaluate("Date.now()") + 1000)  # from here on only the test moves it
         page.get_by_role("button", name="Camera").click()
+        expect(page.get_by_role("button", name="Camera")).to_have_text(
+            "Camera · 30 s"
+        )  # its time begins with the answer
         passed = 0
         while not page.locator("#picture[data-view=camera]").is_visible():
             page.clock.run_for(100)
+            page.wait_for_timeout(100)  # real time, which the server needs
             passed += 100
             assert passed < 9000, "the camera's picture never came"
         expect(page.get_by_text("only you see this", exact=True)).to_be_visible()
