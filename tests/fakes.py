@@ -28,12 +28,13 @@ from camdaemon.matting import Matting
 from camdaemon.matting.effort import Effort
 from camdaemon.pipeline.camera_reader import CameraInput
 from camdaemon.pipeline.compositor import Compositor
+from camdaemon.pipeline.engine import Engine
 from camdaemon.pipeline.loops import OutputStage
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
-from camdaemon.pipeline.worker import Engine, FrameProcessor
+from camdaemon.pipeline.worker import FrameProcessor
 from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.take import Plate, PlateRules
@@ -139,6 +140,9 @@ class PerfectMatting:
 
     def warm_up(self, size: Size) -> None:
         assert isinstance(size, Size)
+
+    def prepare(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None) -> None:
+        assert src.shape == plate.shape
 
     def __call__(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None, seq: int) -> Matte:
         self._thread = self._thread or threading.current_thread()

@@ -72,6 +72,9 @@ class NewMatting:
     def warm_up(self, size):
         pass
 
+    def prepare(self, src, plate, confidence):
+        pass
+
     def __call__(self, src, plate, confidence, seq):
         alpha = ((pixels.unit(src) - pixels.unit(plate)).abs().amax(1, keepdim=True) > 0.1).float()
         return Matte(pixels.like(alpha, src), src, seq)

@@ -35,13 +35,14 @@ from camdaemon.output.tee import TeeSink
 from camdaemon.pipeline.camera_reader import CameraInput
 from camdaemon.pipeline.camera_state import ALWAYS, CameraState
 from camdaemon.pipeline.compositor import Compositor
+from camdaemon.pipeline.engine import Engine
 from camdaemon.pipeline.governor import Governor
 from camdaemon.pipeline.loops import OutputStage
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import FaultLimit, Mode, Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
-from camdaemon.pipeline.worker import Engine, FrameProcessor
+from camdaemon.pipeline.worker import FrameProcessor
 from camdaemon.plate import saved, store
 from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.match import PlateMatcher

@@ -28,10 +28,13 @@ class Mailbox(Generic[T]):
 
     Args:
         keep_all: Have `put` wait until the slot is free, so that no item is lost: for files at full speed.
+
+    Attributes:
+        keeps_all: As given.
     """
 
     def __init__(self, *, keep_all: bool = False) -> None:
-        self._keep_all = keep_all
+        self.keeps_all = keep_all
         self._changed = threading.Condition()
         self._item: T | None = None
         self._closed = self._is_woken = False
@@ -47,7 +50,7 @@ class Mailbox(Generic[T]):
             Closed: The mailbox is closed; `item` stays the caller's.
         """
         with self._changed:
-            if self._keep_all:
+            if self.keeps_all:
                 self._changed.wait_for(lambda: self._item is None or self._closed)
             if self._closed:
                 raise Closed(self._cause)

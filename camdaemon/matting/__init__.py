@@ -82,6 +82,12 @@ class Matting(Protocol):
             MattingError: The device cannot do it.
         """
 
+    def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
+        """Begin with a frame that comes next, beside the present one, if that saves time; return at once.
+
+        The result of `__call__` is the same with and without it; there, all arguments may be others. See there.
+        """
+
     def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None, seq: int) -> Matte:
         """Compute the matte of one frame. The result is of this frame, never of another.
 

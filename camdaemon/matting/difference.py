@@ -87,6 +87,9 @@ class DifferenceMatting:
     def warm_up(self, size: Size) -> None:
         """See `Matting.warm_up`. There is nothing to warm up."""
 
+    def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
+        """See `Matting.prepare`. It works on all of a frame at once."""
+
     def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None, seq: int) -> Matte:
         """See `Matting.__call__`. It believes the plate."""
         try:

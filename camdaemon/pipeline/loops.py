@@ -20,6 +20,7 @@ from camdaemon.frames.job import Job
 from camdaemon.linux.threads import lower_priority
 from camdaemon.output import Sink
 from camdaemon.pipeline.camera_reader import CameraInput, CameraReader
+from camdaemon.pipeline.look_ahead import Incoming
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.published import Kind
@@ -94,8 +95,10 @@ def work_loop(
 ) -> None:
     """Run the worker thread, which alone touches the accelerator. Raises Closed when a mailbox is closed."""
     with torch.inference_mode():
+        incoming = Incoming(inbox)
+        processor.peek = incoming.peek
         while True:
-            frame = inbox.take()
+            frame = incoming.take()
             if frame is None:
                 continue
             if processor.job is None:

@@ -16,10 +16,11 @@ from camdaemon.frames.frame import HostFrame
 from camdaemon.frames.handoff import Closed, Mailbox
 from camdaemon.frames.job import Job
 from camdaemon.pipeline.camera_reader import CameraInput
+from camdaemon.pipeline.engine import EngineSnapshot
 from camdaemon.pipeline.loops import OutputStage, capture_loop, publish_loop, work_loop
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.state import SharedState
-from camdaemon.pipeline.worker import EngineSnapshot, FrameProcessor
+from camdaemon.pipeline.worker import FrameProcessor
 
 log = logging.getLogger(__name__)
 _JOIN_S = 3.0  # the longest wait for one thread at the end
@@ -58,7 +59,7 @@ class Pipeline:
     def start(self) -> None:
         """Start the threads, output first, so that the card shows before the camera does."""
         source, sink, transfer = self.camera.first, self.stage.sink, self.processor.engine.transfer
-        inputs = transfer.pool(source.fmt, source.size)
+        inputs = transfer.pool(source.fmt, source.size, 4)  # the worker holds two
         outputs = transfer.pool(sink.fmt, sink.size)
         bodies: dict[str, Callable[[], None]] = {
             "output": lambda: publish_loop(self.stage, self._outbox, outputs, self.state, self.metrics),

@@ -21,15 +21,12 @@ from camdaemon.frames.composite import Matte, check
 from camdaemon.frames.frame import Content, HostFrame
 from camdaemon.frames.handoff import Pool
 from camdaemon.frames.job import Job, JobFrame
-from camdaemon.frames.transfer import Transfer
-from camdaemon.matting import Matting
-from camdaemon.pipeline.compositor import Compositor
-from camdaemon.pipeline.governor import Governor
+from camdaemon.pipeline.engine import Engine, EngineSnapshot
+from camdaemon.pipeline.look_ahead import LookAhead
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Mode, Scene
-from camdaemon.plate.gate import Health, PlateGate
-from camdaemon.plate.match import PlateMatcher
+from camdaemon.plate.gate import Health
 from camdaemon.plate.take import Plate
 from camdaemon.plate.unknown import fill_unknown, make_blank_plate
 
@@ -38,41 +35,6 @@ log = logging.getLogger(__name__)
 _MAX_FAILURES = 5  # consecutive engine failures before the engine is replaced
 
 REFUSED = "composite refused, showing the card"
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """Everything that lives on one accelerator."""
-
-    transfer: Transfer
-    matting: Matting
-    matcher: PlateMatcher
-    compositor: Compositor
-    governor: Governor | None = None  # None: always full effort
-    gate: PlateGate = field(default_factory=PlateGate)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSnapshot:
-    """What other threads may know of the engine, as plain values."""
-
-    device: str
-    matting: str  # its name
-    effort: str  # of the next frame, for people
-    is_reduced: bool  # the governor has lowered the effort
-    needs_plate: bool = True  # without one there is a card
-
-    @classmethod
-    def of(cls, engine: Engine) -> EngineSnapshot:
-        """Describe `engine`. For the thread that owns it."""
-        reduced = engine.governor is not None and engine.governor.rung > 0
-        return cls(
-            str(engine.transfer.device),
-            engine.matting.name,
-            str(engine.matting.effort),
-            reduced,
-            engine.gate.needs_plate,
-        )
 
 
 @dataclass(slots=True)
@@ -87,6 +49,7 @@ class FrameProcessor:
         metrics: Told the time of each step.
         preview: Given the camera's picture and the alpha of each frame.
         make_engine: Makes the next engine when the present one keeps failing; None when no device is left to try.
+        peek: Returns the frame to be run next, if it is already there.
         job: Looks at the frames at the moment, if any.
         snapshot: The engine as it is. Replaced whole, by one reference; any thread may read it.
     """
@@ -96,6 +59,7 @@ class FrameProcessor:
     metrics: Metrics
     preview: LivePreview
     make_engine: Callable[[], Engine | None] = lambda: None
+    peek: Callable[[], HostFrame | None] = lambda: None
     job: Job | None = None
     snapshot: EngineSnapshot = field(init=False)
     _frozen: HostFrame | None = field(default=None, init=False)  # the paused composite
@@ -104,8 +68,10 @@ class FrameProcessor:
     _last_seq: int = field(default=-(1 << 62), init=False)  # seq of the last frame that was processed
     _last_complaint: str = field(default="", init=False)
     _failures: int = field(default=0, init=False)  # consecutive engine failures
+    _ahead: LookAhead = field(init=False)
 
     def __post_init__(self) -> None:
+        self._ahead = LookAhead(self.metrics)
         self.snapshot = EngineSnapshot.of(self.engine)
 
     @property
@@ -146,8 +112,7 @@ class FrameProcessor:
         self._last_seq = frame.seq
         out.seq, out.t = frame.seq, frame.t
         try:
-            with self.metrics.step("upload"):
-                src = self.engine.transfer.upload(frame)
+            src = self._upload(frame)
         finally:
             inputs.release(frame)
         alpha = finished = None
@@ -176,6 +141,13 @@ class FrameProcessor:
         self.preview.record_matted(src, alpha)
         if self.job is not None:
             self._feed(self.job, JobFrame(out.seq, out.t, src, alpha, finished))
+
+    def _upload(self, frame: HostFrame) -> Tensor:
+        src = self._ahead.take(frame)
+        if src is None:
+            with self.metrics.step("upload"):
+                src = self.engine.transfer.upload(frame)
+        return src
 
     def _required_card(self, scene: Scene) -> cards.Card | None:
         """Return the card that must be shown instead of this frame, if any."""
@@ -230,8 +202,12 @@ class FrameProcessor:
         for is_last in (False, True):  # twice where the gate has moved the plate, or trusts it less
             with step("plate"):
                 matched = matcher.match(plate, src)
-            with step("matte"):
+            if is_last:
                 known = gate.confidence(plate, src.device)
+            else:
+                known = self._ahead.find_confidence(gate, plate, src.device)
+                self._ahead.begin(self.engine, plate, self.peek)
+            with step("matte"):
                 matte = self.engine.matting(src, matched, known, out.seq)
             with step("gate"):
                 try:

@@ -103,6 +103,10 @@ class PlateGate:
         """Return how far the matting may trust `plate` in the frame that comes or is examined; see `Matting`."""
         return self._confidence.tensor(plate, on) if self._doubts else None
 
+    def still_holds(self, before: Tensor | None, plate: Plate, on: torch.device) -> bool:
+        """Return whether `before`, an earlier `confidence`, will do: too little has changed for a second look."""
+        return _share_that_differs(before, self.confidence(plate, on)) <= _MUCH
+
     def examine(self, matcher: PlateMatcher, plate: Plate, src: Tensor, alpha: Tensor, t: float) -> bool:
         """Judge a frame, and fit the plate to it where that is needed and possible.
 
@@ -187,6 +191,17 @@ def judge(survey: Survey, shift: tuple[int, int]) -> Health:
     if share > _LIMIT * _weight(survey):
         return _refuse(health, f"{share:.0%} of what should be the room differs from it")
     return health
+
+
+def _share_that_differs(first: Tensor | None, second: Tensor | None) -> float:
+    """Return the share of the blocks, 0..1, that two confidences do not agree on; see `Matting`."""
+    if first is second:
+        return 0.0
+    if first is None or second is None:
+        first, second = torch.ones(()), first if second is None else second
+    elif first.shape != second.shape:
+        return 1.0
+    return float((first != second).float().mean())
 
 
 def _with_movement(health: Health, pixels: float) -> Health:

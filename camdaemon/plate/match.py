@@ -35,6 +35,22 @@ class Survey:
     side: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Matched:
+    """A plate, (1,3,H,W), multiplied by a gain, (1,3,1,1)."""
+
+    gain: Tensor
+    plate: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Expected(_Matched):
+    """The plate for a frame that comes next, `src`, and means of its blocks."""
+
+    src: Tensor
+    now: Tensor
+
+
 class PlateMatcher:
     """Brings the plate to the exposure and white balance of each frame. For the worker alone.
 
@@ -72,7 +88,8 @@ class PlateMatcher:
         self._peaks: tuple[Tensor, Tensor] | None = None  # an alpha, and where it shows only the room
         self._room: Tensor | None = None
         self._gain: Tensor | None = None
-        self._matched: tuple[Tensor, Tensor] | None = None  # the gain, and the plate with it
+        self._matched: _Matched | None = None  # the last frame's
+        self._expected: _Expected | None = None
 
     def upload_clean(self, plate: Plate) -> Tensor:
         """Return `plate` as it was taken, (1,3,H,W), in the device's dtype; the same tensor for the same plate."""
@@ -85,7 +102,8 @@ class PlateMatcher:
 
     def _use(self, fitted: Tensor, shift: tuple[int, int], gain: Tensor | None) -> None:
         """Match `fitted`, the clean plate moved by `shift`, from now on; `gain` is where to begin."""
-        self._fitted, self.shift, self._gain, self._matched = fitted, shift, gain, None
+        self._fitted, self.shift, self._gain = fitted, shift, gain
+        self._matched = self._expected = None
         self._small = pixels.blocks(fitted, self._block)
 
     def adopt(self, fit: Fit) -> None:
@@ -113,13 +131,38 @@ class PlateMatcher:
         self.upload_clean(plate)
         assert self._fitted is not None
         assert self._small is not None
-        self._now, self._peaks = pixels.blocks(src, self._block), None
+        begun = self._expected if self._expected is not None and self._expected.src is src else None
+        self._now, self._peaks = begun.now if begun else pixels.blocks(src, self._block), None
         if self._enabled and not plate.is_blank:
-            self._follow(self._now, self._small)
-        return self._apply(self._fitted)
+            self._gain = self._follow(self._now, self._small)
+        if self._gain is None:
+            return self._fitted
+        if self._fitted.is_floating_point():  # to compare gains would wait for the accelerator
+            return apply_gain(self._fitted, self._gain)
+        self._matched = self._find_matched(self._fitted, self._gain, *([begun] if begun else []))
+        return self._matched.plate
 
-    def _follow(self, now: Tensor, then: Tensor) -> None:
-        """Follow the gain that brings the plate's blocks `then` to the frame's, `now`."""
+    def expect(self, plate: Plate, src: Tensor) -> Tensor:
+        """Return what `match` is likely to return for `src`, the frame that comes next, after what it will have learnt.
+
+        Args:
+            plate: The plate of the last `match`.
+            src: Bytes (1,3,H,W).
+        """
+        assert self._plate is plate
+        assert self._fitted is not None
+        assert self._small is not None
+        now, gain = pixels.blocks(src, self._block), self._gain
+        if self._enabled and not plate.is_blank:
+            gain = self._follow(now, self._small)
+        if gain is None:
+            return self._fitted
+        found = self._find_matched(self._fitted, gain)
+        self._expected = _Expected(found.gain, found.plate, src, now)
+        return found.plate
+
+    def _follow(self, now: Tensor, then: Tensor) -> Tensor:
+        """Return the gain, (1,3,1,1), that brings the plate's blocks `then` to the frame's, `now`."""
         usable = (then > 0.08) & (then < 0.95) & (now > 0.04) & (now < 0.97)
         if self._room is not None:
             usable = usable & self._room
@@ -130,16 +173,14 @@ class PlateMatcher:
         least = 0.0 if self._gain is None else self._JUMP  # the first frame cannot flicker
         jumped = ((gain - before).abs() > least * before) & (seen > 0.25)
         followed = torch.where(jumped, gain, before + self._FOLLOW * (gain - before))
-        self._gain = torch.where((seen > 0.03) & gain.isfinite(), followed, before)
+        return torch.where((seen > 0.03) & gain.isfinite(), followed, before)
 
-    def _apply(self, fitted: Tensor) -> Tensor:
-        if self._gain is None:
-            return fitted
-        if fitted.is_floating_point():  # to compare gains would wait for the accelerator
-            return apply_gain(fitted, self._gain)
-        if self._matched is None or bool(((self._gain - self._matched[0]).abs() > self._STEP).any()):
-            self._matched = self._gain, apply_gain(fitted, self._gain)
-        return self._matched[1]
+    def _find_matched(self, fitted: Tensor, gain: Tensor, *made: _Matched) -> _Matched:
+        """Return the plate with `gain`, or with one next to it: the first of those `made`, or the last frame's."""
+        for each in (*made, *([self._matched] if self._matched else [])):
+            if not bool(((gain - each.gain).abs() > self._STEP).any()):
+                return each
+        return _Matched(gain, apply_gain(fitted, gain))
 
     def learn(self, alpha: Tensor) -> None:
         """Remember where a frame's alpha, (1,1,H,W), shows only the room, for the next frame's `match`."""

@@ -21,9 +21,10 @@ from camdaemon.matting.bgmv2.matting import choose_base_size, choose_selection
 from camdaemon.matting.effort import choose_ladder
 from camdaemon.model import load_network
 from camdaemon.output.null import NullSink
+from camdaemon.pipeline.engine import Engine
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Scene
-from camdaemon.pipeline.worker import Engine, FrameProcessor
+from camdaemon.pipeline.worker import FrameProcessor
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.tools.bench.footage import Footage
 from camdaemon.tools.bench.runs import TimedProcessor, synchronizer

@@ -13,7 +13,7 @@ from camdaemon.daemon.status_line import render, show_status_line
 from camdaemon.frames import card as cards
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Content, HostFrame
-from camdaemon.pipeline.worker import EngineSnapshot
+from camdaemon.pipeline.engine import EngineSnapshot
 from tests.fakes import Rig
 
 

@@ -15,10 +15,11 @@ from camdaemon.frames.frame import Content, HostFrame, PixelFormat
 from camdaemon.frames.picture import CALM, Picture
 from camdaemon.frames.transfer import Transfer
 from camdaemon.pipeline.compositor import Compositor
+from camdaemon.pipeline.engine import Engine
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Scene
-from camdaemon.pipeline.worker import Engine, FrameProcessor
+from camdaemon.pipeline.worker import FrameProcessor
 from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.take import Plate

@@ -16,10 +16,11 @@ from camdaemon.frames.picture import Picture
 from camdaemon.frames.transfer import Transfer
 from camdaemon.matting import MattingSettings, make_matting
 from camdaemon.pipeline.compositor import Compositor
+from camdaemon.pipeline.engine import Engine
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Scene
-from camdaemon.pipeline.worker import Engine, FrameProcessor
+from camdaemon.pipeline.worker import FrameProcessor
 from camdaemon.plate.gate import State
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.take import Plate

@@ -11,8 +11,9 @@ import torch
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat
 from camdaemon.matting.effort import Effort
+from camdaemon.pipeline.engine import EngineSnapshot
 from camdaemon.pipeline.governor import Governor
-from camdaemon.pipeline.worker import EngineSnapshot, FrameProcessor
+from camdaemon.pipeline.worker import FrameProcessor
 from tests.fakes import SIZE, PerfectMatting, Rig
 
 BEST, LESS = Effort(), Effort(every=2)

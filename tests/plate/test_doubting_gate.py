@@ -143,3 +143,18 @@ def test_a_matting_that_does_not_doubt_is_told_nothing_and_always_needs_a_plate(
     gate = PlateGate(doubts=False, needs_plate=False)
     assert gate.needs_plate
     assert gate.confidence(make_blank_plate(64, 64), CPU) is None
+
+
+def test_a_confidence_holds_until_a_second_look_would_be_taken() -> None:
+    bench = Bench(Plate(plate()))
+    bench.look(film(EMPTY), alpha(EMPTY), 0.0)
+    before = bench.gate.confidence(bench.taken, CPU)
+    assert bench.gate.still_holds(before, bench.taken, CPU)
+    bench.look(brought(film(EMPTY)), alpha(EMPTY), 0.1)
+    now = bench.gate.confidence(bench.taken, CPU)
+    assert now is not None
+    assert not bench.gate.still_holds(before, bench.taken, CPU)
+    nearly = now.clone()
+    nearly[0, 0, 0, 0] = 1 - nearly[0, 0, 0, 0]
+    assert bench.gate.still_holds(nearly, bench.taken, CPU)
+    assert not bench.gate.still_holds(now[..., :-1], bench.taken, CPU), "of another number of blocks"

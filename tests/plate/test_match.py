@@ -166,3 +166,21 @@ def test_a_gain_is_the_same_in_bytes_and_in_floats(gain):
     found = apply_gain(seen(every), factors)
     assert found.dtype == seen(every).dtype
     assert float((pixels.unit(found) - wanted).abs().max()) <= 0.501 / 255
+
+
+def test_the_plate_for_the_next_frame_is_known_before_its_turn(upload):
+    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
+    if matcher.upload_clean(plate).is_floating_point():
+        pytest.skip("each frame has a tensor of its own")
+    same, alpha = 0, None
+    for n in range(20):
+        light = 1 - 0.002 * n
+        src, shown = with_person(room() * light, start=WIDTH // 4 + n)
+        src = noisy(src, n)
+        expected = matcher.expect(plate, src)
+        if alpha is not None:
+            matcher.learn(alpha)  # of the frame before, which is done by now
+        matched, alpha = matcher.match(plate, src), shown
+        same += matched is expected
+        assert np.abs(gain_of(matched, matcher.upload_clean(plate)) / light - 1).max() < 0.02
+    assert same >= 17

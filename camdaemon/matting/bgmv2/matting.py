@@ -153,6 +153,12 @@ class BackgroundMatting:
             src, plate = ((each.to(self._on) / 255).to(self._dtype) for each in (src, plate))
         self(src, plate, None, -1)
 
+    def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
+        """Begin with the next frame; see `Matting`. Bytes only: the GPU is never idle between two frames."""
+        network = None if self._cpu_networks is None else self._cpu_networks.current
+        if network is not None and network.shape.frame == src.shape[2:]:
+            network.prepare(src, plate, confidence)
+
     def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None, seq: int) -> Matte:
         """Matte a frame; see `Matting`. Waits for the device once, at the end, where its errors appear."""
         height, width = src.shape[-2:]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camdaemon.frames import pixels
+from camdaemon.matting.bgmv2.cpu.ahead import BaseAhead
 from camdaemon.matting.bgmv2.cpu.base import CoarseFrame, CpuBase, NetworkShape
 from camdaemon.matting.bgmv2.cpu.parts import Part, PartialResize, Span, find_span, join_spans
 from camdaemon.matting.bgmv2.cpu.published import PublishedBase
@@ -54,6 +55,7 @@ class CpuNetwork:
         else:
             assert isinstance(network, BackgroundMattingV2)
             self._base = PublishedBase(engines, network, shape)
+        self._ahead = BaseAhead(self._base)
         self._refiner = self._base.refiner
         self._resize = PartialResize(shape.base, shape.frame)
         # Of each frame, only the part that it wrote is read.
@@ -63,6 +65,10 @@ class CpuNetwork:
     def engine(self) -> BaseEngine:
         """What runs the base network."""
         return self._base.engine
+
+    def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
+        """Begin with a frame that comes next, in another thread; see `__call__`."""
+        self._ahead.begin(src, plate, confidence)
 
     def __call__(
         self, src: Tensor, plate: Tensor, confidence: Tensor | None, selection: Selection
@@ -81,7 +87,7 @@ class CpuNetwork:
         if src.shape != plate.shape:
             raise ValueError(f"picture {tuple(src.shape)} and plate {tuple(plate.shape)} must be of one shape")
         rgb = pixels.array(src)
-        coarse = self._base(rgb, plate, confidence)
+        coarse = self._ahead(src, plate, confidence)
         if not coarse.visible.sum().isfinite():
             return _empty_result(src)
         patches = None

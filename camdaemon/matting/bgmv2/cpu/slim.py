@@ -61,7 +61,7 @@ class SlimBase:
         small = downscale(rgb, self._shape.base)
         self._put(small * np.float32(1 / 255), 0)
         maps, columns = self._run(small, told)
-        return CoarseFrame(maps.visible.float(), columns, told.full, partial(self._find_windows, maps))
+        return CoarseFrame(maps.visible.float(), columns, told.full, partial(self._find_windows, maps, told))
 
     def _run(self, small: ByteArray, told: ToldPlate) -> tuple[BaseMaps, Span]:
         """Run the engine where the picture `small` is not certainly room; return its maps, else zeros, and where."""
@@ -78,11 +78,11 @@ class SlimBase:
         visible[:, where], hidden[:, slice(columns[0] // 2, columns[1] // 2)] = maps
         return BaseMaps(visible, hidden), columns
 
-    def _find_windows(self, maps: BaseMaps, tiles: Tiles) -> CoarseWindows:
-        """Return the windows of `maps` and of the confidence in `tiles`."""
+    def _find_windows(self, maps: BaseMaps, told: ToldPlate, tiles: Tiles) -> CoarseWindows:
+        """Return the windows of `maps` and of the confidence `told` in `tiles`; the input may be another's by now."""
         shown = maps.visible.float().numpy().copy()
         np.clip(shown[..., 0], 0, 1, out=shown[..., 0])
-        shown[..., _SHOWN - 1] = self._input[0, :, :, _TRUST].numpy()  # in the place of the predicted error
+        shown[..., _SHOWN - 1] = 1 if told.trust is None else told.trust  # in the place of the predicted error
         for half, values in ((self._hidden, maps.features.float().contiguous().numpy()), (self._shown, shown)):
             half.write(values, tiles.row, tiles.column)
         return self._cut

@@ -56,7 +56,7 @@ class PlateTeller:
         """Prepare `plate`, uint8 (1,3,H,W), and its `confidence`; the same object if it is told nothing new."""
         told = self._told
         if told is not None and told.source is plate:
-            if _are_equal(told.confidence, confidence):
+            if are_equal(told.confidence, confidence):
                 return told
             small, padded = told.small, told.padded
         else:
@@ -86,7 +86,8 @@ def _enlarge(confidence: Tensor, size: tuple[int, int]) -> Floats:
     return np.asarray(cv2.resize(confidence[0, 0].float().numpy(), size[::-1]), np.float32)
 
 
-def _are_equal(first: Tensor | None, second: Tensor | None) -> bool:
+def are_equal(first: Tensor | None, second: Tensor | None) -> bool:
+    """Return whether two confidences say the same."""
     if first is None or second is None:
         return first is second
     return bool(first.equal(second))

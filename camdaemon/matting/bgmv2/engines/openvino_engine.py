@@ -164,7 +164,8 @@ class OpenVinoEngine:
     def __call__(self, pair: Tensor) -> BaseMaps:
         """Run the base network; see `BaseEngine`."""
         self._request.infer({0: pair.permute(0, 2, 3, 1).numpy()}, share_inputs=True)
-        return BaseMaps(*(torch.from_numpy(self._request.get_output_tensor(each).data)[0] for each in range(2)))
+        # Copies: the next frame's are computed while these are still in use.
+        return BaseMaps(*(torch.from_numpy(self._request.get_output_tensor(n).data)[0].clone() for n in range(2)))
 
 
 class _DeviceEngine(OpenVinoEngine):
