@@ -7,13 +7,14 @@ runtime clamps them.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import MattingNetwork, Selection, SlimMatting, base_size_for_lines, scale_by_norms
+from camdaemon.model import MattingNetwork, Output, Selection, SlimMatting, base_size_for_lines, scale_by_norms
 from camdaemon.tools.train.recipe import RATES, Recipe
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _GAP_WEIGHT = 4.0  # added to a pixel's weight of 1
 _EDGE_WEIGHT = 2.0
 _FLICKER_WEIGHT = 0.5
 _LEVELS = 5  # of the Laplacian pyramid
+_BLOCK = 80  # pixels along a block of a picture in the joint stage
 
 
 class Losses(NamedTuple):
@@ -114,8 +116,14 @@ def find_gaps(true_alpha: Tensor) -> Tensor:
 
 
 def _dilated(x: Tensor, reach: int) -> Tensor:
-    rows = F.max_pool2d(x, (2 * reach + 1, 1), 1, (reach, 0))
-    return F.max_pool2d(rows, (1, 2 * reach + 1), 1, (0, reach))
+    """Return the largest value within `reach` pixels along both axes; ten times as fast as max_pool2d on a CPU."""
+    for axis in (2, 3):
+        x, side = F.pad(x, (reach, reach, 0, 0) if axis == 3 else (0, 0, reach, reach), value=-torch.inf), 1
+        while side <= 2 * reach:
+            step, length = min(side, 2 * reach + 1 - side), x.shape[axis]
+            x = torch.maximum(x.narrow(axis, 0, length - step), x.narrow(axis, step, length - step))
+            side += step
+    return x
 
 
 def base_losses(
@@ -187,15 +195,7 @@ class JointStage(nn.Module):
         lines = _LINES[int(torch.randint(len(_LINES), ()))]
         size = base_size_for_lines(src.shape[2], src.shape[3], lines)
         out = self.network(src, plate, confidence, base=size, clamp=False)
-        where = F.interpolate(out.refined.float(), alpha.shape[2:], mode="nearest")
-        share = where.mean().clamp(min=1e-3)
-        fine = matte_losses(
-            torch.lerp(alpha, out.alpha.float(), where),  # the truth elsewhere: no loss there
-            torch.lerp(foreground, out.foreground.float(), where),
-            alpha,
-            foreground,
-        )
-        found = torch.stack(Losses(*(part / share for part in fine)))
+        found = refined_losses(out, alpha, foreground)
         if self._frozen:
             return found
         size = out.alpha_coarse.shape[2:]
@@ -211,6 +211,40 @@ class JointStage(nn.Module):
             for part in self.network.base_parts():
                 part.eval()  # no dropout
         return self
+
+
+def refined_losses(out: Output, alpha: Tensor, foreground: Tensor) -> Tensor:
+    """Return the losses, (6,), per refined pixel; no others count.
+
+    They are computed in the blocks of the pictures that hold refined patches, each with a pyramid of its own: those
+    blocks are a part of the pictures, and full pictures took half of a step's time.
+
+    Args:
+        out: Unclamped.
+        alpha: (B,1,H,W), the truth.
+        foreground: (B,3,H,W), the truth.
+    """
+    refined = F.interpolate(out.refined.float(), alpha.shape[2:], mode="nearest")
+    side = math.gcd(_BLOCK, math.gcd(*alpha.shape[2:]))
+    chosen = F.max_pool2d(refined, side)[:, 0] > 0
+    if not bool(chosen.any()):
+        return torch.stack([out.alpha.sum() * 0] * len(Losses._fields))
+    where, found, colors, alpha, foreground = (
+        _cut_blocks(each.float(), side, chosen) for each in (refined, out.alpha, out.foreground, alpha, foreground)
+    )
+    fine = matte_losses(
+        torch.lerp(alpha, found, where),  # the truth elsewhere: no loss there
+        torch.lerp(foreground, colors, where),
+        alpha,
+        foreground,
+    )
+    return torch.stack(fine) / where.mean()
+
+
+def _cut_blocks(x: Tensor, side: int, chosen: Tensor) -> Tensor:
+    """Return the `chosen` blocks, bool (B,H/side,W/side), of `x` (B,C,H,W), (N,C,side,side)."""
+    blocks: Tensor = x.unflatten(3, (-1, side)).unflatten(2, (-1, side)).permute(0, 2, 4, 1, 3, 5)
+    return blocks[chosen]
 
 
 def freeze_parts(network: MattingNetwork, recipe: Recipe) -> None:

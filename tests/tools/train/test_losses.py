@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
+from camdaemon.model import Output
 from camdaemon.tools.train.losses import (
     Losses,
     base_losses,
@@ -10,6 +12,7 @@ from camdaemon.tools.train.losses import (
     forgive_overshoot,
     matte_losses,
     pyramid_loss,
+    refined_losses,
     sobel_gradients,
 )
 
@@ -103,3 +106,47 @@ def test_the_pyramid_of_an_even_error_is_empty_and_fine_detail_is_in_its_first_l
     assert pyramid_loss(checked, truth).item() == pytest.approx(0.5 / 5)
     coarse = torch.nn.functional.interpolate(checked[..., :8, :8], scale_factor=4.0)
     assert pyramid_loss(coarse, truth) > 2 * pyramid_loss(checked, truth)
+
+
+def test_losses_of_refined_patches_are_those_of_the_whole_picture_by_the_refined_pixel() -> None:
+    draw = torch.Generator().manual_seed(3)
+    alpha, foreground = torch.rand(2, 1, 160, 240, generator=draw), torch.rand(2, 3, 160, 240, generator=draw)
+    refined = torch.zeros(2, 1, 40, 60, dtype=torch.bool)
+    refined[0, 0, 5:15, 24:36] = refined[1, 0, 26:30, 45:52] = True  # inside of blocks, away from their borders
+    where = refined.float().repeat_interleave(4, 2).repeat_interleave(4, 3)
+    found = (alpha + 0.3 * where * torch.rand(2, 1, 160, 240, generator=draw)).requires_grad_()
+    colors = foreground + 0.2 * torch.rand(2, 3, 160, 240, generator=draw)
+    small = torch.zeros(2, 1, 10, 15)
+    out = Output(found, colors, small, small, small, refined)
+    losses = refined_losses(out, alpha, foreground)
+    whole = matte_losses(torch.lerp(alpha, found, where), torch.lerp(foreground, colors, where), alpha, foreground)
+    per_pixel = Losses(*(torch.stack(whole) / where.mean()))
+    for name in ("alpha", "edges", "foreground"):
+        torch.testing.assert_close(getattr(Losses(*losses), name), getattr(per_pixel, name), rtol=0.02, atol=1e-6)
+    # A pyramid ends with its block, where its coarse levels would reach further.
+    assert 0.5 < float((Losses(*losses).pyramid / per_pixel.pyramid).detach()) < 2
+    losses.sum().backward()
+    assert found.grad is not None
+    assert not found.grad[where == 0].any()
+    assert found.grad[where > 0].abs().mean() > 0
+
+
+def test_a_batch_without_refined_patches_teaches_nothing() -> None:
+    alpha = torch.rand(1, 1, 80, 80)
+    found = torch.rand(1, 1, 80, 80, requires_grad=True)
+    nothing = torch.zeros(1, 1, 20, 20, dtype=torch.bool)
+    colors = alpha.expand(-1, 3, -1, -1)
+    losses = refined_losses(Output(found, colors, alpha, alpha, alpha, nothing), alpha, colors)
+    losses.sum().backward()
+    assert not losses.any()
+    assert found.grad is not None
+    assert not found.grad.any()
+
+
+@pytest.mark.parametrize("reach", [1, 2, 6])
+def test_gaps_are_what_a_closing_fills(reach: int) -> None:
+    alpha = torch.rand(2, 1, 30 * reach, 37, generator=torch.Generator().manual_seed(reach))
+    side = 2 * reach + 1
+    wide = F.max_pool2d(alpha, side, 1, reach)
+    closed = -F.max_pool2d(-wide, side, 1, reach)
+    assert torch.equal(find_gaps(alpha), (closed - alpha).clamp(min=0))
