@@ -13,6 +13,7 @@ from functools import partial
 
 import torch
 
+from camdaemon.linux.heap import release_free_memory
 from camdaemon.linux.threads import start_low_priority
 from camdaemon.matting.bgmv2.cpu.base import NetworkShape
 from camdaemon.matting.bgmv2.cpu.network import CpuNetwork
@@ -63,7 +64,9 @@ class CpuNetworkCache:
 
     def _build_in_this_thread(self, shape: NetworkShape) -> CpuNetwork:
         with torch.inference_mode():  # applies to the calling thread only
-            return self._build(shape)
+            made = self._build(shape)
+        release_free_memory()
+        return made
 
     def _collect_finished(self) -> None:
         for shape in [shape for shape, future in self._builds.items() if future.done()]:

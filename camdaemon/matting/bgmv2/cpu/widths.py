@@ -9,6 +9,7 @@ from functools import partial
 
 import torch
 
+from camdaemon.linux.heap import release_free_memory
 from camdaemon.linux.threads import start_low_priority
 from camdaemon.matting.bgmv2.cpu.parts import Span
 from camdaemon.matting.bgmv2.cpu.room import fit_width
@@ -17,7 +18,7 @@ from camdaemon.model.network import round_to_cells
 
 log = logging.getLogger(__name__)
 
-_SHARES = (0.6, 0.7, 0.8, 0.9)  # of the whole width: 192 to 288 of 320 pixels
+_SHARES = (0.6, 0.8)  # of the whole width: 192 and 256 of 320 pixels; each engine takes some ten megabytes
 
 
 class EngineWidths:
@@ -52,7 +53,9 @@ class EngineWidths:
 
     def _build_narrow(self, width: int) -> BaseEngine:
         with torch.inference_mode():  # applies to the calling thread only
-            return self._build((self._height, width))
+            made = self._build((self._height, width))
+        release_free_memory()
+        return made
 
     def _collect_finished(self) -> None:
         if self._started is None or not self._started[1].done():
