@@ -50,6 +50,11 @@ def run_in_thread(make: Callable[[], T], name: str) -> T:
         thread.join(1.0)  # a moment, unless the caller was interrupted
 
 
+def start_in_thread(make: Callable[[], T], name: str) -> Future[T]:
+    """Start `make` in a thread that ends with it, and that the interpreter does not wait for; return its future."""
+    return _start(make, name, daemon=True)[0]
+
+
 def join_or_warn(thread: threading.Thread) -> None:
     """Wait at most `JOIN_S` seconds for `thread`, which was told to end; log a warning when it has not."""
     thread.join(JOIN_S)

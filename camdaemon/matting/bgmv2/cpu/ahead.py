@@ -7,13 +7,15 @@ at all, so mattes are the same with and without it.
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from camdaemon.frames import pixels
+from camdaemon.linux.threads import start_in_thread
 from camdaemon.matting.bgmv2.cpu.base import CoarseFrame, CpuBase
 from camdaemon.matting.bgmv2.cpu.told_plate import are_equal
 
@@ -34,7 +36,7 @@ class _Begun:
 
 
 class BaseAhead:
-    """Runs a `CpuBase`, in a thread of its own for frames that come next. Used by the worker thread only.
+    """Runs a `CpuBase`, in another thread for frames that come next. Used by the worker thread only.
 
     Args:
         base: Nobody else calls it.
@@ -42,14 +44,15 @@ class BaseAhead:
 
     def __init__(self, base: CpuBase) -> None:
         self._base = base
-        self._thread = ThreadPoolExecutor(1, "base")
         self._begun: list[_Begun] = []
+        self._running: list[Future[CoarseFrame]] = []  # what was begun last, which waits for what was begun before
 
     def begin(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
         """Start computing what a call with the same arguments will return, and return at once."""
         known = None if confidence is None else confidence.clone()
-        begun = _Begun(src, plate, known, self._thread.submit(self._run, src, plate, known))
-        self._begun = [*self._begun[1 - _MOST :], begun]
+        found = start_in_thread(partial(self._run_after, self._running, src, plate, known), "base")
+        self._begun = [*self._begun[1 - _MOST :], _Begun(src, plate, known, found)]
+        self._running = [found]
 
     def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
         """Run the base network, or return what was begun; see `CpuBase`. `src` is uint8 (1,3,H,W)."""
@@ -57,9 +60,12 @@ class BaseAhead:
             if begun.is_of(src, plate, confidence):
                 self._begun = self._begun[place + 1 :]
                 return begun.found.result()
-        wait([begun.found for begun in self._begun])  # the base network works on one frame at a time
-        return self._run(src, plate, confidence)
+        return self._run_after(self._running, src, plate, confidence)
 
-    def _run(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
+    def _run_after(
+        self, running: list[Future[CoarseFrame]], src: Tensor, plate: Tensor, confidence: Tensor | None
+    ) -> CoarseFrame:
+        """Run the base network, which works on one frame at a time, once `running` is done."""
+        wait(running)
         with torch.inference_mode():  # applies to the calling thread only
             return self._base(pixels.array(src), plate, confidence)

@@ -33,7 +33,7 @@ class Counting:
     def __call__(self, rgb: Any, plate: Tensor, confidence: Tensor | None) -> int:
         if confidence is not None and not bool(confidence.any()):
             raise RuntimeError("nothing is known")
-        self.threads.append(threading.current_thread().name.partition("_")[0])
+        self.threads.append(threading.current_thread().name)
         return len(self.threads)
 
 
