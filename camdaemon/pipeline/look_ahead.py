@@ -81,8 +81,8 @@ class LookAhead:
         try:
             with self._metrics.step("upload"):
                 src = engine.transfer.upload(frame)
-            with self._metrics.step("plate"):
-                expected, known = engine.matcher.expect(plate, src), engine.gate.confidence(plate, src.device)
+            # Not timed as the step "plate", which each frame takes once, in its turn.
+            expected, known = engine.matcher.expect(plate, src), engine.gate.confidence(plate, src.device)
             engine.matting.prepare(src, expected, known)
         except Exception:  # the frame's own turn will show it to those who are to know
             log.debug("frame %d was not begun early", frame.seq, exc_info=True)
