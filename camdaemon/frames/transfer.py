@@ -64,7 +64,7 @@ class Transfer:
         return Pool(make, count)
 
     def upload(self, frame: HostFrame) -> Tensor:
-        """Return `frame` as a tensor, which is valid until the next `upload`.
+        """Return `frame` as a tensor, which on a GPU is valid until the next `upload`.
 
         A frame of another size is cropped about its center to the working aspect ratio and scaled. `frame` may be used
         again as soon as this returns.
