@@ -1,4 +1,4 @@
-"""The next camera frame, begun while the present one is in work: a step that may be left out without any effect.
+"""The next camera frame, begun while the present one is in work: it saves time, and may be left out.
 
 Only where a frame already waits is there one to begin with, so where the machine keeps up with the camera nothing
 changes. Where it does not, frames are shown at the rate at which all cores together work, not one after the other.

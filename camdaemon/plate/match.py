@@ -139,7 +139,7 @@ class PlateMatcher:
             return self._fitted
         if self._fitted.is_floating_point():  # to compare gains would wait for the accelerator
             return apply_gain(self._fitted, self._gain)
-        self._matched = self._find_matched(self._fitted, self._gain, *([begun] if begun else []))
+        self._matched = self._find_matched(self._fitted, self._gain, begun)
         return self._matched.plate
 
     def expect(self, plate: Plate, src: Tensor) -> Tensor:
@@ -175,11 +175,11 @@ class PlateMatcher:
         followed = torch.where(jumped, gain, before + self._FOLLOW * (gain - before))
         return torch.where((seen > 0.03) & gain.isfinite(), followed, before)
 
-    def _find_matched(self, fitted: Tensor, gain: Tensor, *made: _Matched) -> _Matched:
-        """Return the plate with `gain`, or with one next to it: the first of those `made`, or the last frame's."""
-        for each in (*made, *([self._matched] if self._matched else [])):
-            if not bool(((gain - each.gain).abs() > self._STEP).any()):
-                return each
+    def _find_matched(self, fitted: Tensor, gain: Tensor, begun: _Matched | None = None) -> _Matched:
+        """Return the plate with `gain`, or one whose gain is as good as that: what was `begun`, or the last frame's."""
+        for made in (begun, self._matched):
+            if made is not None and not bool(((gain - made.gain).abs() > self._STEP).any()):
+                return made
         return _Matched(gain, apply_gain(fitted, gain))
 
     def learn(self, alpha: Tensor) -> None:

@@ -92,17 +92,9 @@ class Program:
     def __init__(self, display: str, *arguments: str, ignored: str = "") -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("WAYLAND", "XDG_"))}
         self.display = display
+        warnings = ["-W", "error", *(["-W", f"ignore::{ignored}"] if ignored else [])]
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-W",
-                "error",
-                *(["-W", f"ignore::{ignored}"] if ignored else []),
-                "-c",
-                PROGRAM,
-                json.dumps(BINDINGS),
-                *arguments,
-            ],
+            [sys.executable, *warnings, "-c", PROGRAM, json.dumps(BINDINGS), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

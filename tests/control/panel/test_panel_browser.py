@@ -129,9 +129,8 @@ def test_alpha_and_camera_are_for_the_user_alone(own_tab: Any, panel: Any) -> No
         page.clock.install()
         page.clock.pause_at(page.evaluate("Date.now()") + 1000)  # from here on only the test moves it
         page.get_by_role("button", name="Camera").click()
-        expect(page.get_by_role("button", name="Camera")).to_have_text(
-            "Camera · 30 s"
-        )  # its time begins with the answer
+        # Its time begins with the server's answer.
+        expect(page.get_by_role("button", name="Camera")).to_have_text("Camera · 30 s")
         passed = 0
         while not page.locator("#picture[data-view=camera]").is_visible():
             page.clock.run_for(100)

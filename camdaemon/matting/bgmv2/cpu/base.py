@@ -30,7 +30,7 @@ class NetworkShape:
 
 @dataclass(frozen=True, slots=True)
 class CoarseFrame:
-    """What the base network has found in a frame; valid until the next one.
+    """What the base network has found in a frame. It stays valid while the next one is computed.
 
     Attributes:
         visible: float32 (h,w,5): alpha, residual, predicted error; unbounded.
@@ -46,7 +46,7 @@ class CoarseFrame:
 
 
 class CpuBase(Protocol):
-    """A base network for frames of one shape. Used by the worker thread only.
+    """A base network for frames of one shape. Called by one thread at a time; what it returns is the worker's.
 
     Attributes:
         engine: What runs it.

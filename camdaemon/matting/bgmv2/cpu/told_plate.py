@@ -41,7 +41,7 @@ class ToldPlate:
 
 
 class PlateTeller:
-    """Prepares plates for base inputs of one size. Used by the worker thread only.
+    """Prepares plates for base inputs of one size. Called by one thread at a time.
 
     Args:
         base: Height and width of the base input.

@@ -22,7 +22,7 @@ _SHARES = (0.6, 0.8)  # of the whole width: 192 and 256 of 320 pixels; each engi
 
 
 class EngineWidths:
-    """The engines for one base input, by width. Used by the worker thread only.
+    """The engines for one base input, by width. Called by one thread at a time.
 
     Args:
         build: Builds an engine for a size, in a low-priority thread. May raise RuntimeError.

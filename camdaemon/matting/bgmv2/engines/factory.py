@@ -33,7 +33,7 @@ BaseSize = tuple[int, int]  # height and width of the base input, in pixels
 
 
 class BaseEngine(Protocol):
-    """Runs the base network for inputs of one size. Built in any thread, used by the worker thread only.
+    """Runs the base network for inputs of one size. Built in any thread, called by one at a time.
 
     Attributes:
         name: 'openvino bfloat16', for instance.
@@ -51,7 +51,7 @@ class BaseEngine(Protocol):
                 channels_last.
 
         Returns:
-            The maps of `make_dense_base`, valid until the next call.
+            The maps of `make_dense_base`, which the next call leaves alone.
 
         Raises:
             RuntimeError: The engine failed.
