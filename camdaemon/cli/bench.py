@@ -27,7 +27,7 @@ def bench(
         Literal["auto", "float32", "bfloat16", "int8"], typer.Option(help="Number format of the network on a CPU.")
     ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of torch CPU threads.", show_default="torch's choice")
+        int | None, typer.Option(min=1, help="Number of torch CPU threads.", show_default="half of the processors")
     ] = None,
     frames: Annotated[int, typer.Option(min=2, help="Number of frames in each run.")] = 200,
 ) -> None:
@@ -36,7 +36,7 @@ def bench(
 
     from camdaemon.config.schema import Config
     from camdaemon.frames.frame import Size
-    from camdaemon.tools.bench.measure import make_tables, measure, set_threads
+    from camdaemon.tools.bench.measure import make_tables, measure
 
     config = Config(
         source=source,
@@ -47,8 +47,7 @@ def bench(
         engine=engine,
         precision=precision,
     )
-    set_threads(threads)
-    found = measure(config, frames)
+    found = measure(config, frames, threads)
     console = Console()
     for table in make_tables(found):
         console.print(table)

@@ -37,6 +37,7 @@ from camdaemon.pipeline.camera_state import ALWAYS, CameraState
 from camdaemon.pipeline.compositor import Compositor
 from camdaemon.pipeline.engine import Engine
 from camdaemon.pipeline.governor import Governor
+from camdaemon.pipeline.look_ahead import share_processors
 from camdaemon.pipeline.loops import OutputStage
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
@@ -194,6 +195,8 @@ class Engines:
 
 def make_live_matting(config: Config, device: torch.device) -> Matting:
     """Make the daemon's matting. Raises ConfigError as `make_matting`, or if it should need no plate and does."""
+    if device.type == "cpu":
+        share_processors()
     if config.plate != "none":
         return make_matting(config.matting, matting_settings(config), device)
     matting = make_matting(config.matting, matting_settings(config, "without_plate"), device)

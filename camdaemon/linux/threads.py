@@ -39,7 +39,7 @@ def run_low_priority(make: Callable[[], T], name: str) -> T:
 def run_in_thread(make: Callable[[], T], name: str) -> T:
     """Run `make` in a thread that ends with it, wait, and return or raise what it does.
 
-    Use it for all computation with torch outside the worker. A thread that has computed with torch keeps a team of
+    Use it for all computation with torch outside the frame loop. A thread that has computed with torch keeps a team of
     OpenMP threads until it ends, and when all teams together exceed the processors, the worker's team sleeps between
     two steps instead of spinning.
     """
@@ -48,11 +48,6 @@ def run_in_thread(make: Callable[[], T], name: str) -> T:
         return future.result()
     finally:
         thread.join(1.0)  # a moment, unless the caller was interrupted
-
-
-def start_in_thread(make: Callable[[], T], name: str) -> Future[T]:
-    """Start `make` in a thread that ends with it, and that the interpreter does not wait for; return its future."""
-    return _start(make, name, daemon=True)[0]
 
 
 def join_or_warn(thread: threading.Thread) -> None:

@@ -12,7 +12,8 @@ import torch
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat
 from camdaemon.frames.handoff import Closed, Mailbox
 from camdaemon.matting.effort import Effort
-from camdaemon.pipeline.look_ahead import Incoming
+from camdaemon.pipeline import look_ahead
+from camdaemon.pipeline.look_ahead import Incoming, share_processors
 from tests.fakes import SIZE, FakeSource, PerfectMatting, Rig
 
 
@@ -114,3 +115,21 @@ def test_each_frame_is_begun_with_its_own_picture() -> None:
     pictures = [src.clone() for src, _, _ in matting.begun]
     assert len({np.asarray(each).tobytes() for each in pictures}) == len(pictures), "each is the picture of its frame"
     assert rig.counts().get("faults", 0) == 0
+
+
+@pytest.mark.parametrize(("own", "wanted"), [(1, 1), (2, 1), (5, 2), (8, 4)])
+def test_each_of_two_frames_gets_half_of_the_processors(own: int, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often an engine is made."""
+    count = torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(look_ahead, "_count_threads", lambda: own)
+    try:
+        for _ in range(2):
+            share_processors()
+            assert torch.get_num_threads() == wanted
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")
+        torch.set_num_threads(3)
+        share_processors()
+        assert torch.get_num_threads() == 3, "whoever sets it knows better"
+    finally:
+        torch.set_num_threads(count)

@@ -157,7 +157,7 @@ class BackgroundMatting:
         """Begin with the next frame; see `Matting`. Bytes only: the GPU is never idle between two frames."""
         network = None if self._cpu_networks is None else self._cpu_networks.current
         if network is not None and network.shape.frame == src.shape[2:]:
-            network.prepare(src, plate, confidence)
+            network.prepare(src, plate, confidence, self._settings_for(src)[1])
 
     def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None, seq: int) -> Matte:
         """Matte a frame; see `Matting`. Waits for the device once, at the end, where its errors appear."""

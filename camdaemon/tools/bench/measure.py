@@ -12,8 +12,10 @@ from rich.table import Table
 from camdaemon.config.schema import Config
 from camdaemon.daemon.progress import show_progress
 from camdaemon.frames.picture import quiet_opencv
+from camdaemon.frames.transfer import choose_device
 from camdaemon.linux.threads import run_in_thread
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
+from camdaemon.pipeline.look_ahead import share_processors
 from camdaemon.tools.bench.footage import Footage, load_footage
 from camdaemon.tools.bench.runs import TimedProcessor, make_processor, run_pipeline, run_stops
 from camdaemon.tools.bench.stopwatch import summarize
@@ -22,10 +24,15 @@ _WARM_UP = 3  # frames before the first sample
 _TITLES = {"stops": "Each stop, one after the other", "end to end": "End to end"}
 
 
-def measure(config: Config, frames: int) -> dict[str, Any]:
+def measure(config: Config, frames: int, threads: int | None = None) -> dict[str, Any]:
     """Run each stop by itself and the whole pipeline, `frames` frames each.
 
     Everything that computes outside of the pipeline does so in a thread that ends before it starts, as in the daemon.
+
+    Args:
+        config: Of the run.
+        frames: Number of frames.
+        threads: With which torch computes on a CPU; None: as in the daemon.
 
     Returns:
         Plain values: `about` (what was measured) and `parts` (the figures of either run, see `stopwatch.summarize`).
@@ -36,6 +43,10 @@ def measure(config: Config, frames: int) -> dict[str, Any]:
         MattingError: A frame failed.
     """
     quiet_opencv()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    elif choose_device(config.device).type == "cpu":
+        share_processors()
     with show_progress("measuring", 2) as tick:
         footage = load_footage(config)
         timed, stops = run_in_thread(lambda: _measure_stops(config, footage, frames), "bench")
@@ -73,9 +84,3 @@ def make_tables(found: dict[str, Any]) -> Iterator[Table]:
         if part["gpu_memory_mb"]:
             table.add_row("GPU MB", f"{part['gpu_memory_mb']:.0f}")
         yield table
-
-
-def set_threads(count: int | None) -> None:
-    """Let torch compute with `count` threads on the CPU; None leaves its own choice."""
-    if count is not None:
-        torch.set_num_threads(count)

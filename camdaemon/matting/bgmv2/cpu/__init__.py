@@ -1,6 +1,7 @@
 """A network on a CPU, bytes in and bytes out.
 
-network     one frame: base network, upsampling, refined patches, bytes
+network     one frame: coarse matte, refined patches, upsampling, bytes
+coarse      its first half: base network, patches to refine; `ahead`: that of the next frame, in another thread
 cache       a network for each size of the base input
 base        what that needs of a base network: `published` and `slim`
 told_plate  a plate as the slim one is shown it

@@ -1,71 +1,52 @@
-"""The base network of the next frame, computed beside the rest of the present one.
+"""The first half of the next frame, computed beside the second half of the present one.
 
 A single frame cannot keep two cores busy: its maps are small, and much of what follows the base network is done by one
-thread. Two frames can. A result is used for the very picture, plate and confidence that it was computed from, or not
-at all, so mattes are the same with and without it.
+thread. Two frames can. A result is used for the very picture, plate, confidence and selection that it was computed
+from, or not at all, so mattes are the same with and without it.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Future, wait
-from dataclasses import dataclass
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 
 import torch
-from torch import Tensor
 
-from camdaemon.frames import pixels
-from camdaemon.linux.threads import start_in_thread
-from camdaemon.matting.bgmv2.cpu.base import CoarseFrame, CpuBase
-from camdaemon.matting.bgmv2.cpu.told_plate import are_equal
+from camdaemon.matting.bgmv2.cpu.coarse import CoarseMatte, CoarseStep, FrameInput
 
 _MOST = 2  # frames that are begun and not asked for: the present one, and the next
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """What the base network was started with, and where its result will be."""
-
-    src: Tensor
-    plate: Tensor
-    confidence: Tensor | None
-    found: Future[CoarseFrame]
-
-    def is_of(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> bool:
-        return self.src is src and self.plate is plate and are_equal(self.confidence, confidence)
-
-
-class BaseAhead:
-    """Runs a `CpuBase`, in another thread for frames that come next. Used by the worker thread only.
+class CoarseAhead:
+    """Runs a `CoarseStep`, in another thread for frames that come next. Used by the worker thread only.
 
     Args:
-        base: Nobody else calls it.
+        step: Nobody else calls it.
     """
 
-    def __init__(self, base: CpuBase) -> None:
-        self._base = base
-        self._begun: list[_Begun] = []
-        self._running: list[Future[CoarseFrame]] = []  # what was begun last, which waits for what was begun before
+    def __init__(self, step: CoarseStep) -> None:
+        self._step = step
+        self._thread = ThreadPoolExecutor(1, "coarse")  # it ends with this object
+        self._begun: list[tuple[FrameInput, Future[CoarseMatte]]] = []
+        self._running: list[Future[CoarseMatte]] = []  # what was begun last, at most one
 
-    def begin(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
-        """Start computing what a call with the same arguments will return, and return at once."""
-        known = None if confidence is None else confidence.clone()
-        found = start_in_thread(partial(self._run_after, self._running, src, plate, known), "base")
-        self._begun = [*self._begun[1 - _MOST :], _Begun(src, plate, known, found)]
+    def begin(self, given: FrameInput) -> None:
+        """Start computing what a call with the same input will return, and return at once."""
+        if given.confidence is not None:
+            given = replace(given, confidence=given.confidence.clone())
+        found = self._thread.submit(self._run, given)
+        self._begun = [*self._begun[1 - _MOST :], (given, found)]
         self._running = [found]
 
-    def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
-        """Run the base network, or return what was begun; see `CpuBase`. `src` is uint8 (1,3,H,W)."""
-        for place, begun in enumerate(self._begun):
-            if begun.is_of(src, plate, confidence):
+    def __call__(self, given: FrameInput) -> CoarseMatte:
+        """Run the step, or return what was begun."""
+        for place, (begun, found) in enumerate(self._begun):
+            if begun.is_same_as(given):
                 self._begun = self._begun[place + 1 :]
-                return begun.found.result()
-        return self._run_after(self._running, src, plate, confidence)
+                return found.result()
+        wait(self._running)  # the step works on one frame at a time
+        return self._run(given)
 
-    def _run_after(
-        self, running: list[Future[CoarseFrame]], src: Tensor, plate: Tensor, confidence: Tensor | None
-    ) -> CoarseFrame:
-        """Run the base network, which works on one frame at a time, once `running` is done."""
-        wait(running)
+    def _run(self, given: FrameInput) -> CoarseMatte:
         with torch.inference_mode():  # applies to the calling thread only
-            return self._base(pixels.array(src), plate, confidence)
+            return self._step(given)

@@ -46,15 +46,18 @@ class CoarseFrame:
 
 
 class CpuBase(Protocol):
-    """A base network for frames of one shape. Called by one thread at a time; what it returns is the worker's.
+    """A base network for frames of one shape. Called by one thread at a time.
 
     Attributes:
         engine: What runs it.
         refiner: Of the same network; None without one.
+        is_heavy: Whether it takes longer than all that follows; if not, `find_windows` must be called in the same
+            thread, before the next frame.
     """
 
     engine: BaseEngine
     refiner: TiledRefiner | None
+    is_heavy: bool
 
     def __call__(self, rgb: ByteArray, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
         """Run the base network.

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camdaemon.frames import pixels
-from camdaemon.matting.bgmv2.cpu.ahead import BaseAhead
-from camdaemon.matting.bgmv2.cpu.base import CoarseFrame, CpuBase, NetworkShape
-from camdaemon.matting.bgmv2.cpu.parts import Part, PartialResize, Span, find_span, join_spans
+from camdaemon.matting.bgmv2.cpu.ahead import CoarseAhead
+from camdaemon.matting.bgmv2.cpu.base import CpuBase, NetworkShape
+from camdaemon.matting.bgmv2.cpu.coarse import CoarseMatte, CoarseStep, FrameInput
+from camdaemon.matting.bgmv2.cpu.parts import Part, PartialResize, find_span, join_spans
 from camdaemon.matting.bgmv2.cpu.published import PublishedBase
 from camdaemon.matting.bgmv2.cpu.slim import SlimBase
 from camdaemon.matting.bgmv2.cpu.tile_windows import Floats
@@ -27,9 +28,6 @@ from camdaemon.matting.bgmv2.cpu.tiles import ByteArray, RefinedPatches
 from camdaemon.matting.bgmv2.engines.factory import BaseEngine, BaseEngineFactory
 from camdaemon.model import SIDE, BackgroundMattingV2, MattingNetwork, Selection, SlimMatting
 
-# Refining patches with a lower predicted error has no visible effect (on two clips: 0.1 of 255 at the 99.9th
-# percentile), yet nearly half of the tiles hold no others.
-_LEAST_ERROR = 1 / 64
 _SUBSTEPS = 64  # steps per level of alpha, so that upsampling does not round twice
 
 ShortArray = NDArray[np.int16]
@@ -55,7 +53,7 @@ class CpuNetwork:
         else:
             assert isinstance(network, BackgroundMattingV2)
             self._base = PublishedBase(engines, network, shape)
-        self._ahead = BaseAhead(self._base)
+        self._coarse = CoarseAhead(CoarseStep(self._base, shape))
         self._refiner = self._base.refiner
         self._resize = PartialResize(shape.base, shape.frame)
         # Of each frame, only the part that it wrote is read.
@@ -66,9 +64,9 @@ class CpuNetwork:
         """What runs the base network."""
         return self._base.engine
 
-    def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
+    def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None, selection: Selection) -> None:
         """Begin with a frame that comes next, in another thread; see `__call__`."""
-        self._ahead.begin(src, plate, confidence)
+        self._coarse.begin(FrameInput(src, plate, confidence, selection))
 
     def __call__(
         self, src: Tensor, plate: Tensor, confidence: Tensor | None, selection: Selection
@@ -86,21 +84,19 @@ class CpuNetwork:
         """
         if src.shape != plate.shape:
             raise ValueError(f"picture {tuple(src.shape)} and plate {tuple(plate.shape)} must be of one shape")
-        rgb = pixels.array(src)
-        coarse = self._ahead(src, plate, confidence)
-        if not coarse.visible.sum().isfinite():
+        coarse = self._coarse(FrameInput(src, plate, confidence, selection))
+        if not coarse.is_finite:
             return _empty_result(src)
         patches = None
-        if self._refiner is not None and coarse.bgr is not None:
-            tiles = self._refiner.select_tiles(self._choose_patches(coarse, selection))
-            patches = self._refiner(tiles, coarse.find_windows(tiles), self._refiner.pad(rgb), coarse.bgr)
+        if self._refiner is not None and (chosen := coarse.gather()) is not None:
+            patches = self._refiner(chosen)
             if not patches.values.sum().isfinite():
                 return _empty_result(src)
-        alpha, foreground = self._finish(rgb, coarse, patches)
+        alpha, foreground = self._finish(pixels.array(src), coarse, patches)
         return pixels.tensor(alpha), pixels.tensor(foreground), True
 
     def _finish(
-        self, rgb: ByteArray, coarse: CoarseFrame, patches: RefinedPatches | None
+        self, rgb: ByteArray, coarse: CoarseMatte, patches: RefinedPatches | None
     ) -> tuple[ByteArray, ByteArray]:
         """Return alpha (H,W) and foreground (H,W,3) of a frame.
 
@@ -111,22 +107,16 @@ class CpuNetwork:
         pha, res = self._scratch
         for small, large in zip(maps, (pha, res), strict=True):
             self._resize.resize(small, part, large)
-        if patches is not None and len(patches.row):
+        if patches is not None:
             _paste_patches(patches, pha, res)
         alpha, foreground = np.zeros(self.shape.frame, np.uint8), rgb.copy()
         place = alpha[part.large]
         if place.size:
             cv2.convertScaleAbs(pha[part.large], dst=place, alpha=1 / _SUBSTEPS)
             cv2.add(rgb[part.large], res[part.large], dst=foreground[part.large], dtype=cv2.CV_8U)
-            left, right = self._to_pixels(coarse.columns, 1)
-            alpha[:, :left] = 0
-            alpha[:, right:] = 0
+            alpha[:, : coarse.columns[0]] = 0
+            alpha[:, coarse.columns[1] :] = 0
         return alpha, foreground
-
-    def _to_pixels(self, columns: Span, side: int) -> Span:
-        """Return which columns, of patches of `side` pixels of the frame, lie wholly within columns of the base."""
-        width, small = self.shape.frame[1], self.shape.base[1] * side
-        return -(-columns[0] * width // small), columns[1] * width // small
 
     def _find_part(self, pha: ShortArray, patches: RefinedPatches | None) -> Part:
         """Return the part of the frame that holds what is seen of `pha` (h,w), and all `patches`."""
@@ -138,30 +128,10 @@ class CpuNetwork:
             (math.floor((a - 0.5) * frame / base), math.ceil((b + 0.5) * frame / base)) if a < b else (0, 0)
             for (a, b), base, frame in sides
         )
-        if patches is not None and len(patches.row):
+        if patches is not None:
             rows = join_spans(rows, (SIDE * int(patches.row.min()), SIDE * int(patches.row.max() + 1)))
             columns = join_spans(columns, (SIDE * int(patches.column.min()), SIDE * int(patches.column.max() + 1)))
         return self._resize.find_part(rows, columns)
-
-    def _choose_patches(self, coarse: CoarseFrame, selection: Selection) -> Tensor:
-        """Choose the patches to refine, bool (H/4,W/4), by the predicted error, where the network ran."""
-        rows, columns = (side // SIDE for side in self.shape.frame)
-        left, right = self._to_pixels(coarse.columns, SIDE)
-        if selection.mode == "full":
-            everywhere = torch.zeros(rows, columns, dtype=torch.bool)
-            everywhere[:, left:right] = True
-            return everywhere
-        error = torch.from_numpy(cv2.resize(coarse.visible[..., 4].clamp(0, 1).numpy(), (columns, rows)))
-        error[:, :left] = 0
-        error[:, right:] = 0
-        if selection.mode == "thresholding":
-            return error > max(selection.threshold, _LEAST_ERROR)
-        at = (error.flatten() > _LEAST_ERROR).nonzero().flatten()
-        if len(at) > (count := max(0, selection.pixels // SIDE**2)):
-            at = at[error.flatten()[at].topk(count, sorted=False).indices]
-        chosen = torch.zeros(rows * columns, dtype=torch.bool)
-        chosen[at] = True
-        return chosen.view(rows, columns)
 
 
 def _paste_patches(patches: RefinedPatches, pha: ShortArray, res: ShortArray) -> None:

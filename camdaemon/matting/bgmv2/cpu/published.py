@@ -47,6 +47,8 @@ class PublishedBase:
         RuntimeError: No engine runs the network.
     """
 
+    is_heavy = True
+
     def __init__(self, engines: BaseEngineFactory, network: BackgroundMattingV2, shape: NetworkShape) -> None:
         self._shape = shape
         self.engine = engines.build(shape.base)

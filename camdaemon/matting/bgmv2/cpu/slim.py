@@ -38,6 +38,8 @@ class SlimBase:
         RuntimeError: No engine runs the network.
     """
 
+    is_heavy = False
+
     def __init__(self, engines: BaseEngineFactory, network: SlimMatting, shape: NetworkShape) -> None:
         self._shape = shape
         self.engine = engines.build(shape.base)

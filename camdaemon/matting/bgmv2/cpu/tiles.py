@@ -61,6 +61,22 @@ class CoarseWindows(Protocol):
         """
 
 
+class TileInputs(NamedTuple):
+    """What the refiner is shown of some tiles, which need neither the pictures nor the coarse maps any longer.
+
+    Attributes:
+        tiles: All of them.
+        refined: (·,8,8,16) each, the results of those that were refined at once, because there are very many.
+        half: (T,14,14,·), the rest at half resolution: coarse maps, picture, plate.
+        full: uint8 (T,10,10,2,3) each, the same at full resolution: picture and plate, from `_cut_blocks`.
+    """
+
+    tiles: Tiles
+    refined: list[Tensor]
+    half: Tensor
+    full: list[Tensor]
+
+
 class RefinedPatches(NamedTuple):
     """The refiner's result.
 
@@ -137,8 +153,8 @@ class TiledRefiner:
         patches = mask.view(rows, _PATCHES, columns, _PATCHES).transpose(1, 2)
         return Tiles(patches, *patches.flatten(2).any(2).nonzero().unbind(1))
 
-    def __call__(self, tiles: Tiles, coarse: CoarseWindows, src: ByteArray, bgr: ByteArray) -> RefinedPatches:
-        """Refine the chosen patches.
+    def gather(self, tiles: Tiles, coarse: CoarseWindows, src: ByteArray, bgr: ByteArray) -> TileInputs | None:
+        """Copy what the refiner is shown of `tiles`; return None if there are none.
 
         Args:
             tiles: The tiles to work on.
@@ -146,9 +162,17 @@ class TiledRefiner:
             src: The picture, from `pad`.
             bgr: The plate, from `pad`.
         """
-        patches, row, column = tiles
-        parts = zip(*(each.split(_TILES_AT_ONCE) for each in pad_to_multiple(row, column)), strict=True)
-        found = torch.cat([self._refine(coarse, src, bgr, i, j) for i, j in parts if len(i)] or [torch.empty(0, 32)])
+        if not len(tiles.row):
+            return None
+        places = pad_to_multiple(tiles.row, tiles.column)
+        *most, last = zip(*(each.split(_TILES_AT_ONCE) for each in places), strict=True)
+        refined = [self._refine(*self._cut(coarse, src, bgr, *each)) for each in most]
+        return TileInputs(tiles, refined, *self._cut(coarse, src, bgr, *last))
+
+    def __call__(self, given: TileInputs) -> RefinedPatches:
+        """Refine the chosen patches of what was gathered."""
+        patches, row, column = given.tiles
+        found = torch.cat([*given.refined, self._refine(given.half, given.full)])
         tile, down, right = patches[row, column].nonzero().unbind(1)
         # A patch is two pieces of two blocks of 2×2 pixels each.
         first = ((tile * _PATCHES + down) * 2 * _PATCHES + right)[:, None] + torch.tensor([0, _PATCHES])
@@ -157,13 +181,18 @@ class TiledRefiner:
         place = row[tile] * _PATCHES + down, column[tile] * _PATCHES + right
         return RefinedPatches(values, *(each.numpy() for each in place))
 
-    def _refine(self, coarse: CoarseWindows, src: ByteArray, bgr: ByteArray, row: Tensor, column: Tensor) -> Tensor:
-        """Return alpha and residual of the tiles at `row`, `column`, as blocks of 2×2 pixels, (T,8,8,16)."""
+    def _cut(
+        self, coarse: CoarseWindows, src: ByteArray, bgr: ByteArray, row: Tensor, column: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return what the tiles at `row`, `column` show at half and at full resolution; see `TileInputs`."""
         pictures = [self._grid.windows(each, row, column) for each in (src, bgr)]
-        x = concat_channels(self._dtype, *coarse(row, column), *(_halve(each) for each in pictures))
-        blocks = [part for each in pictures for part in self._cut_blocks(each)]
-        x = F.relu_(self._conv2(F.relu_(self._conv1(_channels_first(x)))))
-        x = concat_channels(self._dtype, _channels_last(x), *blocks)
+        half = concat_channels(self._dtype, *coarse(row, column), *(_halve(each) for each in pictures))
+        return half, [part for each in pictures for part in self._cut_blocks(each)]
+
+    def _refine(self, half: Tensor, full: list[Tensor]) -> Tensor:
+        """Return alpha and residual of tiles, as blocks of 2×2 pixels, (T,8,8,16)."""
+        x = F.relu_(self._conv2(F.relu_(self._conv1(_channels_first(half)))))
+        x = concat_channels(self._dtype, _channels_last(x), *full)
         return _channels_last(self._conv4(F.relu_(self._conv3(_channels_first(x)))))
 
     def _cut_blocks(self, picture: Tensor) -> tuple[Tensor, ...]:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from camdaemon.errors import EngineError
 from camdaemon.matting.bgmv2.cpu import ahead
-from camdaemon.matting.bgmv2.cpu.ahead import BaseAhead
+from camdaemon.matting.bgmv2.cpu.ahead import CoarseAhead
+from camdaemon.matting.bgmv2.cpu.coarse import FrameInput
 from camdaemon.model import Selection, SlimMatting
 from tests.matting.bgmv2.cpu.test_network import FRAME, matting, picture
 from tests.matting.bgmv2.cpu.test_slim import known, networks, on_cpu, random_slim
@@ -25,15 +26,15 @@ SELECTION = Selection("sampling", 8_000)
 
 
 class Counting:
-    """A base network that counts its frames and says in which thread it ran."""
+    """A first half that counts its frames and says in which thread it ran."""
 
     def __init__(self) -> None:
         self.threads: list[str] = []
 
-    def __call__(self, rgb: Any, plate: Tensor, confidence: Tensor | None) -> int:
-        if confidence is not None and not bool(confidence.any()):
+    def __call__(self, given: FrameInput) -> int:
+        if given.confidence is not None and not bool(given.confidence.any()):
             raise RuntimeError("nothing is known")
-        self.threads.append(threading.current_thread().name)
+        self.threads.append(threading.current_thread().name.split("_")[0])
         return len(self.threads)
 
 
@@ -43,66 +44,79 @@ def counting() -> Counting:
 
 
 @pytest.fixture
-def base(counting: Counting) -> BaseAhead:
-    return BaseAhead(cast(Any, counting))
+def coarse(counting: Counting) -> CoarseAhead:
+    return CoarseAhead(cast(Any, counting))
 
 
-def test_what_was_begun_is_computed_once_and_in_another_thread(base: BaseAhead, counting: Counting) -> None:
-    base.begin(SRC, PLATE, None)
-    assert cast(int, base(SRC, PLATE, None)) == 1
-    assert counting.threads == ["base"]
-    base(SRC, PLATE, None)
-    assert counting.threads[1:] != ["base"], "a result is used once"
+def frame(
+    src: Tensor = SRC, plate: Tensor = PLATE, trust: Tensor | None = None, selection: Selection = SELECTION
+) -> FrameInput:
+    return FrameInput(src, plate, trust, selection)
 
 
-def test_the_next_frame_may_be_begun_before_the_present_one_is_asked_for(base: BaseAhead, counting: Counting) -> None:
+def test_what_was_begun_is_computed_once_and_in_another_thread(coarse: CoarseAhead, counting: Counting) -> None:
+    coarse.begin(frame())
+    assert cast(int, coarse(frame())) == 1
+    assert counting.threads == ["coarse"]
+    coarse(frame())
+    assert counting.threads[1:] != ["coarse"], "a result is used once"
+
+
+def test_the_next_frame_may_be_begun_before_the_present_one_is_asked_for(
+    coarse: CoarseAhead, counting: Counting
+) -> None:
     after = SRC.clone()
     for src in (SRC, after):
-        base.begin(src, PLATE, None)
-    assert [cast(int, base(src, PLATE, None)) for src in (SRC, after)] == [1, 2]
-    assert counting.threads == ["base", "base"]
+        coarse.begin(frame(src))
+    assert [cast(int, coarse(frame(src))) for src in (SRC, after)] == [1, 2]
+    assert counting.threads == ["coarse", "coarse"]
 
 
 @pytest.mark.parametrize(
     "asked",
-    [(SRC.clone(), PLATE, None), (SRC, PLATE.clone(), None), (SRC, PLATE, torch.full((1, 1, 2, 2), 0.5))],
-    ids=["picture", "plate", "confidence"],
+    [
+        frame(SRC.clone()),
+        frame(plate=PLATE.clone()),
+        frame(trust=torch.full((1, 1, 2, 2), 0.5)),
+        frame(selection=Selection("sampling", 4_000)),
+    ],
+    ids=["picture", "plate", "confidence", "selection"],
 )
-def test_a_result_for_anything_else_is_not_used(base: BaseAhead, counting: Counting, asked: Any) -> None:
-    base.begin(SRC, PLATE, None)
-    assert cast(int, base(*asked)) == 2
-    assert counting.threads[1] != "base"
+def test_a_result_for_anything_else_is_not_used(coarse: CoarseAhead, counting: Counting, asked: FrameInput) -> None:
+    coarse.begin(frame())
+    assert cast(int, coarse(asked)) == 2
+    assert counting.threads[1] != "coarse"
 
 
-def test_a_confidence_that_is_changed_afterwards_is_another_one(base: BaseAhead) -> None:
+def test_a_confidence_that_is_changed_afterwards_is_another_one(coarse: CoarseAhead) -> None:
     trust = torch.ones(1, 1, 2, 2)
-    base.begin(SRC, PLATE, trust)
+    coarse.begin(frame(trust=trust))
     trust[0, 0, 0, 0] = 0
-    assert cast(int, base(SRC, PLATE, trust)) == 2
+    assert cast(int, coarse(frame(trust=trust))) == 2
 
 
-def test_a_failure_appears_when_the_frame_is_asked_for(base: BaseAhead) -> None:
+def test_a_failure_appears_when_the_frame_is_asked_for(coarse: CoarseAhead) -> None:
     nothing = torch.zeros(1, 1, 2, 2)
-    base.begin(SRC, PLATE, nothing)
+    coarse.begin(frame(trust=nothing))
     with pytest.raises(RuntimeError, match="nothing is known"):
-        base(SRC, PLATE, nothing)
-    base(SRC, PLATE, None)
+        coarse(frame(trust=nothing))
+    coarse(frame())
 
 
-def test_frames_that_are_begun_and_never_asked_for_do_not_pile_up(base: BaseAhead) -> None:
+def test_frames_that_are_begun_and_never_asked_for_do_not_pile_up(coarse: CoarseAhead) -> None:
     for _ in range(5):
-        base.begin(SRC.clone(), PLATE, None)
-    assert len(base._begun) == ahead._MOST
+        coarse.begin(frame(SRC.clone()))
+    assert len(coarse._begun) == ahead._MOST
 
 
 def test_mattes_of_a_film_are_the_same_with_and_without(networks: dict[bool, SlimMatting]) -> None:
     frames = [picture(n) for n in range(4)]
     plate, told = picture(9), [None, known("blocks"), known("more or less"), None]
     plain, early = (on_cpu(networks[True], (48, 64)) for _ in range(2))
-    early.prepare(frames[0], plate, told[0])
+    early.prepare(frames[0], plate, told[0], SELECTION)
     for n, src in enumerate(frames):
         if n + 1 < len(frames):
-            early.prepare(frames[n + 1], plate, told[n + 1])
+            early.prepare(frames[n + 1], plate, told[n + 1], SELECTION)
         one, other = (each(src, plate, told[n], SELECTION) for each in (plain, early))
         assert all(torch.equal(a, b) for a, b in zip(one[:2], other[:2], strict=True))
 

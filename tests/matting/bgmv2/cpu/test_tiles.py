@@ -12,8 +12,9 @@ from torch import Tensor
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.cpu import tiles
 from camdaemon.matting.bgmv2.cpu.hidden import BLOCK, SparseFeatures, SparseWindows
-from camdaemon.matting.bgmv2.cpu.tiles import RefinedPatches, TiledRefiner
+from camdaemon.matting.bgmv2.cpu.tiles import RefinedPatches, TiledRefiner, TileInputs
 from camdaemon.model import SIDE, Coarse, Refiner, Selection, fold_batch_norms
+from tests.present import present
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -77,10 +78,16 @@ def tiled(
 
 
 def refined(made: TiledRefiner, coarse: Tensor, src: Tensor, plate: Tensor, chosen: Tensor, dtype) -> RefinedPatches:
+    return made(present(gathered(made, coarse, src, plate, chosen, dtype)))
+
+
+def gathered(
+    made: TiledRefiner, coarse: Tensor, src: Tensor, plate: Tensor, chosen: Tensor, dtype
+) -> TileInputs | None:
     found, base = made.select_tiles(chosen), (coarse.shape[0], coarse.shape[1])
     windows = SparseWindows(made.build_axes(base), base)
     features = shown(coarse, windows.find_needed_blocks(found.row, found.column), dtype)
-    return made(
+    return made.gather(
         found,
         partial(windows.upsample, features),
         made.pad(pixels.array(src)),
@@ -137,12 +144,20 @@ def test_coarse_maps_of_any_shape(base: Pair) -> None:
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
-@pytest.mark.parametrize("which", ["none", "one", "corners", "borders", "some", "all"])
+@pytest.mark.parametrize("which", ["one", "corners", "borders", "some", "all"])
 def test_just_the_chosen_patches_come(which: str, kernel: int) -> None:
     frame = (100, 76)
     src, plate = pictures(frame)
     coarse, chosen = maps((25, 19)), places(frame, which)
     assert_found(tiled(kernel, src, plate, coarse, chosen), chosen, whole(kernel, src, plate, coarse))
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_where_no_patch_is_chosen_there_is_nothing_to_refine(kernel: int) -> None:
+    frame = (100, 76)
+    made = TiledRefiner(refiner(kernel), torch.float32, frame)
+    with torch.inference_mode():
+        assert gathered(made, maps((25, 19)), *pictures(frame), places(frame, "none"), torch.float32) is None
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
