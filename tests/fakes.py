@@ -132,6 +132,7 @@ class PerfectMatting:
     effort = Effort()
     ladder: tuple[Effort, ...] = (effort,)
     settled = True
+    unprepared_s = 0.0
 
     def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None, *, doubts: bool = False):
         self._sabotage, self.calls, self.doubts = sabotage, 0, doubts

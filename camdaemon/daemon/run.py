@@ -29,6 +29,7 @@ from camdaemon.errors import ControlError
 from camdaemon.frames import picture
 from camdaemon.linux.descriptors import raise_limit
 from camdaemon.linux.folders import expand_home
+from camdaemon.linux.heap import share_one_heap
 from camdaemon.linux.systemd import ServiceManager
 from camdaemon.pipeline.camera_state import VIEWERS
 from camdaemon.pipeline.threads import Pipeline
@@ -163,6 +164,7 @@ def run(config: Config, playing: Playing, reread: Reread | None = None, memory: 
     For a process that ends with it: objects made before this point are never collected again, and its files
     are its user's alone.
     """
+    share_one_heap()
     keep_house(expand_home(config.backdrops))
     raise_limit()
     stop = threading.Event()

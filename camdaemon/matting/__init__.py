@@ -75,6 +75,10 @@ class Matting(Protocol):
     def settled(self) -> bool:
         """Whether `effort` is fully in force; until then a frame's cost says nothing about that effort."""
 
+    @property
+    def unprepared_s(self) -> float:
+        """Seconds of the last call that `prepare` would have saved it; 0 if it was prepared, or cannot be."""
+
     def warm_up(self, size: Size) -> None:
         """Do the slow first run, for frames of `size`.
 

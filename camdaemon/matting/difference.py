@@ -78,6 +78,7 @@ class DifferenceMatting:
     effort = Effort()  # there is only one way to work
     ladder = vary_rate_only(effort)
     settled = True
+    unprepared_s = 0.0
 
     @classmethod
     def open(cls, settings: MattingSettings, on: torch.device) -> DifferenceMatting:

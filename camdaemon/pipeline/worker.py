@@ -84,12 +84,16 @@ class FrameProcessor:
         return self.job is None and 0 < frame.seq - self._last_seq < self.engine.matting.effort.every
 
     def record_time(self, seconds: float, out: HostFrame) -> None:
-        """Tell the governor that `out` took `seconds`; it chooses the effort of the next frame."""
+        """Tell the governor that `out` took `seconds`; it chooses the effort of the next frame.
+
+        What could have been done ahead counts as if it had been: where one frame is late, the next one is.
+        """
         governor, matting = self.engine.governor, self.engine.matting
         counts = out.content is Content.COMPOSITE and self._frozen is None and self.job is None and matting.settled
         if governor is None or not counts:
             return
-        effort = governor.record(seconds, out.t)
+        ahead = matting.unprepared_s
+        effort = governor.record(max(ahead, seconds - ahead), out.t)
         if effort != matting.effort:
             log.info("effort: %s (a frame took %.0f ms)", effort, 1e3 * seconds)
             matting.effort = effort

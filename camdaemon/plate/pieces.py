@@ -72,7 +72,7 @@ def hide(alpha: Tensor, blocks: Mask, side: int) -> Tensor:
         np.minimum(np.arange(length) // side, count - 1)
         for length, count in zip(alpha.shape[2:], blocks.shape, strict=True)
     )
-    hidden = torch.from_numpy(blocks[rows][:, columns]).to(alpha.device)
+    hidden = torch.from_numpy(blocks[:, columns][rows]).to(alpha.device)
     return alpha.masked_fill(hidden, 0)
 
 

@@ -242,7 +242,14 @@ class BackgroundMatting:
     @property
     def settled(self) -> bool:
         """Whether the effort is in force; see `Matting`. A base input of another size needs another network."""
-        return self._cpu_networks is None or self._cpu_networks.is_settled
+        cached = self._cpu_networks
+        return cached is None or (cached.is_settled and (cached.current is None or cached.current.is_settled))
+
+    @property
+    def unprepared_s(self) -> float:
+        """Seconds of the last call that `prepare` would have saved it; see `Matting`."""
+        network = None if self._cpu_networks is None else self._cpu_networks.current
+        return 0.0 if network is None else network.unprepared_s
 
     @property
     def engine(self) -> str:

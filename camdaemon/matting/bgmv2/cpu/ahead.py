@@ -7,6 +7,7 @@ from, or not at all, so mattes are the same with and without it.
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
@@ -22,6 +23,9 @@ class CoarseAhead:
 
     Args:
         step: Nobody else calls it.
+
+    Attributes:
+        own_s: Seconds that the last call itself ran the step; 0 where it had been begun.
     """
 
     def __init__(self, step: CoarseStep) -> None:
@@ -29,6 +33,7 @@ class CoarseAhead:
         self._thread = ThreadPoolExecutor(1, "coarse")  # it ends with this object
         self._begun: list[tuple[FrameInput, Future[CoarseMatte]]] = []
         self._running: list[Future[CoarseMatte]] = []  # what was begun last, at most one
+        self.own_s = 0.0
 
     def begin(self, given: FrameInput) -> None:
         """Start computing what a call with the same input will return, and return at once."""
@@ -42,10 +47,13 @@ class CoarseAhead:
         """Run the step, or return what was begun."""
         for place, (begun, found) in enumerate(self._begun):
             if begun.is_same_as(given):
-                self._begun = self._begun[place + 1 :]
+                self._begun, self.own_s = self._begun[place + 1 :], 0.0
                 return found.result()
         wait(self._running)  # the step works on one frame at a time
-        return self._run(given)
+        began = time.perf_counter()
+        coarse = self._run(given)
+        self.own_s = time.perf_counter() - began
+        return coarse
 
     def _run(self, given: FrameInput) -> CoarseMatte:
         with torch.inference_mode():  # applies to the calling thread only

@@ -53,11 +53,15 @@ class CpuBase(Protocol):
         refiner: Of the same network; None without one.
         is_heavy: Whether it takes longer than all that follows; if not, `find_windows` must be called in the same
             thread, before the next frame.
+        is_settled: Whether nothing is being built for it, which would slow frames down.
     """
 
     engine: BaseEngine
     refiner: TiledRefiner | None
     is_heavy: bool
+
+    @property
+    def is_settled(self) -> bool: ...  # noqa: D102
 
     def __call__(self, rgb: ByteArray, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
         """Run the base network.

@@ -64,6 +64,16 @@ class CpuNetwork:
         """What runs the base network."""
         return self._base.engine
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is being built for it, which would slow frames down."""
+        return self._base.is_settled
+
+    @property
+    def unprepared_s(self) -> float:
+        """Seconds of the last call that `prepare` would have saved it."""
+        return self._coarse.own_s
+
     def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None, selection: Selection) -> None:
         """Begin with a frame that comes next, in another thread; see `__call__`."""
         self._coarse.begin(FrameInput(src, plate, confidence, selection))

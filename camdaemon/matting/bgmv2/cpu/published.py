@@ -48,6 +48,7 @@ class PublishedBase:
     """
 
     is_heavy = True
+    is_settled = True
 
     def __init__(self, engines: BaseEngineFactory, network: BackgroundMattingV2, shape: NetworkShape) -> None:
         self._shape = shape

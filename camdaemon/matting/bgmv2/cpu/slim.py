@@ -56,6 +56,11 @@ class SlimBase:
         self._told: ToldPlate | None = None  # what is written there
         self._tell = PlateTeller(shape.base, self.refiner)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no engine is being built; see `CpuBase`."""
+        return not self._widths.is_building
+
     def __call__(self, rgb: ByteArray, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
         """Run the base network; see `CpuBase`."""
         told = self._tell(plate, confidence)

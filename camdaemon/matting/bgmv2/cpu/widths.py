@@ -18,7 +18,7 @@ from camdaemon.model.network import round_to_cells
 
 log = logging.getLogger(__name__)
 
-_SHARES = (0.6, 0.8)  # of the whole width: 192 and 256 of 320 pixels; each engine takes some ten megabytes
+_SHARES = (0.6,)  # of the whole width: 192 of 320 pixels; each further engine takes some twenty megabytes
 
 
 class EngineWidths:
@@ -38,6 +38,11 @@ class EngineWidths:
         self._engines = {base[1]: whole}
         self._wanted = {round_to_cells(share * base[1]) for share in _SHARES if narrows} | {base[1]}
         self._started: tuple[int, Future[BaseEngine]] | None = None
+
+    @property
+    def is_building(self) -> bool:
+        """Whether an engine is being built, at the expense of the frames."""
+        return self._started is not None
 
     def find(self, columns: Span) -> tuple[Span, BaseEngine]:
         """Return the columns to run for `columns`, which are not empty, and the engine for them.

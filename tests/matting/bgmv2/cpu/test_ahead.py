@@ -58,8 +58,10 @@ def test_what_was_begun_is_computed_once_and_in_another_thread(coarse: CoarseAhe
     coarse.begin(frame())
     assert cast(int, coarse(frame())) == 1
     assert counting.threads == ["coarse"]
+    assert coarse.own_s == 0
     coarse(frame())
     assert counting.threads[1:] != ["coarse"], "a result is used once"
+    assert coarse.own_s > 0
 
 
 def test_the_next_frame_may_be_begun_before_the_present_one_is_asked_for(

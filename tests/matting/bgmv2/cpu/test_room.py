@@ -152,6 +152,7 @@ def local(network, ran: list[int], *, narrows: bool):
 def until_built(widths: EngineWidths) -> None:
     end = time.monotonic() + 60
     while widths._started is not None and not widths._started[1].done():
+        assert widths.is_building
         assert time.monotonic() < end
         time.sleep(0.005)
 
