@@ -108,9 +108,10 @@ def build(
         if not playing.paced and (source.live or sink.live):
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
         # after everything that can be wrong: it takes seconds
-        matting = run_in_thread(lambda: make_live_matting(config, device), "engine")
+        purpose = _find_purpose(config, plate, is_live=source.live)
+        matting = run_in_thread(lambda: _make_live_matting(config, device, purpose), "engine")
         period_s = 1 / source.fps if source.live or playing.paced else None
-        engines = Engines(config, size, metrics, period_s, is_live=source.live)
+        engines = Engines(config, size, metrics, period_s, is_live=source.live, purpose=purpose)
         engine = run_in_thread(lambda: engines.make_first(device, matting), "engine")
         card_cache, preview = CardCache(sink.fmt, size), LivePreview()
         repeat_s, stale_after_s = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
@@ -149,6 +150,7 @@ class Engines:
         metrics: Told the time of the compositor's steps.
         period_s: Seconds between two frames of the camera; None: no deadline, and no governor.
         is_live: Whether the frames come from a camera, not from a file.
+        purpose: What mattes are for in this run.
     """
 
     config: Config
@@ -156,6 +158,7 @@ class Engines:
     metrics: Metrics
     period_s: float | None = None
     is_live: bool = False
+    purpose: Purpose = "live"
     _devices_left: list[str] = field(default_factory=list)  # to try when the present one fails
 
     def make_first(self, device: torch.device, matting: Matting) -> Engine:
@@ -175,7 +178,7 @@ class Engines:
             try:
                 device = choose_device(name)
                 release_memory(device)
-                return self._make(device, make_live_matting(self.config, device))
+                return self._make(device, _make_live_matting(self.config, device, self.purpose))
             except (CamdaemonError, RuntimeError) as exc:
                 log.warning("engine not rebuilt on %s: %s", name, exc)
         return None
@@ -193,14 +196,19 @@ class Engines:
         return Engine(transfer, matting, matcher, compositor, governor, gate)
 
 
-def make_live_matting(config: Config, device: torch.device) -> Matting:
+def _find_purpose(config: Config, plate: Plate | None, *, is_live: bool) -> Purpose:
+    """Return what mattes are for in this run, which decides once for all of it which weights are the default."""
+    may_begin_without = is_live and config.plate == "saved" and config.without_plate == "matte"
+    return "without_plate" if config.plate == "none" or (plate is None and may_begin_without) else "live"
+
+
+def _make_live_matting(config: Config, device: torch.device, purpose: Purpose) -> Matting:
     """Make the daemon's matting. Raises ConfigError as `make_matting`, or if it should need no plate and does."""
     if device.type == "cpu":
         share_processors()
-    if config.plate != "none":
-        return make_matting(config.matting, matting_settings(config), device)
-    matting = make_matting(config.matting, matting_settings(config, "without_plate"), device)
-    require_no_plate(matting)
+    matting = make_matting(config.matting, matting_settings(config, purpose), device)
+    if config.plate == "none":
+        require_no_plate(matting)
     return matting
 
 

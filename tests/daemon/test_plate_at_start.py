@@ -16,6 +16,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.plate import store
+from camdaemon.plate.take import Plate
 from tests.fakes import PerfectMatting
 from tests.present import present
 
@@ -60,6 +61,24 @@ def test_whether_a_plate_is_needed(plate, without, doubts, needs):
     config = Config(source="pattern", sink="null", plate=plate, without_plate=without)
     made = build.Engines(config, SIZE, Metrics()).make_first(torch.device("cpu"), PerfectMatting(doubts=doubts))
     assert made.gate.needs_plate is needs
+
+
+@pytest.mark.parametrize(
+    ("plate", "without", "has_one", "is_live", "purpose"),
+    [
+        ("saved", "matte", False, True, "without_plate"),
+        ("saved", "matte", True, True, "live"),
+        ("saved", "card", False, True, "live"),
+        ("auto", "matte", False, True, "live"),
+        ("saved", "matte", False, False, "live"),
+        ("none", "card", False, True, "without_plate"),
+        ("none", "card", False, False, "without_plate"),
+    ],
+)
+def test_which_weights_are_the_default_is_decided_by_the_plate_at_the_start(plate, without, has_one, is_live, purpose):
+    config = Config(source="pattern", sink="null", plate=plate, without_plate=without)
+    taken = Plate(np.zeros((72, 128, 3), np.uint8)) if has_one else None
+    assert build._find_purpose(config, taken, is_live=is_live) == purpose
 
 
 def test_a_damaged_plate_that_the_user_names_is_a_mistake(tmp_path):
