@@ -34,7 +34,7 @@ from camdaemon.linux.folders import find_folder
 HOW_TO_FIX = "Fix it, then run: camdaemon config --check"
 # What a matting that needs no plate does without one. The figures in docs/weights.md decide: "matte" once mean leak and
 # holes without a plate are both below 2 %.
-_WITHOUT_PLATE: Literal["matte", "card"] = "card"
+_WITHOUT_PLATE: Literal["matte", "card"] = "matte"
 _MOST_BYTES = 1 << 20  # of a configuration: a thousand times what people write
 
 

@@ -1,7 +1,8 @@
 """Painted people and rooms for `camdaemon evaluate`; unlike photographs, they may be shown to anybody.
 
 python tests/pattern/composites.py DIR                  # writes DIR/people, DIR/plates
-camdaemon evaluate --people DIR/people --plates DIR/plates --live --plate-faults --pictures DIR/sheets
+camdaemon evaluate --people DIR/people --plates DIR/plates --live --plate-faults --pictures DIR/sheets --count 2 \
+    --matting bgmv2:published --matting bgmv2:slim
 python tests/pattern/composites.py DIR docs/faults.jpg  # one row of each of DIR/sheets
 """
 
