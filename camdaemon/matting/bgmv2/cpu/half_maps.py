@@ -9,7 +9,7 @@ from camdaemon.matting.bgmv2.cpu.tile_windows import Floats, WindowGrid
 
 
 class HalfMap:
-    """Maps of one size, upsampled for windows of the refiner's tiles. Used by the worker thread only.
+    """Maps of one size, upsampled for windows of the refiner's tiles. Called by one thread at a time.
 
     Its memory is used for every frame; of each, only what it wrote is read.
 

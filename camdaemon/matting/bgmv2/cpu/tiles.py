@@ -92,7 +92,7 @@ class RefinedPatches(NamedTuple):
 
 
 class TiledRefiner:
-    """Runs a refiner on frames of one size. Used by the worker thread only.
+    """Runs a refiner on frames of one size. Nothing passes from call to call, so any thread may call it at any time.
 
     Args:
         refiner: In evaluation mode, batch norms folded; copied.

@@ -41,7 +41,7 @@ class EngineWidths:
 
     @property
     def is_building(self) -> bool:
-        """Whether an engine is being built, at the expense of the frames."""
+        """Whether an engine is being built, at the expense of the frames. Any thread."""
         return self._started is not None
 
     def find(self, columns: Span) -> tuple[Span, BaseEngine]:
