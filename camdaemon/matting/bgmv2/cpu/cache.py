@@ -20,9 +20,11 @@ from camdaemon.matting.bgmv2.cpu.network import CpuNetwork
 
 log = logging.getLogger(__name__)
 
+_MOST = 2  # networks: the governor mostly goes back and forth between two, and each takes some forty megabytes
+
 
 class CpuNetworkCache:
-    """The networks built so far, by shape. Used by the worker thread only.
+    """The networks that ran last, by shape. Used by the worker thread only.
 
     Args:
         build: Builds a network, in the worker thread or in a low-priority thread. May raise RuntimeError or ValueError.
@@ -35,6 +37,7 @@ class CpuNetworkCache:
         self._build = build
         self._networks: dict[NetworkShape, CpuNetwork] = {}
         self._builds: dict[NetworkShape, Future[CpuNetwork]] = {}  # in progress
+        self._failed: set[NetworkShape] = set()  # in the background: not tried again
         self.current: CpuNetwork | None = None
 
     @property
@@ -56,11 +59,18 @@ class CpuNetworkCache:
         if shape not in self._networks:
             if self.current is None or self.current.shape.frame != shape.frame:
                 self._networks[shape] = self._build_in_this_thread(shape)
-            elif shape not in self._builds:
+            elif shape not in self._builds and shape not in self._failed:
                 self._builds[shape] = start_low_priority(partial(self._build_in_this_thread, shape), "engine")
-        self.current = self._networks.get(shape, self.current)
+        self.current = self._networks.pop(shape, self.current)
         assert self.current is not None
+        self._networks[self.current.shape] = self.current  # the last one, now
+        self._forget_oldest()
         return self.current
+
+    def _forget_oldest(self) -> None:
+        if len(self._networks) > _MOST:
+            del self._networks[next(iter(self._networks))]
+            release_free_memory()
 
     def _build_in_this_thread(self, shape: NetworkShape) -> CpuNetwork:
         with torch.inference_mode():  # applies to the calling thread only
@@ -73,6 +83,6 @@ class CpuNetworkCache:
             future = self._builds.pop(shape)
             if (exc := future.exception()) is None:
                 self._networks[shape] = future.result()
-            elif self.current is not None:
+            else:
                 log.warning("building the network failed for %s, keeping the previous one: %s", shape, exc)
-                self._networks[shape] = self.current
+                self._failed.add(shape)

@@ -68,6 +68,19 @@ def test_another_is_built_while_the_last_one_runs() -> None:
     assert maker.threads == [threading.current_thread().name, "engine"]
 
 
+def test_the_one_that_ran_longest_ago_is_forgotten() -> None:
+    maker = Maker()
+    maker.may.set()
+    cache = CpuNetworkCache(maker)
+    third = NetworkShape(FRAME, (16, 32))
+    first = cache.get_or_build_async(LARGE)
+    for shape in (SMALL, LARGE, third):
+        until(lambda shape=shape: cache.get_or_build_async(shape).shape == shape)  # type: ignore[misc]
+    assert cache.get_or_build_async(LARGE) is first
+    assert cache.get_or_build_async(SMALL) is first, "it is built again"
+    until(lambda: cache.get_or_build_async(SMALL).shape == SMALL)
+
+
 def test_frames_of_another_size_wait_for_their_own() -> None:
     cache = CpuNetworkCache(Maker())
     cache.get_or_build_async(LARGE)
