@@ -20,7 +20,7 @@ SIZE, COUNT = Size(480, 272), 4
 BOUNDS = {
     ("published", "right plate"): (1.0, 3.0, 2.0),
     **{("slim", fault): (4.0, 12.0, 5.0) for fault in (*FAULTS, BROUGHT)},
-    ("slim", "another room"): (8.0, 30.0, 5.0),
+    **{("slim", fault): (10.0, 35.0, 5.0) for fault in ("another room", "shifted by 40", "20 % larger")},
 }
 
 
