@@ -75,10 +75,10 @@ class CoarseStep:
         rgb = pixels.array(given.src)
         found = self._base(rgb, given.plate, given.confidence)
         finite = bool(found.visible.sum().isfinite())
-        gather = partial(self._gather, rgb, found, given.selection)
+        gather: Callable[[], TileInputs | None] = partial(self._gather, rgb, found, given.selection)
         if finite and not self._base.is_heavy:
             gathered = gather()
-            return CoarseMatte(found.visible, self._to_pixels(found.columns, 1), lambda: gathered, finite)
+            gather = lambda: gathered  # noqa: E731
         return CoarseMatte(found.visible, self._to_pixels(found.columns, 1), gather, finite)
 
     def _gather(self, rgb: ByteArray, found: CoarseFrame, selection: Selection) -> TileInputs | None:
