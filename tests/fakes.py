@@ -132,7 +132,6 @@ class PerfectMatting:
     effort = Effort()
     ladder: tuple[Effort, ...] = (effort,)
     settled = True
-    unprepared_s = 0.0
 
     def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None, *, doubts: bool = False):
         self._sabotage, self.calls, self.doubts = sabotage, 0, doubts
@@ -145,7 +144,19 @@ class PerfectMatting:
     def prepare(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None) -> None:
         assert src.shape == plate.shape
 
-    def __call__(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None, seq: int) -> Matte:
+    def prepared_cost(self, seconds: float) -> float:
+        return seconds
+
+    def __call__(
+        self,
+        src: torch.Tensor,
+        plate: torch.Tensor,
+        confidence: torch.Tensor | None,
+        seq: int,
+        halfway: Callable[[], None] | None = None,
+    ) -> Matte:
+        if halfway is not None:
+            halfway()
         self._thread = self._thread or threading.current_thread()
         assert threading.current_thread() is self._thread, "a matting belongs to the worker"
         assert src.shape == plate.shape

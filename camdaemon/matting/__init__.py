@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -75,9 +76,12 @@ class Matting(Protocol):
     def settled(self) -> bool:
         """Whether `effort` is fully in force; until then a frame's cost says nothing about that effort."""
 
-    @property
-    def unprepared_s(self) -> float:
-        """Seconds of the last call that `prepare` would have saved it; 0 if it was prepared, or cannot be."""
+    def prepared_cost(self, seconds: float) -> float:
+        """Return what the last frame would have cost if it had been prepared in time, in seconds.
+
+        Args:
+            seconds: That it took of the worker.
+        """
 
     def warm_up(self, size: Size) -> None:
         """Do the slow first run, for frames of `size`.
@@ -92,7 +96,14 @@ class Matting(Protocol):
         The result of `__call__` is the same with and without it; there, all arguments may be others. See there.
         """
 
-    def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None, seq: int) -> Matte:
+    def __call__(
+        self,
+        src: Tensor,
+        plate: Tensor,
+        confidence: Tensor | None,
+        seq: int,
+        halfway: Callable[[], None] | None = None,
+    ) -> Matte:
         """Compute the matte of one frame. The result is of this frame, never of another.
 
         Args:
@@ -104,6 +115,7 @@ class Matting(Protocol):
                 room there; 1: it was photographed. None: it is known everywhere. May differ in each frame. Ignored by
                 a matting that does not doubt. Not changed.
             seq: The frame's number, for `Matte.seq`.
+            halfway: Called in this thread once what `prepare` does is done for this frame: time to prepare the next.
 
         Raises:
             MattingError: The matte cannot be computed, out of memory included.

@@ -16,6 +16,8 @@ from the edge. Clothes of the plate's color become holes; a shadow or a change o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -78,7 +80,6 @@ class DifferenceMatting:
     effort = Effort()  # there is only one way to work
     ladder = vary_rate_only(effort)
     settled = True
-    unprepared_s = 0.0
 
     @classmethod
     def open(cls, settings: MattingSettings, on: torch.device) -> DifferenceMatting:
@@ -91,7 +92,18 @@ class DifferenceMatting:
     def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
         """See `Matting.prepare`. It works on all of a frame at once."""
 
-    def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None, seq: int) -> Matte:
+    def prepared_cost(self, seconds: float) -> float:
+        """See `Matting.prepared_cost`. Nothing is prepared."""
+        return seconds
+
+    def __call__(
+        self,
+        src: Tensor,
+        plate: Tensor,
+        confidence: Tensor | None,
+        seq: int,
+        halfway: Callable[[], None] | None = None,
+    ) -> Matte:
         """See `Matting.__call__`. It believes the plate."""
         try:
             with torch.inference_mode():

@@ -7,6 +7,8 @@ fragments that FFmpeg turns into an ordinary MP4 at the end. Only a finished fil
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -23,6 +25,7 @@ from camdaemon.output.sound import CONTAINERS, Sound
 _TICK = Fraction(1, 90_000)  # seconds, MPEG's clock
 # A cut costs a second at most, apart from the frames that the encoder holds.
 _FRAGMENTED = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
+_PIXELS_OF_A_THREAD = 1280 * 720  # of a picture: some 5 ms
 _OPTIONS = {"mp4": _FRAGMENTED, "mov": _FRAGMENTED, "matroska": {"cluster_time_limit": "1000"}}
 SUFFIXES = tuple(CONTAINERS)
 
@@ -86,6 +89,8 @@ class Film:
         context.width, context.height, context.pix_fmt = size.width, size.height, encoding.pixels
         stream.time_base = context.time_base = _TICK
         context.options = encoding.options
+        if encoding.codec == "libx264":
+            context.thread_count = _count_threads(size)
         if encoding.range is not None:
             context.color_range = encoding.range
         if encoding.matrix is not None:
@@ -173,6 +178,11 @@ class Film:
     def _failed(self, exc: Exception) -> DeviceError:
         why = getattr(exc, "strerror", None) or exc
         return DeviceError(f"cannot write to {self.name}: {why}; is the disk full? Run: df -h")
+
+
+def _count_threads(size: Size) -> int:
+    """Return how many threads of x264 encode pictures of `size`: no more than needed, since each costs something."""
+    return min(os.cpu_count() or 1, math.ceil(size.width * size.height / _PIXELS_OF_A_THREAD))
 
 
 def _cannot_write(path: Path, exc: Exception) -> ConfigError:

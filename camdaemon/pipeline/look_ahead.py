@@ -89,9 +89,14 @@ class LookAhead:
         self._now: _Begun | None = None  # the present frame, if it was begun
 
     def begin(self, engine: Engine, plate: Plate, peek: Callable[[], HostFrame | None]) -> None:
-        """Begin with the frame that `peek` returns, if any, to be matted by `plate` as the present one is."""
+        """Begin with the frame that `peek` returns, to be matted by `plate` as the present one is.
+
+        To be called every now and then: it returns at once if the frame is not there yet, or has been begun.
+        """
         # On a GPU, an upload ends the life of the one before; with fewer frames worked on, the next may be skipped.
-        if engine.transfer.dtype.is_floating_point or engine.matting.effort.every > 1 or (frame := peek()) is None:
+        if self._next is not None or engine.transfer.dtype.is_floating_point or engine.matting.effort.every > 1:
+            return
+        if (frame := peek()) is None:
             return
         try:
             with self._metrics.step("upload"):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -92,8 +93,7 @@ class FrameProcessor:
         counts = out.content is Content.COMPOSITE and self._frozen is None and self.job is None and matting.settled
         if governor is None or not counts:
             return
-        ahead = matting.unprepared_s
-        effort = governor.record(max(ahead, seconds - ahead), out.t)
+        effort = governor.record(matting.prepared_cost(seconds), out.t)
         if effort != matting.effort:
             log.info("effort: %s (a frame took %.0f ms)", effort, 1e3 * seconds)
             matting.effort = effort
@@ -203,6 +203,7 @@ class FrameProcessor:
             SuddenChange: The frame may be broken.
         """
         step, matcher, gate = self.metrics.step, self.engine.matcher, self.engine.gate
+        begin_next = partial(self._ahead.begin, self.engine, plate, self.peek)  # as soon as it is there
         for is_last in (False, True):  # twice where the gate has moved the plate, or trusts it less
             with step("plate"):
                 matched = matcher.match(plate, src)
@@ -210,9 +211,10 @@ class FrameProcessor:
                 known = gate.confidence(plate, src.device)
             else:
                 known = self._ahead.find_confidence(gate, plate, src.device)
-                self._ahead.begin(self.engine, plate, self.peek)
+                begin_next()
             with step("matte"):
-                matte = self.engine.matting(src, matched, known, out.seq)
+                matte = self.engine.matting(src, matched, known, out.seq, begin_next)
+            begin_next()
             with step("gate"):
                 try:
                     again = gate.examine(matcher, plate, src, matte.alpha, out.t)

@@ -84,6 +84,7 @@ class PlateMatcher:
         self.shift = (0, 0)
         self._block = 8  # pixels along a side
         self._small: Tensor | None = None  # means of the blocks of the fitted plate
+        self._lit: Tensor | None = None  # those neither too dark nor clipped
         self._now: Tensor | None = None  # of the last frame
         self._peaks: tuple[Tensor, Tensor] | None = None  # an alpha, and where it shows only the room
         self._room: Tensor | None = None
@@ -105,6 +106,7 @@ class PlateMatcher:
         self._fitted, self.shift, self._gain = fitted, shift, gain
         self._matched = self._expected = None
         self._small = pixels.blocks(fitted, self._block)
+        self._lit = (self._small > 0.08) & (self._small < 0.95)
 
     def adopt(self, fit: Fit) -> None:
         """Use the plate moved and lit as `fit` says, instead of as it was taken or as an earlier fit had it."""
@@ -130,11 +132,10 @@ class PlateMatcher:
         """
         self.upload_clean(plate)
         assert self._fitted is not None
-        assert self._small is not None
         begun = self._expected if self._expected is not None and self._expected.src is src else None
         self._now, self._peaks = begun.now if begun else pixels.blocks(src, self._block), None
         if self._enabled and not plate.is_blank:
-            self._gain = self._follow(self._now, self._small)
+            self._gain = self._follow(self._now)
         if self._gain is None:
             return self._fitted
         if self._fitted.is_floating_point():  # to compare gains would wait for the accelerator
@@ -151,22 +152,23 @@ class PlateMatcher:
         """
         assert self._plate is plate
         assert self._fitted is not None
-        assert self._small is not None
         now, gain = pixels.blocks(src, self._block), self._gain
         if self._enabled and not plate.is_blank:
-            gain = self._follow(now, self._small)
+            gain = self._follow(now)
         if gain is None:
             return self._fitted
         found = self._find_matched(self._fitted, gain)
         self._expected = _Expected(found.gain, found.plate, src, now)
         return found.plate
 
-    def _follow(self, now: Tensor, then: Tensor) -> Tensor:
-        """Return the gain, (1,3,1,1), that brings the plate's blocks `then` to the frame's, `now`."""
-        usable = (then > 0.08) & (then < 0.95) & (now > 0.04) & (now < 0.97)
+    def _follow(self, now: Tensor) -> Tensor:
+        """Return the gain, (1,3,1,1), that brings the plate's blocks to the frame's, `now`."""
+        assert self._small is not None
+        assert self._lit is not None
+        usable = self._lit & (now > 0.04) & (now < 0.97)
         if self._room is not None:
             usable = usable & self._room
-        ratio = torch.where(usable, now / then, torch.nan).flatten(2)
+        ratio = torch.where(usable, now / self._small, torch.nan).flatten(2)
         gain = ratio.nanmedian(2).values.clamp(0.5, 2.0)[:, :, None, None]
         seen = usable.flatten(2).float().mean(2)[:, :, None, None]  # share of the picture to judge by
         before = torch.ones_like(gain) if self._gain is None else self._gain

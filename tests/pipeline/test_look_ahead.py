@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,17 @@ class Preparing(PerfectMatting):
     def prepare(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None) -> None:
         self.begun.append((src, plate, confidence))
 
-    def __call__(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None, seq: int) -> Any:
+    def __call__(
+        self,
+        src: torch.Tensor,
+        plate: torch.Tensor,
+        confidence: torch.Tensor | None,
+        seq: int,
+        halfway: Callable[[], None] | None = None,
+    ) -> Any:
         same = [a is src and b is plate and c is confidence for a, b, c in self.begun]
         self.used += any(same)
-        return super().__call__(src, plate, confidence, seq)
+        return super().__call__(src, plate, confidence, seq, halfway)
 
 
 def clip(frames: int) -> FakeSource:
@@ -64,6 +71,37 @@ def test_a_file_looks_the_same_with_and_without() -> None:
     shown = [[(seq, rgb.tobytes()) for _, seq, rgb in frames] for frames in (with_it, without)]
     assert len(shown[0]) > 10
     assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize("is_early", [True, False], ids=["before half of the matte", "after it"])
+def test_a_frame_that_comes_while_another_is_in_work_is_begun_at_the_next_opportunity(is_early: bool) -> None:
+    """A camera's frame, which the one after it would otherwise displace."""
+    came: list[HostFrame] = []
+
+    class Slow(Preparing):
+        def __call__(
+            self,
+            src: torch.Tensor,
+            plate: torch.Tensor,
+            confidence: torch.Tensor | None,
+            seq: int,
+            halfway: Callable[[], None] | None = None,
+        ) -> Any:
+            if is_early:
+                came.append(numbered(1))
+            assert not self.begun
+            matte = super().__call__(src, plate, confidence, seq, halfway)
+            assert len(self.begun) == is_early
+            if not is_early:
+                came.append(numbered(1))
+            return matte
+
+    matting = Slow()
+    rig = Rig(matting=matting)
+    processor, pool = rig.pipeline.processor, rig.transfer.pool(PixelFormat.RGB, SIZE)
+    processor.peek = lambda: came[0] if came else None
+    processor.run(pool.acquire(), pool, rig.state.scene, HostFrame.empty(PixelFormat.I420, SIZE))
+    assert len(matting.begun) == 1, "once"
 
 
 @pytest.mark.parametrize("why", ["effort", "mode"])

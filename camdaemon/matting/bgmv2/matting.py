@@ -159,13 +159,22 @@ class BackgroundMatting:
         if network is not None and network.shape.frame == src.shape[2:]:
             network.prepare(src, plate, confidence, self._settings_for(src)[1])
 
-    def __call__(self, src: Tensor, plate: Tensor, confidence: Tensor | None, seq: int) -> Matte:
+    def __call__(
+        self,
+        src: Tensor,
+        plate: Tensor,
+        confidence: Tensor | None,
+        seq: int,
+        halfway: Callable[[], None] | None = None,
+    ) -> Matte:
         """Matte a frame; see `Matting`. Waits for the device once, at the end, where its errors appear."""
         height, width = src.shape[-2:]
         try:
             with torch.inference_mode():
-                run = self._matte_floats if src.is_floating_point() else self._matte_bytes
-                alpha, foreground, finite = run(src, plate, confidence)
+                if src.is_floating_point():
+                    alpha, foreground, finite = self._matte_floats(src, plate, confidence)
+                else:
+                    alpha, foreground, finite = self._matte_bytes(src, plate, confidence, halfway)
         except torch.OutOfMemoryError as exc:
             raise EngineError(
                 f"{self._on} has not enough memory for {width}x{height}: {_first_line(exc)}. "
@@ -223,7 +232,9 @@ class BackgroundMatting:
         maps = () if self._observer is None else (found.error_coarse, found.refined)
         return found.alpha.clamp(0, 1), found.foreground.clamp(0, 1), finite, *maps
 
-    def _matte_bytes(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> tuple[Tensor, Tensor, bool]:
+    def _matte_bytes(
+        self, src: Tensor, plate: Tensor, confidence: Tensor | None, halfway: Callable[[], None] | None
+    ) -> tuple[Tensor, Tensor, bool]:
         """Return alpha, foreground, and whether both are finite; on the CPU."""
         base, selection = self._settings_for(src)
         height, width = src.shape[-2:]
@@ -231,7 +242,7 @@ class BackgroundMatting:
         # After a change of the effort this starts a build in another thread, and returns the previous network, with a
         # base input of another size, until that is done.
         network = self._cpu_networks.get_or_build_async(NetworkShape((height, width), base))
-        return network(src, plate, confidence, selection)
+        return network(src, plate, confidence, selection, halfway)
 
     def _settings_for(self, src: Tensor) -> tuple[BaseSize, Selection]:
         """Return the base input's size, and which patches are refined, at the current effort."""
@@ -245,11 +256,10 @@ class BackgroundMatting:
         cached = self._cpu_networks
         return cached is None or (cached.is_settled and (cached.current is None or cached.current.is_settled))
 
-    @property
-    def unprepared_s(self) -> float:
-        """Seconds of the last call that `prepare` would have saved it; see `Matting`."""
+    def prepared_cost(self, seconds: float) -> float:
+        """Return what the last frame would have cost if it had been prepared; see `Matting`."""
         network = None if self._cpu_networks is None else self._cpu_networks.current
-        return 0.0 if network is None else network.unprepared_s
+        return seconds if network is None else network.prepared_cost(seconds)
 
     @property
     def engine(self) -> str:

@@ -10,12 +10,18 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 
 from camdaemon.matting.bgmv2.cpu.coarse import CoarseMatte, CoarseStep, FrameInput
 
 _MOST = 2  # frames that are begun and not asked for: the present one, and the next
+
+
+class _Timed(NamedTuple):
+    coarse: CoarseMatte
+    seconds: float
 
 
 class CoarseAhead:
@@ -25,15 +31,16 @@ class CoarseAhead:
         step: Nobody else calls it.
 
     Attributes:
-        own_s: Seconds that the last call itself ran the step; 0 where it had been begun.
+        took_s: Seconds that the step took for the last frame that was asked for, in whichever thread.
+        waited_s: Seconds that the last call took: all of that, what was left of it, or nearly nothing.
     """
 
     def __init__(self, step: CoarseStep) -> None:
         self._step = step
         self._thread = ThreadPoolExecutor(1, "coarse")  # it ends with this object
-        self._begun: list[tuple[FrameInput, Future[CoarseMatte]]] = []
-        self._running: list[Future[CoarseMatte]] = []  # what was begun last, at most one
-        self.own_s = 0.0
+        self._begun: list[tuple[FrameInput, Future[_Timed]]] = []
+        self._running: list[Future[_Timed]] = []  # what was begun last, at most one
+        self.took_s = self.waited_s = 0.0
 
     def begin(self, given: FrameInput) -> None:
         """Start computing what a call with the same input will return, and return at once."""
@@ -45,16 +52,24 @@ class CoarseAhead:
 
     def __call__(self, given: FrameInput) -> CoarseMatte:
         """Run the step, or return what was begun."""
-        for place, (begun, found) in enumerate(self._begun):
-            if begun.is_same_as(given):
-                self._begun, self.own_s = self._begun[place + 1 :], 0.0
-                return found.result()
-        wait(self._running)  # the step works on one frame at a time
         began = time.perf_counter()
-        coarse = self._run(given)
-        self.own_s = time.perf_counter() - began
+        coarse, self.took_s = self._find_begun(given) or self._run_alone(given)
+        self.waited_s = time.perf_counter() - began
         return coarse
 
-    def _run(self, given: FrameInput) -> CoarseMatte:
+    def _find_begun(self, given: FrameInput) -> _Timed | None:
+        for place, (begun, found) in enumerate(self._begun):
+            if begun.is_same_as(given):
+                self._begun = self._begun[place + 1 :]
+                return found.result()
+        return None
+
+    def _run_alone(self, given: FrameInput) -> _Timed:
+        wait(self._running)  # the step works on one frame at a time
+        return self._run(given)
+
+    def _run(self, given: FrameInput) -> _Timed:
+        began = time.perf_counter()
         with torch.inference_mode():  # applies to the calling thread only
-            return self._step(given)
+            coarse = self._step(given)
+        return _Timed(coarse, time.perf_counter() - began)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import wait
 from typing import Any, cast
 
 import pytest
@@ -58,10 +60,24 @@ def test_what_was_begun_is_computed_once_and_in_another_thread(coarse: CoarseAhe
     coarse.begin(frame())
     assert cast(int, coarse(frame())) == 1
     assert counting.threads == ["coarse"]
-    assert coarse.own_s == 0
     coarse(frame())
     assert counting.threads[1:] != ["coarse"], "a result is used once"
-    assert coarse.own_s > 0
+
+
+def test_it_says_how_long_the_step_took_and_how_long_that_held_up_the_caller() -> None:
+    """Where the frame was begun in time, nothing of it; where it was not, all."""
+
+    def sleep(given: FrameInput) -> str:
+        time.sleep(0.05)
+        return "matte"
+
+    slow = CoarseAhead(cast(Any, sleep))
+    slow(frame())
+    assert slow.waited_s >= slow.took_s >= 0.05
+    slow.begin(frame())
+    wait(slow._running)
+    slow(frame())
+    assert slow.waited_s < 0.05 <= slow.took_s
 
 
 def test_the_next_frame_may_be_begun_before_the_present_one_is_asked_for(
@@ -121,6 +137,35 @@ def test_mattes_of_a_film_are_the_same_with_and_without(networks: dict[bool, Sli
             early.prepare(frames[n + 1], plate, told[n + 1], SELECTION)
         one, other = (each(src, plate, told[n], SELECTION) for each in (plain, early))
         assert all(torch.equal(a, b) for a, b in zip(one[:2], other[:2], strict=True))
+
+
+@pytest.mark.parametrize("is_prepared", [False, True])
+def test_halfway_is_when_the_next_frame_may_be_prepared(is_prepared: bool, tmp_path: Any) -> None:
+    made = matting(tmp_path, random_slim())
+    first, second, plate = picture(1), picture(2), picture(3)
+    wanted = [made(src, plate, None, 0) for src in (first, second)]
+    if is_prepared:
+        made.prepare(first, plate, None)
+    found = made(first, plate, None, 1, lambda: made.prepare(second, plate, None))
+    assert torch.equal(found.alpha, wanted[0].alpha)
+    found = made(second, plate, None, 2)
+    assert torch.equal(found.alpha, wanted[1].alpha)
+    assert made.prepared_cost(5.0) <= 5
+
+
+def test_what_a_frame_costs_if_it_was_prepared_is_the_longer_half(tmp_path: Any) -> None:
+    made = matting(tmp_path, random_slim())
+    assert made.prepared_cost(3.0) == 3, "nothing was matted"
+    made(picture(1), picture(2), None, 0)
+    network = made._cpu_networks
+    assert network is not None
+    assert network.current is not None
+    coarse = network.current._coarse
+    coarse.took_s, coarse.waited_s = 2.0, 2.0
+    assert made.prepared_cost(3.0) == 2
+    assert made.prepared_cost(5.0) == 3
+    coarse.took_s, coarse.waited_s = 2.0, 0.0
+    assert made.prepared_cost(3.0) == 3
 
 
 def test_a_matting_begins_once_it_has_a_network_for_such_frames(tmp_path: Any) -> None:
