@@ -88,9 +88,9 @@ def _change_parts(rng: Random, source: Source) -> Pixels:
 def _bring_things(rng: Random, source: Source) -> Pixels:
     """Leave out of the plate what stands in the room now, or add what no longer does; often both."""
     plate = source.still
-    if source.scene.room is not source.scene.bare and rng.random() < 0.7:
+    if source.scene.room is not source.scene.bare and rng.random() < 0.85:
         plate = source.bare
-        if rng.random() < 0.5:
+        if rng.random() < 0.7:
             return plate
     return add_things(rng, plate, source.other)
 
@@ -120,12 +120,12 @@ class _Fault(NamedTuple):
 
 
 _WRONG = (
-    _Fault(0.17, _take_other_room),
-    _Fault(0.17, _change_parts),
-    _Fault(0.22, _bring_things),
-    _Fault(0.17, _include_person),
-    _Fault(0.16, _move_camera),
-    _Fault(0.11, _let_things_move),
+    _Fault(0.15, _take_other_room),
+    _Fault(0.16, _change_parts),
+    _Fault(0.28, _bring_things),
+    _Fault(0.16, _include_person),
+    _Fault(0.15, _move_camera),
+    _Fault(0.10, _let_things_move),
 )
 Kind = Literal["right", "wrong", "parts", "none"]
 KINDS: dict[Kind, float] = {"right": 0.42, "wrong": 0.32, "parts": 0.12, "none": 0.14}  # shares of the plates

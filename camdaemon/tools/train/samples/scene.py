@@ -20,7 +20,7 @@ from camdaemon.tools.train.samples.things import add_things
 _EMPTY = 0.03  # of the scenes show no person
 _TWO = 0.25  # of the scenes show a second person behind the first
 _GROWN = 0.5  # of the scenes, if asked for, have soft edges grown on the people; the others stay as photographed
-_WITH_THINGS = 0.25  # of the rooms have further things in them
+_WITH_THINGS = 0.4  # of the rooms have further things in them
 _LEAST_ALPHA = 1e-3  # below this, a color cannot be recovered from its product with alpha
 
 
