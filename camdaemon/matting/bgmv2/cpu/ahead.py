@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -39,8 +39,13 @@ class CoarseAhead:
         self._step = step
         self._thread = ThreadPoolExecutor(1, "coarse")  # it ends with this object
         self._begun: list[tuple[FrameInput, Future[_Timed]]] = []
-        self._running: list[Future[_Timed]] = []  # what was begun last, at most one
+        self._running: list[Future[Any]] = []  # what was given to the thread last, at most one
         self.took_s = self.waited_s = 0.0
+
+    def release(self) -> None:
+        """Forget what was begun and, after what still runs, give memory back; see `CpuBase`. Returns at once."""
+        self._begun = []
+        self._running = [self._thread.submit(self._step.release)]
 
     def begin(self, given: FrameInput) -> None:
         """Start computing what a call with the same input will return, and return at once."""

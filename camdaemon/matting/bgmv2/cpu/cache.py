@@ -61,16 +61,18 @@ class CpuNetworkCache:
                 self._networks[shape] = self._build_in_this_thread(shape)
             elif shape not in self._builds and shape not in self._failed:
                 self._builds[shape] = start_low_priority(partial(self._build_in_this_thread, shape), "engine")
-        self.current = self._networks.pop(shape, self.current)
+        before, self.current = self.current, self._networks.pop(shape, self.current)
         assert self.current is not None
         self._networks[self.current.shape] = self.current  # the last one, now
-        self._forget_oldest()
+        if before is not None and before is not self.current:
+            before.release()
+            self._forget_oldest()
         return self.current
 
     def _forget_oldest(self) -> None:
         if len(self._networks) > _MOST:
             del self._networks[next(iter(self._networks))]
-            release_free_memory()
+        release_free_memory()
 
     def _build_in_this_thread(self, shape: NetworkShape) -> CpuNetwork:
         with torch.inference_mode():  # applies to the calling thread only

@@ -70,6 +70,10 @@ class CoarseStep:
     def __init__(self, base: CpuBase, shape: NetworkShape) -> None:
         self._base, self._shape = base, shape
 
+    def release(self) -> None:
+        """Give memory back; see `CpuBase`."""
+        self._base.release()
+
     def __call__(self, given: FrameInput) -> CoarseMatte:
         """Return the coarse matte of a frame."""
         rgb = pixels.array(given.src)

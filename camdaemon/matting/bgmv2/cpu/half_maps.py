@@ -11,7 +11,7 @@ from camdaemon.matting.bgmv2.cpu.tile_windows import Floats, WindowGrid
 class HalfMap:
     """Maps of one size, upsampled for windows of the refiner's tiles. Called by one thread at a time.
 
-    Its memory is used for every frame; of each, only what it wrote is read.
+    Its memory is kept from frame to frame, until `release`; of each, only what it wrote is read.
 
     Args:
         grid: Of the windows.
@@ -23,14 +23,20 @@ class HalfMap:
     def __init__(self, grid: WindowGrid, frame: tuple[int, int], small: tuple[int, int], channels: int) -> None:
         half = frame[0] // 2, frame[1] // 2
         self._grid, self._resize = grid, PartialResize(small, half)
-        self._padded = grid.make_padded(channels)
-        self._inner = grid.cut_margin(self._padded, half)
+        self._half, self._channels = half, channels
+        self._padded: Floats | None = None
+
+    def release(self) -> None:
+        """Give its memory back until the next `write`."""
+        self._padded = None
 
     def write(self, values: Floats, row: Tensor, column: Tensor) -> None:
         """Upsample `values` (h,w,C) where the windows at `row`, `column`, int64 (T,), lie."""
+        if self._padded is None:
+            self._padded = self._grid.make_padded(self._channels)
         if len(row):
             part = self._resize.find_part(self._span(row), self._span(column))
-            self._resize.resize(values, part, self._inner)
+            self._resize.resize(values, part, self._grid.cut_margin(self._padded, self._half))
 
     def _span(self, index: Tensor) -> Span:
         step, margin = self._grid.step, self._grid.margin
@@ -38,4 +44,5 @@ class HalfMap:
 
     def windows(self, row: Tensor, column: Tensor) -> Tensor:
         """Copy the windows at `row`, `column`, (T,14,14,C)."""
+        assert self._padded is not None
         return self._grid.windows(self._padded, row, column)

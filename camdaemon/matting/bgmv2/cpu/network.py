@@ -57,8 +57,7 @@ class CpuNetwork:
         self._coarse = CoarseAhead(CoarseStep(self._base, shape))
         self._refiner = self._base.refiner
         self._resize = PartialResize(shape.base, shape.frame)
-        # Of each frame, only the part that it wrote is read.
-        self._scratch = np.zeros(shape.frame, np.int16), np.zeros((*shape.frame, 3), np.int16)
+        self._scratch: tuple[ShortArray, ShortArray] | None = None  # of each frame, only the part that it wrote is read
 
     @property
     def engine(self) -> BaseEngine:
@@ -76,6 +75,11 @@ class CpuNetwork:
         Both halves then run at the same time.
         """
         return max(self._coarse.took_s, seconds - self._coarse.waited_s)
+
+    def release(self) -> None:
+        """Give back memory that the next frame can do without: other networks run for now. Returns at once."""
+        self._scratch = None
+        self._coarse.release()
 
     def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None, selection: Selection) -> None:
         """Begin with a frame that comes next, in another thread; see `__call__`."""
@@ -125,6 +129,8 @@ class CpuNetwork:
         """
         maps = _to_fixed_point(coarse.visible)
         part = self._find_part(maps[0], patches)
+        if self._scratch is None:
+            self._scratch = np.empty(self.shape.frame, np.int16), np.empty((*self.shape.frame, 3), np.int16)
         pha, res = self._scratch
         for small, large in zip(maps, (pha, res), strict=True):
             self._resize.resize(small, part, large)

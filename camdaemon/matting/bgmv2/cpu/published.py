@@ -60,6 +60,10 @@ class PublishedBase:
             self._windows = SparseWindows(self.refiner.build_axes(shape.base), shape.base)
         self._plate: _PreparedPlate | None = None
 
+    def release(self) -> None:
+        """Give memory back; see `CpuBase`."""
+        self._plate = None
+
     def __call__(self, rgb: ByteArray, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
         """Run the base network; see `CpuBase`."""
         bgr = self._prepare_plate(plate)

@@ -61,6 +61,14 @@ class SlimBase:
         """Whether no engine is being built; see `CpuBase`."""
         return not self._widths.is_building
 
+    def release(self) -> None:
+        """Give memory back; see `CpuBase`."""
+        self._told = None
+        self._tell.forget()
+        if self.refiner is not None:
+            self._hidden.release()
+            self._shown.release()
+
     def __call__(self, rgb: ByteArray, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
         """Run the base network; see `CpuBase`."""
         told = self._tell(plate, confidence)

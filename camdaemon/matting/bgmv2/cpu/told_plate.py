@@ -52,6 +52,10 @@ class PlateTeller:
         self._base, self._refiner = base, refiner
         self._told: ToldPlate | None = None
 
+    def forget(self) -> None:
+        """Let go of the last plate."""
+        self._told = None
+
     def __call__(self, plate: Tensor, confidence: Tensor | None) -> ToldPlate:
         """Prepare `plate`, uint8 (1,3,H,W), and its `confidence`; the same object if it is told nothing new."""
         told = self._told

@@ -27,6 +27,7 @@ class Maker:
 
     def __init__(self, fails: bool = False) -> None:
         self.may, self.fails, self.threads = threading.Event(), fails, list[str]()
+        self.released: list[NetworkShape] = []
 
     def __call__(self, shape: NetworkShape) -> CpuNetwork:
         self.threads.append(threading.current_thread().name)
@@ -35,7 +36,7 @@ class Maker:
             if self.fails:
                 raise RuntimeError("no room")
         assert torch.is_inference_mode_enabled()
-        return cast(CpuNetwork, SimpleNamespace(shape=shape))
+        return cast(CpuNetwork, SimpleNamespace(shape=shape, release=lambda: self.released.append(shape)))
 
 
 def until(fits: Callable[[], Any]) -> None:
@@ -66,6 +67,7 @@ def test_another_is_built_while_the_last_one_runs() -> None:
     assert cache.get_or_build_async(SMALL).shape == SMALL
     assert cache.get_or_build_async(LARGE) is first
     assert maker.threads == [threading.current_thread().name, "engine"]
+    assert maker.released == [LARGE, SMALL], "each when the other one's turn comes"
 
 
 def test_the_one_that_ran_longest_ago_is_forgotten() -> None:

@@ -57,13 +57,31 @@ def test_what_other_frames_left_in_memory_is_never_read(networks, selection):
     with torch.inference_mode():
         first = one(picture(1), picture(2), known("blocks"), selection)
         for half in (base_of(one)._hidden, base_of(one)._shown):
-            half._inner[:] = np.nan
+            assert half._padded is not None
+            half._grid.cut_margin(half._padded, half._half)[:] = np.nan
+        assert one._scratch is not None
         for scratch in one._scratch:
             scratch[:] = 12345
         second = one(picture(1), picture(2), known("blocks"), selection)
     assert second[2] is True
     assert torch.equal(first[0], second[0])
     assert torch.equal(first[1], second[1])
+
+
+def test_a_network_that_rests_gives_memory_back_and_finds_the_same_afterwards(networks):
+    """Also if a frame was begun that never comes."""
+    one = on_cpu(networks[True], (48, 64))
+    given = picture(1), picture(2), known("blocks"), Selection("full")
+    with torch.inference_mode():
+        first = one(*given)
+        one.prepare(*given)
+        one.release()
+        one._coarse._running[0].result(60)
+        base = base_of(one)
+        assert one._scratch is base._hidden._padded is base._shown._padded is base._told is None
+        assert not one._coarse._begun
+        second = one(*given)
+    assert all(torch.equal(a, b) for a, b in zip(first[:2], second[:2], strict=True))
 
 
 def test_where_no_alpha_is_seen_it_is_zero_and_the_rest_is_left_alone(networks, monkeypatch):
