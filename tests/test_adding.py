@@ -75,7 +75,10 @@ class NewMatting:
     def prepare(self, src, plate, confidence):
         pass
 
-    def __call__(self, src, plate, confidence, seq):
+    def prepared_cost(self, seconds):
+        return seconds
+
+    def __call__(self, src, plate, confidence, seq, halfway=None):
         alpha = ((pixels.unit(src) - pixels.unit(plate)).abs().amax(1, keepdim=True) > 0.1).float()
         return Matte(pixels.like(alpha, src), src, seq)
 """
