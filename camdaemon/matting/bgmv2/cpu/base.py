@@ -64,7 +64,7 @@ class CpuBase(Protocol):
     def is_settled(self) -> bool: ...  # noqa: D102
 
     def release(self) -> None:
-        """Give back memory that the next frame can do without: other networks run for now."""
+        """Give back memory that its next frame allocates again: other networks run for now."""
 
     def __call__(self, rgb: ByteArray, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
         """Run the base network.

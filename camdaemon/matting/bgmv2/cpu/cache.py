@@ -66,13 +66,13 @@ class CpuNetworkCache:
         self._networks[self.current.shape] = self.current  # the last one, now
         if before is not None and before is not self.current:
             before.release()
-            self._forget_oldest()
+        self._forget_oldest()
         return self.current
 
     def _forget_oldest(self) -> None:
         if len(self._networks) > _MOST:
             del self._networks[next(iter(self._networks))]
-        release_free_memory()
+            release_free_memory()
 
     def _build_in_this_thread(self, shape: NetworkShape) -> CpuNetwork:
         with torch.inference_mode():  # applies to the calling thread only

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from camdaemon.frames import pixels
+from camdaemon.linux.heap import release_free_memory
 from camdaemon.matting.bgmv2.cpu.base import CoarseFrame, CpuBase, NetworkShape
 from camdaemon.matting.bgmv2.cpu.parts import Span
 from camdaemon.matting.bgmv2.cpu.tiles import ByteArray, TileInputs
@@ -71,8 +72,9 @@ class CoarseStep:
         self._base, self._shape = base, shape
 
     def release(self) -> None:
-        """Give memory back; see `CpuBase`."""
+        """Give memory back, to the system too; see `CpuBase`. Takes some milliseconds."""
         self._base.release()
+        release_free_memory()
 
     def __call__(self, given: FrameInput) -> CoarseMatte:
         """Return the coarse matte of a frame."""

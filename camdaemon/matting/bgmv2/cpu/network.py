@@ -77,7 +77,7 @@ class CpuNetwork:
         return max(self._coarse.took_s, seconds - self._coarse.waited_s)
 
     def release(self) -> None:
-        """Give back memory that the next frame can do without: other networks run for now. Returns at once."""
+        """Give back memory that its next frame allocates again: other networks run for now. Returns at once."""
         self._scratch = None
         self._coarse.release()
 

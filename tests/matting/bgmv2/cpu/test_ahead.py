@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import wait
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -64,20 +64,23 @@ def test_what_was_begun_is_computed_once_and_in_another_thread(coarse: CoarseAhe
     assert counting.threads[1:] != ["coarse"], "a result is used once"
 
 
-def test_it_says_how_long_the_step_took_and_how_long_that_held_up_the_caller() -> None:
+def test_it_says_how_long_the_step_took_and_how_long_that_held_up_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the frame was begun in time, nothing of it; where it was not, all."""
+    now = 0.0
 
-    def sleep(given: FrameInput) -> str:
-        time.sleep(0.05)
+    def run(given: FrameInput) -> str:
+        nonlocal now
+        now += 5
         return "matte"
 
-    slow = CoarseAhead(cast(Any, sleep))
+    monkeypatch.setattr(ahead, "time", SimpleNamespace(perf_counter=lambda: now))
+    slow = CoarseAhead(cast(Any, run))
     slow(frame())
-    assert slow.waited_s >= slow.took_s >= 0.05
+    assert slow.waited_s == slow.took_s == 5
     slow.begin(frame())
     wait(slow._running)
     slow(frame())
-    assert slow.waited_s < 0.05 <= slow.took_s
+    assert (slow.waited_s, slow.took_s) == (0, 5)
 
 
 def test_the_next_frame_may_be_begun_before_the_present_one_is_asked_for(
