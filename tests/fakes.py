@@ -37,7 +37,8 @@ from camdaemon.pipeline.threads import Pipeline
 from camdaemon.pipeline.worker import FrameProcessor
 from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.match import PlateMatcher
-from camdaemon.plate.take import Plate, PlateRules
+from camdaemon.plate.parts import Plate
+from camdaemon.plate.take import PlateRules
 
 SIZE = Size(128, 72)
 MARKER = (255, 0, 255)  # RGB of the whole room
@@ -125,7 +126,8 @@ def marked(rgb: np.ndarray) -> float:
 class PerfectMatting:
     """Detects the person by its color. `sabotage(n, matte)` may return another matte, or raise.
 
-    `told` is the confidence that it was given each time.
+    `told` is the confidence that it was given with each frame. What is no frame (`seq` below 0: the plate is looked at)
+    is neither counted nor sabotaged.
     """
 
     name = "perfect"
@@ -164,6 +166,9 @@ class PerfectMatting:
         assert src.shape[:2] == (1, 3)
         unit = pixels.unit(src)
         assert 0 <= float(unit.amin()) <= float(unit.amax()) <= 1
+        if seq < 0:
+            alone = self._see_alone(unit)
+            return Matte(pixels.like(alone, src), pixels.like(unit * alone, src), seq)
         self.told.append(confidence)
         alpha = self._find(unit, pixels.unit(plate), confidence)
         n, self.calls = self.calls, self.calls + 1
@@ -172,6 +177,9 @@ class PerfectMatting:
         return Matte(pixels.like(alpha, src), pixels.like(unit * alpha, src), seq)
 
     def _find(self, unit: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None) -> torch.Tensor:
+        return self._see(unit)
+
+    def _see_alone(self, unit: torch.Tensor) -> torch.Tensor:
         return self._see(unit)
 
     def _see(self, unit: torch.Tensor) -> torch.Tensor:

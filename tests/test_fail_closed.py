@@ -16,7 +16,7 @@ from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat
 from camdaemon.frames.picture import write
 from camdaemon.pipeline.state import FaultLimit, Mode
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from tests.fakes import MARKER, FakeSource, PerfectMatting, RecordingSink, Rig, marked, room
 from tests.present import present
 

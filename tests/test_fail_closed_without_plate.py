@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from camdaemon.frames.frame import Content
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from tests.fakes import BelievingMatting, FakeSource, PerfectMatting, Rig, room
 from tests.test_fail_closed import FAILURES, stop
 
@@ -16,13 +16,13 @@ CARD, COMPOSITE = Content.CARD, Content.COMPOSITE
 
 
 def other_room() -> Plate:
-    return Plate(np.full_like(room(), (20, 70, 20)))
+    return Plate(np.full_like(room(), (20, 40, 20)))
 
 
 def changed_room() -> Plate:
     """The plate of this room before something was brought that covers a fifth of it."""
     rgb = room()
-    rgb[:, :26] = 20, 70, 20
+    rgb[:, :26] = 20, 40, 20
     return Plate(rgb)
 
 
@@ -92,7 +92,7 @@ def test_without_a_plate_the_clean_room_is_the_card_and_nothing_else():
 def test_what_was_never_photographed_is_not_shown_behind_the_person(backdrop):
     """All but a strip of the plate is what the camera sees now: the marked room."""
     rgb, confidence = room(), np.zeros((9, 16), np.float32)
-    rgb[:, :24], confidence[:, :3] = (20, 70, 20), 1
+    rgb[:, :24], confidence[:, :3] = (20, 40, 20), 1
     rig = Rig(matting=PerfectMatting(doubts=True), plate=Plate(rgb, confidence), needs_plate=False, backdrop=backdrop)
     rig.pipeline.start()
     rig.run_until(rig.published(COMPOSITE, 5))

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from camdaemon.capture import lock
 from camdaemon.capture.controls import Values
@@ -42,18 +41,18 @@ class ControlsHolder:
         self._is_measuring = False
         self._openings = 0  # how often the camera was reopened
 
-    def reapply(self, plate: Path | None) -> None:
+    def reapply(self, stored: Values) -> None:
         """Hold the camera, which has just been opened, at what the plate in use needs.
 
-        That is what this holder locked it at, else what is stored beside the file `plate`, if one is named. Without
-        either the camera is freed of what a killed camdaemon left locked.
+        That is what this holder locked it at, else what is `stored` with the plate. Without either the camera is freed
+        of what a killed camdaemon left locked.
         """
         if self._path is None:
             return
         with self._lock:
             self._openings += 1
             try:
-                wanted = {} if self._is_measuring else self._held or (lock.load(plate) if plate else {})
+                wanted = {} if self._is_measuring else self._held or stored
                 done = lock.apply(self._path, wanted) if wanted else lock.restore(self._path)
             except CamdaemonError as exc:
                 log.warning("camera not held: %s", exc)
@@ -133,13 +132,19 @@ class ControlsHolder:
                 return
         _log_refusals(done)
 
-    def save(self, plate: Path) -> None:
-        """Store what the camera is held at beside the file `plate`. Raises ConfigError when it cannot be written."""
-        if self._path is None:
-            return
+    @property
+    def held(self) -> Values:
+        """What the camera is held at, to be stored with the plate in use; empty if it is not held."""
         with self._lock:
-            held = self._held
-        lock.save(plate, held)
+            return self._held
+
+    def switch(self, stored: Values) -> None:
+        """Hold the camera at what is `stored` with another plate, which is in use from now on."""
+        with self._lock:
+            if self._is_measuring:
+                return
+            self._held = {}
+        self.reapply(stored)
 
     def release(self) -> None:
         """Give the camera back as it was found."""

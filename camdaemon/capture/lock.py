@@ -174,27 +174,6 @@ def _stays_on(control: Control) -> bool:
     return mode is not None and mode.on != () and controls.is_on(control)
 
 
-def save(plate: Path, values: Values) -> None:
-    """Store `Locked.now` next to the file of a plate: NAME.controls.json for NAME.png. No values remove the file.
-
-    Raises:
-        ConfigError: It cannot be written.
-    """
-    file = plate.with_suffix(".controls.json")
-    try:
-        if values:
-            _put(file, values)
-        else:
-            file.unlink(missing_ok=True)
-    except OSError as exc:
-        raise ConfigError(f"cannot store the camera's settings in {plate.parent}: {exc.strerror}") from None
-
-
-def load(plate: Path) -> Values:
-    """Return the values stored next to the file of a plate; empty if there are none, or the file is broken (logged)."""
-    return _values(_read(plate.with_suffix(".controls.json")))
-
-
 def list_leftovers() -> list[Leftover]:
     """List the cameras that are locked now, or were when camdaemon was killed."""
     found = []

@@ -160,6 +160,7 @@ class Config(Model):
         _WITHOUT_PLATE,
         description="what viewers see while there is no plate that fits; matte: if the weights can do that",
     )
+    grow: bool = Field(True, description="let the plate learn parts of the room while you are in the picture")
     matting: MattingName = Field("bgmv2", description="how the matte is computed")
     weights: Text = Field("default", description="default, published, slim, or a .safetensors/.pth file")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")

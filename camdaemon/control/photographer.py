@@ -1,4 +1,4 @@
-"""Taking a plate from a running pipeline, with the camera's controls held, and keeping it on disk; one at a time."""
+"""Taking a plate from a running pipeline, with the camera's controls held; one at a time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from camdaemon.capture.holding import ControlsHolder
-from camdaemon.errors import CamdaemonError, ConfigError, PlateRefused
-from camdaemon.frames.frame import Size
+from camdaemon.errors import CamdaemonError, PlateRefused
 from camdaemon.frames.job import cancel
 from camdaemon.pipeline.camera_state import PLATE
 from camdaemon.pipeline.threads import Pipeline
-from camdaemon.plate import store
-from camdaemon.plate.take import Plate, PlateJob
+from camdaemon.plate.parts import Plate
+from camdaemon.plate.take import PlateJob
 
 _GRACE_S = 10.0  # for a camera that stumbles while the plate is taken
 _YIELDING_S = 15.0  # the longest that a cancelled plate takes to free the camera's controls
@@ -94,16 +93,14 @@ def _describe_busy(turn: Turn) -> str:
 class PlatePhotographer:
     """Photographs the empty room. Any thread, but one plate at a time."""
 
-    def __init__(self, pipeline: Pipeline, holder: ControlsHolder, camera: str | None, size: Size) -> None:
+    def __init__(self, pipeline: Pipeline, holder: ControlsHolder) -> None:
         """Prepare.
 
         Args:
             pipeline: Its worker takes the plate between two frames.
             holder: Holds the camera's controls from before the countdown until the plate is replaced.
-            camera: The name under which the plate is kept; None to keep none.
-            size: Of the plate.
         """
-        self._pipeline, self._holder, self._camera, self._size = pipeline, holder, camera, size
+        self._pipeline, self._holder = pipeline, holder
 
     def take(self, job: PlateJob) -> Plate:
         """Have `job` done: the countdown, then a room as still as its rules ask; the camera is on meanwhile.
@@ -120,17 +117,6 @@ class PlatePhotographer:
             except CamdaemonError:
                 self._holder.revert(before)
                 raise
-
-    def keep(self, plate: Plate) -> str:
-        """Save `plate` for the next start, where it belongs to a camera; say where, in a sentence."""
-        if self._camera is None:
-            return "The plate is taken."
-        try:
-            where = store.save(self._camera, self._size, plate.rgb)
-            self._holder.save(where)
-            return f"The plate is taken and kept in {where}."
-        except ConfigError as exc:  # it serves until camdaemon stops
-            return f"The plate is taken, but will be gone after a restart: {exc}"
 
 
 def _wait_for(job: PlateJob, seconds: float) -> Plate:

@@ -97,6 +97,9 @@ _COUNTDOWN = Parameter(
     option=True,
     delays=True,
 )
+_ANYWAY = Parameter(
+    "anyway", "flag", "Accept a plate with a person in it: it is a picture on the wall", False, option=True
+)
 _SPEC = Parameter("spec", "backdrop", "What viewers see instead of the room", listed_by="backdrops")
 _SCENE = Parameter("name", "text", "Name of a scene", listed_by="scene")
 _MODE = Parameter(
@@ -120,7 +123,7 @@ TABLE: tuple[Command, ...] = (
         "plate",
         "/plate",
         "Photograph the empty room. Viewers see a card with the countdown, never the room.",
-        (_COUNTDOWN,),
+        (_COUNTDOWN, _ANYWAY),
         default=True,
         key=True,
         panel=True,

@@ -8,20 +8,21 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from camdaemon.backdrop import Backdrop
 from camdaemon.capture import Source, open_source
 from camdaemon.capture.holding import ControlsHolder
 from camdaemon.config.choices import Choices
 from camdaemon.config.schema import Config
 from camdaemon.control.scenes import appearance_of
 from camdaemon.daemon.check import check_parts
+from camdaemon.daemon.plates import find_controls, load_places
 from camdaemon.daemon.restore import restore_backdrop
 from camdaemon.errors import CamdaemonError, ConfigError
+from camdaemon.frames.appearance import Appearance
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import CAMERA_SIZE, Size
-from camdaemon.frames.kinds import PLATES
 from camdaemon.frames.transfer import Transfer, choose_device, release_memory
 from camdaemon.linux.folders import expand_home
 from camdaemon.linux.threads import run_in_thread
@@ -44,10 +45,10 @@ from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import FaultLimit, Mode, Scene, SharedState
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.pipeline.worker import FrameProcessor
-from camdaemon.plate import saved, store
 from camdaemon.plate.gate import PlateGate
+from camdaemon.plate.keeper import PlateKeeper
 from camdaemon.plate.match import PlateMatcher
-from camdaemon.plate.take import Plate
+from camdaemon.plate.store import Place
 
 if TYPE_CHECKING:
     import torch
@@ -101,37 +102,32 @@ def build(
         chosen = choices or Choices()
         backdrop, look = restore_backdrop(config, chosen, size, paced=playing.paced)
         opened.callback(backdrop.close)
-        plate = _load_plate(config, source, size)
+        places = load_places(config, source, size)
         metrics = Metrics(paced=playing.paced)
         sink = sink_for(size, source.fps) if sink_for else _open_sinks(config, playing, size, source.fps, metrics)
         opened.callback(sink.close)
         if not playing.paced and (source.live or sink.live):
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
         # after everything that can be wrong: it takes seconds
-        purpose = _find_purpose(config, plate, is_live=source.live)
+        purpose = _find_purpose(config, has_plate=bool(places), is_live=source.live)
         matting = run_in_thread(lambda: _make_live_matting(config, device, purpose), "engine")
         period_s = 1 / source.fps if source.live or playing.paced else None
         engines = Engines(config, size, metrics, period_s, is_live=source.live, purpose=purpose)
         engine = run_in_thread(lambda: engines.make_first(device, matting), "engine")
         card_cache, preview = CardCache(sink.fmt, size), LivePreview()
         repeat_s, stale_after_s = (config.repeat_s, config.stale_after_s) if playing.paced else (None, math.inf)
-        scene = Scene(
-            backdrop,
-            plate,
-            mode=Mode.CARD if chosen.card else Mode.MATTE,
-            appearance=appearance_of(look),
-            name=chosen.scene,
-            max_coverage=config.max_coverage,
-        )
+        scene = _make_scene(config, chosen, backdrop, appearance_of(look), places)
         on_demand = config.on_demand and source.live and sink.viewers
+        keeper = PlateKeeper(grows=config.grow)
         pipeline = Pipeline(
             camera=camera,
-            processor=FrameProcessor(engine, card_cache, metrics, preview, engines.make_next),
+            processor=FrameProcessor(engine, card_cache, metrics, preview, engines.make_next, keeper=keeper),
             stage=OutputStage(sink, card_cache, preview, repeat_s, stale_after_s, _watch_loss(sink)),
             state=SharedState(
                 scene,
                 camera=CameraState() if on_demand else CameraState(ALWAYS),
                 fault_limit=FaultLimit(_MAX_FAULTS if sink.live else 0),
+                places=tuple(places) if source.live else (),
             ),
             metrics=metrics,
             keep_all=not playing.paced,
@@ -196,10 +192,26 @@ class Engines:
         return Engine(transfer, matting, matcher, compositor, governor, gate)
 
 
-def _find_purpose(config: Config, plate: Plate | None, *, is_live: bool) -> Purpose:
+def _find_purpose(config: Config, *, has_plate: bool, is_live: bool) -> Purpose:
     """Return what mattes are for in this run, which decides once for all of it which weights are the default."""
     may_begin_without = is_live and config.plate == "saved" and config.without_plate == "matte"
-    return "without_plate" if config.plate == "none" or (plate is None and may_begin_without) else "live"
+    return "without_plate" if config.plate == "none" or (not has_plate and may_begin_without) else "live"
+
+
+def _make_scene(
+    config: Config, chosen: Choices, backdrop: Backdrop, appearance: Appearance, places: list[Place]
+) -> Scene:
+    """Return the scene of the first frame."""
+    plates = [place.plate for place in places]
+    return Scene(
+        backdrop,
+        plates[0] if plates else None,
+        others=tuple(plates[1:]),
+        mode=Mode.CARD if chosen.card else Mode.MATTE,
+        appearance=appearance,
+        name=chosen.scene,
+        max_coverage=config.max_coverage,
+    )
 
 
 def _make_live_matting(config: Config, device: torch.device, purpose: Purpose) -> Matting:
@@ -224,7 +236,7 @@ def _open_camera(config: Config, playing: Playing, holder: ControlsHolder | None
     def reopen() -> Source:
         source = open_source(config.source, config.size, config.fps, loop=playing.loop, paced=playing.paced)
         if source.live and holder is not None:  # a camera that was plugged in again is automatic again
-            holder.reapply(_plate_file(config, source))
+            holder.reapply(find_controls(config, source, _choose_size(config, source)))
         return source
 
     first = reopen()
@@ -266,29 +278,3 @@ def _watch_loss(sink: Sink) -> Callable[[], bool]:
     parts = sink.sinks if isinstance(sink, TeeSink) else (sink,)
     may_be_lost = [part for part in parts if isinstance(part, ReopeningSink)]
     return lambda: any(part.is_lost for part in may_be_lost)
-
-
-def _plate_file(config: Config, source: Source) -> Path | None:
-    """Return where the plate to begin with is, or would be saved; None to begin without one."""
-    if config.plate == "none":
-        return None
-    if config.plate in PLATES:
-        return saved.path_for(source.name, _choose_size(config, source))
-    return expand_home(config.plate)
-
-
-def _load_plate(config: Config, source: Source, size: Size) -> Plate | None:
-    """Return the plate to begin with: the user's own file, else the saved one of a camera. A clip has none.
-
-    A mistake in the user's file is the user's to correct, and raises; a saved one that is damaged is only said.
-    """
-    if config.plate == "none":
-        return None
-    if config.plate not in PLATES:
-        return Plate(store.load_file(expand_home(config.plate), size, source.size))
-    try:
-        saved = store.load_saved(source.name, size) if source.live else None
-    except ConfigError as exc:  # without it there is a card that asks for one
-        log.warning("plate not used: %s", exc)
-        return None
-    return Plate(saved) if saved is not None else None

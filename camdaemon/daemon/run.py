@@ -36,6 +36,8 @@ from camdaemon.pipeline.threads import Pipeline
 
 log = logging.getLogger(__name__)
 
+_SAVING_S = 5.0  # the longest wait for what was learned to be saved
+
 Reread = Callable[[], Config]  # loads the configuration once more, as this run was started
 
 
@@ -107,6 +109,7 @@ def start_daemon(
         pipeline.start()
         undo.callback(pipeline.stop)
         undo.enter_context(_follow_viewers(pipeline, commands))
+        undo.enter_context(_keep_places(commands))
         performer = undo.enter_context(surfaces.started(commands, config, socket, lock, partial(_end, pipeline, stop)))
         pipeline.state.first_published.wait()
         if takes_plate and source.live:
@@ -156,6 +159,19 @@ def _follow_viewers(pipeline: Pipeline, commands: Commands) -> Iterator[None]:
         yield
     finally:
         stop.set()
+
+
+@contextlib.contextmanager
+def _keep_places(commands: Commands) -> Iterator[None]:
+    """Have what is learned of the room saved when the camera closes, and at the end."""
+    stop = threading.Event()
+    thread = threading.Thread(target=commands.places.watch, args=(stop,), name="places", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(_SAVING_S)
 
 
 def run(config: Config, playing: Playing, reread: Reread | None = None, memory: Memory | None = None) -> None:

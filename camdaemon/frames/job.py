@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from camdaemon.frames.card import Card
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def _cannot_tell(_: Tensor) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class JobFrame:
         src: The camera's picture, (1,3,H,W), RGB; bytes or floats, see `pixels`.
         alpha: The matte of this frame, (1,1,H,W); None if there is none.
         finished: The composite of this frame, (1,3,H,W); None if there is none.
+        matte_alone: Mattes a picture (1,3,H,W) that the network is told of no plate for: alpha (1,1,H,W), or None where
+            the matting cannot do that.
     """
 
     seq: int
@@ -30,6 +37,7 @@ class JobFrame:
     src: Tensor
     alpha: Tensor | None
     finished: Tensor | None
+    matte_alone: Callable[[Tensor], Tensor | None] = _cannot_tell
 
 
 class Job(Protocol):

@@ -20,7 +20,7 @@ from camdaemon.frames.handoff import Closed, Mailbox
 from camdaemon.pipeline.engine import Engine
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.plate.gate import PlateGate
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 
 log = logging.getLogger(__name__)
 

@@ -112,6 +112,19 @@ def work_loop(
             displaced = outbox.put(out) if is_shown else out
             if displaced is not None:
                 outputs.release(displaced)
+            _tend(processor, state)
+
+
+def _tend(processor: FrameProcessor, state: SharedState) -> None:
+    """Look after the plate; an unexpected exception is tolerated as one of a frame is."""
+    try:
+        processor.tend()
+    except Exception:
+        state.fault_limit.record()
+        if state.fault_limit.is_exceeded:
+            raise
+        log.exception("the plate was not looked after")
+        processor.metrics.count("faults")
 
 
 def _next_job(jobs: queue.SimpleQueue[Job]) -> Job | None:

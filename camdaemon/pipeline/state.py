@@ -33,7 +33,8 @@ from camdaemon.frames.card import Card
 from camdaemon.frames.job import Job
 from camdaemon.pipeline.camera_state import ALWAYS, CameraState
 from camdaemon.pipeline.published import Publication
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
+from camdaemon.plate.store import Place
 
 
 class Mode(StrEnum):
@@ -59,6 +60,7 @@ class Scene:
     paused: bool = False  # the last composite stays
     invitation: Card = cards.NO_PLATE  # shown for as long as there is no plate
     fade_s: float = 0.0  # seconds in which it replaces the scene before it
+    others: tuple[Plate, ...] = ()  # of the camera's other places
     max_coverage: float = 0.92  # the largest share of the picture, 0..1, that may be the person
 
 
@@ -99,6 +101,7 @@ class SharedState:
         camera: Why the camera runs and whether it does; see there for who may call what.
         published: What the output thread has written last.
         fault_limit: Of unexpected exceptions in the capture and worker threads.
+        places: The camera's saved plates, as they were at the start.
         first_published: Set once the sink has its first frame, or the pipeline has ended without one.
         first_submitted: Set once a job was submitted.
     """
@@ -108,5 +111,6 @@ class SharedState:
     camera: CameraState = field(default_factory=lambda: CameraState(ALWAYS))
     published: Publication = field(default_factory=Publication)
     fault_limit: FaultLimit = field(default_factory=FaultLimit)
+    places: tuple[Place, ...] = ()
     first_published: threading.Event = field(default_factory=threading.Event)
     first_submitted: threading.Event = field(default_factory=threading.Event)

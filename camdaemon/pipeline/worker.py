@@ -28,7 +28,8 @@ from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Mode, Scene
 from camdaemon.plate.gate import Health
-from camdaemon.plate.take import Plate
+from camdaemon.plate.keeper import PlateKeeper
+from camdaemon.plate.parts import Plate
 from camdaemon.plate.unknown import fill_unknown, make_blank_plate
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class FrameProcessor:
         preview: Given the camera's picture and the alpha of each frame.
         make_engine: Makes the next engine when the present one keeps failing; None when no device is left to try.
         peek: Returns the frame to be run next, if it is already there.
+        keeper: Keeps the plate right.
         job: Looks at the frames at the moment, if any.
         snapshot: The engine as it is. Replaced whole, by one reference; any thread may read it.
     """
@@ -61,11 +63,13 @@ class FrameProcessor:
     preview: LivePreview
     make_engine: Callable[[], Engine | None] = lambda: None
     peek: Callable[[], HostFrame | None] = lambda: None
+    keeper: PlateKeeper = field(default_factory=PlateKeeper)
     job: Job | None = None
     snapshot: EngineSnapshot = field(init=False)
     _frozen: HostFrame | None = field(default=None, init=False)  # the paused composite
-    _blank: Plate | None = field(default=None, init=False)  # for frames without a plate
+    _blank: tuple[Tensor, Tensor] | None = field(default=None, init=False)  # a plate without anything known
     _filled: tuple[Plate, Tensor] | None = field(default=None, init=False)  # a plate, and what backdrops see of it
+    _examined: tuple[Tensor, float] | None = field(default=None, init=False)  # the last frame that the gate has seen
     _last_seq: int = field(default=-(1 << 62), init=False)  # seq of the last frame that was processed
     _last_complaint: str = field(default="", init=False)
     _failures: int = field(default=0, init=False)  # consecutive engine failures
@@ -131,7 +135,7 @@ class FrameProcessor:
             _repeat_frozen(self._frozen, out)
         else:
             try:
-                alpha, finished = self._composite(src, scene, scene.plate or self._blank_plate(src), out)
+                alpha, finished = self._composite(src, scene, out)
                 self._last_complaint, self._failures = "", 0
             except (MattingError, torch.OutOfMemoryError) as exc:
                 self._log_failure(str(exc))
@@ -144,7 +148,7 @@ class FrameProcessor:
             self._frozen = replace(out, data=out.data.copy())
         self.preview.record_matted(src, alpha)
         if self.job is not None:
-            self._feed(self.job, JobFrame(out.seq, out.t, src, alpha, finished))
+            self._feed(self.job, JobFrame(out.seq, out.t, src, alpha, finished, self._matte_alone))
 
     def _upload(self, frame: HostFrame) -> Tensor:
         src = self._ahead.take(frame)
@@ -162,29 +166,51 @@ class FrameProcessor:
             return card
         if scene.mode is Mode.CARD:
             return cards.OFF
-        lacks_plate = scene.plate is None and (self.engine.gate.needs_plate or scene.backdrop.needs_plate)
+        lacks_plate = scene.plate is None and self.engine.gate.needs_plate
+        if scene.backdrop.needs_plate:  # viewers see it, so it has to be a photograph
+            lacks_plate = scene.plate is None or not scene.plate.is_shot
         return scene.invitation if lacks_plate and scene.mode is Mode.MATTE else None
 
-    def _blank_plate(self, src: Tensor) -> Plate:
-        """Return the plate of an unknown room, the same each time, for frames of the size of `src`."""
-        height, width = src.shape[2:]
-        if self._blank is None or self._blank.rgb.shape[:2] != (height, width):
-            self._blank = make_blank_plate(width, height)
-        return self._blank
+    def tend(self) -> None:
+        """Look after the plate by the last frame, which is published. To be called between two frames."""
+        examined, self._examined = self._examined, None
+        if examined is None:
+            return
+        (src, t), engine = examined, self.engine
+        with self.metrics.step("tend"):
+            self.keeper.tend(engine.matcher, engine.gate, src, t)
+            self._room()
 
-    def _room(self, plate: Plate) -> Tensor:
-        """Return what backdrops see of `plate`, (1,3,H,W); the same tensor for the same plate."""
-        clean = self.engine.matcher.upload_clean(plate)
-        if plate.confidence is None:
-            return clean
-        if self._filled is None or self._filled[0] is not plate or self._filled[1].device != clean.device:
+    def _use_plate(self, scene: Scene, src: Tensor) -> Plate:
+        """Return the plate for the frame `src` as it has become since it was given."""
+        size, upload = (src.shape[2], src.shape[3]), self.engine.transfer.upload_picture
+        return self.keeper.use(scene.plate, size, self._matte_alone, upload, scene.others)
+
+    def _matte_alone(self, picture: Tensor) -> Tensor | None:
+        """Return the alpha (1,1,H,W) of a picture that the network is told of no plate for; None if it needs one."""
+        if not self.engine.matting.doubts:
+            return None
+        if self._blank is None or self._blank[0].shape != picture.shape or self._blank[0].dtype != picture.dtype:
+            gray = self.engine.transfer.upload_picture(make_blank_plate(picture.shape[3], picture.shape[2]).rgb)
+            self._blank = gray, torch.zeros(1, 1, 1, 1, device=picture.device)
+        try:
+            return self.engine.matting(picture, *self._blank, -1).alpha
+        except MattingError:
+            log.debug("the plate was not examined", exc_info=True)
+            return None
+
+    def _room(self) -> Tensor:
+        """Return what backdrops see of the plate in use, (1,3,H,W); the same tensor as long as it is the same."""
+        plate = self.keeper.shown
+        if self._filled is None or self._filled[0] is not plate:
             self._filled = plate, self.engine.transfer.upload_picture(fill_unknown(plate))
         return self._filled[1]
 
-    def _composite(self, src: Tensor, scene: Scene, plate: Plate, out: HostFrame) -> tuple[Tensor, Tensor]:
+    def _composite(self, src: Tensor, scene: Scene, out: HostFrame) -> tuple[Tensor, Tensor]:
         """Return alpha (1,1,H,W) and the composite (1,3,H,W) of `src` (1,3,H,W), downloaded into `out`."""
         step = self.metrics.step
-        room = self._room(plate)
+        plate = self._use_plate(scene, src)
+        room = self._room()
         matte, raw = self._matte(src, plate, out)
         finished = self.engine.compositor.paint(scene, matte, room, out.t)
         with step("check"):
@@ -220,11 +246,13 @@ class FrameProcessor:
                     again = gate.examine(matcher, plate, src, matte.alpha, out.t)
                 except PlateMismatch:
                     check(matte, matte.foreground, out.seq, 1.0)  # a broken matte says nothing of the plate
+                    self._examined = src, out.t
                     raise
                 alpha = gate.clean(matte.alpha, out.t)
             if is_last or not again:
                 break
         gate.confirm(out.t)
+        self._examined = src, out.t
         return replace(matte, alpha=alpha), matte.alpha
 
     def _count_engine_failure(self, exc: Exception) -> None:
@@ -238,6 +266,7 @@ class FrameProcessor:
         self._failures, engine = 0, self.make_engine()
         if engine is not None:
             self.engine, self._frozen = engine, None
+            self._filled = self._blank = None
             self.snapshot = EngineSnapshot.of(engine)
             self.metrics.count("engines")
 

@@ -1,12 +1,13 @@
 """How far the plate is to be trusted, block by block: what a frame contradicts loses the trust and may earn it again.
 
 A contradiction is a block that differs from the plate although the matte sees the room there. That a block differs
-says nothing by itself: people do, too.
+says nothing by itself: people do, too. What was learned a moment ago is another matter: it may have been a person who
+sat still, and loses the trust by any difference.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,30 +15,60 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camdaemon.plate.align import Mask
-from camdaemon.plate.take import Plate
+from camdaemon.plate.light import Mask
+from camdaemon.plate.parts import Plate
 
 _REGAIN_S = 1.0  # for so long a block must have fitted again
+_LONGEST_S = 30.0  # the same for one that was contradicted often: a screen that plays, a curtain
+_CALM_S = 60.0  # after so long without a contradiction it counts as one that never was
+_PROBATION_S = 30.0  # after a block was learned
+
+Times = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trust:
-    """What has become of the plate's blocks.
+    """What has become of the plate's blocks; maps are (rows,columns), times are seconds of the frames' `t`.
 
     Attributes:
-        known: Blocks that no frame contradicts, (rows, columns).
-        since: When a block that was contradicted began to fit again, seconds of the frames' `t`.
+        known: Which no frame contradicts.
+        since: When one that was contradicted began to fit again.
+        wait: For how many seconds it must fit.
+        lost: When it was contradicted last.
+        learned: When it was learned, if ever.
+        refused: When a frame was not explained by the plate at all, if ever.
     """
 
     known: Mask
-    since: NDArray[np.float64]
+    since: Times
+    wait: Times
+    lost: Times
+    learned: Times
+    refused: float = -np.inf
+
+    @classmethod
+    def begin(cls, shape: tuple[int, ...], t: float) -> _Trust:
+        """Trust all blocks, none of which was learned."""
+        never = np.full(shape, -np.inf)
+        return cls(np.ones(shape, bool), np.full(shape, t), np.full(shape, _REGAIN_S), never, never)
 
     def after(self, differs: Mask, room: Mask, t: float) -> _Trust:
         """Return the trust after a frame of time `t`: its blocks that differ, and those that it shows the room in."""
         fits = room & ~differs
         since = np.where(fits & (self.since <= t), self.since, t)  # time goes backwards where a clip begins again
-        known = (self.known & ~(room & differs)) | (fits & (t - since >= _REGAIN_S))
-        return _Trust(self.known if np.array_equal(known, self.known) else known, since)
+        is_young = (t - self.learned < _PROBATION_S) & (t >= self.learned)
+        lost = self.known & differs & (room | is_young)
+        known = (self.known & ~lost) | (fits & (t - since >= self.wait))
+        if not lost.any():
+            return replace(self, known=self.known if np.array_equal(known, self.known) else known, since=since)
+        again = np.where(t - self.lost < _CALM_S, np.minimum(2 * self.wait, _LONGEST_S), _REGAIN_S)
+        return replace(
+            self, known=known, since=since, wait=np.where(lost, again, self.wait), lost=np.where(lost, t, self.lost)
+        )
+
+    def is_refused(self, t: float) -> bool:
+        """Whether nothing of the plate is to be trusted in a frame of time `t`."""
+        return 0 <= t - self.refused < _REGAIN_S
 
 
 class PlateConfidence:
@@ -50,17 +81,39 @@ class PlateConfidence:
         self._plate: Plate | None = None
         self._kept: _Trust | None = None  # None: everything that was photographed is trusted
         self._now: _Trust | None = None
+        self._t = -np.inf  # of the last frame
         self._sent: tuple[Mask | None, Plate, Tensor] | None = None  # the tensor, and what it was made of
 
     def use(self, plate: Plate) -> None:
         """Trust `plate` wholly if it is another one than before."""
         if plate is not self._plate:
             self._plate = plate
-            self.forget()
+            self._kept = self._now = None
 
-    def forget(self) -> None:
-        """Trust the whole plate again, as it lies in another place now."""
+    def go_on(self, plate: Plate, learned: Mask, t: float) -> None:
+        """Go on with `plate`, which is the one before with other parts: blocks that were `learned` at `t`."""
+        self._plate = plate
+        before = self._before(learned.shape, t)
+        known = before.known | learned
+        self._kept = self._now = replace(before, known=known, learned=np.where(learned, t, before.learned))
+
+    def forget(self, plate: Plate) -> None:
+        """Trust all of `plate`, which is the one before and lies in another place now."""
+        self._plate = plate
         self._kept = self._now = None
+
+    def lacking(self, plate: Plate) -> Mask | None:
+        """Return which blocks no confidence is left in, or never was; None before the first frame."""
+        if self._now is None:
+            return None
+        known = self._now.known
+        return np.asarray(~known if plate.confidence is None else ~known | (_fit(plate, known.shape) <= 0))
+
+    def waits(self, t: float) -> Mask | None:
+        """Return blocks that were contradicted often of late, so that nothing is to be learned there yet."""
+        if self._now is None:
+            return None
+        return np.asarray(t - self._now.lost < self._now.wait)
 
     def record(self, differs: Mask, room: Mask, inside: Mask, t: float) -> float:
         """Record a frame, or the second look at it.
@@ -74,22 +127,20 @@ class PlateConfidence:
         Returns:
             Share of the picture, 0..1, that has lost its confidence.
         """
-        before = self._before(inside, t)
-        after = before.after(differs, room & inside, t)
-        known = after.known & inside
-        self._now = after if np.array_equal(known, after.known) else _Trust(known, after.since)
-        return float((before.known & ~known).mean())
+        self._t = t
+        before = self._before(inside.shape, t)
+        self._now = before.after(differs & inside, room & inside, t)
+        return float((before.known & ~self._now.known).mean())
 
-    def lose(self, inside: Mask, t: float) -> float:
+    def refuse(self, inside: Mask, t: float) -> float:
         """Record that the frame of time `t` is not explained by the plate at all; see `record`."""
-        before = self._before(inside, t)
-        known = np.zeros_like(inside) if before.known.any() else before.known
-        self._now = _Trust(known, np.full(inside.shape, t))
-        return float(before.known.mean())
+        self._t, before = t, self._before(inside.shape, t)
+        self._now = replace(before, refused=t)
+        return 0.0 if before.is_refused(t) else float((before.known & inside).mean())
 
-    def _before(self, inside: Mask, t: float) -> _Trust:
-        if self._now is None or self._now.known.shape != inside.shape:
-            return _Trust(np.ones_like(inside), np.full(inside.shape, t))
+    def _before(self, shape: tuple[int, ...], t: float) -> _Trust:
+        if self._now is None or self._now.known.shape != shape:
+            return _Trust.begin(shape, t)
         return self._now
 
     def keep(self) -> None:
@@ -104,12 +155,19 @@ class PlateConfidence:
         """Return the confidence of `plate` for a `Matting`; the same tensor as long as nothing changes."""
         self.use(plate)
         known = None if self._now is None or self._now.known.all() else self._now.known
+        if self._now is not None and self._now.is_refused(self._t):
+            known = self._nothing(self._now.known.shape)
         if known is None and plate.confidence is None:
             return None
         sent = self._sent
         if sent is None or sent[0] is not known or sent[1] is not plate or sent[2].device != on:
             sent = self._sent = known, plate, _combine(known, plate).to(on)
         return sent[2]
+
+    def _nothing(self, shape: tuple[int, ...]) -> Mask:
+        """Return the same map of no block at all each time."""
+        sent = None if self._sent is None else self._sent[0]
+        return sent if sent is not None and sent.shape == shape and not sent.any() else np.zeros(shape, bool)
 
 
 def _combine(known: Mask | None, plate: Plate) -> Tensor:
@@ -119,5 +177,11 @@ def _combine(known: Mask | None, plate: Plate) -> Tensor:
         return torch.from_numpy(plate.confidence)[None, None]
     trust = known.astype(np.float32)
     if plate.confidence is not None:
-        trust *= cv2.resize(plate.confidence, trust.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        trust *= _fit(plate, known.shape)
     return torch.from_numpy(trust)[None, None]
+
+
+def _fit(plate: Plate, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return the plate's own confidence for maps of `shape`."""
+    assert plate.confidence is not None
+    return np.asarray(cv2.resize(plate.confidence, shape[::-1], interpolation=cv2.INTER_NEAREST), np.float32)

@@ -2,8 +2,8 @@
 
 A network that is given the plate of another room, or of this one before the camera was moved, calls much of the room
 the person. Where it does see the room, the plate tells: with the right plate hardly a block differs, with a wrong one
-a fifth to nearly all of them. A lamp that goes on and a bump of the camera look the same at first, so a fit is looked
-for before a frame is refused (see `align`).
+a fifth to nearly all of them. A lamp that goes on looks the same at first, so another light is looked for before a
+frame is refused (see `light`). Where the camera looks now is looked for between two frames (see `keeper`).
 
 A matting that doubts is told instead which blocks to trust (see `confidence`): then a frame is refused only where a
 plate is needed and this one explains nothing.
@@ -11,32 +11,31 @@ plate is needed and this one explains nothing.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from camdaemon.errors import PlateMismatch, SuddenChange
-from camdaemon.frames import pixels
-from camdaemon.frames.picture import Picture
-from camdaemon.plate import align
-from camdaemon.plate.align import Bytes, Mask
 from camdaemon.plate.confidence import PlateConfidence
 from camdaemon.plate.jumps import JumpGuard
+from camdaemon.plate.light import SOUND, Mask, find_differences, find_light, shed
 from camdaemon.plate.match import PlateMatcher, Survey
+from camdaemon.plate.parts import Plate
 from camdaemon.plate.pieces import StillPieces, close_margins, hide
-from camdaemon.plate.take import Plate
 
 _LIMIT = 0.25  # of the room's blocks; more that differ are another room
 _FITTED = 0.12  # as much after a fit, which explains by itself some of what is wrong
 _ENOUGH = 0.25  # of the picture should be room to judge by; with less of it, as much less may differ
 _LEAST = 0.04  # of the picture
+_FEW = 0.02  # of the picture: the plate knows too little to be judged as a whole
 _MUCH = 0.005  # of the picture; if more has lost its confidence, the frame's matte is computed once more
-_RETRY_S, _RETRY_REFUSED_S = 1.0, 0.25  # until the next search for a fit, while frames are shown or refused
+_RETRY_S, _RETRY_REFUSED_S = 1.0, 0.25  # until another light is looked for, while frames are shown or refused
 
 _REMEDY = "Point the camera as it was, or take a new plate with: camdaemon plate"
 
@@ -46,7 +45,6 @@ class State(StrEnum):
 
     UNKNOWN = "unknown"  # no frame was judged yet
     FITS = "fits"
-    MOVED = "moved"  # it fits where it was moved to
     REFUSED = "refused"
 
 
@@ -57,7 +55,6 @@ class Health:
     Attributes:
         state: In a word.
         share: Of the blocks that the matte calls room, 0..1: those that differ from the plate.
-        shift: (right, down) in pixels by which the plate was moved to fit.
         differs: Blocks of the whole picture that differ from the plate, (rows, columns); empty before the first frame.
         side: Of a block, in pixels.
         reason: Why the frame is refused, and what to do, for the user; '' when it is not.
@@ -65,7 +62,6 @@ class Health:
 
     state: State = State.UNKNOWN
     share: float = 0.0
-    shift: tuple[int, int] = (0, 0)
     differs: Mask = field(default_factory=lambda: np.zeros((0, 0), bool))
     side: int = 16
     reason: str = ""
@@ -83,32 +79,42 @@ class PlateGate:
 
     Attributes:
         health: Of the last frame. Replaced whole, by one reference; any thread may read it.
-        needs_plate: As given.
+        needs_plate, doubts: As given.
+        trust: How far the plate is trusted, block by block.
+        survey: Of the last frame; None before the first.
+        hidden: Blocks of that frame in which alpha was taken away, (rows, columns): what stands still is no person.
     """
 
     def __init__(
         self, *, refuses: bool = True, is_live: bool = False, doubts: bool = False, needs_plate: bool = True
     ) -> None:
-        self._refuses, self._doubts = refuses, doubts
+        self._refuses, self.doubts = refuses, doubts
         self.needs_plate = needs_plate or not doubts
-        self._confidence = PlateConfidence()
+        self.trust = PlateConfidence()
         self._jumps = JumpGuard() if is_live else None
         self.health = Health()
         self._pieces = StillPieces()
-        self._survey: Survey | None = None  # of the last frame
-        self._next = -math.inf  # when a fit may be looked for again, in seconds of the frames' `t`
+        self.survey: Survey | None = None
+        self.hidden: Mask = np.zeros((0, 0), bool)
+        self._inside: Mask = np.zeros((0, 0), bool)  # blocks of which the plate knows anything
+        self._next = -math.inf  # when another light may be looked for, in seconds of the frames' `t`
         self._last = -math.inf  # `t` of the last frame
+
+    @property
+    def still_since(self) -> NDArray[np.float64]:
+        """When each block changed last, in seconds of the frames' `t`."""
+        return self._pieces.since
 
     def confidence(self, plate: Plate, on: torch.device) -> Tensor | None:
         """Return how far the matting may trust `plate` in the frame that comes or is examined; see `Matting`."""
-        return self._confidence.tensor(plate, on) if self._doubts else None
+        return self.trust.tensor(plate, on) if self.doubts else None
 
     def still_holds(self, before: Tensor | None, plate: Plate, on: torch.device) -> bool:
         """Return whether `before`, an earlier `confidence`, will do: too little has changed for a second look."""
         return _share_that_differs(before, self.confidence(plate, on)) <= _MUCH
 
     def examine(self, matcher: PlateMatcher, plate: Plate, src: Tensor, alpha: Tensor, t: float) -> bool:
-        """Judge a frame, and fit the plate to it where that is needed and possible.
+        """Judge a frame, and light the plate as it is where that is needed and possible.
 
         Args:
             matcher: Has matched `plate` to the frame.
@@ -118,43 +124,47 @@ class PlateGate:
             t: Its time in seconds.
 
         Returns:
-            Whether the matte should be computed again, because the plate was moved to another place in the picture, or
-            has lost much of its confidence.
+            Whether the matte should be computed again, because the plate has lost much of its confidence.
 
         Raises:
             PlateMismatch: The plate does not explain the frame.
         """
-        survey, shift = matcher.survey(alpha), matcher.shift
+        self.survey = survey = matcher.survey(alpha)
+        self._inside = find_known(plate, survey.room.shape)
         if plate.is_blank:  # there is nothing to judge
-            self.health, self._survey = Health(side=survey.side), survey
+            self.health = Health(side=survey.side)
             return False
-        health = judge(survey, shift)
-        if t < self._last or health.share <= align.SOUND:  # a clip begins again; or nothing is wrong until now
+        health = judge(survey, self._inside)
+        if t < self._last or health.share <= SOUND:  # a clip begins again; or nothing is wrong until now
             self._next = t
         self._last = t
-        if health.share > align.SOUND and t >= self._next:
-            found = align.find_fit(*matcher.shrink(src), survey.room, survey.side)
-            if found.fit is not None and found.share <= min(health.share / 2, _FITTED * _weight(survey)):
-                matcher.adopt(found.fit)
+        if health.share > SOUND and t >= self._next:
+            if self._find_light(matcher, survey, health):
                 matcher.match(plate, src)
-                survey = matcher.survey(alpha)
-                health = judge(survey, matcher.shift)
-                self._confidence.forget()
+                self.survey = survey = matcher.survey(alpha)
+                health = judge(survey, self._inside)
             else:
-                health = _with_movement(health, found.moved)
                 self._next = t + (_RETRY_REFUSED_S if health.reason else _RETRY_S)
-        self.health, self._survey = health, survey
+        self.health = health
         if health.reason and self._refuses and self.needs_plate:
             raise PlateMismatch(health.reason)
-        lost = self._doubt(health, survey, t) if self._doubts else 0.0
-        return matcher.shift != shift or lost > _MUCH
-
-    def _doubt(self, health: Health, survey: Survey, t: float) -> float:
-        """Return the share of the picture, 0..1, that has lost its confidence by the frame of time `t`."""
-        inside = align.find_known(survey.room.shape, health.shift, survey.side)
+        if not self.doubts:
+            return False
         if health.reason:
-            return self._confidence.lose(inside, t)
-        return self._confidence.record(health.differs, survey.room, inside, t)
+            return self.trust.refuse(self._inside, t) > _MUCH
+        return self.trust.record(health.differs, survey.room, self._inside, t) > _MUCH
+
+    def _find_light(self, matcher: PlateMatcher, survey: Survey, health: Health) -> bool:
+        """Look for another light that explains what the present one does not; return whether there is one."""
+        then, room = matcher.clean_blocks(), survey.room & self._inside
+        found = find_light(survey.now, then, room)
+        if found is None:
+            return False
+        share = float(find_differences(survey.now, shed(then, found))[room].mean())
+        if share > min(health.share / 2, _FITTED * _weight(room)):
+            return False
+        matcher.adopt(found)
+        return True
 
     def confirm(self, t: float) -> None:
         """Hold back the frame examined last, of time `t`, if much appears in it that no other frames have shown yet.
@@ -162,10 +172,10 @@ class PlateGate:
         Raises:
             SuddenChange: It is to be left out. The next frames decide.
         """
-        if self._jumps is not None and self._survey is not None and self._jumps.hold_back(self._survey, t):
-            self._confidence.revert()
+        if self._jumps is not None and self.survey is not None and self._jumps.hold_back(self.survey, t):
+            self.trust.revert()
             raise SuddenChange("much appeared at once in a single frame, which may be broken")
-        self._confidence.keep()
+        self.trust.keep()
 
     def clean(self, alpha: Tensor, t: float) -> Tensor:
         """Return the alpha, (1,1,H,W), of the frame examined last without what is certainly no person.
@@ -173,22 +183,35 @@ class PlateGate:
         That is what stands still, loose or in a corner, and what begins where the moved plate knows nothing. The same
         tensor where there is nothing of the kind.
         """
-        if self._survey is None:
+        if self.survey is None:
             return alpha
-        alpha = close_margins(alpha, self.health.shift)
-        still = self._pieces.find(self._survey, t)
-        return alpha if still is None else hide(alpha, still, self._survey.side)
+        if not self.doubts:
+            alpha = close_margins(alpha, self._inside, self.survey.side)
+        still = self._pieces.find(self.survey, t)
+        self.hidden = np.zeros_like(self.survey.room) if still is None else still
+        return alpha if still is None else hide(alpha, still, self.survey.side)
 
 
-def judge(survey: Survey, shift: tuple[int, int]) -> Health:
-    """Judge by a frame's survey how well the plate, moved by `shift`, explains it. A pure function."""
-    differs = align.find_differences(survey.now, survey.then)
-    room = survey.room & align.find_known(survey.room.shape, shift, survey.side)
-    share = float(differs[room].mean()) if room.any() else 1.0
-    health = Health(State.FITS if shift == (0, 0) else State.MOVED, share, shift, differs, survey.side)
-    if float(room.mean()) < _LEAST or (float(room.mean()) < _ENOUGH and _hides_corners(survey.room)):
+def find_known(plate: Plate, shape: tuple[int, ...]) -> Mask:
+    """Return of which blocks, (rows, columns), a plate knows anything."""
+    if plate.confidence is None:
+        return np.ones(shape, bool)
+    found = plate.confidence
+    if found.shape != shape:
+        found = np.asarray(cv2.resize(found, shape[::-1], interpolation=cv2.INTER_NEAREST), np.float32)
+    return np.asarray(found > 0)
+
+
+def judge(survey: Survey, inside: Mask) -> Health:
+    """Judge by a frame's survey how well the plate explains it, which knows the blocks `inside`. A pure function."""
+    differs = find_differences(survey.now, survey.then)
+    room = survey.room & inside
+    share = float(differs[room].mean()) if room.any() else float(not survey.room.any())
+    health = Health(State.FITS, share, differs, survey.side)
+    seen = float(survey.room.mean())
+    if seen < _LEAST or (seen < _ENOUGH and _hides_corners(survey.room)):
         return _refuse(health, "next to nothing of the picture looks like the room on it")
-    if share > _LIMIT * _weight(survey):
+    if share > _LIMIT * _weight(room) and float(room.mean()) > _FEW:
         return _refuse(health, f"{share:.0%} of what should be the room differs from it")
     return health
 
@@ -204,42 +227,16 @@ def _share_that_differs(first: Tensor | None, second: Tensor | None) -> float:
     return float((first != second).float().mean())
 
 
-def _with_movement(health: Health, pixels: float) -> Health:
-    return _refuse(health, f"the camera has moved by {pixels:.0f} pixels") if pixels else health
-
-
 def _refuse(health: Health, why: str) -> Health:
     return replace(health, state=State.REFUSED, reason=f"the plate does not fit: {why}. {_REMEDY}")
 
 
-def _weight(survey: Survey) -> float:
-    """Return how far the room that is seen bears a judgment, 0..1."""
-    return min(1.0, float(survey.room.mean()) / _ENOUGH)
+def _weight(room: Mask) -> float:
+    """Return how far the blocks of room that are seen bear a judgment, 0..1."""
+    return min(1.0, float(room.mean()) / _ENOUGH)
 
 
 def _hides_corners(room: Mask) -> bool:
     """Whether the person covers both upper corners, which come last when somebody leans towards the camera."""
     height, width = (max(1, length // 12) for length in room.shape)
     return not (room[:height, :width].any() or room[:height, -width:].any())
-
-
-def explain(rgb: Picture, plate: Picture, alpha: Bytes) -> Health:
-    """Judge a single picture as live: does `plate` explain it, or a small shift and the light beside the plate?
-
-    Args:
-        rgb: The picture, uint8 (H,W,3).
-        plate: Of the same size.
-        alpha: Of its matte, uint8 (H,W).
-    """
-    matcher, gate, src = (
-        PlateMatcher(pixels.tensor, enabled=True),
-        PlateGate(),
-        pixels.tensor(np.ascontiguousarray(rgb)),
-    )
-    taken, seen = Plate(np.ascontiguousarray(plate)), pixels.tensor(np.ascontiguousarray(alpha))
-    matcher.upload_clean(taken)
-    matcher.learn(seen)
-    matcher.match(taken, src)
-    with contextlib.suppress(PlateMismatch):
-        gate.examine(matcher, taken, src, seen, 0.0)
-    return gate.health

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from camdaemon.plate.align import Floats, Mask
+from camdaemon.plate.light import Floats, Mask
 from camdaemon.plate.match import Survey
 
 _SUDDEN = 0.03  # of the picture, far from what was there; less is a hand, a chair that turns

@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camdaemon.frames import pixels
-from camdaemon.frames.picture import Upload
-from camdaemon.plate.align import FINE, Bytes, Fit, Floats, Mask, spread_gains
-from camdaemon.plate.take import Plate
+from camdaemon.frames.picture import Picture, Upload
+from camdaemon.plate.light import Floats, Light, Mask, spread_gains
+from camdaemon.plate.parts import Plate
+
+_LARGE = 500_000  # pixels; larger pictures get larger blocks: still enough of them, and few enough for one thread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,18 +61,14 @@ class PlateMatcher:
     previous frame's matte called room. What is learnt from a previous frame changes only the plate: the published
     matte is always computed from its own frame.
 
-    A frame that this does not explain may get a `Fit` (see `gate`): from then on the plate is moved and unevenly lit
-    first, and matched after that.
+    Where a frame needs more than that (see `light`), the plate is unevenly lit first, and matched after that, and what
+    lifts the blacks is added last.
 
     Args:
         upload: Brings a picture, uint8 (H,W,3), to the device.
-        enabled: Whether to follow the gain at all; otherwise `match` returns the plate as it was taken, or fitted.
-
-    Attributes:
-        shift: (right, down) in pixels: how far the plate in use has been moved.
+        enabled: Whether to follow the gain at all; otherwise `match` returns the plate as it was taken, or lit.
     """
 
-    _LARGE = 500_000  # pixels; larger pictures get larger blocks: still enough of them, and few enough for one thread
     _STEP = 1 / 256  # of a gain; a smaller change is at most one level of 255 and not worth another plate
     _FOLLOW = 0.35  # share of the way to the new gain in each frame, against flicker
     _EVEN = 0.03  # of a cell's gain; less is the same light everywhere
@@ -80,11 +78,11 @@ class PlateMatcher:
         self._upload, self._enabled = upload, enabled
         self._plate: Plate | None = None
         self._clean: Tensor | None = None
-        self._fitted: Tensor | None = None  # the clean plate, moved and unevenly lit
-        self.shift = (0, 0)
-        self._block = 8  # pixels along a side
-        self._small: Tensor | None = None  # means of the blocks of the fitted plate
-        self._lit: Tensor | None = None  # those neither too dark nor clipped
+        self._uneven: Tensor | None = None  # gains on a grid, (1,3,r,c), whose median is 1
+        self._lift: Tensor | None = None  # (1,3,1,1)
+        self._lit: Tensor | None = None  # the clean plate, unevenly lit
+        self._small: Tensor | None = None  # means of its blocks
+        self._usable: Tensor | None = None  # those neither too dark nor clipped
         self._now: Tensor | None = None  # of the last frame
         self._peaks: tuple[Tensor, Tensor] | None = None  # an alpha, and where it shows only the room
         self._room: Tensor | None = None
@@ -95,30 +93,42 @@ class PlateMatcher:
     def upload_clean(self, plate: Plate) -> Tensor:
         """Return `plate` as it was taken, (1,3,H,W), in the device's dtype; the same tensor for the same plate."""
         if self._plate is not plate or self._clean is None:
-            self._clean = self._upload(plate.rgb)
-            self._plate, self._room = plate, None
-            self._block = 16 if self._clean[0, 0].numel() > self._LARGE else 8
-            self._use(self._clean, (0, 0), None)
+            self._room = self._gain = self._uneven = self._lift = None
+            self._load(plate)
+        assert self._clean is not None
         return self._clean
 
-    def _use(self, fitted: Tensor, shift: tuple[int, int], gain: Tensor | None) -> None:
-        """Match `fitted`, the clean plate moved by `shift`, from now on; `gain` is where to begin."""
-        self._fitted, self.shift, self._gain = fitted, shift, gain
-        self._matched = self._expected = None
-        self._small = pixels.blocks(fitted, self._block)
-        self._lit = (self._small > 0.08) & (self._small < 0.95)
+    def go_on(self, plate: Plate) -> None:
+        """Go on with `plate`, which is the one before with other parts, in the same light."""
+        self._load(plate)
 
-    def adopt(self, fit: Fit) -> None:
-        """Use the plate moved and lit as `fit` says, instead of as it was taken or as an earlier fit had it."""
+    def _load(self, plate: Plate) -> None:
+        self._clean, self._plate = self._upload(plate.rgb), plate
+        self._apply_light()
+
+    def _apply_light(self) -> None:
+        assert self._clean is not None
+        self._lit = self._clean if self._uneven is None else light(self._clean, self._uneven)
+        self._matched = self._expected = None
+        self._small = pixels.blocks(self._lit, self.side)
+        self._usable = (self._small > 0.08) & (self._small < 0.95)
+
+    @property
+    def side(self) -> int:
+        """Of a block, in pixels: larger ones for large pictures."""
+        assert self._clean is not None
+        return choose_side(self._clean.shape[2], self._clean.shape[3])
+
+    def adopt(self, found: Light) -> None:
+        """Light the plate as `found` says, instead of as it was taken or as an earlier light had it."""
         if self._clean is None:
             return
-        gains = torch.from_numpy(fit.gains).permute(2, 0, 1)[None].to(self._clean.device)
-        whole = gains.flatten(2).median(2).values[:, :, None, None]
-        fitted = move(self._clean, *fit.shift) if fit.shift != (0, 0) else self._clean
-        uneven = gains / whole
-        if bool(((uneven - 1).abs() > self._EVEN).any()):
-            fitted = light(fitted, uneven)
-        self._use(fitted, fit.shift, whole)
+        gains = torch.from_numpy(found.gains).permute(2, 0, 1)[None].to(self._clean.device)
+        self._gain = gains.flatten(2).median(2).values[:, :, None, None]
+        uneven = gains / self._gain
+        self._uneven = uneven if bool(((uneven - 1).abs() > self._EVEN).any()) else None
+        self._lift = torch.from_numpy(found.lift).view(1, 3, 1, 1).to(self._clean.device) if found.lift.any() else None
+        self._apply_light()
 
     def match(self, plate: Plate, src: Tensor) -> Tensor:
         """Return `plate` at the exposure and white balance of `src`.
@@ -131,16 +141,16 @@ class PlateMatcher:
             (1,3,H,W), in the dtype of `src`. For bytes it is the same tensor as long as the gain does not change.
         """
         self.upload_clean(plate)
-        assert self._fitted is not None
+        assert self._lit is not None
         begun = self._expected if self._expected is not None and self._expected.src is src else None
-        self._now, self._peaks = begun.now if begun else pixels.blocks(src, self._block), None
+        self._now, self._peaks = begun.now if begun else pixels.blocks(src, self.side), None
         if self._enabled and not plate.is_blank:
             self._gain = self._follow(self._now)
         if self._gain is None:
-            return self._fitted
-        if self._fitted.is_floating_point():  # to compare gains would wait for the accelerator
-            return apply_gain(self._fitted, self._gain)
-        self._matched = self._find_matched(self._fitted, self._gain, begun)
+            return self._lit
+        if self._lit.is_floating_point():  # to compare gains would wait for the accelerator
+            return apply_gain(self._lit, self._gain, self._lift)
+        self._matched = self._find_matched(self._lit, self._gain, begun)
         return self._matched.plate
 
     def expect(self, plate: Plate, src: Tensor) -> Tensor:
@@ -151,24 +161,25 @@ class PlateMatcher:
             src: Bytes (1,3,H,W).
         """
         assert self._plate is plate
-        assert self._fitted is not None
-        now, gain = pixels.blocks(src, self._block), self._gain
+        assert self._lit is not None
+        now, gain = pixels.blocks(src, self.side), self._gain
         if self._enabled and not plate.is_blank:
             gain = self._follow(now)
         if gain is None:
-            return self._fitted
-        found = self._find_matched(self._fitted, gain)
+            return self._lit
+        found = self._find_matched(self._lit, gain)
         self._expected = _Expected(found.gain, found.plate, src, now)
         return found.plate
 
     def _follow(self, now: Tensor) -> Tensor:
         """Return the gain, (1,3,1,1), that brings the plate's blocks to the frame's, `now`."""
         assert self._small is not None
-        assert self._lit is not None
-        usable = self._lit & (now > 0.04) & (now < 0.97)
+        assert self._usable is not None
+        usable = self._usable & (now > 0.04) & (now < 0.97)
         if self._room is not None:
             usable = usable & self._room
-        ratio = torch.where(usable, now / self._small, torch.nan).flatten(2)
+        seen_now = now if self._lift is None else now - self._lift
+        ratio = torch.where(usable, seen_now / self._small, torch.nan).flatten(2)
         gain = ratio.nanmedian(2).values.clamp(0.5, 2.0)[:, :, None, None]
         seen = usable.flatten(2).float().mean(2)[:, :, None, None]  # share of the picture to judge by
         before = torch.ones_like(gain) if self._gain is None else self._gain
@@ -177,12 +188,12 @@ class PlateMatcher:
         followed = torch.where(jumped, gain, before + self._FOLLOW * (gain - before))
         return torch.where((seen > 0.03) & gain.isfinite(), followed, before)
 
-    def _find_matched(self, fitted: Tensor, gain: Tensor, begun: _Matched | None = None) -> _Matched:
+    def _find_matched(self, lit: Tensor, gain: Tensor, begun: _Matched | None = None) -> _Matched:
         """Return the plate with `gain`, or one whose gain is as good as that: what was `begun`, or the last frame's."""
         for made in (begun, self._matched):
             if made is not None and not bool(((gain - made.gain).abs() > self._STEP).any()):
                 return made
-        return _Matched(gain, apply_gain(fitted, gain))
+        return _Matched(gain, apply_gain(lit, gain, self._lift))
 
     def learn(self, alpha: Tensor) -> None:
         """Remember where a frame's alpha, (1,1,H,W), shows only the room, for the next frame's `match`."""
@@ -190,7 +201,7 @@ class PlateMatcher:
 
     def _find_room(self, alpha: Tensor) -> Tensor:
         if self._peaks is None or self._peaks[0] is not alpha:
-            self._peaks = alpha, pixels.peaks_below(alpha, self._block, 0.02)
+            self._peaks = alpha, pixels.peaks_below(alpha, self.side, 0.02)
         return self._peaks[1]
 
     def survey(self, alpha: Tensor) -> Survey:
@@ -201,33 +212,32 @@ class PlateMatcher:
         assert self._now is not None
         assert self._small is not None
         gain = torch.ones_like(self._small[:, :, :1, :1]) if self._gain is None else self._gain
-        parts = (self._now, (self._small * gain).clamp(0, 1), self._find_room(alpha).float(), gain.expand_as(self._now))
+        then = self._small * gain
+        then = (then if self._lift is None else then + self._lift).clamp(0, 1)
+        parts = (self._now, then, self._find_room(alpha).float(), gain.expand_as(self._now))
         maps = torch.cat(parts, 1)[0].permute(1, 2, 0).cpu().numpy()
-        return Survey(maps[..., :3], maps[..., 3:6], maps[..., 6] > 0.5, maps[0, 0, 7:10], self._block)
+        return Survey(maps[..., :3], maps[..., 3:6], maps[..., 6] > 0.5, maps[0, 0, 7:10], self.side)
 
-    def shrink(self, src: Tensor) -> tuple[Bytes, Bytes]:
-        """Return small copies of the frame `src` and of the plate as it was taken, (h,w,3), for `align`. Waits."""
+    def clean_blocks(self) -> Floats:
+        """Return means of the blocks of the plate as it was taken, (rows,columns,3), 0..1. Waits for the device."""
         assert self._clean is not None
-        now, then = (
-            pixels.as_bytes(pixels.blocks(part, self._block // FINE)).cpu()[0].permute(1, 2, 0).contiguous().numpy()
-            for part in (src, self._clean)
-        )
-        rows, columns = (FINE * (length // self._block) for length in src.shape[2:])
-        return now[:rows, :columns], then[:rows, :columns]
+        return np.asarray(pixels.blocks(self._clean, self.side)[0].permute(1, 2, 0).cpu().numpy(), np.float32)
+
+    def undo_light(self, picture: Picture) -> Picture:
+        """Bring a picture of the camera, uint8 (H,W,3), to the light of the plate as it was taken."""
+        lift = np.zeros(3) if self._lift is None else 255 * self._lift.flatten().double().cpu().numpy()
+        gain = np.ones(3) if self._gain is None else self._gain.flatten().double().cpu().numpy()
+        back = np.column_stack([np.diag(1 / gain), -lift / gain])
+        even = np.asarray(cv2.transform(picture, back), np.uint8)
+        if self._uneven is None:
+            return even
+        grid = (1 / self._uneven)[0].permute(1, 2, 0).contiguous().cpu().numpy()
+        return np.asarray(cv2.multiply(even, spread_gains(grid, picture.shape[:2]), dtype=cv2.CV_8U), np.uint8)
 
 
-def move(picture: Tensor, right: int, down: int) -> Tensor:
-    """Move a picture (1,3,H,W), bytes or floats, by whole pixels; its edges are repeated."""
-    if not picture.is_floating_point():
-        by = np.array([[1, 0, right], [0, 1, down]], np.float64)
-        rgb = pixels.array(picture)
-        size, flags, edge = rgb.shape[1::-1], cv2.INTER_NEAREST, cv2.BORDER_REPLICATE
-        return pixels.tensor(np.asarray(cv2.warpAffine(rgb, by, size, flags=flags, borderMode=edge), np.uint8))
-    rows, columns = (
-        (torch.arange(length, device=picture.device) - by).clamp_(0, length - 1)
-        for length, by in zip(picture.shape[2:], (down, right), strict=True)
-    )
-    return picture[:, :, rows][..., columns]
+def choose_side(height: int, width: int) -> int:
+    """Return the side of a block, in pixels: larger ones for large pictures, so that there are never too many."""
+    return 16 if height * width > _LARGE else 8
 
 
 def light(picture: Tensor, gains: Tensor) -> Tensor:
@@ -240,10 +250,11 @@ def light(picture: Tensor, gains: Tensor) -> Tensor:
     return pixels.tensor(np.asarray(cv2.multiply(rgb, factors, dtype=cv2.CV_8U), np.uint8))
 
 
-def apply_gain(clean: Tensor, gain: Tensor) -> Tensor:
-    """Multiply a picture, (1,3,H,W), bytes or floats, by gains, (1,3,1,1), and clamp it to a picture's range."""
+def apply_gain(clean: Tensor, gain: Tensor, lift: Tensor | None = None) -> Tensor:
+    """Multiply a picture, (1,3,H,W), bytes or floats, by gains, (1,3,1,1), add `lift`, 0..1, and clamp it."""
     if clean.is_floating_point():
-        return (clean * gain.to(clean.dtype)).clamp_(0, 1)
-    return pixels.tensor(
-        np.asarray(cv2.transform(pixels.array(clean), np.diag(gain.flatten().double().numpy())), np.uint8)
-    )
+        shown = clean * gain.to(clean.dtype)
+        return (shown if lift is None else shown + lift.to(clean.dtype)).clamp_(0, 1)
+    offset = np.zeros(3) if lift is None else 255 * lift.flatten().double().numpy()
+    by = np.column_stack([np.diag(gain.flatten().double().numpy()), offset])
+    return pixels.tensor(np.asarray(cv2.transform(pixels.array(clean), by), np.uint8))

@@ -6,16 +6,19 @@ person. A person moves, if only a little; so does a hand that is raised, and who
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from camdaemon.plate.align import Floats, Mask
+from camdaemon.plate.light import Floats, Mask
 from camdaemon.plate.match import Survey
 
 _STILL_S = 3.0  # for so long a piece must not have changed
 _MOVED = 0.02  # of full brightness: noise of a block stays below, an edge that moves by a pixel does not
+_FOLLOW_S = 2.0  # in which a slow drift of the light is followed: it is no movement
 _GAP_S = 1.0  # between two frames; after a longer one nobody knows what stood still
 
 
@@ -24,11 +27,14 @@ class StillPieces:
 
     A piece is a connected region of blocks in which any alpha is visible. The largest that reaches the lower edge is
     the person's; only a corner makes that one suspicious.
+
+    Attributes:
+        since: When each block changed last, seconds of the frames' `t`.
     """
 
     def __init__(self) -> None:
         self._seen: Floats | None = None  # the blocks as they were when they changed last
-        self._since = np.zeros((0, 0))  # when that was, seconds of the frames' `t`
+        self.since = np.zeros((0, 0))
         self._last = 0.0
 
     def find(self, survey: Survey, t: float) -> Mask | None:
@@ -37,7 +43,7 @@ class StillPieces:
         visible = ~survey.room
         hidden = np.zeros_like(visible)
         for piece in _list_suspects(visible):
-            if self._since[piece].max() <= t - _STILL_S:
+            if self.since[piece].max() <= t - _STILL_S:
                 hidden |= piece
         if not hidden.any():
             return None
@@ -47,9 +53,10 @@ class StillPieces:
     def _watch(self, now: Floats, t: float) -> None:
         """Note which blocks have changed; `now` is free of the light's changes."""
         if self._seen is None or self._seen.shape != now.shape or not 0 <= t - self._last <= _GAP_S:
-            self._seen, self._since = now.copy(), np.full(now.shape[:2], t)
+            self._seen, self.since = now.copy(), np.full(now.shape[:2], t)
         changed = (np.abs(now - self._seen) > _MOVED).any(2)
-        self._seen[changed], self._since[changed] = now[changed], t
+        self._seen += (1 - math.exp((self._last - t) / _FOLLOW_S)) * (now - self._seen)
+        self._seen[changed], self.since[changed] = now[changed], t
         self._last = t
 
 
@@ -76,19 +83,32 @@ def hide(alpha: Tensor, blocks: Mask, side: int) -> Tensor:
     return alpha.masked_fill(hidden, 0)
 
 
-def close_margins(alpha: Tensor, shift: tuple[int, int]) -> Tensor:
-    """Return alpha (1,1,H,W) without what begins outside of a plate that was moved by `shift` (right, down) pixels.
+def close_margins(alpha: Tensor, inside: Mask, side: int) -> Tensor:
+    """Return alpha (1,1,H,W) without what begins at the picture's edge where the plate knows nothing.
 
-    Of that margin no plate is known. A person who reaches into it is visible at its inner edge as well; what is not
-    is the room.
+    A person who reaches into such a margin is visible at its inner edge as well; what is not is the room.
+
+    Args:
+        alpha: Of the frame.
+        inside: Blocks that the plate knows, (rows, columns).
+        side: Of a block, in pixels.
     """
-    right, down = shift
-    for axis, by in ((3, right), (2, down)):
-        if by:
-            length = alpha.shape[axis]
-            margin, inner = (slice(0, by), by) if by > 0 else (slice(length + by, length), length + by - 1)
-            edge = alpha.narrow(axis, inner, 1)
-            alpha = alpha.clone()
-            at = (..., margin) if axis == 3 else (..., margin, slice(None))
-            alpha[at] = torch.minimum(alpha[at], edge)
+    for axis in (3, 2):
+        known: Mask = np.asarray(inside.any(axis=3 - axis))  # lines of blocks, across or down
+        if known.all() or not known.any():
+            continue
+        first, last = (int(at) for at in np.flatnonzero(known)[[0, -1]])
+        end, length = (last + 1) * side, alpha.shape[axis]
+        if first:
+            alpha = _close(alpha, axis, slice(0, first * side), first * side)
+        if last + 1 < len(known):
+            alpha = _close(alpha, axis, slice(end, length), end - 1)
+    return alpha
+
+
+def _close(alpha: Tensor, axis: int, margin: slice, inner: int) -> Tensor:
+    """Return alpha that is nowhere in `margin`, lines of pixels, higher than in the line `inner`."""
+    alpha, edge = alpha.clone(), alpha.narrow(axis, inner, 1)
+    at = (..., margin) if axis == 3 else (..., margin, slice(None))
+    alpha[at] = torch.minimum(alpha[at], edge)
     return alpha

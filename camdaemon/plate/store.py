@@ -1,66 +1,83 @@
-"""Plates read from disk and written to it: one PNG for each camera and size, so that a restart needs no new plate."""
+"""Plates read from disk and written to it, a file for each camera, size and place: a restart needs no new one."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shlex
-import struct
-import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture
-from camdaemon.linux.files import read_regular
+from camdaemon.linux.files import read_regular, replace_atomically
 from camdaemon.linux.private import make_private_folder
-from camdaemon.plate.saved import path_for
+from camdaemon.plate.chunks import Controls, find_damage, pack, unpack, unpack_controls
+from camdaemon.plate.parts import Plate
+from camdaemon.plate.saved import older_controls
 
-_MOST_BYTES = 256 << 20  # of a saved plate; one of 8K noise has 100 MB
+_MOST_BYTES = 512 << 20  # of a saved plate; one of 8K noise has 200 MB with what was learned
+_MOST_CONTROLS = 1 << 20
 
 
-def load_saved(camera: str, size: Size) -> Picture | None:
-    """Load the saved plate, uint8 (H,W,3) RGB of `size`; None if there is none.
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """A saved plate.
+
+    Attributes:
+        path: Of its file.
+        plate: With what was learned.
+        controls: What the camera was held at, by name.
+    """
+
+    path: Path
+    plate: Plate
+    controls: Controls
+
+
+def load(path: Path, size: Size) -> Place | None:
+    """Load a saved plate of `size`; None if there is none. One of an earlier camdaemon was shot, all of it.
 
     Raises:
         ConfigError: The file is damaged, of another size, or cannot be read.
     """
-    path = path_for(camera, size)
+    remedy = f"rm -r {shlex.quote(str(path))}" if os.path.isdir(path) else "camdaemon plate --countdown 5"
     try:
-        why = _find_damage(read_regular(path, _MOST_BYTES), size)
+        png = read_regular(path, _MOST_BYTES)
+        why = find_damage(png, (size.width, size.height))
+        if not why:
+            plate, controls = unpack(png, picture.decode(png))
+            return Place(path, plate, controls or _read_older(path))
     except FileNotFoundError:
         return None
     except OSError as exc:
         why = str(exc.strerror)
-    remedy = f"rm -r {shlex.quote(str(path))}" if os.path.isdir(path) else "camdaemon plate --countdown 5"
-    if why:
-        raise ConfigError(f"cannot use the saved plate {path}: {why}. Run: {remedy}")
-    return picture.read(path, remedy)
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        why = f"it is damaged ({exc})"
+    raise ConfigError(f"cannot use the saved plate {path}: {why}. Run: {remedy}")
 
 
-def _find_damage(png: bytes, size: Size) -> str:
-    """Return what is wrong with a PNG that should be of `size`; '' if it is whole.
+def read_controls(path: Path) -> Controls:
+    """Return what the camera was held at when the plate in the file `path` was taken; empty if that is not known."""
+    try:
+        return unpack_controls(read_regular(path, _MOST_BYTES)) or _read_older(path)
+    except (OSError, ValueError):
+        return _read_older(path)
 
-    A decoder may fill what is missing with black, and the matte would call all of that the person.
-    """
-    if png[:8] != b"\x89PNG\r\n\x1a\n" or png[12:16] != b"IHDR" or len(png) < 24:
-        return "it is not a PNG"
-    width, height = struct.unpack_from(">II", png, 16)
-    if (width, height) != (size.width, size.height):
-        return f"it is {width}x{height}, not {size}"
-    at, kind = 8, b""
-    while kind != b"IEND":
-        if at + 12 > len(png):
-            return "it is cut off"
-        length, kind = struct.unpack_from(">I4s", png, at)
-        end = at + 8 + length  # of the chunk's content; a checksum follows, see the PNG specification, section 5.3
-        if end + 4 > len(png):
-            return "it is cut off"
-        if zlib.crc32(png[at + 4 : end]) != int.from_bytes(png[end : end + 4]):
-            return "it is damaged"
-        at = end + 4
-    return ""
+
+def _read_older(path: Path) -> Controls:
+    """Read the camera's controls beside a plate of an earlier camdaemon; empty if there are none that can be read."""
+    try:
+        found = json.loads(read_regular(older_controls(path), _MOST_CONTROLS))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return (
+        {str(name): value for name, value in found.items() if isinstance(value, int)} if isinstance(found, dict) else {}
+    )
 
 
 def load_file(path: Path, size: Size, camera: Size | None = None) -> Picture:
@@ -105,19 +122,18 @@ def _has_shape(plate: Picture, size: tuple[int, int]) -> bool:
     return bool(abs(width / height - wide / high) <= 0.01)
 
 
-def save(camera: str, size: Size, rgb: Picture) -> Path:
-    """Keep `rgb`, uint8 (H,W,3), as the plate of `camera` at `size`, and return the file.
+def save(path: Path, plate: Plate, controls: Mapping[str, int]) -> None:
+    """Keep `plate`, taken with `controls` of the camera, in the file `path`.
 
     Raises:
-        ConfigError: The file cannot be written.
+        ConfigError: The file cannot be written; the old one is as it was.
     """
-    path = path_for(camera, size)
     try:
         make_private_folder(path.parent)
-        picture.write(path, rgb, mode=0o600)
+        replace_atomically(path, pack(plate, controls), mode=0o600)
+        older_controls(path).unlink(missing_ok=True)
     except OSError as exc:
         raise ConfigError(f"cannot keep the plate in {path.parent}: {exc.strerror}. {_advise(path, exc)}") from None
-    return path
 
 
 def _advise(path: Path, exc: OSError) -> str:

@@ -1,4 +1,4 @@
-"""The plate, and taking it from live frames."""
+"""Taking a plate from live frames."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import math
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,30 +15,14 @@ from camdaemon.frames import pixels
 from camdaemon.frames.card import TAKING, Card
 from camdaemon.frames.job import JobFrame
 from camdaemon.frames.picture import Picture
+from camdaemon.plate.inspect import inspect, to_blocks
+from camdaemon.plate.parts import Mask, Plate
 
+SOMEBODY = "somebody is in the picture,"  # in which part of it follows
 _BLOCK = 16  # pixels along a side: averages out noise, but not a moving hand
 _MOVED = 0.06  # relative to the whole picture's change; a block that changed by more has something moving in it
 _MOVED_SHARE = 0.005  # of all blocks may move: the median removes a clock's hand or the corner of a screen
 _LIGHT = 0.02  # relative drift of the whole picture between the first and the last frame of a plate
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Plate:
-    """The photograph of the empty room.
-
-    Attributes:
-        rgb: uint8 (H,W,3), RGB, in host memory; never changed.
-        confidence: float32 (rows, columns), one value for each block of the picture, however many there are: 0 where
-            the room was never photographed, 1 where it was. None: it was everywhere.
-    """
-
-    rgb: Picture
-    confidence: NDArray[np.float32] | None = None
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether nothing at all was photographed."""
-        return self.confidence is not None and not self.confidence.any()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +58,25 @@ class PlateJob:
 
     After the countdown it waits until nothing has moved for a while, then takes the median of several frames. The
     median removes noise, and what crosses the picture for a moment. The result is a Plate, or PlateRefused if the room
-    was not still and well lit in time.
+    was not still, empty and well lit in time.
 
     Args:
         rules: When the room counts as still, and how long to wait for that.
         countdown: Seconds before the job looks at frames.
+        pictures: Blocks (rows,columns) of the plate in use that look like a person and are a picture on the wall.
+        anyway: Whether all that looks like a person is one.
 
     Attributes:
         progress: How far it is. Replaced whole, by one reference; any thread may read it.
         longest_s: Seconds after which it has ended, if frames come.
     """
 
-    def __init__(self, rules: PlateRules, countdown: float) -> None:
+    def __init__(
+        self, rules: PlateRules, countdown: float, *, pictures: Mask | None = None, anyway: bool = False
+    ) -> None:
         self.future: Future[Plate] = Future()
         self._rules, self._countdown = rules, countdown
+        self._pictures, self._anyway = pictures, anyway
         self.longest_s = countdown + rules.timeout_s
         self._start: float | None = None
         self.progress = PlateProgress(countdown)
@@ -128,13 +115,37 @@ class PlateJob:
         elif look.t - self._since >= self._rules.still_s:
             self._frames.append(pixels.as_bytes(look.src)[0].clone())
         if len(self._frames) == self._rules.frames:
-            return Plate(compute_median(self._frames))
+            median = compute_median(self._frames)
+            who = self._find_person(median, look)
+            if isinstance(who, Plate):
+                return who
+            self._reference, self._frames, self._last_why = None, [], who
+            self.progress = PlateProgress(0.0, who)
         if -left_s > self._rules.timeout_s:
-            raise PlateRefused(
-                f"no plate after {self._rules.timeout_s:g} s: {self._last_why or 'too few frames came'}. "
-                "Leave the picture empty and still. Run: camdaemon plate --countdown 5"
-            )
+            raise PlateRefused(self._explain_refusal())
         return None
+
+    def _explain_refusal(self) -> str:
+        if self._last_why.startswith(SOMEBODY):
+            return (
+                f"no plate: {self._last_why}. Step out of it, and run: camdaemon plate --countdown 5. "
+                "If it is a picture on the wall, run: camdaemon plate take --anyway"
+            )
+        return (
+            f"no plate after {self._rules.timeout_s:g} s: {self._last_why or 'too few frames came'}. "
+            "Leave the picture empty and still. Run: camdaemon plate --countdown 5"
+        )
+
+    def _find_person(self, median: Picture, look: JobFrame) -> Plate | str:
+        """Return the plate, or where somebody is in it, in words."""
+        plate = pixels.like(pixels.unit(pixels.tensor(median)), look.src).to(look.src.device)
+        found = inspect(plate, look.matte_alone, None if self._anyway else self._pictures)
+        if found is None:
+            return Plate(median, pictures=self._pictures)
+        rows, columns = (-(-length // _BLOCK) for length in median.shape[:2])
+        if self._anyway:
+            return Plate(median, pictures=to_blocks(found.doubtful, (rows, columns)))
+        return f"{SOMEBODY} {found.where}" if found.where else Plate(median, pictures=self._pictures)
 
 
 def find_bad_light(small: Tensor) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camdaemon.frames.picture import CALM, Picture
-from camdaemon.plate.align import Mask
-from camdaemon.plate.take import Plate
+from camdaemon.plate.light import Mask
+from camdaemon.plate.parts import Plate
 
 _GRAY = 128
 _SHRINK = 8  # pixels of the plate along one of the copy that is filled in

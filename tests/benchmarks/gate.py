@@ -36,7 +36,7 @@ from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
 from camdaemon.pipeline.state import Scene
 from camdaemon.pipeline.worker import FrameProcessor
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 
 _BROKEN = "every fifth is broken"  # always played as from a camera
 _BACKDROP = (0, 255, 0)

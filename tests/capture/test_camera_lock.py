@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import errno
 import itertools
-import json
 import re
 from pathlib import Path
 
 import pytest
 
 from camdaemon.capture import lock as locking
-from camdaemon.capture.lock import apply, list_leftovers, load, lock, restore, save, unlock
+from camdaemon.capture.lock import apply, list_leftovers, lock, restore, unlock
 from camdaemon.errors import ConfigError, DeviceError
 from camdaemon.linux import devices
 from tests.fake_camera import BOOL, G_CTRL, MENU, S_CTRL, Knob, Knobs, old_webcam, webcam
@@ -355,25 +354,3 @@ def test_two_cameras_are_remembered_apart(camera: Knobs, tmp_path: Path, monkeyp
     assert sorted(left.camera for left in list_leftovers()) == ["Cam (usb-1)", "Other ()"]
     restore(other.path)
     assert [left.camera for left in list_leftovers()] == ["Cam (usb-1)"]
-
-
-def test_values_are_kept_beside_the_plate(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    plate = tmp_path / "plates" / "Cam-usb-1-1a2b-1280x720.png"
-    assert load(plate) == {}
-    save(plate, LOCKED)
-    assert load(plate) == LOCKED
-    beside = plate.with_name("Cam-usb-1-1a2b-1280x720.controls.json")
-    assert json.loads(beside.read_text()) == LOCKED
-    save(plate, {})  # the next plate was taken unlocked
-    assert not beside.exists()
-    assert list(plate.parent.iterdir()) == []
-    beside.write_text("{")
-    assert load(plate) == {}
-    assert "ignored" in caplog.text
-    assert "controls.json" in caplog.text
-
-
-def test_a_folder_that_cannot_be_written_is_an_error_for_people(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=rf"store.*{tmp_path}/file"):
-        save(tmp_path / "file" / "plate.png", LOCKED)

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -22,8 +21,6 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(lock, "restore", lambda path: said.append("restore"))
     monkeypatch.setattr(lock, "lock", lambda path: (said.append("lock"), Locked({}, {"gain": 7}))[1])
     monkeypatch.setattr(lock, "apply", lambda path, stored: (said.append(("apply", stored)), Locked({}, stored))[1])
-    monkeypatch.setattr(lock, "save", lambda plate, values: said.append(("save", plate.name, values)))
-    monkeypatch.setattr(lock, "load", lambda plate: {"gain": 3})
     monkeypatch.setattr(time, "sleep", said.append)
     return said
 
@@ -41,11 +38,11 @@ def test_a_camera_that_was_closed_measures_first(told: list[object]) -> None:
 
 def test_a_refused_plate_leaves_the_camera_as_its_plate_wants_it(told: list[object]) -> None:
     holder = ControlsHolder(CAMERA)
-    holder.reapply(Path("room.png"))
+    holder.reapply({"gain": 3})
     before = holder.lock_for_plate(lambda: True)
     holder.revert(before)
-    holder.save(Path("room.png"))
-    assert told[-2:] == [("apply", {"gain": 3}), ("save", "room.png", {"gain": 3})]
+    assert told[-1] == ("apply", {"gain": 3})
+    assert holder.held == {"gain": 3}
 
 
 def test_a_camera_that_does_not_answer_is_no_error(monkeypatch: pytest.MonkeyPatch, told: list[object]) -> None:
@@ -58,11 +55,12 @@ def test_a_camera_that_does_not_answer_is_no_error(monkeypatch: pytest.MonkeyPat
 
 def test_without_a_camera_nothing_is_done(told: list[object]) -> None:
     holder = ControlsHolder(None)
-    holder.reapply(Path("room.png"))
+    holder.reapply({"gain": 3})
     holder.revert(holder.lock_for_plate(lambda: False))
-    holder.save(Path("room.png"))
+    holder.switch({"gain": 3})
     holder.release()
     assert told == []
+    assert holder.held == {}
 
 
 # ---- reopened by the capture thread
@@ -98,7 +96,7 @@ def test_a_camera_that_is_reopened_while_it_measures_stays_automatic_and_measure
     freed: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holder = ControlsHolder(CAMERA)
-    pause_with(monkeypatch, freed, lambda: holder.reapply(Path("room.png")))
+    pause_with(monkeypatch, freed, lambda: holder.reapply({"gain": 3}))
     holder.lock_for_plate(lambda: True)
     measure = holding._MEASURING_S
     assert freed == ["restore", measure, "restore", "restore", measure, "lock"]
@@ -109,7 +107,7 @@ def test_a_camera_that_is_reopened_again_and_again_is_locked_in_the_end(
     freed: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holder = ControlsHolder(CAMERA)
-    pause_with(monkeypatch, freed, *[lambda: holder.reapply(Path("room.png"))] * 100)
+    pause_with(monkeypatch, freed, *[lambda: holder.reapply({"gain": 3})] * 100)
     holder.lock_for_plate(lambda: True)
     assert freed.count(holding._MEASURING_S) == holding._ATTEMPTS
     assert freed[-1] == "lock"
@@ -117,14 +115,13 @@ def test_a_camera_that_is_reopened_again_and_again_is_locked_in_the_end(
 
 def test_a_camera_that_is_reopened_before_its_plate_is_saved_is_held_as_it_was_locked(told: list[object]) -> None:
     holder = ControlsHolder(CAMERA)
-    holder.reapply(Path("room.png"))
+    holder.reapply({"gain": 3})
     before = holder.lock_for_plate(lambda: True)
-    holder.reapply(Path("room.png"))
+    holder.reapply({"gain": 3})
     assert told[-1] == ("apply", {"gain": 7}), "not what is stored for the previous plate"
-    holder.save(Path("room.png"))
-    assert told[-1] == ("save", "room.png", {"gain": 7})
+    assert holder.held == {"gain": 7}
     holder.revert(before)
-    holder.reapply(Path("room.png"))
+    holder.reapply({"gain": 3})
     assert told[-1] == ("apply", {"gain": 3})
 
 
@@ -135,7 +132,7 @@ def test_a_failed_measurement_ends_the_measuring(told: list[object], monkeypatch
     monkeypatch.setattr(lock, "lock", gone)
     holder = ControlsHolder(CAMERA)
     holder.lock_for_plate(lambda: True)
-    holder.reapply(Path("room.png"))
+    holder.reapply({"gain": 3})
     assert told[-1] == ("apply", {"gain": 3})
 
 
@@ -144,8 +141,7 @@ def test_a_camera_given_back_is_held_at_nothing(told: list[object]) -> None:
     holder.lock_for_plate(lambda: True)
     holder.release()
     assert told[-1] == "restore"
-    holder.save(Path("room.png"))
-    assert told[-1] == ("save", "room.png", {})
+    assert holder.held == {}
 
 
 def test_one_change_of_the_camera_at_a_time(told: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,6 +156,17 @@ def test_one_change_of_the_camera_at_a_time(told: list[object], monkeypatch: pyt
         return Locked({}, stored)
 
     monkeypatch.setattr(lock, "apply", apply)
-    holder.reapply(Path("room.png"))
+    holder.reapply({"gain": 3})
     command.join(60)
     assert told == ["applied", "restore"]
+
+
+def test_in_another_place_the_camera_is_held_as_its_plate_needs_it(told: list[object]) -> None:
+    holder = ControlsHolder(CAMERA)
+    holder.lock_for_plate(lambda: True)
+    holder.switch({"gain": 5})
+    assert told[-1] == ("apply", {"gain": 5})
+    holder.reapply({"gain": 3})
+    assert told[-1] == ("apply", {"gain": 5}), "also after it was reopened"
+    holder.switch({})
+    assert told[-1] == "restore"

@@ -15,6 +15,7 @@ from camdaemon.cli.app import app
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.plate import saved, store
+from camdaemon.plate.parts import Plate
 
 C920, BUILT_IN = "usb-046d_HD_Pro_Webcam_C920-video-index0", "Integrated Camera"
 
@@ -22,7 +23,7 @@ C920, BUILT_IN = "usb-046d_HD_Pro_Webcam_C920-video-index0", "Integrated Camera"
 @pytest.fixture
 def plates() -> list[saved.SavedPlate]:
     for camera in (C920, BUILT_IN):
-        store.save(camera, Size(128, 72), np.zeros((72, 128, 3), np.uint8))
+        store.save(saved.path_for(camera, Size(128, 72)), Plate(np.zeros((72, 128, 3), np.uint8)), {})
     return saved.list_plates()
 
 

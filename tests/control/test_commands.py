@@ -22,7 +22,7 @@ from camdaemon.frames.appearance import Appearance, Crop
 from camdaemon.frames.frame import Content
 from camdaemon.frames.kinds import READY
 from camdaemon.pipeline.state import Mode
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from tests.fakes import RULES, BelievingMatting, Rig, room
 from tests.present import present
 
@@ -291,7 +291,7 @@ def test_the_status_says_why_edges_are_rougher() -> None:
     status = commands.status()
     assert (status["plate"], status["plate_note"]) == ("missing", WITHOUT_PLATE)
     assert WITHOUT_PLATE.startswith("no plate: rougher edges")
-    rig.state.scene = replace(rig.state.scene, plate=Plate(np.full_like(room(), (20, 70, 20))))
+    rig.state.scene = replace(rig.state.scene, plate=Plate(np.full_like(room(), (20, 40, 20))))
     rig.run_until(lambda: "does not fit" in str(commands.status()["plate_note"]))
     rig.state.scene = replace(rig.state.scene, plate=Plate(room()))
     rig.run_until(lambda: commands.status()["plate_note"] == "")

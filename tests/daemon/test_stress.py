@@ -21,7 +21,7 @@ from camdaemon.frames.frame import Content
 from camdaemon.linux.backoff import Backoff
 from camdaemon.pipeline import camera_reader
 from camdaemon.pipeline.state import FaultLimit
-from camdaemon.plate import saved
+from camdaemon.plate import saved, store
 from tests.fake_camera import Knobs, webcam
 from tests.fakes import RULES, SIZE, FakeSource, Rig
 
@@ -64,7 +64,7 @@ class Cameras:
             read(into)
 
         setattr(source, "read", read_or_fail)  # noqa: B010
-        self._holder.reapply(self._plate)
+        self._holder.reapply(store.read_controls(self._plate))
         self.opened += 1
         return source
 

@@ -22,7 +22,7 @@ from camdaemon.pipeline.state import Scene
 from camdaemon.pipeline.worker import FrameProcessor
 from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.match import PlateMatcher
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from tests.fakes import BelievingMatting
 from tests.plate.painted import EMPTY, SIZE, THERE, WAVING, alpha, film, other_room, plate
 
@@ -38,6 +38,9 @@ class Knowing(BelievingMatting):
 
     def _see(self, unit: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(self.truth)[None, None] / 255
+
+    def _see_alone(self, unit: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(unit[:, :1])  # nobody is in a plate
 
 
 class Stage:

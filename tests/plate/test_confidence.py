@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from camdaemon.plate.confidence import PlateConfidence
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 
 CPU = torch.device("cpu")
 SHAPE = (4, 6)
@@ -92,28 +92,64 @@ def test_a_frame_that_was_held_back_changes_nothing(confidence: PlateConfidence)
     assert np.array_equal(known(confidence), 1.0 - at((1, 1)))
 
 
-def test_a_plate_that_explains_nothing_is_not_trusted_anywhere(confidence: PlateConfidence) -> None:
-    assert confidence.lose(ALL, 0.0) == 1
+def test_a_plate_that_explains_nothing_is_not_trusted_anywhere_until_it_did_for_a_second(
+    confidence: PlateConfidence,
+) -> None:
+    frame(confidence, at((0, 0)), ALL, -5.0)
+    assert confidence.refuse(ALL, 0.0) == pytest.approx(23 / 24)
     confidence.keep()
     assert not known(confidence).any()
-    assert confidence.lose(ALL, 0.1) == 0, "no more than before"
+    assert confidence.refuse(ALL, 0.1) == 0, "no more than before"
     confidence.keep()
-    for t in (0.2, 1.2):
-        frame(confidence, at((0, 0)), ALL, t)
-    assert np.array_equal(known(confidence), 1.0 - at((0, 0)))
+    frame(confidence, at((0, 0)), ~at((3, 3)), 0.2)
+    assert not known(confidence).any()
+    frame(confidence, at((0, 0)), ~at((3, 3)), 1.2)
+    assert np.array_equal(known(confidence), 1.0 - at((0, 0))), "also behind the person"
 
 
-def test_the_margin_that_a_moved_plate_does_not_know_is_never_trusted(confidence: PlateConfidence) -> None:
-    inside = ALL.copy()
-    inside[:, 0] = False
-    for t in (0.0, 2.0, 4.0):
-        confidence.record(NONE, ALL, inside, t)
-        confidence.keep()
-        assert np.array_equal(known(confidence), inside)
+def test_a_refusal_that_is_taken_back_costs_nothing(confidence: PlateConfidence) -> None:
+    frame(confidence, NONE, ALL, 0.0)
+    confidence.refuse(ALL, 0.1)
+    confidence.revert()
+    assert known(confidence).all()
+
+
+def test_what_is_contradicted_often_has_to_fit_for_longer_each_time(confidence: PlateConfidence) -> None:
+    t, waits = 0.0, []
+    for _ in range(4):
+        frame(confidence, at((1, 1)), ALL, t)
+        began = t
+        while not known(confidence)[1, 1]:
+            t += 0.125
+            frame(confidence, NONE, ALL, t)
+        waits.append(round(t - began))
+        t += 0.125
+    assert waits == [1, 2, 4, 8]
+
+
+def test_what_was_learned_a_moment_ago_loses_the_trust_by_any_difference(confidence: PlateConfidence) -> None:
+    person = at((1, 1), (2, 2))
+    frame(confidence, NONE, ALL, 0.0)
+    confidence.go_on(PLATE, at((1, 1)), 0.5)
+    frame(confidence, person, ~person, 1.0)
+    assert np.array_equal(known(confidence), 1.0 - at((1, 1))), "the other differs, too, and was photographed"
+    confidence.go_on(PLATE, at((1, 1)), 1.5)
+    frame(confidence, NONE, ALL, 40.0)
+    frame(confidence, person, ~person, 41.0)
+    assert known(confidence).all(), "it was right for long enough"
+
+
+def test_what_lacks_confidence_can_be_learned(confidence: PlateConfidence) -> None:
+    assert confidence.lacking(PLATE) is None
+    frame(confidence, at((0, 1)), ALL, 0.0)
+    half = Plate(PLATE.rgb, np.array([[1, 0]], np.float32))
+    lacking = confidence.lacking(half)
+    assert lacking is not None
+    assert np.array_equal(lacking, at((0, 1)) | (np.arange(6) >= 3))
 
 
 def test_another_plate_is_trusted(confidence: PlateConfidence) -> None:
-    confidence.lose(ALL, 0.0)
+    confidence.refuse(ALL, 0.0)
     confidence.keep()
     assert known(confidence, Plate(PLATE.rgb)).all()
 

@@ -8,7 +8,7 @@ from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
 from camdaemon.frames.transfer import Transfer
 from camdaemon.plate.match import PlateMatcher, apply_gain
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from tests.plate.rooms import HEIGHT, WIDTH, noisy, room, seen
 
 pytestmark = pytest.mark.usefixtures("one_thread", "kind")

@@ -8,6 +8,7 @@ import torch
 
 from camdaemon.plate.match import Survey
 from camdaemon.plate.pieces import StillPieces, close_margins, hide
+from camdaemon.plate.pose import warp_blocks
 
 ROWS, COLUMNS, FPS = 18, 32, 10
 PERSON = (slice(6, 18), slice(12, 20))
@@ -100,13 +101,11 @@ def test_hidden_blocks_are_exactly_zero_up_to_the_edge_of_odd_pictures(kind: tor
     assert alpha.min() == 1, "the matting's own alpha is not changed"
 
 
-@pytest.mark.parametrize("by", [(5, 0), (-5, 0), (0, 5), (0, -5), (4, -3)])
+@pytest.mark.parametrize("by", [(8, 0), (-8, 0), (0, 8), (0, -8), (4, -3)])
 def test_a_margin_that_the_moved_plate_does_not_know_shows_only_who_reaches_into_it(by: tuple[int, int]) -> None:
-    alpha = torch.ones(1, 1, 40, 60)
-    inner = torch.zeros_like(alpha)
-    rows = slice(max(0, by[1]), 40 + min(0, by[1]))
-    columns = slice(max(0, by[0]), 60 + min(0, by[0]))
-    inner[..., rows, columns] = 1
-    assert torch.equal(close_margins(alpha, by), alpha), "someone is at the inner edge everywhere"
-    assert close_margins(1 - inner, by).max() == 0, "only the margin is called person"
-    assert close_margins(alpha, (0, 0)) is alpha
+    alpha = torch.ones(1, 1, 40, 64)
+    inside = warp_blocks(np.ones((10, 16), bool), np.array([[1, 0, by[0]], [0, 1, by[1]], [0, 0, 1]]), (40, 64), 4)
+    inner = torch.from_numpy(inside.repeat(4, 0).repeat(4, 1))[None, None].float()
+    assert torch.equal(close_margins(alpha, inside, 4), alpha), "someone is at the inner edge everywhere"
+    assert close_margins(1 - inner, inside, 4).max() == 0, "only the margin is called person"
+    assert close_margins(alpha, np.ones((10, 16), bool), 4) is alpha

@@ -6,17 +6,18 @@ import time
 import numpy as np
 import pytest
 
-from camdaemon.capture import lock
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.plate import saved, store
+from camdaemon.plate.parts import Plate
 
 SIZE = Size(128, 72)
 C920, BUILT_IN = "usb-046d_HD_Pro_Webcam_C920-video-index0", "Integrated Camera: Größe (usb-0000:00:14.0-8)"
 
 
 def take(camera: str, size: Size = SIZE, age_s: float = 0.0) -> saved.SavedPlate:
-    path = store.save(camera, size, np.zeros((size.height, size.width, 3), np.uint8))
+    path = saved.path_for(camera, size)
+    store.save(path, Plate(np.zeros((size.height, size.width, 3), np.uint8)), {})
     os.utime(path, (time.time() - age_s,) * 2)
     return next(plate for plate in saved.list_plates() if plate.path == path)
 
@@ -54,8 +55,8 @@ def test_people_type_the_whole_name_or_the_file():
 
 def test_forgetting_takes_the_camera_s_settings_along_and_nothing_else():
     plate, other = take(C920), take(BUILT_IN)
-    lock.save(plate.path, {"gain": 3})
-    lock.save(other.path, {"gain": 4})
+    for each in (plate, other):
+        saved.older_controls(each.path).write_text("{}")
     saved.forget(plate)
     left = sorted(path.name for path in saved.plates_folder().iterdir())
     assert left == sorted([other.path.name, other.path.with_suffix(".controls.json").name])

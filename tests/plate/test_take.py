@@ -10,7 +10,8 @@ from camdaemon.errors import PlateRefused
 from camdaemon.frames import pixels
 from camdaemon.frames.card import Card
 from camdaemon.frames.job import JobFrame
-from camdaemon.plate.take import Plate, PlateJob, PlateRules
+from camdaemon.plate.parts import Plate
+from camdaemon.plate.take import PlateJob, PlateRules
 from tests.plate.rooms import HEIGHT, WIDTH, noisy, room, seen
 
 FPS = 30

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from camdaemon.frames.picture import CALM, Picture
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from camdaemon.plate.unknown import fill_unknown, make_blank_plate
 from tests.fakes import MARKER, marked
 from tests.plate.painted import SIZE, plate

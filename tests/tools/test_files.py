@@ -24,7 +24,8 @@ from camdaemon.errors import ConfigError, Interrupted, MattingError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
 from camdaemon.matting import Matting
-from camdaemon.plate.take import Plate, PlateRules
+from camdaemon.plate.parts import Plate
+from camdaemon.plate.take import PlateRules
 from camdaemon.tools.files.image import find_pairs, matte_pair
 from camdaemon.tools.files.offline import OfflinePipeline, pad_picture, stretch_alpha
 from camdaemon.tools.files.results import ResultPaths

@@ -16,7 +16,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames.picture import CALM, from_tensor
 from camdaemon.matting import Matting
 from camdaemon.model import SlimMatting
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.files.image import Pair, find_pairs, matte_pair
 from camdaemon.tools.files.offline import OfflinePipeline, stretch_alpha

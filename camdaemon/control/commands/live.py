@@ -16,6 +16,7 @@ from camdaemon.config.schema import Config
 from camdaemon.control.backdrops import Gallery, PreparedBackdrops
 from camdaemon.control.memory import Memory
 from camdaemon.control.photographer import PlatePhotographer, Turns
+from camdaemon.control.places import Places
 from camdaemon.control.scenes import look_of
 from camdaemon.control.viewers import describe_view
 from camdaemon.errors import ControlError
@@ -82,7 +83,9 @@ class LiveScene:
         """
         self._pipeline, self._config, self._size, self._on_stop = pipeline, config, size, on_stop
         self._reread, self._open_panel, self._on_reload = reread, open_panel, on_reload
-        self._photographer = PlatePhotographer(pipeline, holder or ControlsHolder(None), camera, size)
+        holder = holder or ControlsHolder(None)
+        self._photographer = PlatePhotographer(pipeline, holder)
+        self.places = Places(pipeline, holder, camera, size)
         self.gallery = Gallery(backdrop_folder(config))
         self._prepared = PreparedBackdrops(size)
         self._preparing, self._lock = threading.Lock(), threading.Lock()

@@ -18,17 +18,21 @@ log = logging.getLogger(__name__)
 class PlateCommands(LiveScene):
     """Photographing the empty room."""
 
-    def plate(self, countdown: float) -> str:
+    def plate(self, countdown: float, anyway: bool = False) -> str:
         """Photograph the empty room after `countdown` seconds and return when that is done.
 
         Replaces a plate that camdaemon is about to take by itself.
 
+        Args:
+            countdown: Seconds.
+            anyway: What looks like a person is a picture on the wall, and is remembered as one for this place.
+
         Raises:
-            PlateRefused: the room was not still, too dark or too bright, the plate was cancelled, or another one is
-                being taken at somebody's request.
+            PlateRefused: the room was not still, too dark or too bright, somebody was in it, the plate was cancelled,
+                or another one is being taken at somebody's request.
             ControlError: camdaemon stops meanwhile.
         """
-        return self._take(countdown, is_automatic=False)
+        return self._take(countdown, is_automatic=False, anyway=anyway)
 
     def cancel_plate(self) -> str:
         """End the taking of a plate, also of those that camdaemon would take by itself; the one in use stays."""
@@ -54,12 +58,17 @@ class PlateCommands(LiveScene):
             except ControlError:
                 return
 
-    def _take(self, countdown: float, *, is_automatic: bool) -> str:
-        job = PlateJob(PlateRules(**dict(self._current_config().plate_taking)), countdown)
+    def _take(self, countdown: float, *, is_automatic: bool, anyway: bool = False) -> str:
+        rules = PlateRules(**dict(self._current_config().plate_taking))
+        report = self._pipeline.processor.keeper.report
+        pictures = None if report is None else report.plate.pictures
+        job = PlateJob(rules, countdown, pictures=pictures, anyway=anyway)
         with self._turns.take(Turn(job, is_automatic)):
             taken = self._photographer.take(job)
-            self._swap(lambda scene: replace(scene, plate=taken))
-            return self._photographer.keep(taken)
+            others = self.places.others(taken)
+            said = self.places.keep_shot(taken)
+            self._swap(lambda scene: replace(scene, plate=taken, others=others))
+            return said
 
 
 def _is_countdown(last: Published) -> bool:

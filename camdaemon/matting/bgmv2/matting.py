@@ -37,6 +37,8 @@ from camdaemon.model.network import round_to_cells
 # The best effort refines 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise.
 _BEST = Effort()
 _BLOCK = 16  # pixels along one value of the confidence
+# The slim network was trained on people of this scale; where more of a small frame is left, it tells them less surely.
+_FEW_LINES, _MOST_SCALE = 176, 3 / 8
 
 
 class RefinementMaps(NamedTuple):
@@ -59,7 +61,7 @@ def choose_base_size(
 ) -> BaseSize:
     """Return the size of the base input: `refine.scale` of the frame if set, else by the effort's lines.
 
-    So 1280x720 and 1920x1080 become 320x176 at the best effort for a CPU, 480x272 at the best for a GPU.
+    So 1280x720 and 1920x1080 become 320x176 with 176 lines and 480x272 with 272.
 
     Args:
         refine: What the configuration fixes.
@@ -71,7 +73,10 @@ def choose_base_size(
     if refine.scale:
         found = base_size(height, width, refine.scale)
         return (round_to_cells(found[0]), round_to_cells(found[1])) if in_cells else found
-    return base_size_for_lines(height, width, effort.base_side)
+    lines = effort.base_side
+    if in_cells and lines > _FEW_LINES:
+        lines = min(lines, max(_FEW_LINES, round(_MOST_SCALE * min(height, width))))
+    return base_size_for_lines(height, width, lines)
 
 
 def choose_selection(refine: Refinement, height: int, width: int, effort: Effort = _BEST) -> Selection:
@@ -123,7 +128,7 @@ class BackgroundMatting:
         network = load_weights(weights, purpose, on.type)
         self.doubts = network.doubts
         fold_batch_norms(network)
-        self.ladder = choose_ladder(on.type)
+        self.ladder = choose_ladder(on.type, slim=self.doubts)
         self.effort = self.ladder[0]
         if refine != Refinement():  # the user has chosen: only the rate is left to the governor
             self.ladder = vary_rate_only(self.effort)

@@ -13,8 +13,8 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames import color, picture
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.picture import Picture
+from camdaemon.plate.parts import Plate
 from camdaemon.plate.store import check_shape
-from camdaemon.plate.take import Plate
 
 _SKIPPED_S = 5.0  # an empty room is refined nowhere, which would flatter the figures
 _KEPT = 8  # different frames

@@ -13,7 +13,8 @@ from camdaemon.frames import picture
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.picture import Picture, from_tensor
 from camdaemon.linux.listing import list_files
-from camdaemon.plate.take import Plate, PlateRules
+from camdaemon.plate.parts import Plate
+from camdaemon.plate.take import PlateRules
 from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.evaluate.clips import Clip, read_pairs
 from camdaemon.tools.evaluate.composites import Case

@@ -16,7 +16,8 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Color, Picture, from_tensor
-from camdaemon.plate.take import Plate, PlateRules
+from camdaemon.plate.parts import Plate
+from camdaemon.plate.take import PlateRules
 from camdaemon.tools.evaluate.clips import Clip, read_pairs
 from camdaemon.tools.evaluate.comparison import to_alpha, to_gray
 from camdaemon.tools.evaluate.composites import Case, Composites

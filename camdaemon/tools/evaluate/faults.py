@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camdaemon.frames.picture import Picture
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.evaluate.metrics import Alpha, Mask
 

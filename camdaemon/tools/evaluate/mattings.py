@@ -12,7 +12,7 @@ from camdaemon.frames.composite import Matte
 from camdaemon.frames.transfer import choose_device
 from camdaemon.matting import find_matting
 from camdaemon.matting.bgmv2.weights import find_weights
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from camdaemon.tools.files.offline import OfflinePipeline, explain_card
 
 

@@ -13,7 +13,7 @@ from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.linux.listing import list_files
 from camdaemon.linux.results import check_results
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.files.offline import OfflinePipeline, explain_card, fit_plate, pad_picture
 from camdaemon.tools.files.progress import warn

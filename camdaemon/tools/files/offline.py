@@ -29,8 +29,8 @@ from camdaemon.matting.effort import OFFLINE
 from camdaemon.model import SIDE
 from camdaemon.plate.gate import judge
 from camdaemon.plate.match import PlateMatcher
+from camdaemon.plate.parts import Plate
 from camdaemon.plate.store import check_shape
-from camdaemon.plate.take import Plate
 from camdaemon.plate.unknown import fill_unknown
 from camdaemon.tools.files.progress import warn
 
@@ -130,7 +130,8 @@ class OfflinePipeline:
         """Return why the plate of the last picture is probably of another room, '' if it is not; by its own `matte`."""
         if not self._plates:
             return ""
-        health = judge(self._matcher.survey(matte.alpha), self._matcher.shift)
+        survey = self._matcher.survey(matte.alpha)
+        health = judge(survey, np.ones(survey.room.shape, bool))
         if not health.reason:
             return ""
         why = f"{health.share:.0%} of what should be the room differs from it"

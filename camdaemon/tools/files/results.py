@@ -15,7 +15,7 @@ from camdaemon.frames.frame import Size
 from camdaemon.frames.kinds import room_blur
 from camdaemon.frames.picture import Picture, from_tensor
 from camdaemon.linux.results import expand
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from camdaemon.tools.files.offline import OfflinePipeline, stretch_alpha
 
 NO_PLATE = "none"  # of the option --plate

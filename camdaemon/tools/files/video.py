@@ -18,7 +18,8 @@ from camdaemon.frames.picture import Picture
 from camdaemon.linux.folders import expand_home
 from camdaemon.linux.results import check_results, keep_command
 from camdaemon.output.sound import Sound, open_sound
-from camdaemon.plate.take import Plate, PlateJob, PlateRules
+from camdaemon.plate.parts import Plate
+from camdaemon.plate.take import PlateJob, PlateRules
 from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.files.image import PICTURES, list_pictures
 from camdaemon.tools.files.offline import OfflinePipeline, explain_card, fit_plate, pad_picture

@@ -92,7 +92,7 @@ def _raise(error: Exception) -> Callable[..., None]:
 def test_a_failing_network_is_a_matting_error(
     error: Exception, message: str, of: Of, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    matting = _made("default")
+    matting = _made("published")
     monkeypatch.setattr(BackgroundMattingV2, "forward", _raise(error))  # of floats
     monkeypatch.setattr(DenseBase, "forward", _raise(error))  # of bytes
     with pytest.raises(MattingError, match=message):

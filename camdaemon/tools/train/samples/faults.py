@@ -120,15 +120,15 @@ class _Fault(NamedTuple):
 
 
 _WRONG = (
-    _Fault(0.15, _take_other_room),
-    _Fault(0.16, _change_parts),
-    _Fault(0.28, _bring_things),
-    _Fault(0.16, _include_person),
-    _Fault(0.15, _move_camera),
+    _Fault(0.20, _take_other_room),
+    _Fault(0.14, _change_parts),
+    _Fault(0.27, _bring_things),
+    _Fault(0.15, _include_person),
+    _Fault(0.14, _move_camera),
     _Fault(0.10, _let_things_move),
 )
 Kind = Literal["right", "wrong", "parts", "none"]
-KINDS: dict[Kind, float] = {"right": 0.42, "wrong": 0.32, "parts": 0.12, "none": 0.14}  # shares of the plates
+KINDS: dict[Kind, float] = {"right": 0.38, "wrong": 0.28, "parts": 0.22, "none": 0.12}  # shares of the plates
 
 
 def draw_kind(rng: Random) -> Kind:
@@ -153,21 +153,23 @@ def give_plate(rng: Random, source: Source, kind: Kind) -> GivenPlate:
 
 
 def _part(rng: Random, source: Source) -> Alpha:
-    """Draw a part of the frame, float32 (H,W), 0 or 1: where a person sat, one side, blocks, things."""
+    """Draw a part of the frame, float32 (H,W), 0 or 1: where a person sits or sat, one side, blocks, things."""
     height, width = source.frame
     kind, cover = rng.random(), np.zeros(source.frame, np.float32)
-    if kind < 0.4:
+    if kind < 0.45:
+        return _never_seen(rng, source.scene.alpha)
+    if kind < 0.6:
         who = source.cast.first if rng.random() < 0.5 else source.cast.second
         cover = _as_mask(source.maker.place(rng, who, source.frame).alpha > 0.1)
         reach = 1 + 2 * int(rng.integers(0, 1 + height // 20))
         return np.asarray(cv2.dilate(cover, np.ones((reach, reach), np.uint8)))
-    if kind < 0.6:
+    if kind < 0.75:
         share = rng.uniform(0.1, 0.6)
         upright = rng.random() < 0.6
         cut = round(share * (width if upright else height))
         (cover if not upright else cover.T)[:cut] = 1
         return np.ascontiguousarray(cover[::-1, ::-1]) if rng.random() < 0.5 else cover
-    if kind < 0.85:
+    if kind < 0.9:
         for _ in range(int(rng.integers(1, 8))):
             top, left = int(rng.integers(0, height)), int(rng.integers(0, width))
             cover[top : top + int(rng.integers(2, height // 2)), left : left + int(rng.integers(2, width // 2))] = 1
@@ -175,6 +177,20 @@ def _part(rng: Random, source: Source) -> Alpha:
     for _ in range(int(rng.integers(1, 4))):
         cover = np.maximum(cover, thing_cover(rng, source.frame))
     return _as_mask(cover > 0.5)
+
+
+def _never_seen(rng: Random, alpha: Alpha) -> Alpha:
+    """Return what a plate that grew beside this person does not know: wherever they have been, and what is below."""
+    height, width = alpha.shape
+    there = _as_mask(alpha > 0.02)
+    cover = there.copy()
+    for _ in range(int(rng.integers(0, 4))):
+        by = np.array([[1, 0, rng.normal(0, 0.06 * width)], [0, 1, rng.normal(0, 0.02 * height)]])
+        moved = cv2.warpAffine(there, by, (width, height), flags=cv2.INTER_NEAREST)
+        cover = np.maximum(cover, np.asarray(moved, np.float32))
+    reach = 1 + 2 * int(rng.integers(0, 1 + height // 12))
+    cover = np.asarray(cv2.dilate(cover, np.ones((reach, reach), np.uint8)), np.float32)
+    return np.asarray(np.maximum.accumulate(cover, axis=0) if rng.random() < 0.8 else cover, np.float32)
 
 
 def soften_confidence(rng: Random, confidence: Alpha) -> Alpha:

@@ -18,7 +18,7 @@ from camdaemon.matting.bgmv2.engines.dense import BaseMaps
 from camdaemon.matting.bgmv2.engines.factory import BaseEngine
 from camdaemon.model import Selection
 from camdaemon.plate.match import PlateMatcher
-from camdaemon.plate.take import Plate
+from camdaemon.plate.parts import Plate
 from tests.matting.bgmv2.cpu.test_network import FRAME, picture
 from tests.matting.bgmv2.cpu.test_slim import base_of, networks, on_cpu
 from tests.plate import painted

@@ -1,0 +1,143 @@
+"""The plate in use, as it has become: moved with the camera, and with what was learned since it was taken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camdaemon.frames.picture import Picture
+from camdaemon.plate.parts import Growth, Mask, Origin, Plate
+from camdaemon.plate.pose import STILL, Matrix, warp, warp_blocks
+
+_GRAY = 128
+
+
+class LivingPlate:
+    """A shot plate and what was learned since. Single owner: the worker thread.
+
+    Every change makes another `current`, so that what depends on one may be kept for as long as it is the same object.
+
+    Args:
+        shot: As it was photographed; None to begin with nothing.
+        size: Height and width of the pictures.
+        side: Of a block, in pixels.
+
+    Attributes:
+        shot: As given; None if nothing of it was.
+        current: The plate as the camera sees it now.
+        shown: The shot plate as the camera sees it now, for backdrops: what was learned is no picture for viewers.
+        movement: From the shot plate's pixels to those of the present picture.
+        size: As given.
+    """
+
+    def __init__(self, shot: Plate | None, size: tuple[int, int], side: int) -> None:
+        self.shot = None if shot is None or shot.is_blank else shot
+        growth = None if shot is None else shot.growth
+        self.size, self._side = size, side
+        self._shape = size[0] // side, size[1] // side
+        self.movement = STILL
+        self._learned = np.full((*size, 3), _GRAY, np.uint8)
+        self._origin = np.zeros(self._shape, np.uint8)
+        if growth is not None and growth.origin.shape == self._shape:
+            self._learned, self._origin, self.movement = growth.rgb, growth.origin, growth.movement
+        self._refresh()
+
+    @property
+    def growth(self) -> Growth | None:
+        """What was learned; None if nothing was. A value, for any thread."""
+        if not self._origin.any():
+            return None
+        return Growth(self._learned, self._origin, self.movement)
+
+    @property
+    def distance(self) -> float:
+        """How far the camera has moved since the plate was shot, in pixels of the middle of the picture."""
+        middle = np.array([self.size[1] / 2, self.size[0] / 2, 1])
+        moved = self.movement @ middle
+        return float(np.hypot(*(moved[:2] / moved[2] - middle[:2])))
+
+    @property
+    def known(self) -> Mask:
+        """Which blocks are known, (rows,columns), of the present picture."""
+        confidence = self.current.confidence
+        return np.ones(self._shape, bool) if confidence is None else confidence > 0
+
+    def move(self, movement: Matrix) -> None:
+        """Note that the room has moved in the picture by `movement`, in pixels.
+
+        The shot plate is warped as it was taken, never one that was warped before.
+        """
+        self.movement = movement @ self.movement
+        if self._origin.any():
+            still = warp_blocks(self._origin > 0, movement, self.size, self._side)
+            origin = np.where(self._origin == Origin.HEALED, Origin.HEALED, Origin.GROWN)
+            moved = _warp_map(origin.astype(np.uint8), movement, self._side)
+            self._learned = warp(self._learned, movement)
+            self._origin = np.where(still, np.maximum(moved, Origin.GROWN), 0).astype(np.uint8)
+        self._refresh()
+
+    def learn(self, picture: Picture, blocks: Mask) -> None:
+        """Learn `blocks` (rows,columns) of `picture` (H,W,3), which has the light of the plate."""
+        was_shot = self._find_shot() if self.shot is not None else np.zeros(self._shape, bool)
+        self._origin = self._origin.copy()
+        self._origin[blocks] = np.where(was_shot, Origin.HEALED, Origin.GROWN)[blocks]
+        self._learned = self._learned.copy()
+        pixels = _spread(blocks, self.size, self._side)
+        self._learned[pixels] = picture[pixels]
+        self.current = self._make()
+
+    def _find_shot(self) -> Mask:
+        """Return which blocks of the present picture the shot plate knows."""
+        assert self.shot is not None
+        before = np.ones(self._shape, bool)
+        if self.shot.confidence is not None:
+            before = _fit(self.shot.confidence, self._shape) > 0
+        return before if self.movement is STILL else warp_blocks(before, self.movement, self.size, self._side)
+
+    def _refresh(self) -> None:
+        """Make the pictures of a plate that lies where it lies now."""
+        if self.shot is None:
+            self.shown = Plate(np.full((*self.size, 3), _GRAY, np.uint8), np.zeros(self._shape, np.float32))
+        elif self.movement is STILL:
+            self.shown = self.shot
+        else:
+            known = self._find_shot()
+            rgb = warp(self.shot.rgb, self.movement)
+            self.shown = replace(self.shot, rgb=rgb, confidence=known.astype(np.float32))
+        self.current = self._make()
+
+    def _make(self) -> Plate:
+        """Return `shown` with what was learned."""
+        if not self._origin.any():
+            return self.shown
+        shot = self._find_shot() if self.shot is not None else np.zeros(self._shape, bool)
+        learned = (self._origin == Origin.HEALED) | ((self._origin == Origin.GROWN) & ~shot)
+        rgb = self.shown.rgb.copy()
+        pixels = _spread(learned, self.size, self._side)
+        rgb[pixels] = self._learned[pixels]
+        origin = np.where(learned, self._origin, np.where(shot, Origin.SHOT, 0)).astype(np.uint8)
+        return replace(self.shown, rgb=rgb, confidence=(origin > 0).astype(np.float32), origin=origin)
+
+
+def _spread(blocks: Mask, size: tuple[int, int], side: int) -> Mask:
+    """Return the pixels (H,W) of blocks; the last row and column reach to the picture's end."""
+    rows, columns = (
+        np.minimum(np.arange(length) // side, count - 1) for length, count in zip(size, blocks.shape, strict=True)
+    )
+    return np.asarray(blocks[:, columns][rows])
+
+
+def _fit(values: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return a map of blocks with another number of them."""
+    rows, columns = (np.arange(n) * m // n for n, m in zip(shape, values.shape, strict=True))
+    return np.asarray(values[:, columns][rows])
+
+
+def _warp_map(values: NDArray[np.uint8], movement: Matrix, side: int) -> NDArray[np.uint8]:
+    """Move a map of blocks."""
+    to_blocks = np.diag((1 / side, 1 / side, 1.0))
+    by = to_blocks @ movement @ np.linalg.inv(to_blocks)
+    return np.asarray(cv2.warpPerspective(values, by, values.shape[::-1], flags=cv2.INTER_NEAREST), np.uint8)

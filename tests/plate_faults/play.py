@@ -1,0 +1,147 @@
+"""Plays a fault through the daemon's own frame processor, and keeps what viewers see of each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from camdaemon.backdrop import make_backdrop
+from camdaemon.config.schema import Config
+from camdaemon.daemon.build import Engines, matting_settings
+from camdaemon.errors import SuddenChange
+from camdaemon.frames import pixels
+from camdaemon.frames.card import CardCache
+from camdaemon.frames.composite import trim
+from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
+from camdaemon.frames.transfer import choose_device
+from camdaemon.matting import make_matting
+from camdaemon.pipeline.metrics import Metrics
+from camdaemon.pipeline.preview import LivePreview
+from camdaemon.pipeline.state import Scene
+from camdaemon.pipeline.worker import FrameProcessor
+from camdaemon.tools.evaluate.metrics import find_room, holes, leak
+from tests.plate_faults.faults import Fault
+from tests.plate_faults.footage import Footage, Seen
+
+Look: TypeAlias = "Callable[[Figures, Seen, HostFrame, FrameProcessor], None]"
+
+_VIVID = (255, 0, 255)
+_BLOCK = 16  # pixels
+
+
+class Figures(NamedTuple):
+    """Of one frame. NaN where it is a card, or was held back.
+
+    Attributes:
+        t: Seconds.
+        leak: Share of the room that viewers see, percent; as `evaluate`.
+        holes: Share of the person that they do not see, percent.
+        mad: Mean absolute error of alpha, times 1000.
+        plate: Mean absolute error of the trusted parts of the plate where the room shows, levels of 255.
+        known: Share of the picture of which the plate is trusted, percent.
+        is_card: Whether viewers get a card.
+        errors: The error of alpha in each block, (rows,columns), times 1000; None for a card.
+        room: Blocks in which the room shows, (rows,columns).
+        place: Of the clip's frame that was played.
+    """
+
+    t: float
+    leak: float
+    holes: float
+    mad: float
+    plate: float
+    known: float
+    is_card: bool
+    errors: NDArray[np.float32] | None
+    room: NDArray[np.bool_]
+    place: int
+
+
+@dataclass
+class _Recorder(LivePreview):
+    """Keeps the alpha that the frame was published with."""
+
+    alpha: Tensor | None = None
+
+    def record_matted(self, src: Tensor, alpha: Tensor | None) -> None:
+        self.alpha = alpha
+
+
+class Player:
+    """Plays faults of clips of one size.
+
+    Args:
+        config: Of the matting; the governor does not take part.
+        size: Of the clips.
+    """
+
+    def __init__(self, config: Config, size: tuple[int, int]) -> None:
+        self._config, self._size = config, Size(*size)
+        on = choose_device(config.device)
+        self._engines = Engines(config, self._size, Metrics(), is_live=True)
+        self._on, self._matting = on, make_matting(config.matting, matting_settings(config), on)
+
+    def play(self, clip: Footage, fault: Fault, look: Look | None = None) -> Iterator[Figures]:
+        """Yield the figures of each frame; `look` is shown them, the frame and what viewers see."""
+        engine = self._engines.make_first(self._on, self._matting)
+        preview = _Recorder()
+        processor = FrameProcessor(engine, CardCache(PixelFormat.RGB, self._size), Metrics(), preview)
+        scene = Scene(make_backdrop("color:#{:02x}{:02x}{:02x}".format(*_VIVID), self._size), fault.plate)
+        pool, out = engine.transfer.pool(PixelFormat.RGB, self._size), HostFrame.empty(PixelFormat.RGB, self._size)
+        for number in range(round(fault.length_s * clip.fps)):
+            t = number / clip.fps
+            seen = fault.change(clip.seen(number), t)
+            frame = pool.acquire()
+            frame.data[:], frame.seq, frame.t = seen.rgb, number, t
+            out.content = Content.ROOM
+            with torch.inference_mode():
+                try:
+                    processor.run(frame, pool, scene, out)
+                except SuddenChange:
+                    processor.tend()
+                    continue
+                processor.tend()
+            found = _measure(t, clip.index(number), seen, out, preview.alpha, processor)
+            if look is not None:
+                look(found, seen, out, processor)
+            yield found
+
+
+def _measure(
+    t: float, place: int, seen: Seen, out: HostFrame, alpha: Tensor | None, processor: FrameProcessor
+) -> Figures:
+    plate, known = _compare_plate(seen, processor)
+    true = np.asarray(seen.alpha / np.float32(255), np.float32)
+    blocks = (true.shape[1] // _BLOCK, true.shape[0] // _BLOCK)
+    room = cv2.resize(true, blocks, interpolation=cv2.INTER_AREA) == 0
+    if out.content is not Content.COMPOSITE or alpha is None:
+        return Figures(t, np.nan, np.nan, np.nan, plate, known, is_card=True, errors=None, room=room, place=place)
+    shown = trim(pixels.unit(alpha), 0.0)[0, 0].numpy()
+    difference = 1000 * np.abs(shown - true)
+    errors = np.asarray(cv2.resize(difference, blocks, interpolation=cv2.INTER_AREA), np.float32)
+    figures = leak(shown, find_room(true)), holes(shown, true), float(difference.mean())
+    return Figures(t, *figures, plate, known, is_card=False, errors=errors, room=room, place=place)
+
+
+def _compare_plate(seen: Seen, processor: FrameProcessor) -> tuple[float, float]:
+    """Return the error of the trusted plate where the room shows, in levels, and how much of it is trusted, percent."""
+    gate, survey = processor.engine.gate, processor.engine.gate.survey
+    if survey is None or processor.keeper.report is None:
+        return np.nan, 0.0
+    told = gate.confidence(processor.keeper.report.plate, torch.device("cpu"))
+    rows, columns = survey.then.shape[:2]
+    known = np.ones((rows, columns), bool) if told is None else told[0, 0].numpy() > 0
+    room, person = (
+        cv2.resize(part[: rows * survey.side, : columns * survey.side], (columns, rows), interpolation=cv2.INTER_AREA)
+        for part in (seen.room, seen.alpha)
+    )
+    where = (person == 0) & np.asarray(cv2.resize(known.astype(np.uint8), (columns, rows)) > 0)
+    error = np.abs(255 * survey.then - room)[where].mean() if where.any() else np.nan
+    return float(error), 100 * float(known.mean())
