@@ -97,10 +97,7 @@ def run(command: Command, values: Mapping[str, Any]) -> None:
         ControlError: no daemon answers, or it refuses.
         ConfigError: a wrong value.
     """
-    sent = {
-        parameter.name: _resolve(values[parameter.name]) if parameter.kind == "backdrop" else values[parameter.name]
-        for parameter in command.sent
-    }
+    sent = {parameter.name: _resolve(parameter.kind, values[parameter.name]) for parameter in command.sent}
     from camdaemon.control.client import Client  # of no use to the lines that typer gets
 
     client = Client()
@@ -147,10 +144,12 @@ class _Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def _resolve(spec: str) -> str:
-    """Make `spec` absolute if it names a file: the daemon runs in another directory."""
-    path = os.path.expanduser(spec)
-    return os.path.realpath(path) if os.path.isfile(path) else spec
+def _resolve(kind: str, value: Any) -> Any:
+    """Make a value absolute if it names a file: the daemon runs in another directory."""
+    if kind not in ("backdrop", "file"):
+        return value
+    path = os.path.expanduser(value)
+    return os.path.realpath(path) if kind == "file" or os.path.isfile(path) else value
 
 
 def _show(command: Command, answer: Any, _: Mapping[str, Any]) -> None:
@@ -199,6 +198,7 @@ def _show_stop(_: Command, answer: Any, __: Mapping[str, Any]) -> None:
 # By function; all other commands print their sentence or their list.
 _SHOW: dict[str, Callable[[Command, Any, Mapping[str, Any]], None]] = {
     "status": _show_status,
+    "show_plate": _show_status,
     "panel": _show_panel,
     "stop": _show_stop,
 }

@@ -13,6 +13,7 @@ from _socket import AF_UNIX, socket  # of which Python's `socket` makes a class 
 from camdaemon.control import table
 from camdaemon.control.address import socket_name
 from camdaemon.control.table import BackdropFile, Command
+from camdaemon.control.values import find_mistakes
 from camdaemon.errors import CamdaemonError, ConfigError, ConfirmationNeeded, ControlError
 
 TYPE_CHECKING = False
@@ -57,7 +58,7 @@ class Client:
             values: One for each parameter that is sent; those with a default may be left out.
             on_waiting: Called where the answer takes longer than half a second.
         """
-        if mistakes := table.find_mistakes(command, values):
+        if mistakes := find_mistakes(command, values):
             raise ConfigError(mistakes)
         seconds = command.timeout_s + sum(values.get(each.name, 0) for each in command.sent if each.delays)
         body = _encode(values) if command.sent else b""

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camdaemon.control import table
-from camdaemon.control.table import is_utf8
+from camdaemon.control.values import is_utf8
 from camdaemon.errors import (
     CamdaemonError,
     ConfigError,

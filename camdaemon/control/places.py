@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -54,7 +55,7 @@ class Places:
                 store.save(path, taken, controls)
             except ConfigError as exc:  # it serves until camdaemon stops
                 return f"The plate is taken, but will be gone after a restart: {exc}"
-            self._remember(Place(path, taken, controls))
+            self._remember(Place(path, taken, controls, time.time()))
         return f"The plate is taken and kept in {path}."
 
     def others(self, taken: Plate) -> tuple[Plate, ...]:
@@ -74,7 +75,7 @@ class Places:
                 return
             kept = replace(place.plate, growth=report.growth)
             try:
-                store.save(place.path, kept, place.controls)
+                store.save(place.path, kept, place.controls, place.taken)
             except ConfigError as exc:
                 log.warning("what was learned of the room is not kept: %s", exc)
                 return
@@ -93,6 +94,12 @@ class Places:
             is_closed = closed
             self._follow_place()
         self.keep_growth()
+
+    def find_age(self, plate: Plate | None) -> float | None:
+        """Return how many seconds ago a plate was taken; None where that is not known."""
+        with self._lock:
+            place = self._find(plate)
+        return None if place is None else max(0.0, time.time() - place.taken)
 
     def _follow_place(self) -> None:
         chosen = self._chosen()
@@ -119,7 +126,7 @@ class Places:
         if found is None and report.known >= _ENOUGH and self._camera is not None:
             gray = np.full((self._size.height, self._size.width, 3), 128, np.uint8)
             blank = Plate(gray, np.zeros((1, 1), np.float32))
-            found = Place(saved.choose_path(self._camera, self._size), blank, {})
+            found = Place(saved.choose_path(self._camera, self._size), blank, {}, time.time())
             self._known.append(found)
         return found
 

@@ -8,17 +8,26 @@ from dataclasses import asdict
 
 from camdaemon.config.schema import Config
 from camdaemon.control.photographer import Turn
+from camdaemon.control.plates import count_parts, describe_plate
 from camdaemon.control.viewers import describe_view
 from camdaemon.frames.frame import Size
 from camdaemon.pipeline.threads import Pipeline
 
-WITHOUT_PLATE = "no plate: rougher edges. For finer ones, run: camdaemon plate"
 
-
-def describe(pipeline: Pipeline, config: Config, size: Size, uptime_s: float, turn: Turn | None) -> dict[str, object]:
+def describe(
+    pipeline: Pipeline, config: Config, size: Size, uptime_s: float, turn: Turn | None, age_s: float | None
+) -> dict[str, object]:
     """Describe the scene, the camera, the sink and the figures of `Metrics.snapshot`, as plain JSON values.
 
     Any thread. Reads what other threads replace whole by one reference, each once.
+
+    Args:
+        pipeline: What is described.
+        config: In force.
+        size: Of the output.
+        uptime_s: Seconds since the start.
+        turn: The plate that is being taken, if any.
+        age_s: Seconds since the plate in use was taken; None where that is not known.
     """
     last, now = pipeline.state.published.last, time.monotonic()
     view = describe_view(last, now)
@@ -51,18 +60,19 @@ def describe(pipeline: Pipeline, config: Config, size: Size, uptime_s: float, tu
         "blur": scene.appearance.blur,
         "taking": None if turn is None else _describe_turn(turn),
         "plate": "taken" if scene.plate is not None else "missing",
-        "plate_note": _note_plate(pipeline),
+        "plate_note": note_plate(pipeline),
+        "plate_parts": count_parts(pipeline.processor.keeper.report, age_s),
         "demand": pipeline.state.camera.reasons(),
         "camera": "ok" if trouble is None else trouble.title.lower(),
         **pipeline.metrics.snapshot(),
     }
 
 
-def _note_plate(pipeline: Pipeline) -> str:
-    """Return why the edges are rougher than they could be, '' if they are not."""
-    if pipeline.engine.needs_plate:
-        return ""
-    return WITHOUT_PLATE if pipeline.state.scene.plate is None else pipeline.processor.plate_health.reason
+def note_plate(pipeline: Pipeline) -> str:
+    """Return how the plate in use stands, in a sentence; '' where there is nothing to say of it."""
+    processor, given = pipeline.processor, pipeline.state.scene.plate
+    needs_plate = pipeline.engine.needs_plate
+    return describe_plate(processor.keeper.report, given, processor.plate_health, needs_plate=needs_plate)
 
 
 def _describe_turn(turn: Turn) -> dict[str, object]:

@@ -37,7 +37,7 @@ class Parameter(Row):
     """One value that a command takes."""
 
     name: str  # keyword of the method, field of the JSON body
-    kind: str  # 'number', 'text', 'choice', 'flag', or 'backdrop': see `frames.kinds`; a file's path is made absolute
+    kind: str  # 'number', 'text', 'choice', 'flag', 'file', 'backdrop' (see `frames.kinds`); paths are made absolute
     help: str  # a noun phrase, with the unit
     default: Any = REQUIRED  # where a request leaves it out
     typed_default: Any = REQUIRED  # where it is not typed, and for keys; REQUIRED: as `default`
@@ -137,6 +137,22 @@ TABLE: tuple[Command, ...] = (
         "Cancel the countdown, or the plate that is being taken. The one in use stays.",
         key=True,
         panel=True,
+    ),
+    Command(
+        "plate show",
+        "show_plate",
+        "/plate/show",
+        "Show how the plate in use stands: age, what is trusted, learned, and how far the camera has moved.",
+        (_JSON,),
+        method="GET",
+        answer=dict[str, object],
+    ),
+    Command(
+        "plate export",
+        "export_plate",
+        "/plate/export",
+        "Write the plate in use, a photograph of your room, to a PNG.",
+        (Parameter("file", "file", "PNG to write; it must not exist"),),
     ),
     Command(
         "backdrop", "backdrop", "/backdrop", "Show another backdrop instead of the room.", (_SPEC, _YES), panel=True
@@ -262,41 +278,3 @@ def match(words: Sequence[str]) -> tuple[Command, list[str]] | None:
 def call(commands: object, command: Command, values: Mapping[str, Any]) -> Any:
     """Do `command`: call its method of `commands` with `values`, one for each parameter that is sent."""
     return getattr(commands, command.function)(*(values[parameter.name] for parameter in command.sent))
-
-
-def find_mistakes(command: Command, values: Mapping[str, Any]) -> str:
-    """Say which of `values` are out of range or no choice, and what to type; '' if all are right."""
-    found = []
-    for parameter in command.parameters:
-        value = values.get(parameter.name)
-        if value is None:
-            continue
-        if isinstance(value, str) and not is_utf8(value):
-            found.append(
-                f"{value} is not valid UTF-8, and a running camdaemon is told nothing else. Rename it; "
-                "or, for a backdrop, run: camdaemon run --backdrop FILE"
-            )
-        elif parameter.choices and value not in parameter.choices:
-            found.append(f"{value!r} is none of {', '.join(parameter.choices)}. Run: {_example(command, parameter)}")
-        elif parameter.kind == "number" and not _is_in_range(parameter, value):
-            limits = f"{parameter.low:g} to {parameter.high:g}"
-            found.append(f"{parameter.name} {value:g} is not from {limits}. Run: {_example(command, parameter)}")
-    return " ".join(found)
-
-
-def is_utf8(text: str) -> bool:
-    """Whether UTF-8, and so JSON, can hold `text`. The name of a file may be any bytes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_in_range(parameter: Parameter, value: float) -> bool:
-    return parameter.low <= value <= parameter.high and abs(value) != _INFINITE  # JSON has no word for NaN and infinity
-
-
-def _example(command: Command, parameter: Parameter) -> str:
-    example = parameter.choices[0] if parameter.choices else f"{parameter.initial or 0:g}"
-    return f"camdaemon {command.word} {f'--{parameter.name} ' if parameter.option else ''}{example}"

@@ -32,7 +32,8 @@ def load_places(config: Config, source: Source, size: Size) -> list[Place]:
         return []
     if config.plate not in PLATES:
         path = expand_home(config.plate)
-        return [Place(path, Plate(store.load_file(path, size, source.size)), store.read_controls(path))]
+        plate = Plate(store.load_file(path, size, source.size))
+        return [Place(path, plate, store.read_controls(path), path.stat().st_mtime)]
     found = []
     for path in saved.list_places(source.name, size) if source.live else ():
         try:

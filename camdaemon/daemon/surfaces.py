@@ -18,9 +18,9 @@ from camdaemon.control.actions import Performer, Presses
 from camdaemon.control.commands import Commands
 from camdaemon.control.hotkeys import Hotkeys
 from camdaemon.control.instance import DaemonLock
+from camdaemon.control.plates import WITHOUT_PLATE
 from camdaemon.control.room import warn_of_room
 from camdaemon.control.scenes import check_scenes
-from camdaemon.control.status import WITHOUT_PLATE
 from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card
 from camdaemon.linux import desktop

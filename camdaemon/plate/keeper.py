@@ -40,7 +40,7 @@ class PlateReport:
         plate: As the camera sees it now.
         chosen: Which of the plates that were given it was made of; None where none explains what the camera sees.
         growth: What was learned; None if nothing was.
-        known: Share of the picture, 0..1, of which it is trusted.
+        trusted: Blocks of it that are, (rows,columns).
         moved: How far the camera has moved since it was shot, in pixels of the middle of the picture.
         person: In which part of the plate somebody is, in words; '' if nobody is.
     """
@@ -48,9 +48,14 @@ class PlateReport:
     plate: Plate
     chosen: Plate | None
     growth: Growth | None
-    known: float
+    trusted: Mask
     moved: float
     person: str = ""
+
+    @property
+    def known(self) -> float:
+        """Share of the picture, 0..1, of which the plate is trusted."""
+        return float(self.trusted.mean())
 
     @property
     def healed(self) -> float:
@@ -77,7 +82,7 @@ class PlateKeeper:
         self._person = ""  # where somebody is in it
         self._living: LivingPlate | None = None
         self._learner = PlateLearner()
-        self._next_look = self._bad_since = -np.inf
+        self._next_look, self._bad_since = -np.inf, np.inf
         self._retry = _RETRY_S
         self._last_share = 0.0  # of the room's blocks that differed in the last frame
         self._shown_at = np.zeros((0, 0))  # when each block was last not hidden, see `gate`
@@ -126,7 +131,7 @@ class PlateKeeper:
         survey = gate.survey
         assert survey is not None
         if t < self._next_look - _LONGEST_S:  # a clip begins again
-            self._next_look = self._bad_since = -np.inf
+            self._next_look, self._bad_since = -np.inf, np.inf
         is_worse = gate.health.share > SOUND >= self._last_share
         self._last_share = gate.health.share
         if t >= self._next_look or is_worse:
@@ -142,7 +147,7 @@ class PlateKeeper:
             self._shot = self._inspect(chosen)
         self._living = LivingPlate(None if chosen is None else self._shot, size, choose_side(*size))
         self._learner.forget()
-        self._next_look = self._bad_since = -np.inf
+        self._next_look, self._bad_since = -np.inf, np.inf
         self._retry = _RETRY_S
         return self._living
 
@@ -160,12 +165,12 @@ class PlateKeeper:
     def _report(self, gate: PlateGate) -> None:
         assert self._living is not None
         current = self._living.current
-        lacking = gate.trust.lacking(current)
-        known = 1.0 if lacking is None else float(1 - lacking.mean())
-        if current.is_blank or gate.health.reason:
-            known = 0.0
+        lacking, known = gate.trust.lacking(current), self._living.known
+        trusted = known if lacking is None else ~lacking
+        if gate.health.reason:
+            trusted = np.zeros_like(known)
         growth, moved = self._living.growth, self._living.distance
-        self.report = PlateReport(current, self._chosen, growth, known, moved, self._person)
+        self.report = PlateReport(current, self._chosen, growth, trusted, moved, self._person)
 
     # ---- where the camera looks
 

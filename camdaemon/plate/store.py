@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shlex
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,13 @@ class Place:
         path: Of its file.
         plate: With what was learned.
         controls: What the camera was held at, by name.
+        taken: When it was shot, or began to grow, seconds since 1970.
     """
 
     path: Path
     plate: Plate
     controls: Controls
+    taken: float
 
 
 def load(path: Path, size: Size) -> Place | None:
@@ -51,7 +54,7 @@ def load(path: Path, size: Size) -> Place | None:
         why = find_damage(png, (size.width, size.height))
         if not why:
             plate, controls = unpack(png, picture.decode(png))
-            return Place(path, plate, controls or _read_older(path))
+            return Place(path, plate, controls or _read_older(path), path.stat().st_mtime)
     except FileNotFoundError:
         return None
     except OSError as exc:
@@ -122,8 +125,14 @@ def _has_shape(plate: Picture, size: tuple[int, int]) -> bool:
     return bool(abs(width / height - wide / high) <= 0.01)
 
 
-def save(path: Path, plate: Plate, controls: Mapping[str, int]) -> None:
+def save(path: Path, plate: Plate, controls: Mapping[str, int], taken: float | None = None) -> None:
     """Keep `plate`, taken with `controls` of the camera, in the file `path`.
+
+    Args:
+        path: The file.
+        plate: The plate.
+        controls: By name.
+        taken: When it was shot, seconds since 1970; None for now.
 
     Raises:
         ConfigError: The file cannot be written; the old one is as it was.
@@ -131,6 +140,8 @@ def save(path: Path, plate: Plate, controls: Mapping[str, int]) -> None:
     try:
         make_private_folder(path.parent)
         replace_atomically(path, pack(plate, controls), mode=0o600)
+        if taken is not None:
+            os.utime(path, (time.time(), taken))
         older_controls(path).unlink(missing_ok=True)
     except OSError as exc:
         raise ConfigError(f"cannot keep the plate in {path.parent}: {exc.strerror}. {_advise(path, exc)}") from None

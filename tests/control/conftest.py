@@ -28,11 +28,17 @@ class FakeCommands:
         self.in_plate.clear()
         self.go_on.clear()
 
-    def plate(self, countdown: float) -> str:
+    def plate(self, countdown: float, anyway: bool = False) -> str:
         if self.hang:
             self.in_plate.set()
             self.go_on.wait(20)
-        return self._answer("plate", countdown)
+        return self._answer("plate", countdown, *([anyway] if anyway else []))
+
+    def show_plate(self) -> dict[str, object]:
+        return {"plate": "taken", "note": self._answer("show_plate")}
+
+    def export_plate(self, file: str) -> str:
+        return self._answer("export_plate", file)
 
     def cancel_plate(self) -> str:
         return self._answer("cancel_plate")

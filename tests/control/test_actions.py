@@ -17,10 +17,10 @@ from camdaemon.control.actions import Performer, check, perform
 from camdaemon.errors import ConfigError, PlateRefused
 
 DONE = {
-    "plate": ("plate", 5.0),
+    "plate": ("plate", 5.0, False),
     "next": ("next_backdrop",),
     "previous": ("previous_backdrop",),
-    "plate take": ("plate", 5.0),  # the whole name of the same
+    "plate take": ("plate", 5.0, False),  # the whole name of the same
     "plate cancel": ("cancel_plate",),
     "card": ("card", "toggle"),
     "card on": ("card", "on"),

@@ -15,7 +15,7 @@ import pytest
 
 from camdaemon.config.schema import Config, CropConfig, SceneConfig
 from camdaemon.control.commands import Commands
-from camdaemon.control.status import WITHOUT_PLATE
+from camdaemon.control.plates import WITHOUT_PLATE
 from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card as cards
 from camdaemon.frames.appearance import Appearance, Crop

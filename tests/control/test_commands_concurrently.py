@@ -15,6 +15,7 @@ import pytest
 from camdaemon.config.schema import Config, SceneConfig
 from camdaemon.control.commands import Commands
 from camdaemon.control.photographer import PlatePhotographer
+from camdaemon.control.places import Places
 from camdaemon.errors import ControlError, PlateRefused
 from camdaemon.frames.frame import Content
 from tests.fakes import RULES, Rig
@@ -152,7 +153,7 @@ def test_a_second_plate_is_refused_until_the_first_one_is_kept(
         return "The plate is taken."
 
     monkeypatch.setattr(PlatePhotographer, "take", lambda *_: rig.state.scene.plate)
-    monkeypatch.setattr(PlatePhotographer, "keep", keep)
+    monkeypatch.setattr(Places, "keep_shot", keep)
     first = threading.Thread(target=commands.plate, args=(0.0,), daemon=True)
     first.start()
     assert keeping.wait(60)

@@ -54,7 +54,7 @@ class Lamp:
     def plates(self) -> list[str]:
         return ["monday", "tuesday"]
 
-    def plate(self, countdown: float) -> str:
+    def plate(self, countdown: float, anyway: bool = False) -> str:
         return f"taken after {countdown:g}"
 
 
@@ -109,7 +109,7 @@ def test_the_rows_make_sense() -> None:
         assert not command.key or len(needed) <= 1, f"{command.name}: a key action names one thing at most"
         assert not command.instead or table.find(command.instead)
         for parameter in command.parameters:
-            assert parameter.kind in ("number", "text", "choice", "flag", "backdrop")
+            assert parameter.kind in ("number", "text", "choice", "flag", "file", "backdrop")
             assert parameter.kind != "number" or parameter.low < parameter.high < float("inf"), "a range is to be named"
 
 
@@ -179,9 +179,9 @@ def test_help_and_completion_know_the_row(lamp: Lamp, socket_of: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "command", "values"),
     [
-        ("plate", "plate", {"countdown": 5.0}),
-        ("plate --countdown 0", "plate", {"countdown": 0.0}),
-        ("plate take --countdown=7.5", "plate", {"countdown": 7.5}),
+        ("plate", "plate", {"countdown": 5.0, "anyway": False}),
+        ("plate --countdown 0", "plate", {"countdown": 0.0, "anyway": False}),
+        ("plate take --countdown=7.5 --anyway", "plate", {"countdown": 7.5, "anyway": True}),
         ("backdrop blur:8", "backdrop", {"spec": "blur:8", "yes": False}),
         ("backdrop plate --yes", "backdrop", {"spec": "plate", "yes": True}),
         ("scene late", "scene", {"name": "late"}),

@@ -33,7 +33,8 @@ class Commands(PlateCommands, BackdropCommands, SceneCommands, PictureCommands):
     def status(self) -> dict[str, object]:
         """Describe what is going on, as plain JSON values, at once; see `status.describe`."""
         uptime_s = round(time.monotonic() - self._started, 1)
-        return describe(self._pipeline, self._current_config(), self._size, uptime_s, self._turns.now)
+        age_s = self.places.find_age(self._chosen_plate())
+        return describe(self._pipeline, self._current_config(), self._size, uptime_s, self._turns.now, age_s)
 
     def stop(self) -> str:
         """Ask the daemon to stop; return before it has."""

@@ -12,6 +12,7 @@ from camdaemon.control import table
 from camdaemon.control.commands.live import LiveScene, choosing, is_matte
 from camdaemon.control.room import ask_twice
 from camdaemon.control.scenes import look_of, make_crop
+from camdaemon.control.values import find_mistakes
 from camdaemon.control.viewers import RAW
 from camdaemon.errors import ConfigError
 from camdaemon.frames.appearance import Crop
@@ -146,7 +147,7 @@ class PictureCommands(LiveScene):
 
 
 def _check(function: str, **values: object) -> None:
-    if mistakes := table.find_mistakes(table.find(function), values):
+    if mistakes := find_mistakes(table.find(function), values):
         raise ConfigError(mistakes)
 
 

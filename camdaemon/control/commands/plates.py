@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
+from pathlib import Path
 
 from camdaemon.control.commands.live import LiveScene
 from camdaemon.control.photographer import Turn
-from camdaemon.errors import ControlError, PlateRefused
+from camdaemon.control.plates import count_parts, draw_plate
+from camdaemon.control.status import note_plate
+from camdaemon.errors import ConfigError, ControlError, PlateRefused
 from camdaemon.frames import card as cards
+from camdaemon.frames import picture
 from camdaemon.pipeline.published import Kind, Published
+from camdaemon.plate.parts import Plate
 from camdaemon.plate.take import PlateJob, PlateRules
 
 log = logging.getLogger(__name__)
@@ -42,6 +48,45 @@ class PlateCommands(LiveScene):
         if not self._see(lambda last: not _is_countdown(last)):
             return "The taking of the plate is cancelled. The countdown card goes with the next picture."
         return self._tell("The taking of the plate is cancelled.")
+
+    def show_plate(self) -> dict[str, object]:
+        """Describe the plate in use, as plain JSON values."""
+        report = self._pipeline.processor.keeper.report
+        scene = self._pipeline.state.scene
+        return {
+            "plate": "taken" if scene.plate is not None else "missing",
+            "note": note_plate(self._pipeline),
+            **count_parts(report, self.places.find_age(self._chosen_plate())),
+        }
+
+    def export_plate(self, file: str) -> str:
+        """Write the plate in use, as the camera sees it now, to a PNG that is not there yet, for its owner alone.
+
+        Raises:
+            ConfigError: There is no plate, or the file cannot be written.
+        """
+        report = self._pipeline.processor.keeper.report
+        if report is None or report.plate.is_blank:
+            raise ConfigError("nothing is known of the room yet. Run: camdaemon plate")
+        path = Path(file)
+        if os.path.lexists(path):
+            raise ConfigError(f"{path} is there already. Name another file: camdaemon plate export FILE")
+        try:
+            picture.write(path, report.plate.rgb, mode=0o600)
+        except OSError as exc:
+            raise ConfigError(
+                f"cannot write {path}: {exc.strerror}. Name another file: camdaemon plate export FILE"
+            ) from None
+        return f"The plate is written to {path}."
+
+    def draw_plate(self) -> bytes | None:
+        """Draw the plate in use as a JPEG, with what is not trusted and what was learned; None before a frame."""
+        report = self._pipeline.processor.keeper.report
+        return None if report is None else draw_plate(report)
+
+    def _chosen_plate(self) -> Plate | None:
+        report = self._pipeline.processor.keeper.report
+        return self._pipeline.state.scene.plate if report is None else report.chosen
 
     def take_plate_when_still(self) -> None:
         """Take a plate as soon as the room is still, and try again until there is one, or the user wants none.

@@ -57,6 +57,13 @@ class Preview(Protocol):
         """
 
 
+class PanelCommands(Protocol):
+    """The commands: the methods that the table names, and what only the page asks for. Any thread."""
+
+    def draw_plate(self) -> bytes | None:
+        """Draw the plate in use as a JPEG, with what is not trusted of it and what was learned; None: none yet."""
+
+
 class CameraBody(RequestBody):
     """Whether the page shows the camera before the matte."""
 
@@ -84,7 +91,9 @@ class Added(Answer):
     name: str = Field(description="what the file is called in the backdrop folder")
 
 
-def make_app(commands: object, gallery: BackdropFolder, preview: Preview, sessions: Sessions, port: int) -> FastAPI:
+def make_app(
+    commands: PanelCommands, gallery: BackdropFolder, preview: Preview, sessions: Sessions, port: int
+) -> FastAPI:
     """Make the panel as an ASGI application for 127.0.0.1:`port`, behind a `Guard`.
 
     `app.state.ending`, once set in its loop, ends every open request.
@@ -138,7 +147,7 @@ def _add_page(app: FastAPI, sessions: Sessions) -> None:
         return await static("index.html")
 
 
-def _add_views(app: FastAPI, commands: object, preview: Preview, sessions: Sessions) -> None:
+def _add_views(app: FastAPI, commands: PanelCommands, preview: Preview, sessions: Sessions) -> None:
     ending: asyncio.Event = app.state.ending
 
     @app.get("/events", response_class=StreamingResponse)
@@ -154,6 +163,12 @@ def _add_views(app: FastAPI, commands: object, preview: Preview, sessions: Sessi
         session.camera_until = sessions.clock() + (CAMERA_S if body.show else 0)
         sessions.record_look(session, request.state.page, looks=body.show)
         return Answer(message=f"Only you see this, for {CAMERA_S:g} seconds." if body.show else "Camera hidden.")
+
+    @app.get("/plate/picture", response_class=Response)
+    async def plate() -> Response:
+        """The plate in use as a JPEG, with what is not trusted of it and what was learned. 204: none yet."""
+        found = await run_blocking(commands.draw_plate, ending)
+        return Response(status_code=204) if found is None else Response(found, media_type="image/jpeg")
 
     @app.get("/view/{view}", response_class=Response)
     async def picture(view: View, request: Request, after: int = Query(-1, ge=-1)) -> Response:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from camdaemon.control.connections import Strangers
-from camdaemon.control.panel.app import BackdropFolder, Preview, make_app
+from camdaemon.control.panel.app import BackdropFolder, PanelCommands, Preview, make_app
 from camdaemon.control.panel.sessions import Sessions
 from camdaemon.control.server import Server, serve
 from camdaemon.errors import ControlError
@@ -61,7 +61,7 @@ class PanelServer:
         self._lock = threading.Lock()
         self._running: _Running | None = None
 
-    def open(self, commands: object, gallery: BackdropFolder) -> str:
+    def open(self, commands: PanelCommands, gallery: BackdropFolder) -> str:
         """Return an address that lets one browser in, once, within a minute. Starts the server if it does not run.
 
         Args:
@@ -82,7 +82,7 @@ class PanelServer:
         with self._lock:
             self._end()
 
-    def _start(self, commands: object, gallery: BackdropFolder) -> _Running:
+    def _start(self, commands: PanelCommands, gallery: BackdropFolder) -> _Running:
         try:
             listener = socket.create_server((_HOST, 0))
         except OSError as exc:

@@ -43,6 +43,8 @@ class FakeDaemon:
         self.error: Exception | None = None
         self.hang = self.cancelled = False
         self.waits_for = ""
+        self.somebody = False  # is in the picture when a plate is taken
+        self.drawn: bytes | None = jpeg(gradient((200, 190, 180), (120, 100, 90)))  # the plate in use
         self.sure = True  # nothing is asked for twice
         self.in_plate, self.go_on = threading.Event(), threading.Event()
         self.made: dict[str, int] = defaultdict(int)  # pictures by view, and "status"
@@ -53,6 +55,7 @@ class FakeDaemon:
         }
         self.state: dict[str, object] = {
             **{"mode": "matte", "backdrop": "/backdrops/dawn.jpg", "plate": "taken", "plate_note": "", "camera": "ok"},
+            "plate_parts": {"trusted": 97.3, "shot": 96.6, "healed": 3.0, "moved_px": 12.2, "age_s": 7300},
             **{"paused": False, "mirror": False, "edge": 0.0, "blur": 0.0, "crop": None, "scene": None},
             "taking": None,
             "scenes": ["work", "evening"],
@@ -61,7 +64,9 @@ class FakeDaemon:
 
     # Commands
 
-    def plate(self, countdown: float) -> str:
+    def plate(self, countdown: float, anyway: bool = False) -> str:
+        if self.somebody and not anyway:
+            raise PlateRefused("no plate: somebody is in the picture, on the left. Run: camdaemon plate take --anyway")
         if self.hang:
             self.state["taking"] = {"by": "you", "left_s": 0.0, "waits_for": self.waits_for}
             self.in_plate.set()
@@ -70,7 +75,16 @@ class FakeDaemon:
         self.state["taking"] = None
         if self.cancelled:
             raise PlateRefused("no plate: its taking was cancelled. Run: camdaemon plate")
-        return self._answer("The plate is taken.", "plate", countdown)
+        return self._answer("The plate is taken.", "plate", countdown, *([anyway] if anyway else []))
+
+    def show_plate(self) -> dict[str, object]:
+        return {"plate": "taken", "note": ""}
+
+    def export_plate(self, file: str) -> str:
+        return self._answer("The plate is written.", "export_plate", file)
+
+    def draw_plate(self) -> bytes | None:
+        return self.drawn
 
     def cancel_plate(self) -> str:
         self.cancelled = True

@@ -225,6 +225,32 @@ def test_the_plate_is_counted_down_and_taken(page: Any, panel: Any) -> None:
     assert panel.daemon.verbs_asked() == [("plate", 3.0)]
 
 
+def test_somebody_in_the_plate_is_told_and_a_picture_on_the_wall_excused(page: Any, panel: Any) -> None:
+    panel.daemon.somebody = True
+    anyway = page.get_by_role("button", name="It is a picture on the wall")
+    expect(anyway).to_be_hidden()
+    page.get_by_role("button", name="Step out and take the plate").click()
+    expect(page.locator("#alert")).to_contain_text("somebody is in the picture, on the left")
+    anyway.click()
+    expect(anyway).to_be_hidden()
+    expect(page.locator("#said")).to_contain_text("The plate is taken.")
+    assert ("plate", 5.0, True) in panel.daemon.verbs_asked()
+
+
+def test_the_plate_in_use_is_shown_with_its_age_only_while_it_is_looked_at(page: Any, panel: Any) -> None:
+    picture = page.locator("#plate-picture")
+    expect(picture).to_be_hidden()
+    assert picture.get_attribute("data-drawn") is None
+    page.get_by_text("The plate in use").click()
+    expect(picture).to_have_attribute("data-drawn", re.compile("."))
+    expect(page.locator("#plate-parts")).to_have_text(
+        "97 % of the room is known, 3 % healed, aligned by 12 px, taken 2 hours ago. "
+        "Red is not trusted, green was learned."
+    )
+    page.get_by_text("The plate in use").click()
+    expect(picture).to_be_hidden()
+
+
 def test_a_plate_is_cancelled_and_its_reason_shows(page: Any, panel: Any) -> None:
     panel.daemon.hang, panel.daemon.waits_for = True, "something moves in the top left (1.2% of the picture)"
     cancel = page.get_by_role("button", name="Cancel the plate")
