@@ -43,6 +43,13 @@ Effort = Annotated[
         help="Work on each frame: for files as much as the best matte takes, live as much as the daemon does."
     ),
 ]
+Align = Annotated[
+    bool, typer.Option("--align", help="The camera has moved since the plate was taken, or is held by hand: follow it.")
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="End with an error where the plate does not fit; else it is left out there."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite results that are there; never what is read.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
 
@@ -64,6 +71,8 @@ def image(
     device: Device = None,
     match_exposure: Match = None,
     effort: Effort = Work.FILES,
+    align: Align = False,
+    strict: Strict = False,
     config: ConfigFile = None,
     force: Force = False,
 ) -> None:
@@ -76,8 +85,8 @@ def image(
     settings = _settings(config, weights, matting, device, match_exposure)
     check_files_backdrop(backdrop, plate)  # before the network is loaded
     check_pairs(todo, [src, backdrop, settings.weights, *([] if config is None else [config])], force=force)
-    pipeline = OfflinePipeline(settings, live=effort is Work.LIVE, plates=str(plate) != NO_PLATE)
-    matte_pairs(pipeline, todo, backdrop, settings.max_coverage)
+    pipeline = OfflinePipeline(settings, live=effort is Work.LIVE, plates=str(plate) != NO_PLATE, align=align)
+    matte_pairs(pipeline, todo, backdrop, settings.max_coverage, strict=strict)
 
 
 def video(
@@ -108,6 +117,8 @@ def video(
     device: Device = None,
     match_exposure: Match = None,
     effort: Effort = Work.FILES,
+    align: Align = False,
+    strict: Strict = False,
     config: ConfigFile = None,
     force: Force = False,
 ) -> None:
@@ -123,9 +134,9 @@ def video(
     inputs = [plate, backdrop, settings.weights, *([] if config is None else [str(config)])]
     check_files_backdrop(backdrop, plate)  # before the network is loaded
     check_video(frames, wanted, inputs, force=force)
-    pipeline = OfflinePipeline(settings, live=effort is Work.LIVE, plates=plate != NO_PLATE)
+    pipeline = OfflinePipeline(settings, live=effort is Work.LIVE, plates=plate != NO_PLATE, align=align)
     room = get_plate(frames, pipeline, plate, PlateRules(**dict(settings.plate_taking)))
-    count = matte_video(frames, pipeline, room, wanted, backdrop, settings.max_coverage)
+    count = matte_video(frames, pipeline, room, wanted, backdrop, settings.max_coverage, strict=strict)
     print(f"{count} frames: " + ", ".join(str(path) for path in wanted.paths().values()))
 
 

@@ -69,7 +69,8 @@ class FrameProcessor:
     _frozen: HostFrame | None = field(default=None, init=False)  # the paused composite
     _blank: tuple[Tensor, Tensor] | None = field(default=None, init=False)  # a plate without anything known
     _filled: tuple[Plate, Tensor] | None = field(default=None, init=False)  # a plate, and what backdrops see of it
-    _examined: tuple[Tensor, float] | None = field(default=None, init=False)  # the last frame that the gate has seen
+    # The last frame that the gate has seen, its time, and whether it is sure to be whole.
+    _examined: tuple[Tensor, float, bool] | None = field(default=None, init=False)
     _last_seq: int = field(default=-(1 << 62), init=False)  # seq of the last frame that was processed
     _last_complaint: str = field(default="", init=False)
     _failures: int = field(default=0, init=False)  # consecutive engine failures
@@ -176,9 +177,9 @@ class FrameProcessor:
         examined, self._examined = self._examined, None
         if examined is None:
             return
-        (src, t), engine = examined, self.engine
+        (src, t, is_whole), engine = examined, self.engine
         with self.metrics.step("tend"):
-            self.keeper.tend(engine.matcher, engine.gate, src, t)
+            self.keeper.tend(engine.matcher, engine.gate, src, t, learns=is_whole)
             self._room()
 
     def _use_plate(self, scene: Scene, src: Tensor) -> Plate:
@@ -246,13 +247,14 @@ class FrameProcessor:
                     again = gate.examine(matcher, plate, src, matte.alpha, out.t)
                 except PlateMismatch:
                     check(matte, matte.foreground, out.seq, 1.0)  # a broken matte says nothing of the plate
-                    self._examined = src, out.t
+                    self._examined = src, out.t, False
                     raise
                 alpha = gate.clean(matte.alpha, out.t)
             if is_last or not again:
                 break
+        self._examined = src, out.t, False
         gate.confirm(out.t)
-        self._examined = src, out.t
+        self._examined = src, out.t, True
         return replace(matte, alpha=alpha), matte.alpha
 
     def _count_engine_failure(self, exc: Exception) -> None:

@@ -119,7 +119,7 @@ class PlateKeeper:
         assert self._living is not None
         return self._living.shown if self._chosen is not None or self._shot is None else self._shot
 
-    def tend(self, matcher: PlateMatcher, gate: PlateGate, src: Tensor, t: float) -> None:
+    def tend(self, matcher: PlateMatcher, gate: PlateGate, src: Tensor, t: float, *, learns: bool = True) -> None:
         """Look after the plate by the frame that was examined last.
 
         Args:
@@ -127,6 +127,7 @@ class PlateKeeper:
             gate: Has examined it.
             src: The frame, (1,3,H,W).
             t: Its time in seconds.
+            learns: Whether anything may be learned of it; not of one that may be broken.
         """
         survey = gate.survey
         assert survey is not None
@@ -136,7 +137,7 @@ class PlateKeeper:
         self._last_share = gate.health.share
         if t >= self._next_look or is_worse:
             self._look(matcher, gate, src, survey, t)
-        if self._grows and gate.doubts:
+        if learns and self._grows and gate.doubts:
             self._learn(matcher, gate, src, survey, t)
         self._report(gate)
 

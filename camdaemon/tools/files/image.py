@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from camdaemon.daemon.progress import show_progress
-from camdaemon.errors import ConfigError, Interrupted
+from camdaemon.errors import ConfigError, Interrupted, MattingError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.linux.listing import list_files
@@ -108,19 +108,21 @@ def check_pairs(todo: list[Pair], inputs: Iterable[str | Path], *, force: bool) 
     check_results(results, [*read, *inputs], force=force)
 
 
-def matte_pairs(pipeline: OfflinePipeline, todo: list[Pair], backdrop: str, max_coverage: float) -> None:
+def matte_pairs(
+    pipeline: OfflinePipeline, todo: list[Pair], backdrop: str, max_coverage: float, *, strict: bool = False
+) -> None:
     """Matte every pair and write the wanted results.
 
     Raises:
         ConfigError: A file cannot be read or written. Earlier results stay.
-        MattingError: A picture cannot be matted. Earlier results stay.
+        MattingError: A picture cannot be matted, or `strict` and its plate does not fit. Earlier results stay.
         Interrupted: The user has stopped it. Earlier results stay.
     """
     done = 0
     try:
         with show_progress("pictures", len(todo) if len(todo) > 1 else 0) as advance:
             for pair in todo:
-                if warning := matte_pair(pipeline, pair, backdrop, max_coverage):
+                if warning := matte_pair(pipeline, pair, backdrop, max_coverage, strict=strict):
                     warn(f"{pair.src.name}: {warning}")
                 done += 1
                 advance()
@@ -128,8 +130,12 @@ def matte_pairs(pipeline: OfflinePipeline, todo: list[Pair], backdrop: str, max_
         raise Interrupted(f"stopped after {done} of {len(todo)} pictures. The results of those are written") from None
 
 
-def matte_pair(pipeline: OfflinePipeline, pair: Pair, backdrop: str, max_coverage: float) -> str:
-    """Matte one pair and write its results, all or none; returns a warning, or ''."""
+def matte_pair(pipeline: OfflinePipeline, pair: Pair, backdrop: str, max_coverage: float, *, strict: bool) -> str:
+    """Matte one pair and write its results, all or none; returns a warning, or ''.
+
+    Raises:
+        MattingError: The plate does not fit, and `strict` says that this is an error.
+    """
     rgb = picture.read(pair.src, "another --src FILE")
     src = pad_picture(rgb)
     if pair.plate is None:
@@ -143,7 +149,13 @@ def matte_pair(pipeline: OfflinePipeline, pair: Pair, backdrop: str, max_coverag
             bgr = open_backdrop(backdrop, Size(src.shape[1], src.shape[0]))
             opened.callback(bgr.close)
         matte = pipeline.matte_picture(src, plate)
+        warning = pipeline.doubt_plate(matte)
+        if warning and strict:
+            raise MattingError(f"{pair.src.name}: {warning}")
+        if warning:
+            matte, warning = pipeline.matte_without_plate(src), f"{warning}. It was matted without it"
+        warning = explain_card(matte, max_coverage) or warning
         found = render_results(pipeline, matte, plate, pair.wanted, bgr, 0.0, rgb)
     for name, path in pair.wanted.paths().items():
         write_png(path, found[name])
-    return explain_card(matte, max_coverage) or pipeline.doubt_plate(matte)
+    return warning

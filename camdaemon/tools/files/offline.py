@@ -27,14 +27,17 @@ from camdaemon.matting import Matting, Purpose, make_matting, require_no_plate
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
 from camdaemon.matting.effort import OFFLINE
 from camdaemon.model import SIDE
-from camdaemon.plate.gate import judge
-from camdaemon.plate.match import PlateMatcher
+from camdaemon.plate.align import PlateAligner
+from camdaemon.plate.gate import find_known, judge
+from camdaemon.plate.match import PlateMatcher, choose_side
 from camdaemon.plate.parts import Plate
+from camdaemon.plate.pieces import close_margins
 from camdaemon.plate.store import check_shape
-from camdaemon.plate.unknown import fill_unknown
+from camdaemon.plate.unknown import fill_unknown, make_blank_plate
 from camdaemon.tools.files.progress import warn
 
 _LARGEST_SIDE = 8192  # pixels
+_UNFIT = "the plate does not fit, wherever the camera looked"
 _DOUBTFUL = 0.1  # of the room's blocks differ from the plate; less is not worth a number
 
 
@@ -47,21 +50,34 @@ class OfflinePipeline:
         plates: Whether there are plates; weights that can do without are needed else.
         in_bytes: On a CPU, run the network on bytes, by the configuration's engine and precision, as the daemon does;
             else as published, in floats.
+        align: Whether plates are brought to where the camera looks in each picture.
 
     Raises:
         ConfigError: As `make_matting` does, or plates are needed and there are none.
     """
 
-    def __init__(self, config: Config, *, live: bool = False, plates: bool = True, in_bytes: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        live: bool = False,
+        plates: bool = True,
+        in_bytes: bool = False,
+        align: bool = False,
+    ) -> None:
         quiet_opencv()
+        self._config, self._align = config, align
+        self._alone: OfflinePipeline | None = None  # what works without a plate, once it was needed
+        self._aligner: tuple[Plate, PlateAligner] | None = None
         on = choose_device(config.device)
         self._live, self._plates, self._in_bytes = live, plates, in_bytes
-        self._maps: RefinementMaps | None = None  # of the last picture
+        self.maps: RefinementMaps | None = None  # of the last picture
         self.matting = self._make_matting(config, on)
         if not plates:
             require_no_plate(self.matting)
         self._transfer = Transfer(on, Size(64, 64))  # used for `upload_picture` only, which takes any size
         self._match = config.match_exposure
+        self._before: Picture | None = None  # the alpha of a video's last frame
         self._matcher = self._make_matcher()
         self._room: tuple[Plate, Tensor] | None = None  # a plate, and what backdrops see of it
 
@@ -84,7 +100,7 @@ class OfflinePipeline:
         return matting
 
     def _keep_maps(self, maps: RefinementMaps) -> None:
-        self._maps = maps
+        self.maps = maps
 
     def upload(self, rgb: Picture) -> Tensor:
         """Upload uint8 (H,W,3) as (1,3,H,W), floats unless made for bytes: only for those are there maps."""
@@ -104,6 +120,7 @@ class OfflinePipeline:
             MattingError: The matting fails, or its matte is not valid.
         """
         src = self.upload(rgb)
+        plate = self._follow(rgb, plate, None)
         self._matcher = self._make_matcher()
         if self._match:
             matte = self._matte(src, plate, 0)
@@ -122,29 +139,59 @@ class OfflinePipeline:
         Raises:
             MattingError: The matting fails, or its matte is not valid.
         """
+        plate = self._follow(rgb, plate, self._before)
         matte = self._matte(self.upload(rgb), plate, seq)
         self._matcher.learn(matte.alpha)
+        self._before = from_tensor(matte.alpha) if self._align else None
         return matte
+
+    def matte_without_plate(self, rgb: Picture, seq: int = 0) -> Matte:
+        """Matte a picture whose plate explains nothing, by weights that can do without one.
+
+        Raises:
+            MattingError: The matting fails, or its matte is not valid.
+        """
+        if self._alone is None:
+            config = self._config.model_copy(update={"matting": "bgmv2", "weights": "default"})
+            self._alone = OfflinePipeline(config, live=self._live, plates=False, in_bytes=self._in_bytes)
+        blank = make_blank_plate(rgb.shape[1], rgb.shape[0])
+        matte = self._alone.matte_picture(rgb, blank)
+        self.maps = self._alone.maps
+        return replace(matte, seq=seq)
+
+    def _follow(self, rgb: Picture, plate: Plate, before: Picture | None) -> Plate:
+        """Return the plate as the camera sees it in a picture; `before` is the alpha of a video's last frame."""
+        if not self._align:
+            return plate
+        if self._aligner is None or self._aligner[0] is not plate:
+            self._aligner = plate, PlateAligner(plate)
+        if before is None:  # a matte by a plate that lies elsewhere would take the room for the person
+            before = from_tensor(self.matte_without_plate(rgb).alpha)
+        return self._aligner[1].align(rgb, before)
 
     def doubt_plate(self, matte: Matte) -> str:
         """Return why the plate of the last picture is probably of another room, '' if it is not; by its own `matte`."""
         if not self._plates:
             return ""
         survey = self._matcher.survey(matte.alpha)
-        health = judge(survey, np.ones(survey.room.shape, bool))
+        plate = self._aligner[1].aligned if self._aligner is not None else None
+        inside = np.ones(survey.room.shape, bool) if plate is None else find_known(plate, survey.room.shape)
+        health = judge(survey, inside)
+        if plate is not None and plate.is_blank:
+            return f"{_UNFIT}. Name a plate of this room with: --plate FILE"
         if not health.reason:
             return ""
         why = f"{health.share:.0%} of what should be the room differs from it"
         if health.share <= _DOUBTFUL:
             why = "next to nothing of the picture looks like the room on it"
         return (
-            f"the plate does not fit: {why}, so the room may be taken for the person. Name a plate of this room, from "
-            "the same place and in the same light. Run with: --plate FILE"
+            f"the plate does not fit: {why}. Name a plate of this room, from the same place and in the same light: "
+            "--plate FILE. If the camera was moved, run with: --align"
         )
 
     def rewind(self) -> None:
-        """Forget the exposure of the previous video."""
-        self._matcher = self._make_matcher()
+        """Forget the previous video."""
+        self._matcher, self._aligner, self._before = self._make_matcher(), None, None
 
     def upload_room(self, plate: Plate) -> Tensor:
         """Return what backdrops see of `plate`, (1,3,H,W), 0..1; the same tensor for the same plate."""
@@ -161,21 +208,26 @@ class OfflinePipeline:
         Raises:
             ConfigError: The matting has no such maps.
         """
-        if self._maps is None:
+        if self.maps is None:
             raise ConfigError(
                 f"the matting {self.matting.name} predicts no error and refines nothing. "
                 "Run without --error and --refined, or with: --matting bgmv2"
             )
-        rows, columns = self._maps.refined.shape[2:]
+        rows, columns = self.maps.refined.shape[2:]
         size = (rows * SIDE, columns * SIDE)
-        error = F.interpolate(self._maps.error.float(), size, mode="bilinear", align_corners=False)
-        refined = F.interpolate(self._maps.refined.float(), size, mode="nearest")
+        error = F.interpolate(self.maps.error.float(), size, mode="bilinear", align_corners=False)
+        refined = F.interpolate(self.maps.refined.float(), size, mode="nearest")
         return from_tensor(error), from_tensor(refined)
 
     def _matte(self, src: Tensor, plate: Plate, seq: int) -> Matte:
         matte = self.matting(src, self._matcher.match(plate, src), _upload_confidence(plate, src), seq)
         check(matte, matte.foreground, seq, 1.0)
-        return replace(matte, alpha=pixels.unit(matte.alpha), foreground=pixels.unit(matte.foreground))
+        alpha = pixels.unit(matte.alpha)
+        if plate.confidence is not None and not plate.is_blank and not self.matting.doubts:
+            side = choose_side(*plate.rgb.shape[:2])
+            shape = plate.rgb.shape[0] // side, plate.rgb.shape[1] // side
+            alpha = close_margins(alpha, find_known(plate, shape), side)
+        return replace(matte, alpha=alpha, foreground=pixels.unit(matte.foreground))
 
     def _matte_mirrored(self, src: Tensor, plate: Plate) -> Matte:
         """Return the matte of the mirrored picture, mirrored back; in memory of its own."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from camdaemon.capture.file import FileSource
 from camdaemon.daemon.progress import show_progress
-from camdaemon.errors import ConfigError, DeviceError, Interrupted, StreamEnded
+from camdaemon.errors import ConfigError, DeviceError, Interrupted, MattingError, StreamEnded
 from camdaemon.frames import picture
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.job import JobFrame
@@ -181,6 +181,8 @@ def matte_video(
     wanted: ResultPaths,
     backdrop: str,
     max_coverage: float,
+    *,
+    strict: bool = False,
 ) -> int:
     """Matte every frame and write the wanted results, each frame at its own time; a composite with the video's sound.
 
@@ -192,7 +194,7 @@ def matte_video(
     Raises:
         ConfigError: A file cannot be read or written.
         DeviceError: The video cannot be read any further, or the disk is full.
-        MattingError: A frame cannot be matted.
+        MattingError: A frame cannot be matted, or `strict` and the plate does not fit one.
         Interrupted: The user has stopped it.
     """
     pipeline.rewind()
@@ -207,17 +209,20 @@ def matte_video(
         advance = opened.enter_context(show_progress("frames", video.count))
         for seq, (name, t, rgb) in enumerate(video.frames()):
             matte = pipeline.matte_frame(pad_picture(rgb), plate, seq)
-            covered += bool(explain_card(matte, max_coverage))
             if doubt := pipeline.doubt_plate(matte):
+                if strict:
+                    raise MattingError(f"frame {seq}: {doubt}")
                 if not doubted:  # at once, because the rest may take hours
-                    warn(f"Frame {seq}: {doubt}")
+                    warn(f"Frame {seq}: {doubt}. Such frames are matted without it.")
                 doubted += 1
+                matte = pipeline.matte_without_plate(pad_picture(rgb), seq)
+            covered += bool(explain_card(matte, max_coverage))
             found = render_results(pipeline, matte, plate, wanted, bgr, t, rgb)
             for result, pixels in found.items():
                 writers[result].write(pixels, name, t)
             advance()
     if doubted > 1:
-        warn(f"In {doubted} of {seq + 1} frames the plate does not fit.")
+        warn(f"In {doubted} of {seq + 1} frames the plate does not fit, and these were matted without it.")
     if covered:
         warn(
             f"In {covered} of {seq + 1} frames the matte covers more than {max_coverage:.0%} of the picture: live they "
