@@ -1,8 +1,10 @@
 """How far the plate is to be trusted, block by block: what a frame contradicts loses the trust and may earn it again.
 
 A contradiction is a block that differs from the plate although the matte sees the room there. That a block differs
-says nothing by itself: people do, too. What was learned a moment ago is another matter: it may have been a person who
-sat still, and loses the trust by any difference.
+says nothing by itself: people do, too. Nor is every contradiction one of the room: a matte may miss a hand. So one
+counts once it stands still, as furniture does, or has lasted, as a screen that plays; a large one apart from the
+person at once. What was learned a moment ago may have been a person who sat still, and loses the trust by any
+difference.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ _REGAIN_S = 1.0  # for so long a block must have fitted again
 _LONGEST_S = 30.0  # the same for one that was contradicted often: a screen that plays, a curtain
 _CALM_S = 60.0  # after so long without a contradiction it counts as one that never was
 _PROBATION_S = 30.0  # after a block was learned
+_LARGE = 0.02  # of the picture: no hand
+_STILL_S = 0.5  # for so long a contradiction has stood still, or
+_LASTING_S, _LASTING = 1.5, 0.7  # was there for such a share of about the last seconds
 
 Times = NDArray[np.float64]
 
@@ -36,6 +41,8 @@ class _Trust:
         wait: For how many seconds it must fit.
         lost: When it was contradicted last.
         learned: When it was learned, if ever.
+        doubt: For what share of the last seconds it was contradicted, 0..1.
+        t: Of the last frame.
         refused: When a frame was not explained by the plate at all, if ever.
     """
 
@@ -44,31 +51,61 @@ class _Trust:
     wait: Times
     lost: Times
     learned: Times
+    doubt: Times
+    t: float
     refused: float = -np.inf
 
     @classmethod
     def begin(cls, shape: tuple[int, ...], t: float) -> _Trust:
         """Trust all blocks, none of which was learned."""
         never = np.full(shape, -np.inf)
-        return cls(np.ones(shape, bool), np.full(shape, t), np.full(shape, _REGAIN_S), never, never)
+        return cls(np.ones(shape, bool), np.full(shape, t), np.full(shape, _REGAIN_S), never, never, np.zeros(shape), t)
 
-    def after(self, differs: Mask, room: Mask, t: float) -> _Trust:
-        """Return the trust after a frame of time `t`: its blocks that differ, and those that it shows the room in."""
+    def after(self, differs: Mask, room: Mask, still: Mask, body: Mask, t: float) -> _Trust:
+        """Return the trust after a frame.
+
+        Args:
+            differs: Its blocks that differ from the plate.
+            room: Those that it shows the room in.
+            still: Those that have not changed for a while.
+            body: Those of the person, or near.
+            t: Its time.
+        """
         fits = room & ~differs
         since = np.where(fits & (self.since <= t), self.since, t)  # time goes backwards where a clip begins again
         is_young = (t - self.learned < _PROBATION_S) & (t >= self.learned)
-        lost = self.known & differs & (room | is_young)
+        wrong = differs & room
+        doubt = self.doubt + (1 - np.exp(-max(0.0, t - self.t) / _LASTING_S)) * (wrong - self.doubt)
+        counts = wrong & (still | (doubt > _LASTING) | _find_large(wrong, body))
+        lost = self.known & (counts | (differs & is_young))
         known = (self.known & ~lost) | (fits & (t - since >= self.wait))
         if not lost.any():
-            return replace(self, known=self.known if np.array_equal(known, self.known) else known, since=since)
+            same = np.array_equal(known, self.known)
+            return replace(self, known=self.known if same else known, since=since, doubt=doubt, t=t)
         again = np.where(t - self.lost < _CALM_S, np.minimum(2 * self.wait, _LONGEST_S), _REGAIN_S)
         return replace(
-            self, known=known, since=since, wait=np.where(lost, again, self.wait), lost=np.where(lost, t, self.lost)
+            self,
+            known=known,
+            since=since,
+            wait=np.where(lost, again, self.wait),
+            lost=np.where(lost, t, self.lost),
+            doubt=doubt,
+            t=t,
         )
 
     def is_refused(self, t: float) -> bool:
         """Whether nothing of the plate is to be trusted in a frame of time `t`."""
         return 0 <= t - self.refused < _REGAIN_S
+
+
+def _find_large(where: Mask, body: Mask) -> Mask:
+    """Return the blocks of `where` that are parts of large pieces, none of which touches the `body`."""
+    least = _LARGE * where.size
+    if np.count_nonzero(where) < least:
+        return np.zeros_like(where)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(where.astype(np.uint8), connectivity=8)
+    large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= least) + 1
+    return np.asarray(np.isin(labels, np.setdiff1d(large, labels[body])))
 
 
 class PlateConfidence:
@@ -115,7 +152,15 @@ class PlateConfidence:
             return None
         return np.asarray(t - self._now.lost < self._now.wait)
 
-    def record(self, differs: Mask, room: Mask, inside: Mask, t: float) -> float:
+    def record(
+        self,
+        differs: Mask,
+        room: Mask,
+        inside: Mask,
+        t: float,
+        still_since: Times | None = None,
+        body: Mask | None = None,
+    ) -> float:
         """Record a frame, or the second look at it.
 
         Args:
@@ -123,13 +168,17 @@ class PlateConfidence:
             room: Those in which its matte sees only the room.
             inside: Those of which the plate knows anything, where it lies now.
             t: Time of the frame in seconds.
+            still_since: When each block changed last; None: nothing is known of that, and all of them are still.
+            body: Blocks of the person, or near; None: there is nobody.
 
         Returns:
             Share of the picture, 0..1, that has lost its confidence.
         """
         self._t = t
         before = self._before(inside.shape, t)
-        self._now = before.after(differs & inside, room & inside, t)
+        still = np.ones_like(room) if still_since is None else t - still_since >= _STILL_S
+        nobody = np.zeros_like(room)
+        self._now = before.after(differs & inside, room & inside, still, nobody if body is None else body, t)
         return float((before.known & ~self._now.known).mean())
 
     def refuse(self, inside: Mask, t: float) -> float:

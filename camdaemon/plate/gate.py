@@ -34,6 +34,7 @@ _FITTED = 0.12  # as much after a fit, which explains by itself some of what is 
 _ENOUGH = 0.25  # of the picture should be room to judge by; with less of it, as much less may differ
 _LEAST = 0.04  # of the picture
 _FEW = 0.02  # of the picture: the plate knows too little to be judged as a whole
+_RIM, _NEAR = 1, 2  # blocks beside what is visible, and beside the person
 _MUCH = 0.005  # of the picture; if more has lost its confidence, the frame's matte is computed once more
 _RETRY_S, _RETRY_REFUSED_S = 1.0, 0.25  # until another light is looked for, while frames are shown or refused
 
@@ -152,7 +153,16 @@ class PlateGate:
             return False
         if health.reason:
             return self.trust.refuse(self._inside, t) > _MUCH
-        return self.trust.record(health.differs, survey.room, self._inside, t) > _MUCH
+        return self._doubt(health, survey, t) > _MUCH
+
+    def _doubt(self, health: Health, survey: Survey, t: float) -> float:
+        """Return the share of the picture, 0..1, that has lost its confidence by the frame of time `t`."""
+        still_since, visible = self.still_since, (~survey.room).astype(np.uint8)
+        if still_since.shape != survey.room.shape:  # the first frame
+            still_since = np.full(survey.room.shape, t)
+        clear = survey.room & (_widen(visible, _RIM) == 0)  # a matte may miss some of the rim
+        body = _widen(_find_largest(visible), _NEAR) > 0
+        return self.trust.record(health.differs, clear, self._inside, t, still_since, body)
 
     def _find_light(self, matcher: PlateMatcher, survey: Survey, health: Health) -> bool:
         """Look for another light that explains what the present one does not; return whether there is one."""
@@ -190,6 +200,18 @@ class PlateGate:
         still = self._pieces.find(self.survey, t)
         self.hidden = np.zeros_like(self.survey.room) if still is None else still
         return alpha if still is None else hide(alpha, still, self.survey.side)
+
+
+def _widen(blocks: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.dilate(blocks, np.ones((2 * by + 1, 2 * by + 1), np.uint8)), np.uint8)
+
+
+def _find_largest(blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the largest connected piece of `blocks`, (rows, columns), 0 or 1."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(blocks, connectivity=8)
+    if count < 2:
+        return blocks
+    return np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()), np.uint8)
 
 
 def find_known(plate: Plate, shape: tuple[int, ...]) -> Mask:

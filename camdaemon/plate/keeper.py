@@ -195,9 +195,10 @@ class PlateKeeper:
         self._next_look = t + max(self._retry, _RETRY_S if is_bad else _LOOK_S)
         self._retry = min(2 * self._retry, _LONGEST_S)
         if is_bad and self._grows and gate.doubts and t - self._bad_since >= _GIVE_UP_S:
-            self._begin(None, living.size)
-            self._adopt(matcher, gate)
+            gate.trust.forget(self._begin(None, living.size).current)
             self._next_look = t + _LOOK_S
+        elif is_bad and t < self._bad_since + _GIVE_UP_S:
+            self._next_look = min(self._next_look, self._bad_since + _GIVE_UP_S)
 
     def _try_places(self, matcher: PlateMatcher, gate: PlateGate, now: View, survey: Survey, t: float) -> bool:
         """Go on with another plate that explains the frame; return whether there is one."""
@@ -222,17 +223,14 @@ class PlateKeeper:
     def _move(self, matcher: PlateMatcher, gate: PlateGate, movement: Matrix, survey: Survey, t: float) -> None:
         """Have the plate lie elsewhere; it is looked at again at once, until nothing is left to correct."""
         assert self._living is not None
+        before = self._living.current
         if movement is not STILL:
             self._living.move(scale_movement(movement, survey.side / FINE))
-        self._adopt(matcher, gate)
-        self._retry, self._next_look = _RETRY_S, t
-
-    def _adopt(self, matcher: PlateMatcher, gate: PlateGate) -> None:
-        """Have matcher and gate go on with the plate as it lies now."""
-        assert self._living is not None
-        matcher.go_on(self._living.current)
+        if matcher.plate is before:  # else it is another place's, in another light
+            matcher.go_on(self._living.current)
         gate.trust.forget(self._living.current)
         self._learner.forget()
+        self._retry, self._next_look = _RETRY_S, t
 
     # ---- what is learned
 

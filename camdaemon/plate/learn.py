@@ -22,7 +22,7 @@ _NEAR = 1  # blocks beside what is visible in which nothing is learned: faint ha
 _PERSON = 0.004  # of the picture; below a piece so large nothing is learned: it is the person's body, desk and chair
 _STEADY_S = 1.0  # after the light has changed at once
 _JUMP = 0.03  # relative change of the gain between two frames
-_DARK, _BRIGHT = 0.02, 0.98  # of full brightness: nothing can be told of what is clipped
+_DARK, _BRIGHT = 0.02, 0.98  # of full brightness: what is black or white in all channels says nothing
 _LEAST = 0.001  # of the picture; fewer blocks are not worth another plate
 _REFUSED_S = 10.0  # after which a block that the network calls a person may be looked at again
 
@@ -67,7 +67,7 @@ class PlateLearner:
         covered = find_covered(person)
         self._room_since[covered] = t
         ready = ~covered & (t - self._room_since >= _STILL_S) & (t - still_since >= _STILL_S)
-        ready &= (now > _DARK).all(2) & (now < _BRIGHT).all(2) & (t - self._refused >= _REFUSED_S)
+        ready &= (now > _DARK).any(2) & (now < _BRIGHT).any(2) & (t - self._refused >= _REFUSED_S)
         self._candidates = ready if t - self._steady_since >= _STEADY_S else None
 
     def forget(self) -> None:

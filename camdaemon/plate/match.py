@@ -67,6 +67,9 @@ class PlateMatcher:
     Args:
         upload: Brings a picture, uint8 (H,W,3), to the device.
         enabled: Whether to follow the gain at all; otherwise `match` returns the plate as it was taken, or lit.
+
+    Attributes:
+        plate: Matched last; None before the first.
     """
 
     _STEP = 1 / 256  # of a gain; a smaller change is at most one level of 255 and not worth another plate
@@ -76,7 +79,7 @@ class PlateMatcher:
 
     def __init__(self, upload: Upload, *, enabled: bool) -> None:
         self._upload, self._enabled = upload, enabled
-        self._plate: Plate | None = None
+        self.plate: Plate | None = None
         self._clean: Tensor | None = None
         self._uneven: Tensor | None = None  # gains on a grid, (1,3,r,c), whose median is 1
         self._lift: Tensor | None = None  # (1,3,1,1)
@@ -92,7 +95,7 @@ class PlateMatcher:
 
     def upload_clean(self, plate: Plate) -> Tensor:
         """Return `plate` as it was taken, (1,3,H,W), in the device's dtype; the same tensor for the same plate."""
-        if self._plate is not plate or self._clean is None:
+        if self.plate is not plate or self._clean is None:
             self._room = self._gain = self._uneven = self._lift = None
             self._load(plate)
         assert self._clean is not None
@@ -103,7 +106,7 @@ class PlateMatcher:
         self._load(plate)
 
     def _load(self, plate: Plate) -> None:
-        self._clean, self._plate = self._upload(plate.rgb), plate
+        self._clean, self.plate = self._upload(plate.rgb), plate
         self._apply_light()
 
     def _apply_light(self) -> None:
@@ -143,10 +146,11 @@ class PlateMatcher:
         self.upload_clean(plate)
         assert self._lit is not None
         begun = self._expected if self._expected is not None and self._expected.src is src else None
-        self._now, self._peaks = begun.now if begun else pixels.blocks(src, self.side), None
-        if self._enabled and not plate.is_blank:
-            self._gain = self._follow(self._now)
-        if self._gain is None:
+        before, self._now = self._now, begun.now if begun else pixels.blocks(src, self.side)
+        self._peaks = None
+        if self._enabled:
+            self._gain = self._drift(before, self._now) if plate.is_blank else self._follow(self._now)
+        if self._gain is None or plate.is_blank:
             return self._lit
         if self._lit.is_floating_point():  # to compare gains would wait for the accelerator
             return apply_gain(self._lit, self._gain, self._lift)
@@ -160,12 +164,12 @@ class PlateMatcher:
             plate: The plate of the last `match`.
             src: Bytes (1,3,H,W).
         """
-        assert self._plate is plate
+        assert self.plate is plate
         assert self._lit is not None
         now, gain = pixels.blocks(src, self.side), self._gain
         if self._enabled and not plate.is_blank:
             gain = self._follow(now)
-        if gain is None:
+        if gain is None or plate.is_blank:
             return self._lit
         found = self._find_matched(self._lit, gain)
         self._expected = _Expected(found.gain, found.plate, src, now)
@@ -187,6 +191,16 @@ class PlateMatcher:
         jumped = ((gain - before).abs() > least * before) & (seen > 0.25)
         followed = torch.where(jumped, gain, before + self._FOLLOW * (gain - before))
         return torch.where((seen > 0.03) & gain.isfinite(), followed, before)
+
+    def _drift(self, before: Tensor | None, now: Tensor) -> Tensor:
+        """Return the gain, (1,3,1,1), of a frame over the first one, for the plate that is learned from it."""
+        if before is None or before.shape != now.shape or self._gain is None:
+            return torch.ones_like(now[:, :, :1, :1])
+        usable = (before > 0.08) & (before < 0.95) & (now > 0.04) & (now < 0.97)
+        if self._room is not None:
+            usable = usable & self._room
+        ratio = torch.where(usable, now / before, torch.nan).flatten(2).nanmedian(2).values[:, :, None, None]
+        return torch.where(ratio.isfinite(), self._gain * ratio, self._gain).clamp(0.2, 5.0)
 
     def _find_matched(self, lit: Tensor, gain: Tensor, begun: _Matched | None = None) -> _Matched:
         """Return the plate with `gain`, or one whose gain is as good as that: what was `begun`, or the last frame's."""

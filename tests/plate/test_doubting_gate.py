@@ -32,6 +32,7 @@ class Bench:
         again = self.examine(seen, matte, t)
         if again:
             self.examine(seen, matte, t)
+        self.gate.clean(pixels.tensor(matte), t)
         self.gate.confirm(t)
         return again
 
@@ -73,6 +74,32 @@ def test_what_was_brought_is_not_trusted_from_its_first_frame_on() -> None:
     for t in (0.3, 0.8, 1.4):
         bench.look(film(EMPTY), alpha(EMPTY), t)
     assert bench.known().mean() > 0.99, "trusted again when it is gone"
+
+
+SMALL = (slice(80, 136), slice(440, 496))
+
+
+def test_a_small_contradiction_may_be_a_hand_until_it_stands_still() -> None:
+    bench = Bench(Plate(plate()))
+    bench.look(film(EMPTY), alpha(EMPTY), 0.0)
+    seen = film(EMPTY)
+    seen[SMALL] = 255 - seen[SMALL]
+    for t in (0.1, 0.3, 0.5):
+        assert not bench.look(seen, alpha(EMPTY), t)
+    assert bench.known().mean() > 0.99
+    assert bench.look(seen, alpha(EMPTY), 0.7)
+    assert bench.known()[10:17, 55:62].mean() < 0.4
+
+
+def test_what_moves_is_not_trusted_after_a_while() -> None:
+    bench, noise = Bench(Plate(plate())), np.random.default_rng(0)
+    for n in range(40):
+        seen = film(EMPTY)
+        seen[SMALL] = noise.integers(0, 256, 3)
+        bench.look(seen, alpha(EMPTY), n / 10)
+        if n == 8:
+            assert bench.known().mean() > 0.99
+    assert bench.known()[11:16, 56:61].mean() < 0.3
 
 
 def test_a_person_contradicts_nothing() -> None:

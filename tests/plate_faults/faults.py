@@ -182,11 +182,13 @@ def _pump(seen: Seen, t: float) -> Seen:
 
 
 def _draw_beside(clip: Footage, rng: np.random.Generator) -> np.ndarray:
-    """Draw the outline of an object, (H,W), most of which is not behind the person."""
+    """Draw the outline of an object, (H,W), most of which is beside the person."""
     person = np.maximum.reduce([alpha for _, alpha in clip.frames[:: max(1, len(clip.frames) // 8)]]) > 128
+    near = np.ones((2 * (person.shape[1] // 30) + 1,) * 2, np.uint8)
+    person = np.asarray(cv2.dilate(person.astype(np.uint8), near) > 0)
     while True:
         where = draw_object(person.shape, OBJECT, rng)
-        if person[where].mean() < 0.2:
+        if person[where].mean() < 0.1:
             return where
 
 

@@ -130,7 +130,9 @@ def matte_pairs(
         raise Interrupted(f"stopped after {done} of {len(todo)} pictures. The results of those are written") from None
 
 
-def matte_pair(pipeline: OfflinePipeline, pair: Pair, backdrop: str, max_coverage: float, *, strict: bool) -> str:
+def matte_pair(
+    pipeline: OfflinePipeline, pair: Pair, backdrop: str, max_coverage: float, *, strict: bool = False
+) -> str:
     """Matte one pair and write its results, all or none; returns a warning, or ''.
 
     Raises:

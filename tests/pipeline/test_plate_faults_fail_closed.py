@@ -1,0 +1,178 @@
+"""Law 4 through every fault of a plate: whatever happens to room, light and camera, nothing of the room is published.
+
+All that is room here, whatever happens to it, has about the marker color, and what was photographed has not. So a
+marked pixel is the camera's room, be it in the matte, in a backdrop that is made of the plate, or in what was learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from camdaemon.backdrop import make_backdrop
+from camdaemon.errors import SuddenChange
+from camdaemon.frames.card import CardCache
+from camdaemon.frames.composite import Matte
+from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
+from camdaemon.frames.transfer import Transfer
+from camdaemon.pipeline.compositor import Compositor
+from camdaemon.pipeline.engine import Engine
+from camdaemon.pipeline.metrics import Metrics
+from camdaemon.pipeline.preview import LivePreview
+from camdaemon.pipeline.state import Scene
+from camdaemon.pipeline.worker import FrameProcessor
+from camdaemon.plate.gate import PlateGate
+from camdaemon.plate.match import PlateMatcher
+from camdaemon.plate.parts import Origin, Plate
+from tests.fakes import PERSON, PerfectMatting, marked
+
+SIZE = Size(256, 144)
+FPS, EVENT, FRAMES = 10, 15, 70
+THING = (slice(20, 60), slice(180, 230))
+
+Room = Callable[[int], np.ndarray]  # the number of a frame → the room that the camera sees
+
+
+def marked_room(seed: int = 0) -> np.ndarray:
+    """A room with structure, all of it of about the marker's color."""
+    random = np.random.default_rng(seed)
+    levels = random.integers(150, 250, (18, 32, 1)).repeat(8, 0).repeat(8, 1)
+    return np.asarray(np.concatenate([levels, 0 * levels, levels], 2), np.uint8)
+
+
+def photograph() -> np.ndarray:
+    """What was photographed of that room: the same structure, without the marker's color."""
+    return np.asarray(marked_room()[..., :1] // 6 * np.array([1, 0.8, 1]), np.uint8)
+
+
+def shifted(rgb: np.ndarray, right: int, down: int) -> np.ndarray:
+    return np.roll(rgb, (down, right), (0, 1))
+
+
+def with_thing(rgb: np.ndarray, seed: int = 5, right: int = 0) -> np.ndarray:
+    out = rgb.copy()
+    out[THING] = np.roll(marked_room(seed), right, 1)[THING]
+    return out
+
+
+ROOM = marked_room()
+FAULTS: dict[str, Room] = {
+    "nothing": lambda n: ROOM,
+    "a bump": lambda n: ROOM if n < EVENT else shifted(ROOM, 11, -4),
+    "a far bump": lambda n: ROOM if n < EVENT else shifted(ROOM, 60, 20),
+    "another view": lambda n: ROOM if n < EVENT else marked_room(9),
+    "a lamp": lambda n: ROOM if not EVENT <= n < 40 else np.asarray(ROOM * 0.75, np.uint8),
+    "dusk": lambda n: np.asarray(ROOM * max(0.65, 1 - 0.01 * max(0, n - EVENT)), np.uint8),
+    "pumping": lambda n: np.asarray(ROOM * (0.9 + 0.1 * np.sin(n)), np.uint8),
+    "a thing brought": lambda n: ROOM if n < EVENT else with_thing(ROOM),
+    "a thing gone": lambda n: with_thing(ROOM) if n < EVENT else ROOM,
+    "a thing moved": lambda n: with_thing(ROOM, right=0 if n < EVENT else 40),
+    "a screen": lambda n: with_thing(ROOM, seed=n),
+    "all of it": lambda n: with_thing(shifted(ROOM, 3 * (n // 20), 0), seed=n // 30),
+}
+
+
+class Stage:
+    """A frame processor that is shown a room with somebody in it."""
+
+    def __init__(self, taken: Plate | None, backdrop: str, matting: PerfectMatting) -> None:
+        metrics, transfer = Metrics(), Transfer(torch.device("cpu"), SIZE)
+        engine = Engine(
+            transfer,
+            matting,
+            PlateMatcher(transfer.upload_picture, enabled=True),
+            Compositor(transfer.upload_picture, metrics),
+            gate=PlateGate(is_live=True, doubts=True, needs_plate=False),
+        )
+        self.processor = FrameProcessor(engine, CardCache(PixelFormat.RGB, SIZE), metrics, LivePreview())
+        self._pool = transfer.pool(PixelFormat.RGB, SIZE)
+        self._scene = Scene(make_backdrop(backdrop, SIZE), taken)
+        self._count = 0
+
+    def show(self, room: np.ndarray) -> HostFrame | None:
+        """Return what is published of the next frame; None for one that is held back."""
+        n, out = self._count, HostFrame.empty(PixelFormat.RGB, SIZE)
+        frame = self._pool.acquire()
+        frame.data[:], frame.seq, frame.t = room, n, n / FPS
+        left = 60 + n % 3
+        frame.data[50:, left : left + 60] = PERSON
+        self._count += 1
+        with torch.inference_mode():
+            try:
+                self.processor.run(frame, self._pool, self._scene, out)
+            except SuddenChange:
+                return None
+            finally:
+                self.processor.tend()
+        return out
+
+    def play(self, room: Room, frames: int = FRAMES) -> list[HostFrame]:
+        shown = [self.show(room(n)) for n in range(frames)]
+        return [out for out in shown if out is not None]
+
+
+def assert_no_room(frames: list[HostFrame]) -> None:
+    assert len(frames) > FRAMES // 2
+    assert not [out.seq for out in frames if marked(out.data) > 0]
+
+
+@pytest.mark.parametrize("backdrop", ["color:#00ff00", "blur:8", "plate"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_through_every_fault_only_the_person_is_published(fault: str, backdrop: str) -> None:
+    stage = Stage(Plate(photograph()), backdrop, PerfectMatting(doubts=True))
+    frames = stage.play(FAULTS[fault])
+    assert_no_room(frames)
+    composites = [out for out in frames if out.content is Content.COMPOSITE]
+    assert len(composites) > 0.9 * len(frames)
+    assert all(out.matte_seq == out.seq for out in composites)
+
+
+@pytest.mark.parametrize("backdrop", ["color:#00ff00", "blur:8"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_grows_without_a_plate_is_never_a_picture_for_viewers(fault: str, backdrop: str) -> None:
+    stage = Stage(None, backdrop, PerfectMatting(doubts=True))
+    assert_no_room(stage.play(FAULTS[fault]))
+    report = stage.processor.keeper.report
+    assert report is not None
+    assert fault == "pumping" or report.plate.share(Origin.GROWN) > 0.3, "or nothing was tested"
+    assert not report.plate.is_shot
+
+
+def test_the_clean_room_is_not_made_of_what_was_learned() -> None:
+    stage = Stage(None, "plate", PerfectMatting(doubts=True))
+    frames = stage.play(FAULTS["nothing"])
+    assert {out.content for out in frames} == {Content.CARD}
+    assert_no_room(frames)
+
+
+def _nan(matte: Matte) -> Matte:
+    return replace(matte, alpha=matte.alpha * torch.nan, foreground=matte.foreground * torch.nan)
+
+
+def _of_another_frame(matte: Matte) -> Matte:
+    return replace(matte, seq=matte.seq - 1)
+
+
+@pytest.mark.parametrize("spoil", [_nan, _of_another_frame])
+@pytest.mark.parametrize("fault", ["a bump", "a thing brought", "another view"])
+def test_a_matte_that_fails_during_a_fault_is_the_card(fault: str, spoil: Callable[[Matte], Matte]) -> None:
+    matting = PerfectMatting(lambda n, matte: spoil(matte) if n > 25 else matte, doubts=True)
+    frames = Stage(Plate(photograph()), "blur:8", matting).play(FAULTS[fault])
+    assert_no_room(frames)
+    assert {out.content for out in frames[-20:]} == {Content.CARD}
+
+
+@pytest.mark.parametrize("backdrop", ["color:#00ff00", "blur:8", "plate"])
+def test_a_person_in_the_plate_is_not_shown_by_it(backdrop: str) -> None:
+    """Somebody else's place in the photograph has the marker's color here: what was behind them is not known."""
+    taken = photograph()
+    taken[50:, 150:210] = PERSON
+    frames = Stage(Plate(taken), backdrop, PerfectMatting(doubts=True)).play(FAULTS["a bump"])
+    assert_no_room(frames)
+    composites = [out for out in frames if out.content is Content.COMPOSITE]
+    shown = [np.abs(out.data[60:, 160:200].astype(int) - PERSON).max(2).min() for out in composites[:EVENT]]
+    assert backdrop == "color:#00ff00" or min(shown) > 12, "nobody in the backdrop either"
