@@ -46,7 +46,7 @@ def _describe_growth(report: PlateReport, given: Plate | None) -> str:
         return f"{why}: another grows, {report.known:.0%} of the room is known. For the best one, run: camdaemon plate"
     if report.known < 0.005:
         return WITHOUT_PLATE
-    return f"no plate: {report.known:.0%} of the room was learned. For finer edges, run: camdaemon plate"
+    return f"no plate: rougher edges, {report.known:.0%} of the room was learned. For finer ones, run: camdaemon plate"
 
 
 def count_parts(report: PlateReport | None, age_s: float | None) -> dict[str, object]:
