@@ -18,7 +18,7 @@ def main(
         "pattern"
     ),
     size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels.", show_default="the source's")] = None,
-    weights: Annotated[str, typer.Option(help="'default', or a .safetensors or .pth checkpoint.")] = "default",
+    weights: Annotated[str, typer.Option(help="'published', or a checkpoint of that layout.")] = "published",
     backbone: Annotated[
         str | None,
         typer.Option(help="Random weights of mobilenetv2, resnet50 or resnet101 instead.", show_default="none"),

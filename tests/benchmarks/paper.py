@@ -130,7 +130,7 @@ def _measure(setting: Setting, settings: Settings, device: torch.device, folder:
         return {"note": "needs a GPU"}
     mode, refined = ("full", None) if setting.patches is None else ("sampling", 16 * setting.patches)
     weights = write_random_weights(setting.backbone, folder)
-    of = replace(settings, source="pattern", weights="default", backbone=setting.backbone, size=setting.size)
+    of = replace(settings, source="pattern", weights="published", backbone=setting.backbone, size=setting.size)
     config = replace(of, mode=mode, pixels=refined, scale=_SCALE[setting.size], device=device.type).config(weights)
     shape = (setting.batch, 3, setting.size.height, setting.size.width)
     src, plate = (torch.rand(shape, device=device).to(getattr(torch, setting.precision)) for _ in range(2))

@@ -101,7 +101,7 @@ class BaselineProcessor(FrameProcessor):
             finished = composite_baseline(alpha, foreground, backdrop)
         with step("check"):
             if not bool(finished.isfinite().all()):
-                raise MattingError("the baseline's matte is not finite. Run: … --weights default")
+                raise MattingError("the baseline's matte is not finite. Run: … --weights published")
             matcher.learn(alpha)
         with step("download"):
             self._download(finished, out)

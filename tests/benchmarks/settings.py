@@ -27,7 +27,7 @@ class Settings:
     Attributes:
         source: Clip, or 'pattern'.
         size: Working size; None: the source's own.
-        weights: 'default', or a checkpoint.
+        weights: 'published', or a checkpoint of that layout.
         backbone: Network that is measured with random weights instead of `weights`.
         mode: How patches are selected.
         pixels: Refined pixels per frame when sampling; None: as the daemon chooses.
@@ -44,7 +44,7 @@ class Settings:
 
     source: str = "pattern"
     size: Size | None = None
-    weights: str = "default"
+    weights: str = "published"
     backbone: str | None = None
     mode: str = "sampling"
     pixels: int | None = None
@@ -68,7 +68,7 @@ class Settings:
         ):
             if value is not None and value not in words:
                 raise ConfigError(f"{option} {value!r} is unknown. Run: … --{option} {' or '.join(words)}")
-        if self.backbone is not None and self.weights != "default":
+        if self.backbone is not None and self.weights != "published":
             raise ConfigError("--backbone takes random weights, so --weights is not used: leave one out")
         if self.scale is not None and not 0 < self.scale <= 1:
             raise ConfigError(f"scale {self.scale:g} is not in 0 to 1. Run: … --scale 0.25")

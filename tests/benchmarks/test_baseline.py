@@ -70,7 +70,7 @@ def test_equals_the_daemons_matting_with_another_backbone(backbone, tmp_path):
 
 
 def test_equals_the_network_before_it_is_prepared_for_running():
-    network_ = load_network(find_weights("default"), selection=Selection(pixels=4000))
+    network_ = load_network(find_weights("published"), selection=Selection(pixels=4000))
     src, plate = _pair()
     half = (SIZE.height // 2, SIZE.width // 2)
     with torch.inference_mode():
@@ -93,12 +93,12 @@ def test_random_weights_are_the_same_every_time_and_refine_everywhere(tmp_path):
     assert 0.2 < found.alpha.mean() < 0.8
 
 
-def test_default_weights_on_the_pattern_by_both_sides(tmp_path):
+def test_published_weights_on_the_pattern_by_both_sides(tmp_path):
     """Frame to frame through both processors: the same matte and the same picture nearly everywhere.
 
     Not everywhere: of patches with nearly the same predicted error, bytes and floats may refine different ones.
     """
-    config = Settings(size=Size(320, 180), engine="torch", precision="float32").config(find_weights("default"))
+    config = Settings(size=Size(320, 180), engine="torch", precision="float32").config(find_weights("published"))
     footage = load_footage(config, 2)
     daemon = make_processor(config, footage)
     baseline = make_baseline(config, footage, daemon, paced=False)
@@ -129,7 +129,7 @@ def test_in_bfloat16_the_matte_is_still_the_published_one(engine):
     """The bar of the project: within 1/255 in the mean, 8/255 at the 99.9th percentile."""
     if engine == "openvino":
         pytest.importorskip("openvino")
-    config = Settings(size=Size(320, 180), engine=engine, precision="bfloat16").config(find_weights("default"))
+    config = Settings(size=Size(320, 180), engine=engine, precision="bfloat16").config(find_weights("published"))
     footage = load_footage(config, 3)
     daemon = make_processor(config, footage)
     matting = network.make_baseline_matting(config, footage, daemon)

@@ -38,7 +38,7 @@ def test_kept_frames_come_again_and_again_as_copies():
 
 
 def test_footage_from_memory_is_what_it_keeps():
-    footage = load_footage(SMALL.config(find_weights("default")), 2)
+    footage = load_footage(SMALL.config(find_weights("published")), 2)
     source, into = keep_in_memory(footage).open(), HostFrame.empty(footage.frames[0].fmt, footage.frames[0].size)
     assert (source.fps, source.fmt, source.size) == (footage.fps, into.fmt, into.size)
     for number in range(4):
