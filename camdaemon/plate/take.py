@@ -83,6 +83,7 @@ class PlateJob:
         self._reference: Tensor | None = None
         self._since = 0.0
         self._last_why = ""
+        self._who = ""  # is in the picture, as far as is known
         self._frames: list[Tensor] = []
 
     def card(self) -> Card:
@@ -109,7 +110,7 @@ class PlateJob:
         why = find_bad_light(small)
         if not why and self._reference is not None:
             why = find_movement(self._reference, small)
-        self.progress, self._last_why = PlateProgress(0.0, why), why or self._last_why
+        self.progress, self._last_why = PlateProgress(0.0, why or self._who), why or self._last_why
         if why or self._reference is None:
             self._reference, self._since, self._frames = small, look.t, []
         elif look.t - self._since >= self._rules.still_s:
@@ -119,7 +120,7 @@ class PlateJob:
             who = self._find_person(median, look)
             if isinstance(who, Plate):
                 return who
-            self._reference, self._frames, self._last_why = None, [], who
+            self._reference, self._frames, self._last_why, self._who = None, [], who, who
             self.progress = PlateProgress(0.0, who)
         if -left_s > self._rules.timeout_s:
             raise PlateRefused(self._explain_refusal())

@@ -226,3 +226,59 @@ def test_a_plate_of_a_larger_picture_is_whole():
     job, truth = PlateJob(PlateRules(frames=3, still_s=0.1, timeout_s=1.0), 0.0), torch.rand(1, 3, 132, 68)
     plate, _ = run(job, lambda t, n: truth)
     assert np.abs(plate.rgb.astype(int) - (truth[0] * 255).permute(1, 2, 0).numpy()).max() <= 1
+
+
+def person_seen(where: slice | None):
+    """A network that sees somebody there, whatever it is shown, also in the mirror."""
+
+    def matte_alone(picture: torch.Tensor) -> torch.Tensor:
+        alpha = torch.zeros_like(picture[:, :1])
+        if where is not None:
+            now, mirrored = ((part.float() - seen(room()).float()).abs().mean() for part in (picture, picture.flip(3)))
+            flipped = bool(mirrored < now)
+            alpha[:, :, 30:, where] = 255 if picture.dtype == torch.uint8 else 1
+            alpha = alpha.flip(3) if flipped else alpha
+        return alpha
+
+    return matte_alone
+
+
+def feed(job: PlateJob, matte_alone, seconds: float = 10.0) -> Plate:
+    for n in range(int(seconds * FPS)):
+        plate = job.feed(JobFrame(n, n / FPS, seen(noisy(room(), n)), None, None, matte_alone))
+        if plate is not None:
+            return plate
+    raise AssertionError("neither a plate nor a refusal")
+
+
+def test_somebody_in_the_plate_is_refused_with_the_way_out():
+    job = PlateJob(RULES, 0.0)
+    with pytest.raises(PlateRefused) as refused:
+        feed(job, person_seen(slice(10, 50)))
+    said = str(refused.value)
+    assert "somebody is in the picture, on the left" in said
+    assert said.endswith("run: camdaemon plate take --anyway")
+    assert job.progress.waits_for == "somebody is in the picture, on the left"
+
+
+def test_who_steps_out_in_time_has_a_plate():
+    calls = []
+
+    def matte_alone(picture: torch.Tensor) -> torch.Tensor:
+        calls.append(picture)
+        return person_seen(slice(10, 50) if len(calls) <= 2 else None)(picture)
+
+    taken = feed(PlateJob(PlateRules(frames=9, still_s=0.3, timeout_s=5), 0.0), matte_alone)
+    assert taken.pictures is None
+    assert len(calls) == 4, "each picture and its mirror image"
+
+
+def test_a_picture_on_the_wall_is_accepted_and_known_the_next_time():
+    taken = feed(PlateJob(RULES, 0.0, anyway=True), person_seen(slice(10, 50)))
+    assert taken.pictures is not None
+    assert taken.pictures.any()
+    again = feed(PlateJob(RULES, 0.0, pictures=taken.pictures), person_seen(slice(10, 50)))
+    assert again.pictures is not None
+    assert np.array_equal(again.pictures, taken.pictures)
+    with pytest.raises(PlateRefused, match="on the right"):
+        feed(PlateJob(RULES, 0.0, pictures=taken.pictures), person_seen(slice(110, 150)))
