@@ -194,11 +194,15 @@ class FrameProcessor:
         if self._blank is None or self._blank[0].shape != picture.shape or self._blank[0].dtype != picture.dtype:
             gray = self.engine.transfer.upload_picture(make_blank_plate(picture.shape[3], picture.shape[2]).rgb)
             self._blank = gray, torch.zeros(1, 1, 1, 1, device=picture.device)
+        matting = self.engine.matting
+        effort, matting.effort = matting.effort, replace(matting.effort, refined=0.0)  # its edges are of no interest
         try:
-            return self.engine.matting(picture, *self._blank, -1).alpha
+            return matting(picture, *self._blank, -1).alpha
         except MattingError:
             log.debug("the plate was not examined", exc_info=True)
             return None
+        finally:
+            matting.effort = effort
 
     def _room(self) -> Tensor:
         """Return what backdrops see of the plate in use, (1,3,H,W); the same tensor as long as it is the same."""

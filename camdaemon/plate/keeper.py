@@ -26,7 +26,7 @@ from camdaemon.plate.pose import STILL, Matrix, View, find_movement, measure_fit
 
 FINE = 4  # pixels of a small copy along a block's side
 _ALIKE = 0.93  # structures that are more alike need no closer look
-_LOOK_S = 0.5  # between two looks at where the camera looks
+_LOOK_S = 1.0  # between two looks at where the camera looks, unless the room differs
 _RETRY_S, _LONGEST_S = 0.25, 4.0  # between two searches that find nothing: twice as long each time
 _HIDDEN_S = 8.0  # after which what stands still and was never part of the person is room, whatever the network says
 _GIVE_UP_S = 2.0  # after which a plate that explains nothing is put aside, and another grows
@@ -247,7 +247,7 @@ class PlateKeeper:
         if lacking is None:
             lacking = ~self._living.known
         wanted = lacking if waits is None else lacking & ~waits
-        found = self._learner.collect(_to_picture(src), wanted)
+        found = self._learner.collect(lambda: _to_picture(src), wanted)
         if found is None:
             return
         blocks = found.blocks

@@ -7,6 +7,7 @@ saw the room, it did not change, and the network sees the room there without bei
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -23,7 +24,8 @@ _PERSON = 0.004  # of the picture; below a piece so large nothing is learned: it
 _STEADY_S = 1.0  # after the light has changed at once
 _JUMP = 0.03  # relative change of the gain between two frames
 _DARK, _BRIGHT = 0.02, 0.98  # of full brightness: what is black or white in all channels says nothing
-_LEAST = 0.001  # of the picture; fewer blocks are not worth another plate
+_LEAST, _MANY = 0.002, 0.01  # of the picture; fewer blocks are not worth another plate, or can wait
+_REST_S, _LONG_REST_S = 2.0, 5.0  # after many blocks, and after few: another plate costs as much as some frames
 _REFUSED_S = 10.0  # after which a block that the network calls a person may be looked at again
 
 
@@ -46,6 +48,7 @@ class PlateLearner:
         self._batch: Mask | None = None  # blocks that are being collected
         self._sum: NDArray[np.uint16] | None = None
         self._count, self._sampled = 0, -np.inf
+        self._rests_until = -np.inf
         self._candidates: Mask | None = None
 
     def observe(self, now: Floats, gain: Floats, person: Mask, still_since: NDArray[np.float64], t: float) -> None:
@@ -73,10 +76,14 @@ class PlateLearner:
     def forget(self) -> None:
         """Begin again to collect: the plate lies in another place."""
         self._batch = self._candidates = None
-        self._count = 0
+        self._count, self._rests_until = 0, -np.inf
 
-    def collect(self, picture: Picture, wanted: Mask) -> Learned | None:
-        """Add the frame observed last, `picture` (H,W,3), to those that are collected for `wanted` blocks.
+    def collect(self, download: Callable[[], Picture], wanted: Mask) -> Learned | None:
+        """Add the frame observed last to those that are collected for `wanted` blocks.
+
+        Args:
+            download: Returns the frame, uint8 (H,W,3); called only where it is needed.
+            wanted: (rows,columns).
 
         Returns:
             What can be learned, once there are enough frames.
@@ -86,21 +93,25 @@ class PlateLearner:
             self._batch = None
             return None
         if self._batch is None:
-            self._batch, self._count, self._sampled = ready, 0, -np.inf
-            self._sum = np.zeros(picture.shape, np.uint16)
+            if self._last < self._rests_until:
+                return None
+            self._batch, self._count, self._sampled, self._sum = ready, 0, -np.inf, None
         self._batch = self._batch & ready
         if not self._batch.any():
             self._batch = None
             return None
         if self._last - self._sampled < _PAUSE_S:
             return None
-        assert self._sum is not None
+        picture = download()
+        if self._sum is None:
+            self._sum = np.zeros(picture.shape, np.uint16)
         cv2.add(self._sum, picture, dst=self._sum, dtype=cv2.CV_16U)
         self._count, self._sampled = self._count + 1, self._last
         if self._count < _SAMPLES:
             return None
         mean = np.asarray(cv2.convertScaleAbs(self._sum, alpha=1 / _SAMPLES), np.uint8)
         found, self._batch, self._sum = Learned(mean, self._batch), None, None
+        self._rests_until = self._last + (_REST_S if float(found.blocks.mean()) >= _MANY else _LONG_REST_S)
         return found
 
     def refuse(self, blocks: Mask) -> None:

@@ -85,8 +85,7 @@ class LivingPlate:
         self._origin = self._origin.copy()
         self._origin[blocks] = np.where(was_shot, Origin.HEALED, Origin.GROWN)[blocks]
         self._learned = self._learned.copy()
-        pixels = _spread(blocks, self.size, self._side)
-        self._learned[pixels] = picture[pixels]
+        cv2.copyTo(picture, _spread(blocks, self.size, self._side), dst=self._learned)
         self.current = self._make()
 
     def _find_shot(self) -> Mask:
@@ -116,18 +115,17 @@ class LivingPlate:
         shot = self._find_shot() if self.shot is not None else np.zeros(self._shape, bool)
         learned = (self._origin == Origin.HEALED) | ((self._origin == Origin.GROWN) & ~shot)
         rgb = self.shown.rgb.copy()
-        pixels = _spread(learned, self.size, self._side)
-        rgb[pixels] = self._learned[pixels]
+        cv2.copyTo(self._learned, _spread(learned, self.size, self._side), dst=rgb)
         origin = np.where(learned, self._origin, np.where(shot, Origin.SHOT, 0)).astype(np.uint8)
         return replace(self.shown, rgb=rgb, confidence=(origin > 0).astype(np.float32), origin=origin)
 
 
-def _spread(blocks: Mask, size: tuple[int, int], side: int) -> Mask:
-    """Return the pixels (H,W) of blocks; the last row and column reach to the picture's end."""
+def _spread(blocks: Mask, size: tuple[int, int], side: int) -> NDArray[np.uint8]:
+    """Return the pixels (H,W) of blocks, 0 or 1; the last row and column reach to the picture's end."""
     rows, columns = (
         np.minimum(np.arange(length) // side, count - 1) for length, count in zip(size, blocks.shape, strict=True)
     )
-    return np.asarray(blocks[:, columns][rows])
+    return np.asarray(blocks.astype(np.uint8)[:, columns][rows])
 
 
 def _fit(values: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
