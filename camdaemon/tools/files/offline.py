@@ -23,7 +23,7 @@ from camdaemon.frames.composite import Matte, check, composite
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture, from_tensor, quiet_opencv
 from camdaemon.frames.transfer import Transfer, choose_device
-from camdaemon.matting import Matting, Purpose, make_matting, require_no_plate
+from camdaemon.matting import Matting, Purpose, find_matting, make_matting, require_no_plate
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
 from camdaemon.matting.effort import OFFLINE
 from camdaemon.model import SIDE
@@ -144,6 +144,11 @@ class OfflinePipeline:
         self._matcher.learn(matte.alpha)
         self._before = from_tensor(matte.alpha) if self._align else None
         return matte
+
+    @property
+    def can_do_without(self) -> bool:
+        """Whether a picture whose plate does not fit may be matted without it: by a network, not by the difference."""
+        return find_matting(self._config.matting).uses_weights
 
     def matte_without_plate(self, rgb: Picture, seq: int = 0) -> Matte:
         """Matte a picture whose plate explains nothing, by weights that can do without one.

@@ -213,16 +213,18 @@ def matte_video(
                 if strict:
                     raise MattingError(f"frame {seq}: {doubt}")
                 if not doubted:  # at once, because the rest may take hours
-                    warn(f"Frame {seq}: {doubt}. Such frames are matted without it.")
+                    warn(f"Frame {seq}: {doubt}")
                 doubted += 1
-                matte = pipeline.matte_without_plate(pad_picture(rgb), seq)
+                if pipeline.can_do_without:
+                    matte = pipeline.matte_without_plate(pad_picture(rgb), seq)
             covered += bool(explain_card(matte, max_coverage))
             found = render_results(pipeline, matte, plate, wanted, bgr, t, rgb)
             for result, pixels in found.items():
                 writers[result].write(pixels, name, t)
             advance()
     if doubted > 1:
-        warn(f"In {doubted} of {seq + 1} frames the plate does not fit, and these were matted without it.")
+        done = ", and these were matted without it" if pipeline.can_do_without else ""
+        warn(f"In {doubted} of {seq + 1} frames the plate does not fit{done}.")
     if covered:
         warn(
             f"In {covered} of {seq + 1} frames the matte covers more than {max_coverage:.0%} of the picture: live they "
