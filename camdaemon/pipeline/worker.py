@@ -70,6 +70,7 @@ class FrameProcessor:
     _filled: tuple[Plate, Tensor] | None = field(default=None, init=False)  # a plate, and what backdrops see of it
     # The last frame that the gate has seen, its time, and whether it is sure to be whole.
     _examined: tuple[Tensor, float, bool] | None = field(default=None, init=False)
+    _held: int = field(default=0, init=False)  # frames in a row that were held back
     _last_seq: int = field(default=-(1 << 62), init=False)  # seq of the last frame that was processed
     _last_complaint: str = field(default="", init=False)
     _failures: int = field(default=0, init=False)  # consecutive engine failures
@@ -238,9 +239,11 @@ class FrameProcessor:
                 alpha = gate.clean(matte.alpha, out.t)
             if is_last or not again:
                 break
-        self._examined = src, out.t, False
+        self._held += 1
+        if self._held > 1:  # a broken frame comes alone, a camera that was bumped stays where it is
+            self._examined = src, out.t, False
         gate.confirm(out.t)
-        self._examined = src, out.t, True
+        self._examined, self._held = (src, out.t, True), 0
         return replace(matte, alpha=alpha), matte.alpha
 
     def _count_engine_failure(self, exc: Exception) -> None:

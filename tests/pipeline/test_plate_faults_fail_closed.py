@@ -176,3 +176,28 @@ def test_a_person_in_the_plate_is_not_shown_by_it(backdrop: str) -> None:
     composites = [out for out in frames if out.content is Content.COMPOSITE]
     shown = [np.abs(out.data[60:, 160:200].astype(int) - PERSON).max(2).min() for out in composites[:EVENT]]
     assert backdrop == "color:#00ff00" or min(shown) > 12, "nobody in the backdrop either"
+
+
+def test_a_single_broken_frame_moves_no_plate_and_a_bump_does_with_its_second() -> None:
+    stage = Stage(Plate(photograph()), "color:#00ff00", PerfectMatting(doubts=True))
+    stage.play(FAULTS["nothing"], 5)
+    asked: list[float] = []
+    tend = stage.processor.keeper.tend
+
+    def note(*args: object, **options: object) -> None:
+        asked.append(float(args[3]))  # type: ignore[arg-type]
+        tend(*args, **options)  # type: ignore[arg-type]
+
+    stage.processor.keeper.tend = note  # type: ignore[method-assign]
+    gate = stage.processor.engine.gate
+    confirm, broken = gate.confirm, {0.5, 0.7, 0.8}
+
+    def hold(t: float) -> None:
+        if round(t, 3) in broken:
+            raise SuddenChange("much appeared at once")
+        confirm(t)
+
+    gate.confirm = hold  # type: ignore[method-assign]
+    for _ in range(5):
+        stage.show(ROOM)
+    assert [round(t, 1) for t in asked] == [0.6, 0.8, 0.9]
