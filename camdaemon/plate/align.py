@@ -9,7 +9,7 @@ from camdaemon.frames.picture import Picture
 from camdaemon.plate.living import LivingPlate
 from camdaemon.plate.match import choose_side
 from camdaemon.plate.parts import Mask, Plate
-from camdaemon.plate.pose import STILL, Matrix, View, find_movement, measure_fit, scale_movement
+from camdaemon.plate.pose import STILL, Matrix, View, find_movement, measure_distance, measure_fit, scale_movement
 
 _LINES = 180  # of the small copies that are compared
 _NEAR = 9  # pixels of those beside the person that are left out
@@ -32,8 +32,8 @@ class PlateAligner:
         self._plate = plate
         height, width = plate.rgb.shape[:2]
         self._size = round(_LINES * width / height), _LINES
-        self._factor = height / _LINES
-        self._then = View(self._shrink(plate.rgb), self._find_known())
+        self._factor: float = height / _LINES
+        self._then = View(self._shrink(plate.rgb), plate.known(self._size[::-1]))
         self._movement: Matrix = STILL  # in pixels of the small copies
         self.aligned, self._is_lost = plate, False
 
@@ -65,18 +65,10 @@ class PlateAligner:
     @property
     def moved(self) -> float:
         """How far the camera has moved since the plate was taken, in pixels of the middle of the picture."""
-        middle = np.array([self._size[0] / 2, self._size[1] / 2, 1])
-        there = self._movement @ middle
-        return float(self._factor * np.hypot(*(there[:2] / there[2] - middle[:2])))
+        return self._factor * measure_distance(self._movement, self._size[::-1])
 
     def _shrink(self, rgb: Picture) -> Picture:
         return np.asarray(cv2.resize(rgb, self._size, interpolation=cv2.INTER_AREA), np.uint8)
-
-    def _find_known(self) -> Mask:
-        confidence = self._plate.confidence
-        if confidence is None:
-            return np.ones(self._size[::-1], bool)
-        return np.asarray(cv2.resize(confidence, self._size, interpolation=cv2.INTER_NEAREST) > 0)
 
     def _find_room(self, alpha: Picture) -> Mask:
         small = cv2.resize(alpha, self._size, interpolation=cv2.INTER_AREA)

@@ -144,7 +144,7 @@ class PlateConfidence:
         if self._now is None:
             return None
         known = self._now.known
-        return np.asarray(~known if plate.confidence is None else ~known | (_fit(plate, known.shape) <= 0))
+        return ~(known & plate.known(known.shape))
 
     def waits(self, t: float) -> Mask | None:
         """Return blocks that were contradicted often of late, so that nothing is to be learned there yet."""
@@ -224,13 +224,4 @@ def _combine(known: Mask | None, plate: Plate) -> Tensor:
     if known is None:
         assert plate.confidence is not None
         return torch.from_numpy(plate.confidence)[None, None]
-    trust = known.astype(np.float32)
-    if plate.confidence is not None:
-        trust *= _fit(plate, known.shape)
-    return torch.from_numpy(trust)[None, None]
-
-
-def _fit(plate: Plate, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return the plate's own confidence for maps of `shape`."""
-    assert plate.confidence is not None
-    return np.asarray(cv2.resize(plate.confidence, shape[::-1], interpolation=cv2.INTER_NEAREST), np.float32)
+    return torch.from_numpy(known * plate.trust(known.shape))[None, None]

@@ -131,7 +131,7 @@ class PlateGate:
             PlateMismatch: The plate does not explain the frame.
         """
         self.survey = survey = matcher.survey(alpha)
-        self._inside = find_known(plate, survey.room.shape)
+        self._inside = plate.known(survey.room.shape)
         if plate.is_blank:  # there is nothing to judge
             self.health = Health(side=survey.side)
             return False
@@ -212,16 +212,6 @@ def _find_largest(blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if count < 2:
         return blocks
     return np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()), np.uint8)
-
-
-def find_known(plate: Plate, shape: tuple[int, ...]) -> Mask:
-    """Return of which blocks, (rows, columns), a plate knows anything."""
-    if plate.confidence is None:
-        return np.ones(shape, bool)
-    found = plate.confidence
-    if found.shape != shape:
-        found = np.asarray(cv2.resize(found, shape[::-1], interpolation=cv2.INTER_NEAREST), np.float32)
-    return np.asarray(found > 0)
 
 
 def judge(survey: Survey, inside: Mask) -> Health:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.frames.picture import Picture, Upload
-from camdaemon.plate.gate import PlateGate, find_known
+from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.inspect import MatteAlone, inspect, to_blocks
 from camdaemon.plate.learn import PlateLearner
 from camdaemon.plate.light import SOUND, Mask
@@ -160,7 +160,7 @@ class PlateKeeper:
         self._person = found.where
         side = choose_side(*found.doubtful.shape)
         shape = found.doubtful.shape[0] // side, found.doubtful.shape[1] // side
-        known = find_known(given, shape) & ~to_blocks(found.doubtful, shape)
+        known = given.known(shape) & ~to_blocks(found.doubtful, shape)
         return replace(given, confidence=known.astype(np.float32))
 
     def _report(self, gate: PlateGate) -> None:

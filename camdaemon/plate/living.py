@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from camdaemon.frames.picture import Picture
 from camdaemon.plate.parts import Growth, Mask, Origin, Plate
-from camdaemon.plate.pose import STILL, Matrix, warp, warp_blocks
+from camdaemon.plate.pose import STILL, Matrix, measure_distance, warp, warp_blocks
 
 _GRAY = 128
 
@@ -55,15 +55,12 @@ class LivingPlate:
     @property
     def distance(self) -> float:
         """How far the camera has moved since the plate was shot, in pixels of the middle of the picture."""
-        middle = np.array([self.size[1] / 2, self.size[0] / 2, 1])
-        moved = self.movement @ middle
-        return float(np.hypot(*(moved[:2] / moved[2] - middle[:2])))
+        return measure_distance(self.movement, self.size)
 
     @property
     def known(self) -> Mask:
         """Which blocks are known, (rows,columns), of the present picture."""
-        confidence = self.current.confidence
-        return np.ones(self._shape, bool) if confidence is None else confidence > 0
+        return self.current.known(self._shape)
 
     def move(self, movement: Matrix) -> None:
         """Note that the room has moved in the picture by `movement`, in pixels.
@@ -91,9 +88,7 @@ class LivingPlate:
     def _find_shot(self) -> Mask:
         """Return which blocks of the present picture the shot plate knows."""
         assert self.shot is not None
-        before = np.ones(self._shape, bool)
-        if self.shot.confidence is not None:
-            before = _fit(self.shot.confidence, self._shape) > 0
+        before = self.shot.known(self._shape)
         return before if self.movement is STILL else warp_blocks(before, self.movement, self.size, self._side)
 
     def _refresh(self) -> None:
@@ -126,12 +121,6 @@ def _spread(blocks: Mask, size: tuple[int, int], side: int) -> NDArray[np.uint8]
         np.minimum(np.arange(length) // side, count - 1) for length, count in zip(size, blocks.shape, strict=True)
     )
     return np.asarray(blocks.astype(np.uint8)[:, columns][rows])
-
-
-def _fit(values: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Return a map of blocks with another number of them."""
-    rows, columns = (np.arange(n) * m // n for n, m in zip(shape, values.shape, strict=True))
-    return np.asarray(values[:, columns][rows])
 
 
 def _warp_map(values: NDArray[np.uint8], movement: Matrix, side: int) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,6 +67,18 @@ class Plate:
     def is_shot(self) -> bool:
         """Whether any of it was photographed in the empty room."""
         return not self.is_blank if self.origin is None else bool((self.origin == Origin.SHOT).any())
+
+    def trust(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return the confidence, float32 0..1, as a map of `shape` (rows, columns)."""
+        if self.confidence is None:
+            return np.ones(shape, np.float32)
+        if self.confidence.shape == shape:
+            return self.confidence
+        return np.asarray(cv2.resize(self.confidence, shape[::-1], interpolation=cv2.INTER_NEAREST), np.float32)
+
+    def known(self, shape: tuple[int, ...]) -> Mask:
+        """Return where anything is known, as a map of `shape` (rows, columns)."""
+        return np.asarray(self.trust(shape) > 0)
 
     def share(self, origin: Origin) -> float:
         """Return the share of the picture, 0..1, that comes from `origin`."""

@@ -142,6 +142,13 @@ def _is_near(movement: Matrix, shape: tuple[int, ...]) -> bool:
     return bool((np.abs(moved - corners) < _FARTHEST * np.array([width, height])).all())
 
 
+def measure_distance(movement: Matrix, size: tuple[int, int]) -> float:
+    """Return how far the middle of a picture of `size` (height, width) has moved, in its pixels."""
+    middle = np.array([size[1] / 2, size[0] / 2, 1])
+    moved = movement @ middle
+    return float(np.hypot(*(moved[:2] / moved[2] - middle[:2])))
+
+
 def scale_movement(movement: Matrix, factor: float) -> Matrix:
     """Return a movement found in small copies for pictures that are `factor` times as large."""
     by = np.diag((factor, factor, 1.0))

@@ -28,7 +28,7 @@ from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
 from camdaemon.matting.effort import OFFLINE
 from camdaemon.model import SIDE
 from camdaemon.plate.align import PlateAligner
-from camdaemon.plate.gate import find_known, judge
+from camdaemon.plate.gate import judge
 from camdaemon.plate.match import PlateMatcher, choose_side
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.pieces import close_margins
@@ -180,7 +180,7 @@ class OfflinePipeline:
             return ""
         survey = self._matcher.survey(matte.alpha)
         plate = self._aligner[1].aligned if self._aligner is not None else None
-        inside = np.ones(survey.room.shape, bool) if plate is None else find_known(plate, survey.room.shape)
+        inside = np.ones(survey.room.shape, bool) if plate is None else plate.known(survey.room.shape)
         health = judge(survey, inside)
         if plate is not None and plate.is_blank:
             return f"{_UNFIT}. Name a plate of this room with: --plate FILE"
@@ -231,7 +231,7 @@ class OfflinePipeline:
         if plate.confidence is not None and not plate.is_blank and not self.matting.doubts:
             side = choose_side(*plate.rgb.shape[:2])
             shape = plate.rgb.shape[0] // side, plate.rgb.shape[1] // side
-            alpha = close_margins(alpha, find_known(plate, shape), side)
+            alpha = close_margins(alpha, plate.known(shape), side)
         return replace(matte, alpha=alpha, foreground=pixels.unit(matte.foreground))
 
     def _matte_mirrored(self, src: Tensor, plate: Plate) -> Matte:
