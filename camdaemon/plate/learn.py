@@ -63,7 +63,10 @@ class PlateLearner:
         """
         if self._room_since.shape != person.shape or not 0 <= t - self._last < 1.0:
             self._room_since, self._refused = np.full(person.shape, t), np.full(person.shape, -np.inf)
+            self._gain, self._steady_since = None, -np.inf
             self.forget()
+        if not person.any():  # somebody has stepped out: the best moment there is
+            self._refused[:] = -np.inf
         if self._gain is not None and bool((np.abs(gain / self._gain - 1) > _JUMP).any()):
             self._steady_since = t
         self._gain, self._last = gain, t

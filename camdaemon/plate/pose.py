@@ -55,9 +55,7 @@ def find_movement(now: View, then: View, guess: Matrix = STILL) -> Matrix | None
     """
     first, second = (_structure(view) for view in (now, then))
     best, found = _correlate(first, second, now.usable, then.usable, STILL) + _GAIN, None
-    for begin in (guess, _find_shift(first, second, now.usable, then.usable, guess)):
-        if begin is None:
-            continue
+    for begin in _list_begins(first, second, now.usable, then.usable, guess):
         movement = begin
         for scale, motion, count in _ITERATIONS:
             try:
@@ -72,6 +70,14 @@ def find_movement(now: View, then: View, guess: Matrix = STILL) -> Matrix | None
         if found is not None:
             return found
     return None
+
+
+def _list_begins(first: Floats, second: Floats, here: Mask, there: Mask, guess: Matrix) -> list[Matrix]:
+    """List movements to begin with, the most likely one first: `guess`, and a shift beside it."""
+    shift = _find_shift(first, second, here, there, guess)
+    if shift is None:
+        return [guess]
+    return sorted((guess, shift), key=lambda each: -_correlate(first, second, here, there, each))
 
 
 def measure_fit(now: View, then: View, movement: Matrix = STILL) -> float:

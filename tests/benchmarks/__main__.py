@@ -49,6 +49,9 @@ def main(
         float | None,
         typer.Option(min=1, help="Instead: camdaemon alone behind a camera, in seconds.", show_default="no"),
     ] = None,
+    plate: Annotated[
+        bool, typer.Option("--plate", help="Instead: what looking after the plate costs, with weights that doubt it.")
+    ] = False,
     fps: Annotated[
         float | None, typer.Option(min=1, max=240, help="Camera rate with --soak.", show_default="the source's")
     ] = None,
@@ -61,14 +64,15 @@ def main(
     from camdaemon.frames.frame import Size
     from tests.benchmarks.measure import measure
     from tests.benchmarks.paper import reproduce
+    from tests.benchmarks.plate import measure_plate
     from tests.benchmarks.report import sentences, tables, write_json
     from tests.benchmarks.settings import Settings
     from tests.benchmarks.soak import soak as run_soak
 
     if fps is not None and soak is None:
         raise ConfigError("--fps is the camera's rate with --soak: there is none. Run: … --soak 60 --fps 60")
-    if soak is not None and (paper or plot is not None):
-        raise ConfigError("--soak is a measurement of its own: leave --paper and --plot out")
+    if (soak is not None) + paper + plate > 1 or ((soak is not None or plate) and plot is not None):
+        raise ConfigError("--soak, --paper and --plate are measurements of their own, --plot draws another: name one")
     if plot is not None and (paper or plot.suffix.lower() != ".png"):
         raise ConfigError("--plot draws the stops into a .png, and --paper has none. Run: … --plot bench.png")
     settings = Settings(
@@ -88,7 +92,8 @@ def main(
         realtime=realtime,
         from_memory=from_memory,
     )
-    found = run_soak(settings, soak, fps) if soak is not None else (reproduce if paper else measure)(settings)
+    run = measure_plate if plate else reproduce if paper else measure
+    found = run_soak(settings, soak, fps) if soak is not None else run(settings)
     console = Console()
     for table in tables(found):
         console.print(table)

@@ -40,10 +40,12 @@ def sentences(found: dict[str, Any]) -> Iterator[str]:
         yield f"{measured['size']}, {weights}, {measured['mode']}, {engine}; {measured['footage']}"
     if "soak" in found:
         yield from _soak(found["soak"])
+    elif "plate" in found:
+        yield from _plate(found)
     elif "difference" in found:
         yield from _compared(found)
     yield from _remarks(found.get("paper", []))
-    if "soak" not in found:
+    if "soak" not in found and "plate" not in found:
         yield "ratio: how many times as fast as the baseline; the median of the rounds (lowest to highest)"
     if found["busy"]:
         yield found["busy"]
@@ -83,6 +85,19 @@ def _soak(run: dict[str, Any]) -> Iterator[str]:
         yield f"resident: {run['warm_resident_mb']:.1f} MB after 20 s, {run['resident_mb']:.1f} MB at the end"
     if run["gpu_memory_mb"]:
         yield f"GPU memory: {run['gpu_memory_mb']:.0f} MB at most"
+
+
+def _plate(found: dict[str, Any]) -> Iterator[str]:
+    for name, run in found["plate"].items():
+        yield (
+            f"{name}: a frame {run['frame_ms']:.1f} ms; looking after the plate {run['tend_ms']:.2f} ms a frame, mean "
+            f"({run['share']:.1%} of it), {run['longest_ms']:.1f} ms at most; {run['known_percent']:.0f} % known at the end"
+        )
+    for name, run in found["movements"].items():
+        yield (
+            f"{name}: found in {run['find_ms']:.1f} ms ({run['of_a_frame']:.0%} of a frame), plate moved in "
+            f"{run['warp_ms']:.1f} ms; structures alike {run['fit_before']:.2f}, then {run['fit']:.2f}"
+        )
 
 
 def _remarks(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -44,7 +44,9 @@ def test_the_command_writes_what_it_is_asked_for(tmp_path):
         (["--paper", "--plot", "a.png"], "--plot bench.png"),
         (["--plot", "a.svg"], "--plot bench.png"),
         (["--fps", "60"], "--soak 60 --fps 60"),
-        (["--soak", "2", "--paper"], "--soak.*--paper.*--plot"),
+        (["--soak", "2", "--paper"], "--soak.*--paper.*name one"),
+        (["--plate", "--paper"], "--paper.*--plate.*name one"),
+        (["--plate", "--plot", "a.png"], "--plate.*--plot.*name one"),
     ],
 )
 def test_mistakes_are_explained(options, message):

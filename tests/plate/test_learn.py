@@ -116,9 +116,16 @@ def test_what_the_network_calls_a_person_is_left_alone_for_a_while() -> None:
     assert watching.play(4, wanted=place)
 
 
+def test_once_everybody_has_left_all_of_it_may_be_learned() -> None:
+    watching, place = Watching(), there((slice(0, 4), slice(0, 4)))
+    (learned,) = watching.play(2, wanted=place)
+    watching.learner.refuse(learned.blocks)
+    assert watching.play(3, wanted=place, person=there(None))
+
+
 def test_a_clip_that_begins_again_is_watched_anew() -> None:
     watching = Watching()
-    watching.play(2)
+    watching.play(2, gain=lambda t: 1.0 if t < 1.9 else 1.2)
     watching.t, watching.still = 0.0, np.zeros((ROWS, COLUMNS))
     assert not watching.play(0.6)
     assert watching.play(1.4)

@@ -21,6 +21,7 @@ from tests.plate_faults.footage import Footage, Seen, as_bytes
 EVENT_S = 3.0  # when it happens
 _LAMP_S = 6.0  # for so long the lamp is on
 _QUICK_S, _OBJECT_S, _GROWN_S = 3.0, 10.0, 60.0
+_SMALL = ("bump of 3 px", "bump of 8 px", "bump of 20 px")  # nothing to speak of is revealed
 
 Change = Callable[[Seen, float], Seen]  # a frame and its time in seconds → the frame as it would have been
 
@@ -53,23 +54,28 @@ class Fault:
 
 def list_faults(clip: Footage, other: Footage) -> Iterator[Fault]:
     """List the faults of a clip; things and people come from the `other` one."""
-    right, unit = Plate(clip.plate), clip.plate.shape[0] / 720
+    right = Plate(clip.plate)
     yield Fault("right plate", right, event_s=0)
-    for length in (3, 8, 20, 80, 200):
-        turn = math.radians(20)
-        by = _translate(unit * length * math.cos(turn), unit * length * math.sin(turn))
-        good_s = _QUICK_S if length <= 20 else _OBJECT_S
-        yield Fault(f"bump of {length} px", right, _from(EVENT_S, partial(warp, matrix=by)), good_s=good_s)
-    width, height = clip.size
-    for name, degrees, scale in (("rotation 2°", 2.0, 1.0), ("scale 5 %", 0.0, 1.05)):
-        by = np.vstack([cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale), [0, 0, 1]])
-        yield Fault(name, right, _from(EVENT_S, partial(warp, matrix=by)), good_s=_OBJECT_S)
-    yield Fault("lid tilt", right, _from(EVENT_S, partial(warp, matrix=_tilt(width, height))), good_s=_OBJECT_S)
+    for name, by in list_movements(clip.size).items():
+        good_s = _QUICK_S if name in _SMALL else _OBJECT_S
+        yield Fault(name, right, _from(EVENT_S, partial(warp, matrix=by)), good_s=good_s)
     yield Fault("lamp on and off", right, _between(EVENT_S, EVENT_S + _LAMP_S, _light_left))
     yield Fault("light down by 40 %", right, _dim, length_s=EVENT_S + 14)
     yield Fault("exposure pumps", right, _pump)
     yield from _list_things(clip, other)
     yield from _list_people(clip, other)
+
+
+def list_movements(size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """List how cameras are moved: matrices (3,3) of pixels of pictures of `size`, width and height, by their names."""
+    (width, height), turn = size, math.radians(20)
+    found = {}
+    for length in (3, 8, 20, 80, 200):
+        far = length * height / 720
+        found[f"bump of {length} px"] = _translate(far * math.cos(turn), far * math.sin(turn))
+    for name, degrees, scale in (("rotation 2°", 2.0, 1.0), ("scale 5 %", 0.0, 1.05)):
+        found[name] = np.vstack([cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale), [0, 0, 1]])
+    return found | {"lid tilt": _tilt(width, height)}
 
 
 def _list_things(clip: Footage, other: Footage) -> Iterator[Fault]:

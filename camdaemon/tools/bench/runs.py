@@ -54,7 +54,8 @@ def make_processor(config: Config, footage: Footage, *, paced: bool = False) -> 
     device, size = choose_device(config.device), footage.size
     stopwatch = Stopwatch(paced=paced, settle=synchronizer(device))
     matting = make_matting(config.matting, matting_settings(config), device)
-    engine = replace(Engines(config, size, stopwatch).make_first(device, matting), gate=PlateGate(refuses=False))
+    gate = PlateGate(refuses=False, doubts=matting.doubts, needs_plate=False)
+    engine = replace(Engines(config, size, stopwatch).make_first(device, matting), gate=gate)
     processor = FrameProcessor(engine, CardCache(NullSink.fmt, size), stopwatch, LivePreview())
     return TimedProcessor(processor, stopwatch, Scene(make_backdrop(_BACKDROP, size), footage.plate, max_coverage=1.0))
 
