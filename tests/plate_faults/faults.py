@@ -1,6 +1,7 @@
 """What happens during a call. Each fault is the plate in use at the start, and how frames change from then on.
 
-Lengths are in pixels of 720 lines; what a moved camera sees beyond the picture's edge is the picture mirrored there.
+Lengths are in pixels of 720 lines; what a moved camera sees beyond the picture's edge is the room mirrored there, and
+below it the person, too, who goes on there.
 """
 
 from __future__ import annotations
@@ -166,9 +167,24 @@ def _tilt(width: int, height: int) -> np.ndarray:
 
 def warp(seen: Seen, matrix: np.ndarray) -> Seen:
     """Move the camera."""
-    size = seen.alpha.shape[::-1]
-    moved = (cv2.warpPerspective(part, matrix, size, borderMode=cv2.BORDER_REFLECT_101) for part in seen)
+    height, width = seen.alpha.shape
+    far = height // 2
+    back = _translate(far, far)
+    moved = (
+        cv2.warpPerspective(part, matrix @ np.linalg.inv(back), (width, height), borderMode=cv2.BORDER_REFLECT_101)
+        for part in _look_around(seen, far)
+    )
     return Seen(*(np.asarray(part, np.uint8) for part in moved))
+
+
+def _look_around(seen: Seen, far: int) -> Iterator[np.ndarray]:
+    """Return each part of a frame with `far` more pixels on each side: nobody is there, but below."""
+    height, width = seen.alpha.shape
+    nobody = np.ones((height + 2 * far, width + 2 * far), bool)
+    nobody[far:, far : far + width] = False
+    for part, empty in ((seen.rgb, seen.room), (seen.room, seen.room), (seen.alpha, np.zeros_like(seen.alpha))):
+        wide, bare = (cv2.copyMakeBorder(each, far, far, far, far, cv2.BORDER_REFLECT_101) for each in (part, empty))
+        yield np.where(nobody[..., None] if part.ndim == 3 else nobody, bare, wide)
 
 
 def _scale(seen: Seen, factor: np.ndarray | float) -> Seen:
