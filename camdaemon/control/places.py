@@ -14,8 +14,8 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.plate import saved, store
-from camdaemon.plate.keeper import PlateReport
 from camdaemon.plate.parts import Growth, Plate
+from camdaemon.plate.report import PlateReport
 from camdaemon.plate.store import Place
 
 log = logging.getLogger(__name__)

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 
 from camdaemon.plate.gate import Health
-from camdaemon.plate.keeper import PlateReport
 from camdaemon.plate.parts import Origin, Plate
+from camdaemon.plate.report import SEEN, PlateReport
 
 WITHOUT_PLATE = "no plate: rougher edges. For finer ones, run: camdaemon plate"
-_SEEN = 2.0  # pixels; a camera that has moved by less was not bumped
+_LITTLE = 0.005  # of the picture; less is nothing to speak of
 _WIDTH = 640  # pixels, of the picture
 _UNKNOWN, _HEALED = (200, 60, 60), (70, 150, 90)  # laid over what is not trusted, and over what was learned
 
@@ -34,8 +34,8 @@ def describe_plate(report: PlateReport | None, given: Plate | None, health: Heal
         return _describe_growth(report, given)
     if health.reason:
         return health.reason
-    said = [f"aligned by {report.moved:.0f} px"] if report.moved >= _SEEN else []
-    said += [f"healed {report.healed:.0%}"] if report.healed >= 0.005 else []
+    said = [f"aligned by {report.moved:.0f} px"] if report.moved >= SEEN else []
+    said += [f"healed {report.healed:.0%}"] if report.healed >= _LITTLE else []
     return ", ".join(said)
 
 
@@ -44,9 +44,17 @@ def _describe_growth(report: PlateReport, given: Plate | None) -> str:
     if given is not None and given.is_shot:
         why = "the plate is not of this room, or the camera was turned far"
         return f"{why}: another grows, {report.known:.0%} of the room is known. For the best one, run: camdaemon plate"
-    if report.known < 0.005:
+    if report.known < _LITTLE:
         return WITHOUT_PLATE
     return f"no plate: rougher edges, {report.known:.0%} of the room was learned. For finer ones, run: camdaemon plate"
+
+
+def name_plate(report: PlateReport | None, given: Plate | None) -> str:
+    """Return in a word what there is of a plate: taken, grown (none was, but the room was learned), or missing."""
+    if given is not None and given.is_shot:
+        return "taken"
+    learned = report is not None and report.known >= _LITTLE
+    return "grown" if learned or (given is not None and given.growth is not None) else "missing"
 
 
 def count_parts(report: PlateReport | None, age_s: float | None) -> dict[str, object]:

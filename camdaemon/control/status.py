@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from camdaemon.config.schema import Config
 from camdaemon.control.photographer import Turn
-from camdaemon.control.plates import count_parts, describe_plate
+from camdaemon.control.plates import count_parts, describe_plate, name_plate
 from camdaemon.control.viewers import describe_view
 from camdaemon.frames.frame import Size
 from camdaemon.pipeline.threads import Pipeline
@@ -59,7 +59,7 @@ def describe(
         "edge": scene.appearance.edge,
         "blur": scene.appearance.blur,
         "taking": None if turn is None else _describe_turn(turn),
-        "plate": "taken" if scene.plate is not None else "missing",
+        "plate": name_plate(pipeline.processor.keeper.report, scene.plate),
         "plate_note": note_plate(pipeline),
         "plate_parts": count_parts(pipeline.processor.keeper.report, age_s),
         "demand": pipeline.state.camera.reasons(),

@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camdaemon.plate.light import Mask
-from camdaemon.plate.parts import Plate
+from camdaemon.plate.parts import Mask, Plate
 
 _REGAIN_S = 1.0  # for so long a block must have fitted again
 _LONGEST_S = 30.0  # the same for one that was contradicted often: a screen that plays, a curtain

@@ -24,9 +24,9 @@ from torch import Tensor
 from camdaemon.errors import PlateMismatch, SuddenChange
 from camdaemon.plate.confidence import PlateConfidence
 from camdaemon.plate.jumps import JumpGuard
-from camdaemon.plate.light import SOUND, Mask, find_differences, find_light, shed
+from camdaemon.plate.light import SOUND, find_differences, find_light, shed
 from camdaemon.plate.match import PlateMatcher, Survey
-from camdaemon.plate.parts import Plate
+from camdaemon.plate.parts import Mask, Plate
 from camdaemon.plate.pieces import StillPieces, close_margins, hide
 
 _LIMIT = 0.25  # of the room's blocks; more that differ are another room

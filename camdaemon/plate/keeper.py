@@ -7,7 +7,7 @@ each before it is published (see `gate`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -18,11 +18,12 @@ from camdaemon.frames.picture import Picture, Upload
 from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.inspect import MatteAlone, inspect, to_blocks
 from camdaemon.plate.learn import PlateLearner
-from camdaemon.plate.light import SOUND, Mask
+from camdaemon.plate.light import SOUND
 from camdaemon.plate.living import LivingPlate
-from camdaemon.plate.match import PlateMatcher, Survey, choose_side
-from camdaemon.plate.parts import Growth, Origin, Plate
+from camdaemon.plate.match import PlateMatcher, Survey, choose_side, count_blocks
+from camdaemon.plate.parts import Mask, Plate
 from camdaemon.plate.pose import STILL, Matrix, View, find_movement, measure_fit, scale_movement
+from camdaemon.plate.report import PlateReport, log_changes
 
 FINE = 4  # pixels of a small copy along a block's side
 _ALIKE = 0.93  # structures that are more alike need no closer look
@@ -30,37 +31,6 @@ _LOOK_S = 1.0  # between two looks at where the camera looks, unless the room di
 _RETRY_S, _LONGEST_S = 0.25, 4.0  # between two searches that find nothing: twice as long each time
 _HIDDEN_S = 8.0  # after which what stands still and was never part of the person is room, whatever the network says
 _GIVE_UP_S = 2.0  # after which a plate that explains nothing is put aside, and another grows
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PlateReport:
-    """How the plate in use stands, for other threads.
-
-    Attributes:
-        plate: As the camera sees it now.
-        chosen: Which of the plates that were given it was made of; None where none explains what the camera sees.
-        growth: What was learned; None if nothing was.
-        trusted: Blocks of it that are, (rows,columns).
-        moved: How far the camera has moved since it was shot, in pixels of the middle of the picture.
-        person: In which part of the plate somebody is, in words; '' if nobody is.
-    """
-
-    plate: Plate
-    chosen: Plate | None
-    growth: Growth | None
-    trusted: Mask
-    moved: float
-    person: str = ""
-
-    @property
-    def known(self) -> float:
-        """Share of the picture, 0..1, of which the plate is trusted."""
-        return float(self.trusted.mean())
-
-    @property
-    def healed(self) -> float:
-        """Share of the picture, 0..1, that was learned where the room has changed."""
-        return self.plate.share(Origin.HEALED)
 
 
 class PlateKeeper:
@@ -158,8 +128,7 @@ class PlateKeeper:
         if found is None or not found.doubtful.any():
             return given
         self._person = found.where
-        side = choose_side(*found.doubtful.shape)
-        shape = found.doubtful.shape[0] // side, found.doubtful.shape[1] // side
+        shape = count_blocks(*found.doubtful.shape)
         known = given.known(shape) & ~to_blocks(found.doubtful, shape)
         return replace(given, confidence=known.astype(np.float32))
 
@@ -171,7 +140,9 @@ class PlateKeeper:
         if gate.health.reason:
             trusted = np.zeros_like(known)
         growth, moved = self._living.growth, self._living.distance
+        before = self.report
         self.report = PlateReport(current, self._chosen, growth, trusted, moved, self._person)
+        log_changes(before, self.report)
 
     # ---- where the camera looks
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camdaemon.frames.picture import Picture
-from camdaemon.plate.light import Floats, Mask
+from camdaemon.plate.light import Floats
+from camdaemon.plate.parts import Mask
 
 _STILL_S = 0.7  # for so long a block must have shown the room, unchanged
 _SAMPLES, _PAUSE_S = 6, 0.06  # frames whose mean is learned, and between two of them

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from camdaemon.plate.parts import Mask
+
 Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 DIFFERENT = 0.08  # of full brightness, in any channel
 SOUND = 0.05  # of the room's blocks may differ: shadows, things moved a little; with the right plate 0.005 do

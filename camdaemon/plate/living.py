@@ -42,7 +42,8 @@ class LivingPlate:
         self._learned = np.full((*size, 3), _GRAY, np.uint8)
         self._origin = np.zeros(self._shape, np.uint8)
         if growth is not None and growth.origin.shape == self._shape:
-            self._learned, self._origin, self.movement = growth.rgb, growth.origin, growth.movement
+            self._learned, self._origin = growth.rgb, growth.origin
+            self.movement = STILL if np.array_equal(growth.movement, STILL) else growth.movement
         self._refresh()
 
     @property

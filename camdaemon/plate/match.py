@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from camdaemon.frames import pixels
 from camdaemon.frames.picture import Picture, Upload
-from camdaemon.plate.light import Floats, Light, Mask, spread_gains
-from camdaemon.plate.parts import Plate
+from camdaemon.plate.light import Floats, Light, spread_gains
+from camdaemon.plate.parts import Mask, Plate
 
 _LARGE = 500_000  # pixels; larger pictures get larger blocks: still enough of them, and few enough for one thread
 
@@ -252,6 +252,12 @@ class PlateMatcher:
 def choose_side(height: int, width: int) -> int:
     """Return the side of a block, in pixels: larger ones for large pictures, so that there are never too many."""
     return 16 if height * width > _LARGE else 8
+
+
+def count_blocks(height: int, width: int) -> tuple[int, int]:
+    """Return how many rows and columns of blocks a picture has."""
+    side = choose_side(height, width)
+    return height // side, width // side
 
 
 def light(picture: Tensor, gains: Tensor) -> Tensor:

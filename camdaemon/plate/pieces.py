@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camdaemon.plate.light import Floats, Mask
+from camdaemon.plate.light import Floats
 from camdaemon.plate.match import Survey
+from camdaemon.plate.parts import Mask
 
 _STILL_S = 3.0  # for so long a piece must not have changed
 _MOVED = 0.02  # of full brightness: noise of a block stays below, an edge that moves by a pixel does not

@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from camdaemon.plate.parts import Mask
+
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 Matrix = NDArray[np.float64]  # (3,3): from pixels of one picture to those of another, as homogeneous coordinates
 
 STILL = np.eye(3)

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camdaemon.frames.picture import CALM, Picture
-from camdaemon.plate.light import Mask
-from camdaemon.plate.parts import Plate
+from camdaemon.plate.parts import Mask, Plate
 
 _GRAY = 128
 _SHRINK = 8  # pixels of the plate along one of the copy that is filled in

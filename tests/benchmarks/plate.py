@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import replace
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 
 from camdaemon.errors import ConfigError
 from camdaemon.frames import color
-from camdaemon.frames.frame import Content, HostFrame
+from camdaemon.frames.frame import Content
 from camdaemon.frames.picture import Picture, quiet_opencv
 from camdaemon.linux.threads import run_in_thread
 from camdaemon.matting.bgmv2.weights import find_weights
@@ -47,7 +48,7 @@ def measure_plate(settings: Settings) -> dict[str, Any]:
         if timed.processor.engine.gate.needs_plate:
             raise ConfigError("these weights cannot do without a plate, so none grows. Run: … --plate --weights slim")
         kept = {
-            name: run_in_thread(lambda plate=plate: _play(timed, footage, plate, settings.frames), "bench")
+            name: run_in_thread(partial(_play, timed, footage, plate, settings.frames), "bench")
             for name, plate in (("a plate that fits", footage.plate), ("a plate that grows", None))
         }
         frame_ms = median(run["frame_ms"] for run in kept.values())
@@ -65,7 +66,8 @@ def _play(timed: TimedProcessor, footage: Footage, plate: Plate | None, frames: 
     processor, stopwatch = timed.processor, timed.stopwatch
     pool = processor.engine.transfer.pool(footage.frames[0].fmt, footage.frames[0].size)
     out = processor.engine.transfer.pool(NullSink.fmt, footage.size, 1).acquire()
-    scene, whole = replace(timed.scene, plate=plate), []
+    scene = replace(timed.scene, plate=plate)
+    whole: list[float] = []  # seconds
     with torch.inference_mode(), contextlib.closing(footage.open()) as source:
         for number in range(_WARM_UP + frames):
             if number == _WARM_UP:
@@ -131,4 +133,3 @@ def _shrink(part: Picture, side: int) -> Picture:
     rows, columns = part.shape[0] // side, part.shape[1] // side
     whole = part[: rows * side, : columns * side]
     return np.asarray(cv2.resize(whole, (columns * FINE, rows * FINE), interpolation=cv2.INTER_AREA), np.uint8)
-

@@ -91,7 +91,8 @@ def _plate(found: dict[str, Any]) -> Iterator[str]:
     for name, run in found["plate"].items():
         yield (
             f"{name}: a frame {run['frame_ms']:.1f} ms; looking after the plate {run['tend_ms']:.2f} ms a frame, mean "
-            f"({run['share']:.1%} of it), {run['longest_ms']:.1f} ms at most; {run['known_percent']:.0f} % known at the end"
+            f"({run['share']:.1%} of it), {run['longest_ms']:.1f} ms at most; at the end "
+            f"{run['known_percent']:.0f} % is known"
         )
     for name, run in found["movements"].items():
         yield (

@@ -15,9 +15,9 @@ from camdaemon.control.places import Places
 from camdaemon.frames.frame import Size
 from camdaemon.pipeline.threads import Pipeline
 from camdaemon.plate import saved, store
-from camdaemon.plate.keeper import PlateReport
 from camdaemon.plate.parts import Growth, Origin, Plate
 from camdaemon.plate.pose import STILL
+from camdaemon.plate.report import PlateReport
 from tests.present import present
 
 SIZE, CAMERA = Size(128, 72), "camera"

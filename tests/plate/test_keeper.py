@@ -14,9 +14,10 @@ from torch import Tensor
 from camdaemon.frames import pixels
 from camdaemon.frames.picture import Picture
 from camdaemon.plate.gate import PlateGate, State
-from camdaemon.plate.keeper import PlateKeeper, PlateReport
+from camdaemon.plate.keeper import PlateKeeper
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.parts import Origin, Plate
+from camdaemon.plate.report import PlateReport
 from tests.plate.painted import EMPTY, SIZE, THERE, alpha, film, lamp, moved, other_room, plate
 
 CPU = torch.device("cpu")
@@ -110,12 +111,14 @@ def test_a_bumped_camera_is_followed_before_the_next_frame(by: tuple[int, int], 
         assert room.known()[:, 10:-1].mean() > 0.85
 
 
-def test_a_turned_lid_is_followed_and_back() -> None:
+def test_a_turned_lid_is_followed_and_back(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     room = Room(Plate(plate()))
     room.look(film(THERE), alpha(THERE))
     report = room.watch(0.3, tilted(film(THERE)), tilted(alpha(THERE)))
     assert report.moved == pytest.approx(36, abs=4)
     assert room.gate.health.share < 0.05
+    assert "aligned by 3" in caplog.text
     report = room.watch(3, film(THERE), alpha(THERE))
     assert report.moved < 2
     assert report.known > 0.95
@@ -129,7 +132,10 @@ def test_a_lamp_is_no_movement() -> None:
     assert report.known > 0.97
 
 
-def test_another_rooms_plate_is_put_aside_and_another_grows_until_it_fits_again() -> None:
+def test_another_rooms_plate_is_put_aside_and_another_grows_until_it_fits_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
     room = Room(Plate(plate()))
     seen = other_room()
     assert room.look(seen, NOBODY).known == 0
@@ -138,6 +144,7 @@ def test_another_rooms_plate_is_put_aside_and_another_grows_until_it_fits_again(
     assert report.known > 0.9
     assert report.plate.share(Origin.GROWN) > 0.9
     assert np.array_equal(room.keeper.shown.rgb, plate()), "backdrops go on with the photograph"
+    assert [each.message for each in caplog.records if "put aside" in each.message and each.levelname == "WARNING"]
     report = room.watch(9, film(EMPTY), NOBODY)
     assert report.chosen is room.taken
     assert report.plate.rgb is plate() or np.array_equal(report.plate.rgb, plate())
@@ -215,7 +222,7 @@ def test_a_room_that_moves_is_never_learned() -> None:
     assert report.healed < 0.005
 
 
-def test_a_person_in_the_plate_is_told_and_not_trusted() -> None:
+def test_a_person_in_the_plate_is_told_and_not_trusted(caplog: pytest.LogCaptureFixture) -> None:
     taken = plate().copy()
     there = alpha(THERE) > 128
     taken[there] = film(THERE)[there]
@@ -223,6 +230,9 @@ def test_a_person_in_the_plate_is_told_and_not_trusted() -> None:
     room.alone = np.minimum(alpha(THERE), alpha(THERE)[:, ::-1])  # what is seen in the mirror as well
     report = room.look(film(EMPTY), NOBODY)
     assert report.person != ""
+    room.look(film(EMPTY), NOBODY)
+    (said,) = (each.message for each in caplog.records if "somebody" in each.message)
+    assert f"somebody is in the plate, {report.person}" in said
     seen = cv2.resize((room.alone > 128).astype(np.float32), (80, 45), interpolation=cv2.INTER_AREA) > 0
     assert not room.known()[seen].any()
 

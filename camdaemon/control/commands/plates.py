@@ -9,7 +9,7 @@ from pathlib import Path
 
 from camdaemon.control.commands.live import LiveScene
 from camdaemon.control.photographer import Turn
-from camdaemon.control.plates import count_parts, draw_plate
+from camdaemon.control.plates import count_parts, draw_plate, name_plate
 from camdaemon.control.status import note_plate
 from camdaemon.errors import ConfigError, ControlError, PlateRefused
 from camdaemon.frames import card as cards
@@ -52,9 +52,8 @@ class PlateCommands(LiveScene):
     def show_plate(self) -> dict[str, object]:
         """Describe the plate in use, as plain JSON values."""
         report = self._pipeline.processor.keeper.report
-        scene = self._pipeline.state.scene
         return {
-            "plate": "taken" if scene.plate is not None else "missing",
+            "plate": name_plate(report, self._pipeline.state.scene.plate),
             "note": note_plate(self._pipeline),
             **count_parts(report, self.places.find_age(self._chosen_plate())),
         }
@@ -93,7 +92,7 @@ class PlateCommands(LiveScene):
 
         Gives way to a plate that the user asks for. The body of a thread.
         """
-        while self._turns.wait_free() and self._pipeline.state.scene.plate is None:
+        while self._turns.wait_free() and not self._has_photograph():
             if self._pipeline.ended.is_set():
                 return
             try:
@@ -102,6 +101,10 @@ class PlateCommands(LiveScene):
                 log.warning("%s", exc)
             except ControlError:
                 return
+
+    def _has_photograph(self) -> bool:
+        plate = self._pipeline.state.scene.plate
+        return plate is not None and plate.is_shot
 
     def _take(self, countdown: float, *, is_automatic: bool, anyway: bool = False) -> str:
         rules = PlateRules(**dict(self._current_config().plate_taking))

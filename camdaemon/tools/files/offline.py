@@ -29,7 +29,7 @@ from camdaemon.matting.effort import OFFLINE
 from camdaemon.model import SIDE
 from camdaemon.plate.align import PlateAligner
 from camdaemon.plate.gate import judge
-from camdaemon.plate.match import PlateMatcher, choose_side
+from camdaemon.plate.match import PlateMatcher, choose_side, count_blocks
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.pieces import close_margins
 from camdaemon.plate.store import check_shape
@@ -229,9 +229,8 @@ class OfflinePipeline:
         check(matte, matte.foreground, seq, 1.0)
         alpha = pixels.unit(matte.alpha)
         if plate.confidence is not None and not plate.is_blank and not self.matting.doubts:
-            side = choose_side(*plate.rgb.shape[:2])
-            shape = plate.rgb.shape[0] // side, plate.rgb.shape[1] // side
-            alpha = close_margins(alpha, plate.known(shape), side)
+            size = plate.rgb.shape[:2]
+            alpha = close_margins(alpha, plate.known(count_blocks(*size)), choose_side(*size))
         return replace(matte, alpha=alpha, foreground=pixels.unit(matte.foreground))
 
     def _matte_mirrored(self, src: Tensor, plate: Plate) -> Matte:

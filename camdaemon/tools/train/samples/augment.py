@@ -51,6 +51,12 @@ def change_exposure(rng: Random, plate: Pixels) -> Pixels:
     return np.asarray(cv2.LUT(plate, levels.round().clip(0, 255).astype(np.uint8)[:, None]), np.uint8)
 
 
+def draw_light(rng: Random) -> NDArray[np.uint8]:
+    """Draw how bright a scene is, as a table of levels: 40 % are lit otherwise than the photographs, most darker."""
+    gain = math.exp(rng.uniform(math.log(0.3), math.log(1.25))) if rng.random() < 0.4 else 1.0
+    return np.asarray((np.arange(256) * gain + 0.5).clip(0, 255), np.uint8)
+
+
 def relight(rng: Random, room: Pixels, alpha: Alpha) -> Pixels:
     """Light `room` as with a person in it: soft shadows along the contour (appendix D), uneven light."""
     height, width = alpha.shape

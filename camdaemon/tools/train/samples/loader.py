@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from camdaemon.tools.train.samples.augment import change_exposure, jitter_colors
+from camdaemon.tools.train.samples.augment import change_exposure, draw_light, jitter_colors
 from camdaemon.tools.train.samples.degrade import add_noise, compress, soften
 from camdaemon.tools.train.samples.faults import GivenPlate, Kind, draw_kind, give_plate, photograph
 from camdaemon.tools.train.samples.geometry import Pixels, Random, Size
@@ -95,7 +95,8 @@ class SampleGenerator(Dataset[tuple[Tensor, ...]]):
         return to_sample(self[plan], device)
 
     def _shoot(self, rng: Random, cast: Cast, plan: BatchPlan) -> Iterator[_Shot]:
-        scene = self._maker.make(rng, cast, plan.frame)
+        scene, light = self._maker.make(rng, cast, plan.frame), draw_light(rng)
+        lit, foreground = (np.asarray(cv2.LUT(part, light), np.uint8) for part in (scene.picture, scene.foreground))
         alpha = (scene.alpha * 255 + 0.5).astype(np.uint8)
         source = photograph(rng, self._maker, scene, cast)
         given: GivenPlate | None = None
@@ -103,9 +104,9 @@ class SampleGenerator(Dataset[tuple[Tensor, ...]]):
             still = given is not None and rng.random() < _STILL
             if given is None or not still:
                 plate, confidence = give_plate(rng, source, plan.kind or draw_kind(rng))
-                given = GivenPlate(_degrade_plate(rng, plate), confidence)
+                given = GivenPlate(_degrade_plate(rng, np.asarray(cv2.LUT(plate, light), np.uint8)), confidence)
             known = (given.confidence * 255 + 0.5).astype(np.uint8)
-            yield _Shot(_degrade_frame(rng, scene.picture), given.plate, known, alpha, scene.foreground, still)
+            yield _Shot(_degrade_frame(rng, lit), given.plate, known, alpha, foreground, still)
 
 
 def _degrade_frame(rng: Random, picture: Pixels) -> Pixels:
