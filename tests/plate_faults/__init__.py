@@ -6,5 +6,6 @@ painted clip.
 footage   frames with their true alpha and room, and a settled person for as long as it takes
 faults    what happens: a bump, a lamp, a chair that is moved
 play      the daemon's own frame processor, and the figures of what viewers see
-report    the table, and a series of pictures
+report    the table
+series    pictures of it, for the documentation
 """

@@ -83,7 +83,7 @@ def _list_things(clip: Footage, other: Footage) -> Iterator[Fault]:
     right, rng = Plate(clip.plate), np.random.default_rng(7)
     here, there = _draw_beside(clip, rng), _draw_beside(clip, rng)
     with_thing = Plate(np.where(here[..., None], other.plate, clip.plate))
-    thing = partial(_add, room=other.plate)
+    thing = partial(put_behind, room=other.plate)
     gone = _until(EVENT_S, partial(thing, where=here))
     yield Fault("object taken away", with_thing, gone, good_s=_OBJECT_S, length_s=18)
     brought = _from(EVENT_S, partial(thing, where=here))
@@ -99,7 +99,7 @@ def _list_things(clip: Footage, other: Footage) -> Iterator[Fault]:
 
     def play(seen: Seen, t: float) -> Seen:
         shown = other.frames[other.index(round(t * other.fps))][0]
-        return _add(seen, np.asarray(shown[:, ::-1]), screen)
+        return put_behind(seen, np.asarray(shown[:, ::-1]), screen)
 
     yield Fault("screen that plays", right, play, event_s=0, good_s=_OBJECT_S)
 
@@ -214,7 +214,7 @@ def _draw_beside(clip: Footage, rng: np.random.Generator) -> np.ndarray:
             return where
 
 
-def _add(seen: Seen, room: Picture, where: np.ndarray) -> Seen:
+def put_behind(seen: Seen, room: Picture, where: np.ndarray) -> Seen:
     """Put what `room` (H,W,3) shows where (H,W) is true, behind the person."""
     change = np.where(where[..., None], room.astype(np.float32) - seen.room, 0)
     behind = 1 - seen.alpha[..., None] / np.float32(255)

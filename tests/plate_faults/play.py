@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -20,6 +20,7 @@ from camdaemon.frames import pixels
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.composite import trim
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
+from camdaemon.frames.handoff import Pool
 from camdaemon.frames.transfer import choose_device
 from camdaemon.matting import make_matting
 from camdaemon.pipeline.metrics import Metrics
@@ -32,7 +33,7 @@ from tests.plate_faults.footage import Footage, Seen
 
 Look: TypeAlias = "Callable[[Figures, Seen, HostFrame, FrameProcessor], None]"
 
-_VIVID = (255, 0, 255)
+_VIVID = "color:#ff00ff"
 _BLOCK = 16  # pixels
 
 
@@ -80,38 +81,53 @@ class Player:
     Args:
         config: Of the matting; the governor does not take part.
         size: Of the clips.
+        backdrop: What viewers see instead of the room.
     """
 
-    def __init__(self, config: Config, size: tuple[int, int]) -> None:
-        self._config, self._size = config, Size(*size)
+    def __init__(self, config: Config, size: tuple[int, int], backdrop: str = _VIVID) -> None:
+        self._config, self._size, self._backdrop = config, Size(*size), backdrop
         on = choose_device(config.device)
         self._engines = Engines(config, self._size, Metrics(), is_live=True)
         self._on, self._matting = on, make_matting(config.matting, matting_settings(config), on)
 
     def play(self, clip: Footage, fault: Fault, look: Look | None = None) -> Iterator[Figures]:
         """Yield the figures of each frame; `look` is shown them, the frame and what viewers see."""
+        return self.play_all(clip, [fault], look)
+
+    def play_all(self, clip: Footage, faults: Iterable[Fault], look: Look | None = None) -> Iterator[Figures]:
+        """Yield the figures of one fault after the other, as of one long call; each begins with the plate it names."""
         engine = self._engines.make_first(self._on, self._matting)
         preview = _Recorder()
         processor = FrameProcessor(engine, CardCache(PixelFormat.RGB, self._size), Metrics(), preview)
-        scene = Scene(make_backdrop("color:#{:02x}{:02x}{:02x}".format(*_VIVID), self._size), fault.plate)
+        backdrop = make_backdrop(self._backdrop, self._size)
         pool, out = engine.transfer.pool(PixelFormat.RGB, self._size), HostFrame.empty(PixelFormat.RGB, self._size)
-        for number in range(round(fault.length_s * clip.fps)):
-            t = number / clip.fps
-            seen = fault.change(clip.seen(number), t)
-            frame = pool.acquire()
-            frame.data[:], frame.seq, frame.t = seen.rgb, number, t
-            out.content = Content.ROOM
-            with torch.inference_mode():
-                try:
-                    processor.run(frame, pool, scene, out)
-                except SuddenChange:
-                    processor.tend()
-                    continue
-                processor.tend()
-            found = _measure(t, clip.index(number), seen, out, preview.alpha, processor)
-            if look is not None:
-                look(found, seen, out, processor)
-            yield found
+        number = 0
+        for fault in faults:
+            first = number
+            for number in range(first, first + round(fault.length_s * clip.fps)):
+                seen = fault.change(clip.seen(number - first), (number - first) / clip.fps)
+                frame, t = pool.acquire(), number / clip.fps
+                frame.data[:], frame.seq, frame.t = seen.rgb, number, t
+                if _publish(processor, frame, pool, Scene(backdrop, fault.plate), out):
+                    place = clip.index(number - first)
+                    found = _measure(t, place, seen, out, preview.alpha, processor)
+                    if look is not None:
+                        look(found, seen, out, processor)
+                    yield found
+            number += 1
+
+
+def _publish(processor: FrameProcessor, frame: HostFrame, inputs: Pool, scene: Scene, out: HostFrame) -> bool:
+    """Fill `out` as the worker does; return whether it was, or the frame was held back."""
+    out.content = Content.ROOM
+    with torch.inference_mode():
+        try:
+            processor.run(frame, inputs, scene, out)
+        except SuddenChange:
+            return False
+        finally:
+            processor.tend()
+    return True
 
 
 def _measure(
