@@ -18,7 +18,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from camdaemon.control import http
 from camdaemon.control.panel.server import PanelServer
+from camdaemon.control.plates import draw_plate
 from camdaemon.frames.frame import Size
+from camdaemon.plate.parts import Origin, Plate
+from camdaemon.plate.report import PlateReport
 from tests.control.panel.fake_daemon import FakeDaemon, gradient, jpeg
 from tests.pattern.scene import Scene
 
@@ -94,6 +97,7 @@ class Film(FakeDaemon):
         self.state["scenes"] = ["work", "evening", "talk"]
         self._truth = Scene(SIZE, 30).truth(MOMENT)
         self._ticks = 0
+        self.drawn = draw_plate(_follow_bump(self._truth.plate))
 
     def picture(self, view: str, number: int) -> np.ndarray:
         alpha = self._truth.alpha[..., None]
@@ -112,6 +116,15 @@ class Film(FakeDaemon):
             "counts": {"dropped": 3 * sum(k <= n for k in (68, 69, 70, 71, 72)) + n // 41},
             "latency_ms": {"p50": 41 + 1.5 * wave + 2 * dip, "p99": 55 + 3 * abs(wave) + 6 * dip},
         }
+
+
+def _follow_bump(room: np.ndarray) -> PlateReport:
+    """A plate that has followed a bump by 12 pixels to the right; something at the right edge was healed."""
+    moved = np.roll(room, 12, 1)
+    origin = np.full((45, 80), Origin.SHOT, np.uint8)
+    origin[:, :2], origin[24:33, 68:77] = Origin.UNSEEN, Origin.HEALED
+    plate = Plate(moved, (origin > 0).astype(np.float32), origin)
+    return PlateReport(plate, plate, None, origin > 0, 12.2)
 
 
 def take(
@@ -133,7 +146,16 @@ def take(
     page.goto(panel.open(film, film))
     ready(page)
     page.screenshot(path=path)
+    if width > 600 and scheme == "light":
+        take_plate(page, path.with_name("panel-plate.png"))
     context.close()
+
+
+def take_plate(page: Page, path: Path) -> None:
+    """Picture the part of the page about the plate, opened."""
+    page.click("#plate-look summary")
+    page.wait_for_selector("#plate-picture[data-drawn]")
+    page.locator("section", has=page.locator("#plate-look")).screenshot(path=path)
 
 
 def ready(page: Page) -> None:
@@ -169,6 +191,9 @@ def main(folder: Path, done: Callable[[Path], None] = small) -> None:
                 take(browser, panel, film, path, width, height, scheme)
                 panel.close()
                 done(path)
+                plate = path.with_name("panel-plate.png")
+                if (name, scheme) == ("desktop", "light"):
+                    done(plate)
                 print(path, path.stat().st_size // 1000, "kB", threading.active_count(), "threads")
         browser.close()
 
