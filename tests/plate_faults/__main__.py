@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -84,7 +85,10 @@ def _sit(clips: Path, names: list[str], config: Config, kept: dict[str, list[lis
         clip: Footage = load(clips, name, 5, _SETTLED_S, (640, 360))
         fault = sit_still(clip, 600)
         found = list(player.play(clip, fault))
-        print(summarize(name, fault, found, found[: round(10 * clip.fps)]), flush=True)
+        first, last = found[: round(10 * clip.fps)], found[-round(10 * clip.fps) :]
+        print(summarize(name, fault, found, first), flush=True)
+        before, after = (float(np.nanmean([each.holes for each in part])) for part in (first, last))
+        print(f"{name:11} holes {before:.2f} % in the first ten seconds, {after:.2f} % in the last ten", flush=True)
         kept[f"{name} {fault.name}"] = _to_numbers(found)
 
 
