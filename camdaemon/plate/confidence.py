@@ -81,7 +81,9 @@ class _Trust:
         if not lost.any():
             same = np.array_equal(known, self.known)
             return replace(self, known=self.known if same else known, since=since, doubt=doubt, t=t)
+        # where a person passes what was learned a moment ago, nothing has contradicted it
         again = np.where(t - self.lost < _CALM_S, np.minimum(2 * self.wait, _LONGEST_S), _REGAIN_S)
+        again = np.where(counts, again, self.wait)
         return replace(
             self,
             known=known,

@@ -20,7 +20,7 @@ from camdaemon.plate.inspect import MatteAlone, inspect, to_blocks
 from camdaemon.plate.learn import PlateLearner
 from camdaemon.plate.light import SOUND
 from camdaemon.plate.living import LivingPlate
-from camdaemon.plate.match import PlateMatcher, Survey, choose_side, count_blocks
+from camdaemon.plate.match import FAINT, PlateMatcher, Survey, choose_side, count_blocks
 from camdaemon.plate.parts import Mask, Plate
 from camdaemon.plate.pose import STILL, Matrix, View, find_movement, measure_fit, scale_movement
 from camdaemon.plate.report import PlateReport, log_changes
@@ -211,7 +211,7 @@ class PlateKeeper:
         if self._shown_at.shape != hidden.shape or (self._shown_at > t).any():
             self._shown_at = np.full(hidden.shape, t)
         self._shown_at[~hidden] = t
-        self._learner.observe(survey.now, survey.gain, ~survey.room & ~hidden, gate.still_since, t)
+        self._learner.observe(survey.now, survey.gain, ~survey.bare & ~hidden, gate.still_since, t)
         if gate.health.reason:
             return  # the plate may lie elsewhere
         lacking, waits = gate.trust.lacking(self._living.current), gate.trust.waits(t)
@@ -234,7 +234,7 @@ class PlateKeeper:
         alpha = self._matte_alone(src)
         if alpha is None:
             return np.zeros_like(wanted)
-        seen = pixels.peaks_below(alpha, survey.side, 0.1)[0, 0].cpu().numpy() | (t - self._shown_at > _HIDDEN_S)
+        seen = pixels.peaks_below(alpha, survey.side, FAINT)[0, 0].cpu().numpy() | (t - self._shown_at > _HIDDEN_S)
         self._learner.refuse(wanted & ~seen)
         return _shrink_mask(seen)
 

@@ -25,8 +25,8 @@ _PERSON = 0.004  # of the picture; below a piece so large nothing is learned: it
 _STEADY_S = 1.0  # after the light has changed at once
 _JUMP = 0.03  # relative change of the gain between two frames
 _DARK, _BRIGHT = 0.02, 0.98  # of full brightness: what is black or white in all channels says nothing
-_LEAST, _MANY = 0.002, 0.01  # of the picture; fewer blocks are not worth another plate, or can wait
-_REST_S, _LONG_REST_S = 2.0, 5.0  # after many blocks, and after few: another plate costs as much as some frames
+_LEAST = 0.002  # of the picture; fewer blocks are not worth another plate
+_REST_S = 2.0  # after something was learned: another plate costs as much as a frame
 _REFUSED_S = 10.0  # after which a block that the network calls a person may be looked at again
 
 
@@ -58,7 +58,7 @@ class PlateLearner:
         Args:
             now: Means of its blocks, (rows,columns,3), 0..1.
             gain: Of the plate, (3,).
-            person: Blocks in which anything of its matte is visible.
+            person: Blocks in which viewers see anything of its matte.
             still_since: When each block changed last, in seconds of `t`.
             t: Time of the frame.
         """
@@ -115,7 +115,7 @@ class PlateLearner:
             return None
         mean = np.asarray(cv2.convertScaleAbs(self._sum, alpha=1 / _SAMPLES), np.uint8)
         found, self._batch, self._sum = Learned(mean, self._batch), None, None
-        self._rests_until = self._last + (_REST_S if float(found.blocks.mean()) >= _MANY else _LONG_REST_S)
+        self._rests_until = self._last + _REST_S
         return found
 
     def refuse(self, blocks: Mask) -> None:

@@ -15,6 +15,7 @@ from camdaemon.frames.picture import Picture, Upload
 from camdaemon.plate.light import Floats, Light, spread_gains
 from camdaemon.plate.parts import Mask, Plate
 
+_ROOM, FAINT = 0.02, 0.1  # alpha below which a block shows the room, and below which viewers hardly see what it shows
 _LARGE = 500_000  # pixels; larger pictures get larger blocks: still enough of them, and few enough for one thread
 
 
@@ -26,6 +27,7 @@ class Survey:
         now: Means of the frame's blocks, (rows, columns, 3), 0..1.
         then: Those of the plate as it was matched.
         room: Blocks in which the matte sees only the room, (rows, columns).
+        bare: Blocks in which it sees nothing but the room and what is as faint as a leak, (rows, columns).
         gain: What the plate was multiplied by, (3,).
         side: Of a block, in pixels.
     """
@@ -33,6 +35,7 @@ class Survey:
     now: Floats
     then: Floats
     room: Mask
+    bare: Mask
     gain: Floats
     side: int
 
@@ -215,7 +218,7 @@ class PlateMatcher:
 
     def _find_room(self, alpha: Tensor) -> Tensor:
         if self._peaks is None or self._peaks[0] is not alpha:
-            self._peaks = alpha, pixels.peaks_below(alpha, self.side, 0.02)
+            self._peaks = alpha, pixels.peaks_below(alpha, self.side, _ROOM)
         return self._peaks[1]
 
     def survey(self, alpha: Tensor) -> Survey:
@@ -228,9 +231,10 @@ class PlateMatcher:
         gain = torch.ones_like(self._small[:, :, :1, :1]) if self._gain is None else self._gain
         then = self._small * gain
         then = (then if self._lift is None else then + self._lift).clamp(0, 1)
-        parts = (self._now, then, self._find_room(alpha).float(), gain.expand_as(self._now))
-        maps = torch.cat(parts, 1)[0].permute(1, 2, 0).cpu().numpy()
-        return Survey(maps[..., :3], maps[..., 3:6], maps[..., 6] > 0.5, maps[0, 0, 7:10], self.side)
+        seen = self._find_room(alpha).float(), pixels.peaks_below(alpha, self.side, FAINT).float()
+        maps = torch.cat((self._now, then, *seen, gain.expand_as(self._now)), 1)[0].permute(1, 2, 0).cpu().numpy()
+        room, bare = maps[..., 6] > 0.5, maps[..., 7] > 0.5
+        return Survey(maps[..., :3], maps[..., 3:6], room, bare, maps[0, 0, 8:11], self.side)
 
     def clean_blocks(self) -> Floats:
         """Return means of the blocks of the plate as it was taken, (rows,columns,3), 0..1. Waits for the device."""

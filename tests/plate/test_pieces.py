@@ -27,7 +27,7 @@ def survey(
         room[piece] = False
         if piece in moving:
             now[piece] += random.uniform(-0.1, 0.1)
-    return Survey(now * gain, now, room, np.full(3, gain, np.float32), 8)
+    return Survey(now * gain, now, room, room, np.full(3, gain, np.float32), 8)
 
 
 def play(pieces: StillPieces, seconds: float, *shown, start: float = 0.0, **how) -> np.ndarray | None:
