@@ -30,6 +30,7 @@ from camdaemon.pipeline.state import Mode, Scene
 from camdaemon.plate.gate import Health
 from camdaemon.plate.keeper import PlateKeeper
 from camdaemon.plate.parts import Plate
+from camdaemon.plate.pieces import restrain
 from camdaemon.plate.unknown import fill_unknown
 
 log = logging.getLogger(__name__)
@@ -228,6 +229,7 @@ class FrameProcessor:
                 begin_next()
             with step("matte"):
                 matte = self.engine.matting(src, matched, known, out.seq, begin_next)
+                matte = replace(matte, alpha=restrain(matte.alpha, known, matcher.side))
             begin_next()
             with step("gate"):
                 try:

@@ -21,6 +21,7 @@ from camdaemon.plate.learn import PlateLearner
 from camdaemon.plate.light import SOUND
 from camdaemon.plate.living import LivingPlate
 from camdaemon.plate.match import FAINT, PlateMatcher, Survey, choose_side, count_blocks
+from camdaemon.plate.opinion import SecondOpinion
 from camdaemon.plate.parts import Mask, Plate
 from camdaemon.plate.pose import STILL, Matrix, View, find_movement, measure_fit, scale_movement
 from camdaemon.plate.report import PlateReport, log_changes
@@ -30,6 +31,7 @@ _ALIKE = 0.93  # structures that are more alike need no closer look
 _LOOK_S = 1.0  # between two looks at where the camera looks, unless the room differs
 _RETRY_S, _LONGEST_S = 0.25, 4.0  # between two searches that find nothing: twice as long each time
 _HIDDEN_S = 8.0  # after which what stands still and was never part of the person is room, whatever the network says
+_SUSPICIOUS_S = 0.5  # for so long a block has stood still that may be no part of the person
 _GIVE_UP_S = 2.0  # after which a plate that explains nothing is put aside, and another grows
 
 
@@ -51,7 +53,7 @@ class PlateKeeper:
         self._shot: Plate | None = None  # the chosen one, after it was looked at
         self._person = ""  # where somebody is in it
         self._living: LivingPlate | None = None
-        self._learner = PlateLearner()
+        self._learner, self._opinion = PlateLearner(), SecondOpinion()
         self._next_look, self._bad_since = -np.inf, np.inf
         self._retry = _RETRY_S
         self._last_share = 0.0  # of the room's blocks that differed in the last frame
@@ -118,6 +120,7 @@ class PlateKeeper:
             self._shot = self._inspect(chosen)
         self._living = LivingPlate(None if chosen is None else self._shot, size, choose_side(*size))
         self._learner.forget()
+        self._opinion.forget()
         self._next_look, self._bad_since = -np.inf, np.inf
         self._retry = _RETRY_S
         return self._living
@@ -201,6 +204,7 @@ class PlateKeeper:
             matcher.go_on(self._living.current)
         gate.trust.forget(self._living.current)
         self._learner.forget()
+        self._opinion.forget()
         self._retry, self._next_look = _RETRY_S, t
 
     # ---- what is learned
@@ -211,7 +215,9 @@ class PlateKeeper:
         if self._shown_at.shape != hidden.shape or (self._shown_at > t).any():
             self._shown_at = np.full(hidden.shape, t)
         self._shown_at[~hidden] = t
-        self._learner.observe(survey.now, survey.gain, ~survey.bare & ~hidden, gate.still_since, t)
+        visible = ~survey.bare & ~hidden
+        overruled = self._opinion.overrules(visible & ~survey.sure)
+        self._learner.observe(survey.now, survey.gain, visible & ~overruled, gate.still_since, t)
         if gate.health.reason:
             return  # the plate may lie elsewhere
         lacking, waits = gate.trust.lacking(self._living.current), gate.trust.waits(t)
@@ -220,23 +226,28 @@ class PlateKeeper:
         wanted = lacking if waits is None else lacking & ~waits
         found = self._learner.collect(lambda: _to_picture(src), wanted)
         if found is None:
+            suspects = visible & ~survey.sure & ~overruled & wanted & (t - gate.still_since >= _SUSPICIOUS_S)
+            if not self._living.current.is_blank and self._opinion.is_due(suspects, t):
+                self._look_without_plate(src, survey, t)
             return
         blocks = found.blocks
         if not self._living.current.is_blank:  # else the frame's own matte was made without a plate
-            blocks = blocks & self._find_room(src, survey, blocks, t)
+            seen = self._look_without_plate(src, survey, t) | (t - self._shown_at > _HIDDEN_S)
+            self._learner.refuse(blocks & ~seen)
+            blocks = blocks & _shrink_mask(seen)
         if blocks.any():
             self._living.learn(matcher.undo_light(found.picture), blocks)
             matcher.go_on(self._living.current)
             gate.trust.go_on(self._living.current, blocks, t)
 
-    def _find_room(self, src: Tensor, survey: Survey, wanted: Mask, t: float) -> Mask:
+    def _look_without_plate(self, src: Tensor, survey: Survey, t: float) -> Mask:
         """Return the blocks of a frame in which the network sees the room without being told of a plate."""
         alpha = self._matte_alone(src)
         if alpha is None:
-            return np.zeros_like(wanted)
-        seen = pixels.peaks_below(alpha, survey.side, FAINT)[0, 0].cpu().numpy() | (t - self._shown_at > _HIDDEN_S)
-        self._learner.refuse(wanted & ~seen)
-        return _shrink_mask(seen)
+            return np.zeros_like(survey.room)
+        room: Mask = pixels.peaks_below(alpha, survey.side, FAINT)[0, 0].cpu().numpy()
+        self._opinion.record(room, t)
+        return room
 
 
 def _to_picture(src: Tensor) -> Picture:

@@ -15,6 +15,7 @@ from camdaemon.frames.picture import Picture, Upload
 from camdaemon.plate.light import Floats, Light, spread_gains
 from camdaemon.plate.parts import Mask, Plate
 
+_SURE = 0.9  # alpha from which on the matte is sure of a person
 _ROOM, FAINT = 0.02, 0.1  # alpha below which a block shows the room, and below which viewers hardly see what it shows
 _LARGE = 500_000  # pixels; larger pictures get larger blocks: still enough of them, and few enough for one thread
 
@@ -28,6 +29,7 @@ class Survey:
         then: Those of the plate as it was matched.
         room: Blocks in which the matte sees only the room, (rows, columns).
         bare: Blocks in which it sees nothing but the room and what is as faint as a leak, (rows, columns).
+        sure: Blocks in which it is sure of a person, (rows, columns).
         gain: What the plate was multiplied by, (3,).
         side: Of a block, in pixels.
     """
@@ -36,6 +38,7 @@ class Survey:
     then: Floats
     room: Mask
     bare: Mask
+    sure: Mask
     gain: Floats
     side: int
 
@@ -231,10 +234,15 @@ class PlateMatcher:
         gain = torch.ones_like(self._small[:, :, :1, :1]) if self._gain is None else self._gain
         then = self._small * gain
         then = (then if self._lift is None else then + self._lift).clamp(0, 1)
-        seen = self._find_room(alpha).float(), pixels.peaks_below(alpha, self.side, FAINT).float()
-        maps = torch.cat((self._now, then, *seen, gain.expand_as(self._now)), 1)[0].permute(1, 2, 0).cpu().numpy()
-        room, bare = maps[..., 6] > 0.5, maps[..., 7] > 0.5
-        return Survey(maps[..., :3], maps[..., 3:6], room, bare, maps[0, 0, 8:11], self.side)
+        peaks = [self._find_room(alpha), *(pixels.peaks_below(alpha, self.side, limit) for limit in (FAINT, _SURE))]
+        maps = (
+            torch.cat((self._now, then, *(each.float() for each in peaks), gain.expand_as(self._now)), 1)[0]
+            .permute(1, 2, 0)
+            .cpu()
+            .numpy()
+        )
+        room, bare, unsure = (maps[..., at] > 0.5 for at in (6, 7, 8))
+        return Survey(maps[..., :3], maps[..., 3:6], room, bare, ~unsure, maps[0, 0, 9:12], self.side)
 
     def clean_blocks(self) -> Floats:
         """Return means of the blocks of the plate as it was taken, (rows,columns,3), 0..1. Waits for the device."""

@@ -1,4 +1,4 @@
-"""Pieces of alpha that are no person: what has stood still for seconds, loose or in an upper corner of the picture.
+"""Parts of alpha that are no person: above all what has stood still for seconds, loose or in an upper corner.
 
 A chair that was moved, a bag that somebody put down: the plate does not know them, so the network calls them the
 person. A person moves, if only a little; so does a hand that is raised, and whoever looks in at the side.
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from camdaemon.frames import pixels
 from camdaemon.plate.light import Floats
 from camdaemon.plate.match import Survey
 from camdaemon.plate.parts import Mask
@@ -20,6 +21,7 @@ from camdaemon.plate.parts import Mask
 _STILL_S = 3.0  # for so long a piece must not have changed
 _MOVED = 0.02  # of full brightness: noise of a block stays below, an edge that moves by a pixel does not
 _FOLLOW_S = 2.0  # in which a slow drift of the light is followed: it is no movement
+_DOUBTFUL = (0.25, 0.55)  # alpha between that of room beside a person and that of a person's edge
 _GAP_S = 1.0  # between two frames; after a longer one nobody knows what stood still
 
 
@@ -76,12 +78,43 @@ def _list_suspects(visible: Mask) -> list[Mask]:
 
 def hide(alpha: Tensor, blocks: Mask, side: int) -> Tensor:
     """Return alpha (1,1,H,W), bytes or floats, with 0 in `blocks` of `side` pixels."""
+    return alpha.masked_fill(torch.from_numpy(_spread(blocks, alpha, side)).to(alpha.device), 0)
+
+
+def restrain(alpha: Tensor, known: Tensor | None, side: int) -> Tensor:
+    """Return alpha without what the matte is not sure of where nothing is known of the room.
+
+    There a network calls some of the room beside a person half a person. What is more than half one stays.
+
+    Args:
+        alpha: (1,1,H,W), bytes or floats.
+        known: How far the plate was trusted, (1,1,rows,columns), 0..1; None: everywhere.
+        side: Of a block, in pixels.
+    """
+    if known is None:
+        return alpha
+    unknown = _spread(known[0, 0].cpu().numpy() == 0, alpha, side)
+    if alpha.is_floating_point():
+        return torch.where(torch.from_numpy(unknown).to(alpha.device), alpha * _weigh(alpha), alpha)
+    low = pixels.array(alpha).copy()
+    cv2.copyTo(cv2.LUT(low, _RESTRAINED), unknown.astype(np.uint8), dst=low)
+    return pixels.tensor(low)
+
+
+def _weigh(alpha: Tensor) -> Tensor:
+    """Return what is left of alpha where it is doubtful: nothing up to the lower limit, all from the upper one on."""
+    low, high = _DOUBTFUL
+    share = ((alpha - low) / (high - low)).clamp(0, 1)
+    return share * share * (3 - 2 * share)
+
+
+def _spread(blocks: Mask, alpha: Tensor, side: int) -> Mask:
+    """Return the pixels (H,W) of blocks; the last row and column reach to the picture's end."""
     rows, columns = (
         np.minimum(np.arange(length) // side, count - 1)
         for length, count in zip(alpha.shape[2:], blocks.shape, strict=True)
     )
-    hidden = torch.from_numpy(blocks[:, columns][rows]).to(alpha.device)
-    return alpha.masked_fill(hidden, 0)
+    return np.asarray(blocks[:, columns][rows])
 
 
 def close_margins(alpha: Tensor, inside: Mask, side: int) -> Tensor:
@@ -113,3 +146,7 @@ def _close(alpha: Tensor, axis: int, margin: slice, inner: int) -> Tensor:
     at = (..., margin) if axis == 3 else (..., margin, slice(None))
     alpha[at] = torch.minimum(alpha[at], edge)
     return alpha
+
+
+_LEVELS = torch.arange(256) / 255
+_RESTRAINED = (255 * _LEVELS * _weigh(_LEVELS) + 0.5).byte().numpy()  # of each level of alpha

@@ -23,7 +23,7 @@ def survey(*visible: Place, look: int = 0, gain: float = 1.0) -> Survey:
     for place in visible:
         room[place] = False
         now[place] = np.roll(TEXTURE, 7 * look, 0)[place]
-    return Survey(now * gain, TEXTURE, room, room, np.full(3, gain, np.float32), 16)
+    return Survey(now * gain, TEXTURE, room, room, ~room, np.full(3, gain, np.float32), 16)
 
 
 def person_at(left: int) -> Place:
@@ -125,7 +125,13 @@ def test_after_a_pause_the_first_frame_needs_others(guard: JumpGuard) -> None:
 def test_a_clip_that_begins_again_and_another_size_need_them_too(guard: JumpGuard) -> None:
     assert guard.hold_back(survey(PERSON), -2.0)
     small = Survey(
-        TEXTURE[::2], TEXTURE[::2], np.zeros((23, 80), bool), np.zeros((23, 80), bool), np.ones(3, np.float32), 32
+        TEXTURE[::2],
+        TEXTURE[::2],
+        np.zeros((23, 80), bool),
+        np.zeros((23, 80), bool),
+        np.ones((23, 80), bool),
+        np.ones(3, np.float32),
+        32,
     )
     assert held(guard, [small] * 3, start=-1.99) == [True, True, False]
 

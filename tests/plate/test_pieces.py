@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from camdaemon.plate.match import Survey
-from camdaemon.plate.pieces import StillPieces, close_margins, hide
+from camdaemon.plate.pieces import StillPieces, close_margins, hide, restrain
 from camdaemon.plate.pose import warp_blocks
 
 ROWS, COLUMNS, FPS = 18, 32, 10
@@ -27,7 +27,7 @@ def survey(
         room[piece] = False
         if piece in moving:
             now[piece] += random.uniform(-0.1, 0.1)
-    return Survey(now * gain, now, room, room, np.full(3, gain, np.float32), 8)
+    return Survey(now * gain, now, room, room, ~room, np.full(3, gain, np.float32), 8)
 
 
 def play(pieces: StillPieces, seconds: float, *shown, start: float = 0.0, **how) -> np.ndarray | None:
@@ -109,3 +109,20 @@ def test_a_margin_that_the_moved_plate_does_not_know_shows_only_who_reaches_into
     assert torch.equal(close_margins(alpha, inside, 4), alpha), "someone is at the inner edge everywhere"
     assert close_margins(1 - inner, inside, 4).max() == 0, "only the margin is called person"
     assert close_margins(alpha, np.ones((10, 16), bool), 4) is alpha
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
+def test_where_nothing_is_known_what_is_less_than_half_a_person_is_none(kind: torch.dtype) -> None:
+    levels = torch.tensor([0.0, 0.2, 0.4, 0.6, 0.8, 1.0]).repeat_interleave(8)
+    alpha = (levels if kind.is_floating_point else (255 * levels).byte()).expand(1, 1, 20, 48).contiguous()
+    known = torch.ones(1, 1, 2, 6)
+    known[:, :, 1] = 0
+    found = restrain(alpha, known, 8)
+    assert found.dtype == kind
+    assert torch.equal(found[..., :8, :], alpha[..., :8, :]), "known"
+    least, half, most = found[..., 8:, :16].max(), found[..., 8:, 16:24], found[..., 8:, 24:]
+    assert least == 0
+    assert (half < alpha[..., 8:, 16:24]).all()
+    assert (half > 0).all()
+    assert torch.equal(most, alpha[..., 8:, 24:])
+    assert restrain(alpha, None, 8) is alpha
