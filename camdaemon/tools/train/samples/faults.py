@@ -128,7 +128,7 @@ _WRONG = (
     _Fault(0.10, _let_things_move),
 )
 Kind = Literal["right", "wrong", "parts", "none"]
-KINDS: dict[Kind, float] = {"right": 0.38, "wrong": 0.28, "parts": 0.22, "none": 0.12}  # shares of the plates
+KINDS: dict[Kind, float] = {"right": 0.32, "wrong": 0.28, "parts": 0.22, "none": 0.18}  # shares of the plates
 
 
 def draw_kind(rng: Random) -> Kind:
