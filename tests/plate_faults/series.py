@@ -14,7 +14,6 @@ import numpy as np
 
 from camdaemon.config.schema import Config
 from camdaemon.control.plates import draw_plate
-from camdaemon.frames import picture
 from camdaemon.frames.frame import HostFrame
 from camdaemon.frames.picture import Picture
 from camdaemon.pipeline.worker import FrameProcessor
@@ -24,7 +23,7 @@ from tests.plate_faults.faults import EVENT_S, Fault, put_behind, warp
 from tests.plate_faults.footage import Footage, Seen
 from tests.plate_faults.play import Figures, Player
 
-_CELL = (320, 180)
+_CELL, _QUALITY = (320, 180), 80  # pixels; of the JPEG files, so that they are small enough for a repository
 _ROWS = ("camera", "viewers see", "plate: red is not trusted, green was learned")
 _CHAIR = (92, 58, 38)
 _BUMP = np.array([[1, 0, 42], [0, 1, 16], [0, 0, 1]], np.float64)
@@ -43,7 +42,8 @@ def draw_all(folder: Path, config: Config) -> list[Path]:
     files = []
     for name, (fault, times) in series.items():
         files.append(folder / f"plate-{name}.jpg")
-        picture.write(files[-1], draw_series(player, clip, fault, times))
+        drawn = cv2.cvtColor(draw_series(player, clip, fault, times), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(files[-1]), drawn, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return files
 
 
