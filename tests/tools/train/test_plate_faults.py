@@ -49,7 +49,7 @@ def test_the_right_plate_is_the_room_and_certain(source: Source) -> None:
     plate, confidence = give_plate(_rng(), source, "right")
     assert plate is source.still
     assert confidence.min() == 1
-    assert _change(plate, source.scene.room) < 0.05
+    assert _change(plate, source.scene.room) < 0.08, "sharp shapes on the walls, seen from nearly the same place"
 
 
 def test_without_a_plate_nothing_is_known(source: Source) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from camdaemon.tools.train.samples.augment import jitter_colors
 from camdaemon.tools.train.samples.geometry import Pixels, Random, Size
 
-_COLORED, _DECORATED, _SUNLIT = 0.15, 0.2, 0.45  # of the rooms
+_COLORED, _DECORATED, _SUNLIT = 0.15, 0.2, 0.3  # of the rooms
 _SKIN = np.array([[236, 200, 172], [196, 150, 118], [128, 88, 64]], np.float64)  # also of cardboard, wood and leather
 _THINGS = 3  # kinds of decor in a room
 
