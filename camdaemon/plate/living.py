@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camdaemon.frames.picture import Picture
-from camdaemon.plate.parts import Growth, Mask, Origin, Plate
+from camdaemon.plate.parts import Growth, Mask, Origin, Plate, spread
 from camdaemon.plate.pose import STILL, Matrix, measure_distance, warp, warp_blocks
 
 _GRAY = 128
@@ -83,7 +83,7 @@ class LivingPlate:
         self._origin = self._origin.copy()
         self._origin[blocks] = np.where(was_shot, Origin.HEALED, Origin.GROWN)[blocks]
         self._learned = self._learned.copy()
-        cv2.copyTo(picture, _spread(blocks, self.size, self._side), dst=self._learned)
+        cv2.copyTo(picture, spread(blocks, self.size, self._side).astype(np.uint8), dst=self._learned)
         self.current = self._make()
 
     def _find_shot(self) -> Mask:
@@ -111,17 +111,9 @@ class LivingPlate:
         shot = self._find_shot() if self.shot is not None else np.zeros(self._shape, bool)
         learned = (self._origin == Origin.HEALED) | ((self._origin == Origin.GROWN) & ~shot)
         rgb = self.shown.rgb.copy()
-        cv2.copyTo(self._learned, _spread(learned, self.size, self._side), dst=rgb)
+        cv2.copyTo(self._learned, spread(learned, self.size, self._side).astype(np.uint8), dst=rgb)
         origin = np.where(learned, self._origin, np.where(shot, Origin.SHOT, 0)).astype(np.uint8)
         return replace(self.shown, rgb=rgb, confidence=(origin > 0).astype(np.float32), origin=origin)
-
-
-def _spread(blocks: Mask, size: tuple[int, int], side: int) -> NDArray[np.uint8]:
-    """Return the pixels (H,W) of blocks, 0 or 1; the last row and column reach to the picture's end."""
-    rows, columns = (
-        np.minimum(np.arange(length) // side, count - 1) for length, count in zip(size, blocks.shape, strict=True)
-    )
-    return np.asarray(blocks.astype(np.uint8)[:, columns][rows])
 
 
 def _warp_map(values: NDArray[np.uint8], movement: Matrix, side: int) -> NDArray[np.uint8]:

@@ -14,6 +14,14 @@ from camdaemon.frames.picture import Picture
 Mask = NDArray[np.bool_]
 
 
+def spread(blocks: Mask, size: tuple[int, ...], side: int) -> Mask:
+    """Return the pixels (H,W) of blocks of `side` pixels; the last row and column reach to the picture's end."""
+    rows, columns = (
+        np.minimum(np.arange(length) // side, count - 1) for length, count in zip(size, blocks.shape, strict=True)
+    )
+    return np.asarray(blocks[:, columns][rows])
+
+
 class Origin(IntEnum):
     """Where a part of a plate comes from."""
 

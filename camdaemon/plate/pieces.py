@@ -16,7 +16,7 @@ from torch import Tensor
 from camdaemon.frames import pixels
 from camdaemon.plate.light import Floats
 from camdaemon.plate.match import Survey
-from camdaemon.plate.parts import Mask
+from camdaemon.plate.parts import Mask, spread
 
 _STILL_S = 3.0  # for so long a piece must not have changed
 _MOVED = 0.02  # of full brightness: noise of a block stays below, an edge that moves by a pixel does not
@@ -78,7 +78,7 @@ def _list_suspects(visible: Mask) -> list[Mask]:
 
 def hide(alpha: Tensor, blocks: Mask, side: int) -> Tensor:
     """Return alpha (1,1,H,W), bytes or floats, with 0 in `blocks` of `side` pixels."""
-    return alpha.masked_fill(torch.from_numpy(_spread(blocks, alpha, side)).to(alpha.device), 0)
+    return alpha.masked_fill(torch.from_numpy(spread(blocks, alpha.shape[2:], side)).to(alpha.device), 0)
 
 
 def restrain(alpha: Tensor, known: Tensor | None, side: int) -> Tensor:
@@ -93,7 +93,7 @@ def restrain(alpha: Tensor, known: Tensor | None, side: int) -> Tensor:
     """
     if known is None:
         return alpha
-    unknown = _spread(known[0, 0].cpu().numpy() == 0, alpha, side)
+    unknown = spread(known[0, 0].cpu().numpy() == 0, alpha.shape[2:], side)
     if alpha.is_floating_point():
         return torch.where(torch.from_numpy(unknown).to(alpha.device), alpha * _weigh(alpha), alpha)
     low = pixels.array(alpha).copy()
@@ -106,15 +106,6 @@ def _weigh(alpha: Tensor) -> Tensor:
     low, high = _DOUBTFUL
     share = ((alpha - low) / (high - low)).clamp(0, 1)
     return share * share * (3 - 2 * share)
-
-
-def _spread(blocks: Mask, alpha: Tensor, side: int) -> Mask:
-    """Return the pixels (H,W) of blocks; the last row and column reach to the picture's end."""
-    rows, columns = (
-        np.minimum(np.arange(length) // side, count - 1)
-        for length, count in zip(alpha.shape[2:], blocks.shape, strict=True)
-    )
-    return np.asarray(blocks[:, columns][rows])
 
 
 def close_margins(alpha: Tensor, inside: Mask, side: int) -> Tensor:
