@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from camdaemon.tools.train.samples import faults
+from camdaemon.tools.train.samples import decor, faults
 from camdaemon.tools.train.samples.faults import (
     KINDS,
     Source,
@@ -27,7 +27,8 @@ def _rng(seed: int = 3) -> np.random.Generator:
 
 
 @pytest.fixture
-def source(generator_of: Callable[..., SampleGenerator]) -> Source:
+def source(generator_of: Callable[..., SampleGenerator], monkeypatch: pytest.MonkeyPatch) -> Source:
+    monkeypatch.setattr(decor, "_SUNLIT", 0.0)  # sharp shapes, of which a nudge of the camera changes more
     maker, cast = generator_of()._maker, Cast(0, 1, 2, 4)
     return photograph(_rng(), maker, maker.make(_rng(), cast, FRAME), cast)
 
@@ -49,7 +50,7 @@ def test_the_right_plate_is_the_room_and_certain(source: Source) -> None:
     plate, confidence = give_plate(_rng(), source, "right")
     assert plate is source.still
     assert confidence.min() == 1
-    assert _change(plate, source.scene.room) < 0.08, "sharp shapes on the walls, seen from nearly the same place"
+    assert _change(plate, source.scene.room) < 0.05
 
 
 def test_without_a_plate_nothing_is_known(source: Source) -> None:
