@@ -82,7 +82,7 @@ class PlateMismatch(MattingError):
 
 
 class SuddenChange(CamdaemonError):
-    """Much appeared in this frame at once, and no other frame has confirmed it yet: it may be a broken picture."""
+    """Much changed in this frame at once, and no other has confirmed it: a broken picture, or the camera moved."""
 
 
 class EngineError(MattingError):

@@ -117,7 +117,8 @@ class FrameProcessor:
             out: Filled and stamped with the frame's `seq` and `t`; belongs to the caller.
 
         Raises:
-            SuddenChange: The frame may be broken, and is to be left out: nothing was filled.
+            SuddenChange: The frame is to be left out, as it may be broken or shows a camera that moves: nothing was
+                filled.
         """
         self._last_seq = frame.seq
         out.seq, out.t = frame.seq, frame.t
@@ -215,7 +216,7 @@ class FrameProcessor:
 
         Raises:
             PlateMismatch: The plate does not explain the frame, and one is needed.
-            SuddenChange: The frame may be broken.
+            SuddenChange: The frame is to be left out.
         """
         step, matcher, gate = self.metrics.step, self.engine.matcher, self.engine.gate
         begin_next = partial(self._ahead.begin, self.engine, plate, self.peek)  # as soon as it is there

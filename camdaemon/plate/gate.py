@@ -23,7 +23,7 @@ from torch import Tensor
 
 from camdaemon.errors import PlateMismatch, SuddenChange
 from camdaemon.plate.confidence import PlateConfidence
-from camdaemon.plate.jumps import JumpGuard
+from camdaemon.plate.jumps import JumpGuard, LossGuard
 from camdaemon.plate.light import SOUND, find_differences, find_light, shed
 from camdaemon.plate.match import PlateMatcher, Survey
 from camdaemon.plate.parts import Mask, Plate
@@ -92,7 +92,7 @@ class PlateGate:
         self._refuses, self.doubts = refuses, doubts
         self.needs_plate = needs_plate or not doubts
         self.trust = PlateConfidence()
-        self._jumps = JumpGuard() if is_live else None
+        self._jumps, self._losses = (JumpGuard(), LossGuard()) if is_live else (None, None)
         self.health = Health()
         self._pieces = StillPieces()
         self.survey: Survey | None = None
@@ -177,11 +177,14 @@ class PlateGate:
         return True
 
     def confirm(self, t: float) -> None:
-        """Hold back the frame examined last, of time `t`, if much appears in it that no other frames have shown yet.
+        """Hold back the frame examined last, of time `t`, if it may be broken, or the camera was moved just now.
 
         Raises:
             SuddenChange: It is to be left out. The next frames decide.
         """
+        if self._losses is not None and self._losses.hold_back(not self.health.reason, t):
+            self.trust.revert()
+            raise SuddenChange("the plate explains nothing all at once, so the camera may have moved")
         if self._jumps is not None and self.survey is not None and self._jumps.hold_back(self.survey, t):
             self.trust.revert()
             raise SuddenChange("much appeared at once in a single frame, which may be broken")

@@ -1,9 +1,15 @@
-"""What the matte calls the person and was not there a moment ago: is it a person, or a broken picture?
+"""Which frames to hold back: broken pictures, and the first ones after the camera was moved.
+
+What the matte calls the person and was not there a moment ago: is it a person, or a broken picture?
 
 A camera's frame can lose rows on its way over USB, or be overwritten while it is read. Much of the room is then where
 it never was, or in other colors, and the matte calls that the person. A broken frame comes alone, or the next one is
 broken elsewhere; a person who comes in quickly is still there, looking the same. So a frame in which much appears at
 once is held back until two more confirm it.
+
+A plate that fitted and all at once explains nothing lies elsewhere, most likely: the camera was bumped, or its lid
+turned. The network alone may call a window a person then. So viewers see the frame before for a moment, in which the
+plate is found again (see `keeper`).
 """
 
 from __future__ import annotations
@@ -27,6 +33,8 @@ _CONFIRMATIONS = 2  # frames in a row, after the one that is held back; a cable 
 _PATIENCE_FRAMES = 3  # held back at least, as the first frames of a camera come slowly
 _PATIENCE_S, _LIMIT_S = 0.3, 1.0  # where the place at least hardly changes; whatever it looks like
 _GAP_S = 2.0  # between two frames; after a longer one anything may be in the picture
+_SETTLED_S = 1.0  # for so long a plate has fitted, so that a loss is worth a pause
+_SEARCH_FRAMES, _SEARCH_S = 2, 0.25  # held back at least and for so long at most: a camera takes a moment to settle
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,3 +99,26 @@ def _is_sudden(look: _Look, before: _Look) -> bool:
     reach = max(_REACH, round(_SPEED * (look.t - before.t) * look.visible.shape[1]))
     near = cv2.dilate(before.visible.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     return float((look.visible & (near == 0)).mean()) > _SUDDEN
+
+
+class LossGuard:
+    """Tells which frames to hold back when a plate that fitted explains nothing any more. For the worker alone."""
+
+    def __init__(self) -> None:
+        self._fits_since: float | None = None
+        self._lost_at: float | None = None
+        self._count = 0  # frames that were held back since
+
+    def hold_back(self, fits: bool, t: float) -> bool:
+        """Return whether the frame of time `t`, in seconds, is to wait; `fits` says whether the plate explains it."""
+        if fits:
+            if self._fits_since is None or self._lost_at is not None or t < self._fits_since:
+                self._fits_since, self._lost_at = t, None
+            return False
+        if self._lost_at is None or t < self._lost_at:
+            self._lost_at, self._count = t, 0
+        settled = self._fits_since is not None and self._lost_at - self._fits_since >= _SETTLED_S
+        if not settled or (self._count >= _SEARCH_FRAMES and t - self._lost_at >= _SEARCH_S):
+            return False
+        self._count += 1
+        return True

@@ -21,6 +21,7 @@ Floats = NDArray[np.float32]
 Matrix = NDArray[np.float64]  # (3,3): from pixels of one picture to those of another, as homogeneous coordinates
 
 STILL = np.eye(3)
+_COARSE = 0.5  # of the copies, to find a shift in: details have no common one where the camera was turned, too
 _SURE = 0.25  # of the correlation's peak, 0..1, from which on a shift is worth a closer look
 _ALIKE = 0.6  # correlation of the structures, -1..1, with a plate that lies right; another room's has less than 0.3
 _GAIN = 0.02  # by which a movement has to make the correlation better
@@ -89,12 +90,13 @@ def measure_fit(now: View, then: View, movement: Matrix = STILL) -> float:
 def _find_shift(first: Floats, second: Floats, here: Mask, there: Mask, guess: Matrix) -> Matrix | None:
     """Find a shift beside `guess` by phase correlation."""
     moved, known = _move(second, there, guess)
-    height, width = first.shape
-    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
-    (right, down), sure = cv2.phaseCorrelate(moved * (known * window), first * (here * window))
+    size = (round(first.shape[1] * _COARSE), round(first.shape[0] * _COARSE))
+    window = cv2.createHanningWindow(size, cv2.CV_32F)
+    now, then = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (first * here, moved * known))
+    (right, down), sure = cv2.phaseCorrelate(then * window, now * window)
     if not (math.isfinite(sure) and sure >= _SURE):
         return None
-    return np.array([[1, 0, right], [0, 1, down], [0, 0, 1]]) @ guess
+    return np.array([[1, 0, right / _COARSE], [0, 1, down / _COARSE], [0, 0, 1]]) @ guess
 
 
 def _refine(

@@ -178,6 +178,17 @@ def test_a_person_in_the_plate_is_not_shown_by_it(backdrop: str) -> None:
     assert backdrop == "color:#00ff00" or min(shown) > 12, "nobody in the backdrop either"
 
 
+def test_viewers_see_nothing_of_a_bump_until_the_plate_has_followed() -> None:
+    """The network alone, of which nothing is known, is not asked to be right where a plate was trusted."""
+    stage = Stage(Plate(ROOM), "color:#00ff00", PerfectMatting(doubts=True))
+    shown = {n: stage.show(FAULTS["a far bump"](n)) for n in range(40)}
+    held = [n for n, out in shown.items() if out is None and n > 5]
+    assert held == [EVENT, EVENT + 1], "the first may be broken; by the second one the plate is found"
+    report = stage.processor.keeper.report
+    assert report is not None
+    assert report.moved == pytest.approx(np.hypot(60, 20), abs=2)
+
+
 def test_a_single_broken_frame_moves_no_plate_and_a_bump_does_with_its_second() -> None:
     stage = Stage(Plate(photograph()), "color:#00ff00", PerfectMatting(doubts=True))
     stage.play(FAULTS["nothing"], 5)

@@ -1,11 +1,11 @@
-"""What appears at once is held back until two more frames show the same; what moves as people move is not."""
+"""What appears at once is held back until two more frames show the same; so are the first frames of a moved camera."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from camdaemon.plate.jumps import JumpGuard
+from camdaemon.plate.jumps import JumpGuard, LossGuard
 from camdaemon.plate.match import Survey
 
 ROWS, COLUMNS, FPS = 45, 80, 30
@@ -138,3 +138,36 @@ def test_a_clip_that_begins_again_and_another_size_need_them_too(guard: JumpGuar
 
 def test_an_empty_room_needs_none() -> None:
     assert not JumpGuard().hold_back(survey(NOWHERE), 0.0)
+
+
+def losses(guard: LossGuard, fits: list[bool], start: float = 0.0, fps: float = FPS) -> list[bool]:
+    return [guard.hold_back(each, start + n / fps) for n, each in enumerate(fits)]
+
+
+@pytest.mark.parametrize(("fps", "count"), [(30, 8), (10, 3), (4, 2)])
+def test_when_a_plate_that_fitted_is_lost_viewers_wait_for_two_frames_or_a_quarter_of_a_second(
+    fps: float, count: int
+) -> None:
+    guard = LossGuard()
+    assert not any(losses(guard, [True] * 40, fps=fps))
+    answers = losses(guard, [False] * 40, start=40 / fps, fps=fps)
+    assert answers == [True] * count + [False] * (40 - count)
+
+
+def test_a_plate_that_is_found_again_is_shown_at_once() -> None:
+    guard = LossGuard()
+    losses(guard, [True] * 40)
+    assert losses(guard, [False, False, True, True], start=40 / FPS) == [True, True, False, False]
+
+
+def test_a_plate_that_never_fitted_or_for_a_moment_costs_no_frame() -> None:
+    guard = LossGuard()
+    assert not any(losses(guard, [False] * 10))
+    assert not any(losses(guard, [True, False] * 40, start=1.0))
+
+
+def test_a_clip_that_begins_again_is_no_loss() -> None:
+    guard = LossGuard()
+    losses(guard, [True] * 40, start=100.0)
+    assert not any(losses(guard, [False] * 3))
+    assert not any(losses(guard, [True] * 3, start=1.0))
