@@ -92,7 +92,8 @@ class PlateGate:
         self._refuses, self.doubts = refuses, doubts
         self.needs_plate = needs_plate or not doubts
         self.trust = PlateConfidence()
-        self._jumps, self._losses = (JumpGuard(), LossGuard()) if is_live else (None, None)
+        self._jumps = JumpGuard() if is_live else None
+        self._losses = LossGuard() if is_live else None
         self.health = Health()
         self._pieces = StillPieces()
         self.survey: Survey | None = None
