@@ -217,7 +217,7 @@ class PlateKeeper:
         self._shown_at[~hidden] = t
         visible = ~survey.bare & ~hidden
         overruled = self._opinion.overrules(visible & ~survey.sure)
-        self._learner.observe(survey.now, survey.gain, visible & ~overruled, gate.still_since, t)
+        self._learner.observe(survey.now, survey.gain, visible & ~overruled, t)
         if gate.health.reason:
             return  # the plate may lie elsewhere
         lacking, waits = gate.trust.lacking(self._living.current), gate.trust.waits(t)
@@ -233,8 +233,9 @@ class PlateKeeper:
         blocks = found.blocks
         if not self._living.current.is_blank:  # else the frame's own matte was made without a plate
             seen = self._look_without_plate(src, survey, t) | (t - self._shown_at > _HIDDEN_S)
-            self._learner.refuse(blocks & ~seen)
-            blocks = blocks & _shrink_mask(seen)
+            sure = _shrink_mask(seen)
+            self._learner.refuse(blocks & ~seen, blocks & ~sure)
+            blocks = blocks & sure
         if blocks.any():
             self._living.learn(matcher.undo_light(found.picture), blocks)
             matcher.go_on(self._living.current)

@@ -19,15 +19,19 @@ from camdaemon.plate.light import Floats
 from camdaemon.plate.parts import Mask
 
 _STILL_S = 0.7  # for so long a block must have shown the room, unchanged
-_SAMPLES, _PAUSE_S = 6, 0.06  # frames whose mean is learned, and between two of them
+_CHANGE = 0.04  # of full brightness; a shadow beside a person changes a block by less, a person by more
+_SAMPLES, _PAUSE_S = 4, 0.06  # frames whose mean is learned, and between two of them
 _NEAR = 1  # blocks beside what is visible in which nothing is learned: faint hair, a hand that comes out
 _PERSON = 0.004  # of the picture; below a piece so large nothing is learned: it is the person's body, desk and chair
 _STEADY_S = 1.0  # after the light has changed at once
 _JUMP = 0.03  # relative change of the gain between two frames
 _DARK, _BRIGHT = 0.02, 0.98  # of full brightness: what is black or white in all channels says nothing
-_LEAST = 0.002  # of the picture; fewer blocks are not worth another plate
-_REST_S = 2.0  # after something was learned: another plate costs as much as a frame
-_REFUSED_S = 10.0  # after which a block that the network calls a person may be looked at again
+_LEAST = 0.001  # of the picture; fewer blocks are not worth another plate
+_REST_S = 1.0  # after something was learned: another plate costs as much as a frame
+_REFUSED_S, _BESIDE_S = (
+    10.0,
+    3.0,
+)  # after which a block may be looked at again that the network calls a person, or beside
 
 
 class Learned(NamedTuple):
@@ -41,46 +45,55 @@ class PlateLearner:
     """Watches blocks, and collects frames for those that can be learned. For the worker alone."""
 
     def __init__(self) -> None:
-        self._room_since: NDArray[np.float64] = np.zeros((0, 0))
-        self._refused: NDArray[np.float64] = np.zeros((0, 0))  # when the network called a block a person
+        self._since: NDArray[np.float64] = np.zeros((0, 0))  # for how long each block has been the room, unchanged
+        self._colors: Floats = np.zeros((0, 0, 3), np.float32)  # what it looked like then
+        self._refused_until: NDArray[np.float64] = np.zeros((0, 0))
+        self._is_empty = False  # nobody was visible in the last frame
         self._gain: Floats | None = None
         self._steady_since = -np.inf
         self._last = -np.inf
-        self._batch: Mask | None = None  # blocks that are being collected
-        self._sum: NDArray[np.uint16] | None = None
-        self._count, self._sampled = 0, -np.inf
-        self._rests_until = -np.inf
         self._candidates: Mask | None = None
+        self._samples: list[Picture] = []  # the last ones, in a ring
+        self._sampled = -np.inf
+        self._next = 0  # where in the ring the next sample goes
+        self._counts: NDArray[np.int64] = np.zeros(
+            (0, 0), np.int64
+        )  # in how many of the last samples a block was ready
+        self._rests_until = -np.inf
 
-    def observe(self, now: Floats, gain: Floats, person: Mask, still_since: NDArray[np.float64], t: float) -> None:
+    def observe(self, now: Floats, gain: Floats, person: Mask, t: float) -> None:
         """Look at a frame.
 
         Args:
             now: Means of its blocks, (rows,columns,3), 0..1.
             gain: Of the plate, (3,).
             person: Blocks in which viewers see anything of its matte.
-            still_since: When each block changed last, in seconds of `t`.
-            t: Time of the frame.
+            t: Time of the frame in seconds.
         """
-        if self._room_since.shape != person.shape or not 0 <= t - self._last < 1.0:
-            self._room_since, self._refused = np.full(person.shape, t), np.full(person.shape, -np.inf)
+        colors = now / gain
+        if self._since.shape != person.shape or not 0 <= t - self._last < 1.0:
+            self._since, self._colors = np.full(person.shape, t), colors.copy()
+            self._refused_until = np.full(person.shape, -np.inf)
             self._gain, self._steady_since = None, -np.inf
             self.forget()
-        if not person.any():  # somebody has stepped out: the best moment there is
-            self._refused[:] = -np.inf
+        is_empty = not person.any()
+        if is_empty and not self._is_empty:  # everybody has stepped out: the best moment there is
+            self._refused_until[:] = -np.inf
+        self._is_empty = is_empty
         if self._gain is not None and bool((np.abs(gain / self._gain - 1) > _JUMP).any()):
             self._steady_since = t
         self._gain, self._last = gain, t
-        covered = find_covered(person)
-        self._room_since[covered] = t
-        ready = ~covered & (t - self._room_since >= _STILL_S) & (t - still_since >= _STILL_S)
-        ready &= (now > _DARK).any(2) & (now < _BRIGHT).any(2) & (t - self._refused >= _REFUSED_S)
+        begins = find_covered(person) | (np.abs(colors - self._colors) > _CHANGE).any(2)
+        self._since[begins], self._colors[begins] = t, colors[begins]
+        ready = (t - self._since >= _STILL_S) & (t >= self._refused_until)
+        ready &= (now > _DARK).any(2) & (now < _BRIGHT).any(2)
         self._candidates = ready if t - self._steady_since >= _STEADY_S else None
 
     def forget(self) -> None:
         """Begin again to collect: the plate lies in another place."""
-        self._batch = self._candidates = None
-        self._count, self._rests_until = 0, -np.inf
+        self._candidates = None
+        self._counts = np.zeros(self._since.shape, np.int64)
+        self._rests_until = -np.inf
 
     def collect(self, download: Callable[[], Picture], wanted: Mask) -> Learned | None:
         """Add the frame observed last to those that are collected for `wanted` blocks.
@@ -92,35 +105,33 @@ class PlateLearner:
         Returns:
             What can be learned, once there are enough frames.
         """
-        ready = None if self._candidates is None else self._candidates & wanted
-        if ready is None or (self._batch is None and float(ready.mean()) < _LEAST):
-            self._batch = None
+        ready = np.zeros_like(wanted) if self._candidates is None else self._candidates & wanted
+        self._counts[~ready] = 0
+        if float(ready.mean()) < _LEAST or 0 <= self._last - self._sampled < _PAUSE_S:
             return None
-        if self._batch is None:
-            if self._last < self._rests_until:
-                return None
-            self._batch, self._count, self._sampled, self._sum = ready, 0, -np.inf, None
-        self._batch = self._batch & ready
-        if not self._batch.any():
-            self._batch = None
+        self._sample(download())
+        self._counts[ready] += 1
+        blocks = self._counts >= _SAMPLES
+        if self._last < self._rests_until or float(blocks.mean()) < _LEAST:
             return None
-        if self._last - self._sampled < _PAUSE_S:
-            return None
-        picture = download()
-        if self._sum is None:
-            self._sum = np.zeros(picture.shape, np.uint16)
-        cv2.add(self._sum, picture, dst=self._sum, dtype=cv2.CV_16U)
-        self._count, self._sampled = self._count + 1, self._last
-        if self._count < _SAMPLES:
-            return None
-        mean = np.asarray(cv2.convertScaleAbs(self._sum, alpha=1 / _SAMPLES), np.uint8)
-        found, self._batch, self._sum = Learned(mean, self._batch), None, None
+        self._counts[blocks] = 0
         self._rests_until = self._last + _REST_S
-        return found
+        total = np.zeros(self._samples[0].shape, np.uint16)
+        for sample in self._samples:
+            cv2.add(total, sample, dst=total, dtype=cv2.CV_16U)
+        return Learned(np.asarray(cv2.convertScaleAbs(total, alpha=1 / _SAMPLES), np.uint8), blocks)
 
-    def refuse(self, blocks: Mask) -> None:
-        """Note blocks that are not to be learned for a while: the network sees a person there."""
-        self._refused[blocks] = self._last
+    def _sample(self, picture: Picture) -> None:
+        """Keep a copy of `picture` in the stead of the oldest."""
+        if len(self._samples) < _SAMPLES or self._samples[0].shape != picture.shape:
+            self._samples, self._next = [picture.copy() for _ in range(_SAMPLES)], 0
+        np.copyto(self._samples[self._next], picture)
+        self._next, self._sampled = (self._next + 1) % _SAMPLES, self._last
+
+    def refuse(self, person: Mask, beside: Mask) -> None:
+        """Note blocks that are not to be learned for a while: the network sees a person there, or beside them."""
+        self._refused_until[beside] = self._last + _BESIDE_S
+        self._refused_until[person] = self._last + _REFUSED_S
 
 
 def find_covered(person: Mask) -> Mask:

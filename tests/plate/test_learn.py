@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,7 +22,6 @@ class Watching:
 
     def __init__(self) -> None:
         self.learner, self.t = PlateLearner(), 0.0
-        self.still = np.zeros((ROWS, COLUMNS))
 
     def play(
         self,
@@ -32,16 +32,18 @@ class Watching:
         wanted: np.ndarray = EVERYTHING,
         gain: Callable[[float], float] = lambda t: 1.0,
         now: np.ndarray = TEXTURE,
+        shade: float = 0.05,
     ) -> list[Learned]:
         found = []
-        picture = np.asarray(np.rint(255 * now).repeat(8, 0).repeat(8, 1), np.uint8)
-        for _ in range(round(seconds * FPS)):
+        for n in range(round(seconds * FPS)):
             self.t += 1 / FPS
+            seen = now.copy()
             if moving is not None:
-                self.still[moving] = self.t
+                seen[moving] += shade * (1 if n // 5 % 2 else -1)  # sways
+            picture = np.asarray(np.rint(255 * seen).repeat(8, 0).repeat(8, 1), np.uint8)
             cover = there() if person is None else person
-            self.learner.observe(now, ONE * np.float32(gain(self.t)), cover, self.still, self.t)
-            learned = self.learner.collect(lambda: picture, wanted)
+            self.learner.observe(seen, ONE * np.float32(gain(self.t)), cover, self.t)
+            learned = self.learner.collect(partial(np.copy, picture), wanted)
             if learned is not None:
                 found.append(learned)
                 wanted = wanted & ~learned.blocks
@@ -79,6 +81,20 @@ def test_what_moves_is_not_learned() -> None:
     assert not any(each.blocks[curtain].any() for each in learned)
 
 
+def test_a_shadow_that_moves_is_no_reason_to_learn_nothing() -> None:
+    wall = there((slice(0, 10), slice(26, 32)))
+    learned = Watching().play(4, moving=wall, shade=0.015)
+    assert any(each.blocks[wall].all() for each in learned)
+
+
+def test_what_is_ready_later_than_the_rest_does_not_wait_for_the_next_round() -> None:
+    watching, place = Watching(), (slice(0, 18), slice(25, 30))
+    watching.play(0.5, person=there(place))
+    first, second = watching.play(1.9, person=there(None))
+    assert not first.blocks[place].any()
+    assert second.blocks[place].all()
+
+
 def test_where_somebody_passed_the_room_has_to_be_seen_again() -> None:
     watching, place = Watching(), (slice(0, 18), slice(25, 30))
     watching.play(0.5, person=there(place))
@@ -111,21 +127,24 @@ def test_only_what_is_wanted_is_learned() -> None:
 def test_what_the_network_calls_a_person_is_left_alone_for_a_while() -> None:
     watching, place = Watching(), there((slice(0, 4), slice(0, 4)))
     (learned,) = watching.play(2, wanted=place)
-    watching.learner.refuse(learned.blocks)
-    assert not watching.play(8, wanted=place)
+    beside = there((slice(0, 4), slice(4, 8)))
+    watching.learner.refuse(learned.blocks, beside)
+    assert not watching.play(2, wanted=place | beside)
+    (learned,) = watching.play(6, wanted=place | beside)
+    assert np.array_equal(learned.blocks, beside)
     assert watching.play(4, wanted=place)
 
 
 def test_once_everybody_has_left_all_of_it_may_be_learned() -> None:
     watching, place = Watching(), there((slice(0, 4), slice(0, 4)))
     (learned,) = watching.play(2, wanted=place)
-    watching.learner.refuse(learned.blocks)
+    watching.learner.refuse(learned.blocks, learned.blocks)
     assert watching.play(3, wanted=place, person=there(None))
 
 
 def test_a_clip_that_begins_again_is_watched_anew() -> None:
     watching = Watching()
     watching.play(2, gain=lambda t: 1.0 if t < 1.9 else 1.2)
-    watching.t, watching.still = 0.0, np.zeros((ROWS, COLUMNS))
+    watching.t = 0.0
     assert not watching.play(0.6)
     assert watching.play(1.4)

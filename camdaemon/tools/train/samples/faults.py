@@ -128,7 +128,7 @@ _WRONG = (
     _Fault(0.10, _let_things_move),
 )
 Kind = Literal["right", "wrong", "parts", "none"]
-KINDS: dict[Kind, float] = {"right": 0.32, "wrong": 0.28, "parts": 0.22, "none": 0.18}  # shares of the plates
+KINDS: dict[Kind, float] = {"right": 0.30, "wrong": 0.25, "parts": 0.27, "none": 0.18}  # shares of the plates
 
 
 def draw_kind(rng: Random) -> Kind:
@@ -184,8 +184,9 @@ def _never_seen(rng: Random, alpha: Alpha) -> Alpha:
     height, width = alpha.shape
     there = _as_mask(alpha > 0.02)
     cover = there.copy()
+    far = 0.06 if rng.random() < 0.6 else 0.2  # a sway, or another place to sit
     for _ in range(int(rng.integers(0, 4))):
-        by = np.array([[1, 0, rng.normal(0, 0.06 * width)], [0, 1, rng.normal(0, 0.02 * height)]])
+        by = np.array([[1, 0, rng.normal(0, far * width)], [0, 1, rng.normal(0, 0.02 * height)]])
         moved = cv2.warpAffine(there, by, (width, height), flags=cv2.INTER_NEAREST)
         cover = np.maximum(cover, np.asarray(moved, np.float32))
     reach = 1 + 2 * int(rng.integers(0, 1 + height // 12))
