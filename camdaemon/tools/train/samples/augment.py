@@ -85,11 +85,11 @@ def _cast_shadow(rng: Random, alpha: Alpha, size: tuple[int, int]) -> Alpha:
 
 
 def camouflage(rng: Random, color: Pixels, alpha: Alpha, room: Pixels) -> Pixels:
-    """Give clothes the wall's color: in 15 % of the samples, parts of a person take the room's local mean color.
+    """Give clothes the wall's color: in a quarter of the samples, parts of a person take the room's local mean color.
 
     Only large-scale color is exchanged; folds and texture stay.
     """
-    if rng.random() >= 0.15:
+    if rng.random() >= 0.25:
         return color
     height, width = alpha.shape
     size = -(-width // _SMALL), -(-height // _SMALL)
