@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -35,6 +36,7 @@ FPS, EVENT, FRAMES = 10, 15, 70
 THING = (slice(20, 60), slice(180, 230))
 
 Room = Callable[[int], np.ndarray]  # the number of a frame → the room that the camera sees
+Places = Callable[[int], list[int]]  # the number of a frame → where people are, pixels from the left
 
 
 def marked_room(seed: int = 0) -> np.ndarray:
@@ -53,6 +55,20 @@ def shifted(rgb: np.ndarray, right: int, down: int) -> np.ndarray:
     return np.roll(rgb, (down, right), (0, 1))
 
 
+def turned(rgb: np.ndarray, degrees: float = 0.0, scale: float = 1.0) -> np.ndarray:
+    matrix = cv2.getRotationMatrix2D((SIZE.width / 2, SIZE.height / 2), degrees, scale)
+    return np.asarray(cv2.warpAffine(rgb, matrix, (SIZE.width, SIZE.height), borderMode=cv2.BORDER_REFLECT_101))
+
+
+def tilted(rgb: np.ndarray) -> np.ndarray:
+    """As by a lid that is turned back: the room sinks, and its lines lean."""
+    width, height = SIZE.width, SIZE.height
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    to = corners + np.array([[-5, 14], [5, 14], [0, 14], [0, 14]], np.float32)
+    matrix = cv2.getPerspectiveTransform(corners, to.astype(np.float32))
+    return np.asarray(cv2.warpPerspective(rgb, matrix, (SIZE.width, SIZE.height), borderMode=cv2.BORDER_REFLECT_101))
+
+
 def with_thing(rgb: np.ndarray, seed: int = 5, right: int = 0) -> np.ndarray:
     out = rgb.copy()
     out[THING] = np.roll(marked_room(seed), right, 1)[THING]
@@ -64,6 +80,9 @@ FAULTS: dict[str, Room] = {
     "nothing": lambda n: ROOM,
     "a bump": lambda n: ROOM if n < EVENT else shifted(ROOM, 11, -4),
     "a far bump": lambda n: ROOM if n < EVENT else shifted(ROOM, 60, 20),
+    "a turn": lambda n: ROOM if n < EVENT else turned(ROOM, degrees=2),
+    "another zoom": lambda n: ROOM if n < EVENT else turned(ROOM, scale=1.05),
+    "a lid's tilt": lambda n: ROOM if n < EVENT else tilted(ROOM),
     "another view": lambda n: ROOM if n < EVENT else marked_room(9),
     "a lamp": lambda n: ROOM if not EVENT <= n < 40 else np.asarray(ROOM * 0.75, np.uint8),
     "dusk": lambda n: np.asarray(ROOM * max(0.65, 1 - 0.01 * max(0, n - EVENT)), np.uint8),
@@ -77,9 +96,18 @@ FAULTS: dict[str, Room] = {
 
 
 class Stage:
-    """A frame processor that is shown a room with somebody in it."""
+    """A frame processor that is shown a room with somebody in it.
 
-    def __init__(self, taken: Plate | None, backdrop: str, matting: PerfectMatting) -> None:
+    Args:
+        taken: The plate.
+        backdrop: What viewers see instead of the room.
+        matting: Of the engine.
+        places: The left edges of the people in a frame, by its number.
+    """
+
+    def __init__(
+        self, taken: Plate | None, backdrop: str, matting: PerfectMatting, places: Places = lambda n: [60 + n % 3]
+    ) -> None:
         metrics, transfer = Metrics(), Transfer(torch.device("cpu"), SIZE)
         engine = Engine(
             transfer,
@@ -91,15 +119,15 @@ class Stage:
         self.processor = FrameProcessor(engine, CardCache(PixelFormat.RGB, SIZE), metrics, LivePreview())
         self._pool = transfer.pool(PixelFormat.RGB, SIZE)
         self._scene = Scene(make_backdrop(backdrop, SIZE), taken)
-        self._count = 0
+        self._count, self._places = 0, places
 
     def show(self, room: np.ndarray) -> HostFrame | None:
         """Return what is published of the next frame; None for one that is held back."""
         n, out = self._count, HostFrame.empty(PixelFormat.RGB, SIZE)
         frame = self._pool.acquire()
         frame.data[:], frame.seq, frame.t = room, n, n / FPS
-        left = 60 + n % 3
-        frame.data[50:, left : left + 60] = PERSON
+        for left in self._places(n):
+            frame.data[50:, left : left + 60] = PERSON
         self._count += 1
         with torch.inference_mode():
             try:
@@ -140,6 +168,23 @@ def test_what_grows_without_a_plate_is_never_a_picture_for_viewers(fault: str, b
     assert report is not None
     assert fault == "pumping" or report.plate.share(Origin.GROWN) > 0.3, "or nothing was tested"
     assert not report.plate.is_shot
+
+
+PEOPLE: dict[str, Places] = {
+    "two people": lambda n: [60 + n % 3] + ([170 - n % 2] if n >= EVENT else []),
+    "somebody who sits still": lambda n: [60],
+}
+
+
+@pytest.mark.parametrize("backdrop", ["color:#00ff00", "blur:8"])
+@pytest.mark.parametrize("taken", [Plate(photograph()), None], ids=["plate", "no plate"])
+@pytest.mark.parametrize("people", PEOPLE)
+def test_whoever_is_there_the_room_is_not_published(people: str, taken: Plate | None, backdrop: str) -> None:
+    stage = Stage(taken, backdrop, PerfectMatting(doubts=True), PEOPLE[people])
+    frames = stage.play(FAULTS["nothing"], 90)
+    assert_no_room(frames)
+    last = frames[-1].data[100, 62:118].astype(int)
+    assert np.abs(last - PERSON).max() < 12, "nor does the person become room"
 
 
 def test_the_clean_room_is_not_made_of_what_was_learned() -> None:
