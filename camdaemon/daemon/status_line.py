@@ -14,7 +14,7 @@ from camdaemon.control.viewers import describe_view
 from camdaemon.daemon.progress import console, show_bar
 from camdaemon.pipeline.threads import Pipeline
 
-STEPS = ("upload", "plate", "matte", "backdrop", "composite", "check", "download", "write")
+STEPS = ("upload", "plate", "matte", "gate", "backdrop", "composite", "check", "download", "write", "tend")
 log = logging.getLogger(__name__)
 
 

@@ -30,6 +30,19 @@ def test_a_full_effort_is_not_mentioned() -> None:
     assert rig.pipeline.engine.effort not in render(rig.pipeline).plain
 
 
+def test_every_step_of_a_frame_has_its_time() -> None:
+    rig = Rig()
+    rig.pipeline.start()
+    try:
+        rig.run_until(rig.published(Content.COMPOSITE, 3))
+        steps = rig.metrics.snapshot()["steps_ms"]
+        shown = render(rig.pipeline).plain
+    finally:
+        rig.pipeline.stop()
+    assert all(f" {name} " in shown for name in steps if name != "capture"), "waiting for the camera is no step"
+    assert " gate " in shown
+
+
 def test_it_says_what_was_written_and_why() -> None:
     rig = Rig()
     frame = HostFrame.empty(rig.sink.fmt, rig.sink.size)
