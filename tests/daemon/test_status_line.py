@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -35,7 +36,7 @@ def test_every_step_of_a_frame_has_its_time() -> None:
     rig.pipeline.start()
     try:
         rig.run_until(rig.published(Content.COMPOSITE, 3))
-        steps = rig.metrics.snapshot()["steps_ms"]
+        steps: Any = rig.metrics.snapshot()["steps_ms"]
         shown = render(rig.pipeline).plain
     finally:
         rig.pipeline.stop()

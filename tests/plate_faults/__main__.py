@@ -58,7 +58,8 @@ def main(
                 continue
             found = list(player.play(clip, fault))
             undisturbed = undisturbed or found
-            print(summarize(clip.name, fault, found, undisturbed), flush=True)
+            best = undisturbed if fault.settled is None else list(player.play(clip, fault.settled))
+            print(summarize(clip.name, fault, found, best), flush=True)
             kept[f"{clip.name} {fault.name}"] = _to_numbers(found)
         if only in _LONG:
             whole = Fault(_LONG, None, event_s=0, good_s=None)

@@ -38,6 +38,8 @@ class Fault:
         event_s: When it happens; 0 if it was so before.
         good_s: Seconds after which the matte should be as good as undisturbed; None if it cannot be compared.
         length_s: Seconds to play.
+        settled: The same as it is in the end, from the first frame on and with the right plate for it, to compare with;
+            None: the clip as it is.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Fault:
     event_s: float = EVENT_S
     good_s: float | None = _QUICK_S
     length_s: float = 14.0
+    settled: Fault | None = None
 
     @property
     def plate_grows(self) -> bool:
@@ -59,7 +62,11 @@ def list_faults(clip: Footage, other: Footage) -> Iterator[Fault]:
     yield Fault("right plate", right, event_s=0)
     for name, by in list_movements(clip.size).items():
         good_s = _QUICK_S if name in _SMALL else _OBJECT_S
-        yield Fault(name, right, _from(EVENT_S, partial(warp, matrix=by)), good_s=good_s)
+        move = partial(warp, matrix=by)
+        settled = Fault(
+            f"{name}, from the start", Plate(move(clip.seen(0)._replace(room=clip.plate)).room), _from(0, move)
+        )
+        yield Fault(name, right, _from(EVENT_S, move), good_s=good_s, settled=settled)
     yield Fault("lamp on and off", right, _between(EVENT_S, EVENT_S + _LAMP_S, _light_left))
     yield Fault("light down by 40 %", right, _dim, length_s=EVENT_S + 14)
     yield Fault("exposure pumps", right, _pump)

@@ -43,7 +43,11 @@ class Row(NamedTuple):
 
 
 def summarize(clip: str, fault: Fault, found: list[Figures], undisturbed: list[Figures]) -> Row:
-    """Sum up the figures of a fault; `undisturbed` are those of the right plate, which are repeated as needed."""
+    """Sum up the figures of a fault; `undisturbed` are those of the same scene with the right plate all the time.
+
+    They are repeated as needed. A moved camera sees the person before another part of the room, so it is compared with
+    a camera that stood there from the start.
+    """
     after = [each for each in found if each.t >= fault.event_s]
     shown = [each for each in found if not each.is_card]
     due = [each for each in after if fault.good_s is None or each.t >= fault.event_s + fault.good_s] or after[-1:]
