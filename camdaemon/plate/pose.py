@@ -27,7 +27,7 @@ _ALIKE = 0.6  # correlation of the structures, -1..1, with a plate that lies rig
 _GAIN = 0.02  # by which a movement has to make the correlation better
 _OVERLAP = 0.25  # of the picture at least, in which both are known, to compare by
 _FARTHEST = 0.35  # of the width or height: a corner of the picture that moved farther is another view
-_ITERATIONS = ((0.5, cv2.MOTION_AFFINE, 30), (1.0, cv2.MOTION_AFFINE, 30), (1.0, cv2.MOTION_HOMOGRAPHY, 30))
+_ITERATIONS = ((0.5, cv2.MOTION_AFFINE, 30), (1.0, cv2.MOTION_HOMOGRAPHY, 30))
 _EPSILON = 1e-4
 
 
