@@ -52,13 +52,11 @@ class PlateLearner:
         self._gain: Floats | None = None
         self._steady_since = -np.inf
         self._last = -np.inf
-        self._candidates: Mask | None = None
+        self._now: Floats = np.zeros((0, 0, 3), np.float32)
         self._samples: list[Picture] = []  # the last ones, in a ring
         self._sampled = -np.inf
         self._next = 0  # where in the ring the next sample goes
-        self._counts: NDArray[np.int64] = np.zeros(
-            (0, 0), np.int64
-        )  # in how many of the last samples a block was ready
+        self._counts: NDArray[np.int64] = np.zeros((0, 0), np.int64)  # how many of the last samples show each block
         self._rests_until = -np.inf
 
     def observe(self, now: Floats, gain: Floats, person: Mask, t: float) -> None:
@@ -82,16 +80,12 @@ class PlateLearner:
         self._is_empty = is_empty
         if self._gain is not None and bool((np.abs(gain / self._gain - 1) > _JUMP).any()):
             self._steady_since = t
-        self._gain, self._last = gain, t
-        begins = find_covered(person) | (np.abs(colors - self._colors) > _CHANGE).any(2)
+        self._gain, self._last, self._now = gain, t, now
+        begins = find_covered(person) | (_find_highest(np.abs(colors - self._colors)) > _CHANGE)
         self._since[begins], self._colors[begins] = t, colors[begins]
-        ready = (t - self._since >= _STILL_S) & (t >= self._refused_until)
-        ready &= (now > _DARK).any(2) & (now < _BRIGHT).any(2)
-        self._candidates = ready if t - self._steady_since >= _STEADY_S else None
 
     def forget(self) -> None:
         """Begin again to collect: the plate lies in another place."""
-        self._candidates = None
         self._counts = np.zeros(self._since.shape, np.int64)
         self._rests_until = -np.inf
 
@@ -105,7 +99,7 @@ class PlateLearner:
         Returns:
             What can be learned, once there are enough frames.
         """
-        ready = np.zeros_like(wanted) if self._candidates is None else self._candidates & wanted
+        ready = self._find_ready(wanted)
         self._counts[~ready] = 0
         if float(ready.mean()) < _LEAST or 0 <= self._last - self._sampled < _PAUSE_S:
             return None
@@ -121,6 +115,13 @@ class PlateLearner:
             cv2.add(total, sample, dst=total, dtype=cv2.CV_16U)
         return Learned(np.asarray(cv2.convertScaleAbs(total, alpha=1 / _SAMPLES), np.uint8), blocks)
 
+    def _find_ready(self, wanted: Mask) -> Mask:
+        """Return which of the `wanted` blocks have shown the room, unchanged, for long enough."""
+        if self._last - self._steady_since < _STEADY_S or not wanted.any():
+            return np.zeros_like(wanted)
+        ready = wanted & (self._last - self._since >= _STILL_S) & (self._last >= self._refused_until)
+        return np.asarray(ready & (_find_highest(self._now) > _DARK) & (_find_highest(-self._now) > -_BRIGHT))
+
     def _sample(self, picture: Picture) -> None:
         """Keep a copy of `picture` in the stead of the oldest."""
         if len(self._samples) < _SAMPLES or self._samples[0].shape != picture.shape:
@@ -132,6 +133,11 @@ class PlateLearner:
         """Note blocks that are not to be learned for a while: the network sees a person there, or beside them."""
         self._refused_until[beside] = self._last + _BESIDE_S
         self._refused_until[person] = self._last + _REFUSED_S
+
+
+def _find_highest(values: Floats) -> Floats:
+    """Return the highest of the three values of each block, (rows,columns)."""
+    return np.asarray(np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2]))
 
 
 def find_covered(person: Mask) -> Mask:
