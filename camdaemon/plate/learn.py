@@ -27,7 +27,7 @@ _STEADY_S = 1.0  # after the light has changed at once
 _JUMP = 0.03  # relative change of the gain between two frames
 _DARK, _BRIGHT = 0.02, 0.98  # of full brightness: what is black or white in all channels says nothing
 _LEAST = 0.001  # of the picture; fewer blocks are not worth another plate
-_REST_S = 1.5  # after something was learned: another plate costs as much as a frame
+_REST_S = 2.0  # after something was learned: another plate costs as much as a frame
 _REFUSED_S, _BESIDE_S = (
     10.0,
     3.0,

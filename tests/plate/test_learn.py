@@ -90,7 +90,7 @@ def test_a_shadow_that_moves_is_no_reason_to_learn_nothing() -> None:
 def test_what_is_ready_later_than_the_rest_does_not_wait_for_the_next_round() -> None:
     watching, place = Watching(), (slice(0, 18), slice(25, 30))
     watching.play(0.5, person=there(place))
-    first, second = watching.play(2.2, person=there(None))
+    first, second = watching.play(2.7, person=there(None))
     assert not first.blocks[place].any()
     assert second.blocks[place].all()
 
