@@ -40,6 +40,7 @@ def draw_all(folder: Path, config: Config) -> list[Path]:
         "growth": (Fault("", None), (0.3, 2.0, 6.0, 14.0)),
     }
     files = []
+    folder.mkdir(parents=True, exist_ok=True)
     for name, (fault, times) in series.items():
         files.append(folder / f"plate-{name}.jpg")
         drawn = cv2.cvtColor(draw_series(player, clip, fault, times), cv2.COLOR_RGB2BGR)
