@@ -34,7 +34,7 @@ _PATIENCE_FRAMES = 3  # held back at least, as the first frames of a camera come
 _PATIENCE_S, _LIMIT_S = 0.3, 1.0  # where the place at least hardly changes; whatever it looks like
 _GAP_S = 2.0  # between two frames; after a longer one anything may be in the picture
 _SETTLED_S = 1.0  # for so long a plate has fitted, so that a loss is worth a pause
-_SEARCH_FRAMES, _SEARCH_S = 2, 0.25  # held back at least and for so long at most: a camera takes a moment to settle
+_SEARCH_FRAMES, _SEARCH_S = 2, 0.25  # held back at least, then all until so long after the loss
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,10 +28,8 @@ _JUMP = 0.03  # relative change of the gain between two frames
 _DARK, _BRIGHT = 0.02, 0.98  # of full brightness: what is black or white in all channels says nothing
 _LEAST = 0.001  # of the picture; fewer blocks are not worth another plate
 _REST_S = 2.0  # after something was learned: another plate costs as much as a frame
-_REFUSED_S, _BESIDE_S = (
-    10.0,
-    3.0,
-)  # after which a block may be looked at again that the network calls a person, or beside
+_REFUSED_S = 10.0  # after which a block that the network calls a person may be looked at again
+_BESIDE_S = 3.0  # the same for one beside such a block
 
 
 class Learned(NamedTuple):
@@ -45,8 +43,8 @@ class PlateLearner:
     """Watches blocks, and collects frames for those that can be learned. For the worker alone."""
 
     def __init__(self) -> None:
-        self._since: NDArray[np.float64] = np.zeros((0, 0))  # for how long each block has been the room, unchanged
-        self._colors: Floats = np.zeros((0, 0, 3), np.float32)  # what it looked like then
+        self._since: NDArray[np.float64] = np.zeros((0, 0))  # when each block began to show the room, unchanged
+        self._colors: Floats = np.zeros((0, 0, 3), np.float32)  # what each block looked like then
         self._refused_until: NDArray[np.float64] = np.zeros((0, 0))
         self._is_empty = False  # nobody was visible in the last frame
         self._gain: Floats | None = None

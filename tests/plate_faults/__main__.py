@@ -58,7 +58,7 @@ def main(
                 continue
             found = list(player.play(clip, fault))
             undisturbed = undisturbed or found
-            best = undisturbed if fault.settled is None else list(player.play(clip, fault.settled))
+            best = player.play_settled(clip, fault, undisturbed)
             print(summarize(clip.name, fault, found, best), flush=True)
             kept[f"{clip.name} {fault.name}"] = _to_numbers(found)
         if only in _LONG:

@@ -94,6 +94,10 @@ class Player:
         """Yield the figures of each frame; `look` is shown them, the frame and what viewers see."""
         return self.play_all(clip, [fault], look)
 
+    def play_settled(self, clip: Footage, fault: Fault, undisturbed: list[Figures]) -> list[Figures]:
+        """Return what the fault is compared with: the scene as it ends, with its own plate, or the clip undisturbed."""
+        return undisturbed if fault.settled is None else list(self.play(clip, fault.settled))
+
     def play_all(self, clip: Footage, faults: Iterable[Fault], look: Look | None = None) -> Iterator[Figures]:
         """Yield the figures of one fault after the other, as of one long call; each begins with the plate it names."""
         engine = self._engines.make_first(self._on, self._matting)

@@ -60,7 +60,7 @@ def test_a_fault_shows_nothing_of_the_room(
     name: str, clip: Footage, other: Footage, player: Player, undisturbed: list[Figures]
 ) -> None:
     fault = find(clip, other, name)
-    best = undisturbed if fault.settled is None else list(player.play(clip, fault.settled))
+    best = player.play_settled(clip, fault, undisturbed)
     row = summarize(clip.name, fault, list(player.play(clip, fault)), best)
     assert row.worst < 5, row
     assert row.leak < 0.5, row
