@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from camdaemon.tools.train.draws import BatchRandom
+from camdaemon.tools.train.samples.arms import raise_arms
 from camdaemon.tools.train.samples.augment import Alpha, add_prop, camouflage, jitter_colors, relight
 from camdaemon.tools.train.samples.decor import decorate_room
 from camdaemon.tools.train.samples.degrade import add_motion_blur, soften
@@ -129,7 +130,7 @@ class SceneMaker:
         return Layer(color, np.zeros(frame, np.float32) if empty else alpha)
 
     def _dress(self, rng: Random, who: int, room: Pixels) -> Layer:
-        color, alpha = self.place(rng, who, room.shape[:2])
+        color, alpha = raise_arms(rng, *self.place(rng, who, room.shape[:2]))
         return Layer(camouflage(rng, color, alpha, room), alpha)
 
 
