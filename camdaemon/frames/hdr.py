@@ -1,4 +1,4 @@
-"""HDR mapped to SDR: pictures coded with PQ or HLG (ITU-R BT.2100), in BT.2020's colors, as sRGB-like 8 bits.
+"""HDR mapped to SDR: pictures coded with PQ or HLG (ITU-R BT.2100), in BT.2020's colors, as BT.709 of 8 or 16 bits.
 
 Reference white, 203 cd/m² (BT.2408), is white. What is brighter than 1000 cd/m² is cut off; below, the curve of BT.2390
 §5.4.1 rolls off from 0.44 of white on, so that skin and rooms keep their brightness and a sky keeps its clouds.
@@ -30,14 +30,23 @@ def is_hdr(transfer: int) -> bool:
 
 def map_to_sdr(coded: NDArray[np.uint16], transfer: int) -> NDArray[np.uint8]:
     """Map RGB of BT.2020, uint16 (H,W,3) in full range, coded with `transfer`, to RGB of BT.709, uint8 (H,W,3)."""
+    return np.asarray(_encoding(255)[_light_steps(coded, transfer)], np.uint8)
+
+
+def map_to_sdr_deep(coded: NDArray[np.uint16], transfer: int) -> NDArray[np.uint16]:
+    """Map as `map_to_sdr` does, to uint16 (H,W,3) in full range: for results of more than 8 bits."""
+    return np.asarray(_encoding(65535)[_light_steps(coded, transfer)], np.uint16)
+
+
+def _light_steps(coded: NDArray[np.uint16], transfer: int) -> NDArray[np.uint16]:
+    """Return the places in `_encoding`, (H,W,3): the square root gives shadows their share of the steps."""
     light = _decoding(transfer)[coded]
     if transfer == HLG:  # the OOTF of a screen of 1000 cd/m²
         luma = np.asarray(cv2.transform(light, _LUMA), np.float32)
         light = light * np.asarray(cv2.pow(luma, 0.2), np.float32)[..., None] * np.float32(_PEAK / _WHITE)
     light = np.asarray(cv2.transform(light, _TO_709), np.float32)
-    # The square root gives shadows their share of the steps.
     steps = np.sqrt(light.clip(0, _PEAK / _WHITE) * np.float32(_WHITE / _PEAK)) * np.float32(_STEPS)
-    return _encoding()[steps.astype(np.uint16)]
+    return steps.astype(np.uint16)
 
 
 @cache
@@ -51,8 +60,8 @@ def _decoding(transfer: int) -> Linear:
 
 
 @cache
-def _encoding() -> NDArray[np.uint8]:
-    """Return the byte by the square root of the light's share of the peak: rolled off, then coded for BT.1886."""
+def _encoding(most: int) -> NDArray[np.uint8 | np.uint16]:
+    """Return the code, 0 to `most`, by the square root of the light's share of the peak: rolled off, for BT.1886."""
     light = (np.arange(_STEPS + 1) / _STEPS) ** 2 * _PEAK
     white, top = _encode_pq(np.array([_WHITE, _PEAK]))
     level, white = _encode_pq(light) / top, white / top
@@ -60,7 +69,7 @@ def _encoding() -> NDArray[np.uint8]:
     t = ((level - knee) / (1 - knee)).clip(0, 1)
     rolled = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * white
     shown = _decode_pq(np.where(level < knee, level, rolled) * top) / _WHITE
-    return np.asarray((shown.clip(0, 1) ** (1 / 2.4) * 255).round(), np.uint8)
+    return (shown.clip(0, 1) ** (1 / 2.4) * most).round().astype(np.min_scalar_type(most))
 
 
 _M1, _M2, _C1, _C2, _C3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128  # of PQ
