@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from camdaemon.frames import hdr
+from camdaemon.frames.coding import find_coding
 from camdaemon.frames.door import Unreadable
 from camdaemon.frames.upright import UPRIGHT, Turn
 
@@ -32,8 +32,8 @@ class Header(NamedTuple):
         height: In pixels, as it is stored.
         has_alpha: Whether parts may be transparent.
         turn: How it is turned to stand upright.
-        transfer: One of `hdr`'s transfer characteristics; 0: none of HDR.
-        depth: Bits of a color of an HDR picture; 0: the full range of the decoded type.
+        transfer: See `coding.Coding`.
+        most: See `coding.Coding`.
     """
 
     fmt: str
@@ -42,7 +42,7 @@ class Header(NamedTuple):
     has_alpha: bool
     turn: Turn
     transfer: int = 0
-    depth: int = 0
+    most: int = 0
 
 
 def inspect_picture(data: bytes, formats: tuple[str, ...] = FORMATS, most_pixels: int = MOST_PIXELS) -> Header:
@@ -73,8 +73,7 @@ def inspect_picture(data: bytes, formats: tuple[str, ...] = FORMATS, most_pixels
         if _count_scans(data) > _MOST_SCANS:
             raise Unreadable(f"it is a JPEG of more than {_MOST_SCANS} passes")
         fmt = "JPEG"
-    transfer, depth = _find_transfer(data, fmt, chunks)
-    return Header(fmt, width, height, has_alpha, UPRIGHT if fmt == "AVIF" else turn, transfer, depth)
+    return Header(fmt, width, height, has_alpha, turn, *find_coding(data, fmt, chunks))
 
 
 def _say_what_it_is(data: bytes) -> str:
@@ -122,17 +121,3 @@ def _count_scans(data: bytes) -> int:
         has_length = kind not in (0x01, 0xD8) and found.end() + 2 <= len(data)
         at = found.end() + (struct.unpack_from(">H", data, found.end())[0] if has_length else 0)
     return scans
-
-
-def _find_transfer(data: bytes, fmt: str, chunks: dict[bytes, bytes]) -> tuple[int, int]:
-    """Return the transfer characteristic if it is one of HDR, else 0; and the bits of an AVIF's colors."""
-    if fmt == "PNG":
-        if chunks.get(b"iCCP", b"").startswith(b"ITUR_2100_PQ_FULL\0"):  # before PNG had cICP
-            return hdr.PQ, 0
-        transfer = chunks.get(b"cICP", bytes(4))[1]
-        return (transfer, 0) if hdr.is_hdr(transfer) else (0, 0)
-    if fmt == "AVIF" and (box := re.search(rb"colrnclx..(..)", data[:4096], re.DOTALL)):
-        transfer = struct.unpack(">H", box[1])[0]
-        bits = re.search(rb"pixi\0\0\0\0[\1-\4](.)", data[:4096], re.DOTALL)
-        return (transfer, bits[1][0] if bits else 10) if hdr.is_hdr(transfer) else (0, 0)
-    return 0, 0
