@@ -61,20 +61,24 @@ def find_backdrop(spec: str) -> BackdropClass:
     return found
 
 
-def make_backdrop(spec: str, size: Size, *, paced: bool = True) -> Backdrop:
+def make_backdrop(spec: str, size: Size, *, paced: bool = True, deep: bool = False) -> Backdrop:
     """Make the backdrop that `spec` names, for pictures of `size`; everything it needs is read and checked.
 
     Args:
         spec: One of `kinds.BACKDROPS`.
         size: Of its pictures.
         paced: Whether a video runs in real time, or by the times of the frames that it is for.
+        deep: Whether a picture's file of more than 8 bits stays so: `upload` is then given uint16 (H,W,3) of it.
 
     Raises:
         ConfigError: `spec` names no kind of backdrop, or a file that cannot be read.
     """
+    from camdaemon.backdrop.still import StillBackdrop
     from camdaemon.backdrop.video import ClipBackdrop, VideoBackdrop  # torch is loaded when one is made
 
     kind = find_backdrop(spec)
+    if kind is StillBackdrop and deep:
+        return StillBackdrop.open(spec, size, deep=True)
     return ClipBackdrop(spec, size) if kind is VideoBackdrop and not paced else kind.open(spec, size)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from camdaemon.frames import picture
 
@@ -12,23 +12,27 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from camdaemon.frames.frame import Size
-    from camdaemon.frames.picture import Picture, Upload
+    from camdaemon.frames.picture import DeepPicture, Picture, Upload
 
 
 READY_FOLDER = Path(__file__).parent / "pictures"  # painted by tests/pattern/backdrops.py
 
 
 class UploadedPicture:
-    """A picture, uint8 (H,W,3), uploaded when first used, and again after a change of device. For the worker alone."""
+    """A picture, uploaded when first used, and again after a change of device. For the worker alone.
 
-    def __init__(self, rgb: Picture) -> None:
+    Args:
+        rgb: uint8 (H,W,3), or uint16 for whoever asked for that (see `make_backdrop`) and uploads it.
+    """
+
+    def __init__(self, rgb: DeepPicture) -> None:
         self._rgb = rgb
         self._tensor: Tensor | None = None
 
     def on_device_of(self, plate: Tensor, upload: Upload) -> Tensor:
         """Return it as (1,3,H,W) on the device of `plate`; the same tensor each time."""
         if self._tensor is None or self._tensor.device != plate.device:
-            self._tensor = upload(self._rgb)
+            self._tensor = upload(cast("Picture", self._rgb))
         return self._tensor
 
 
@@ -41,9 +45,10 @@ class StillBackdrop:
 
     needs_plate = False
 
-    def __init__(self, spec: str, path: Path, size: Size) -> None:
+    def __init__(self, spec: str, path: Path, size: Size, *, deep: bool = False) -> None:
         self.spec = spec
-        rgb = picture.read(path, "--backdrop PICTURE.jpg, or --backdrop blur", over=picture.CALM)
+        read = picture.read_deep if deep else picture.read
+        rgb = read(path, "--backdrop PICTURE.jpg, or --backdrop blur", over=picture.CALM)
         self._uploaded = UploadedPicture(picture.cover(rgb, size))
 
     @staticmethod
@@ -51,9 +56,9 @@ class StillBackdrop:
         """See BackdropClass.check. That the file exists is known already."""
 
     @classmethod
-    def open(cls, spec: str, size: Size) -> StillBackdrop:
-        """See BackdropClass.open."""
-        return cls(spec, Path(os.path.expanduser(spec)), size)
+    def open(cls, spec: str, size: Size, *, deep: bool = False) -> StillBackdrop:
+        """See BackdropClass.open, and `make_backdrop` for `deep`."""
+        return cls(spec, Path(os.path.expanduser(spec)), size, deep=deep)
 
     def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
         """See Backdrop.picture."""
@@ -67,8 +72,8 @@ class ReadyBackdrop(StillBackdrop):
     """One of the pictures that come with camdaemon, by its name; see `frames.kinds.READY`."""
 
     @classmethod
-    def open(cls, spec: str, size: Size) -> ReadyBackdrop:
-        """See BackdropClass.open."""
+    def open(cls, spec: str, size: Size, *, deep: bool = False) -> ReadyBackdrop:
+        """See BackdropClass.open. These have 8 bits."""
         return cls(spec, ready_path(spec), size)
 
 
