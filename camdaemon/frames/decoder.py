@@ -1,4 +1,4 @@
-"""Pictures' files as arrays: upright, in the full range of their type. OpenCV decodes; it lets other threads run."""
+"""Pictures' files as arrays: upright, in the full range of their type. OpenCV decodes: it lets other threads run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from PIL import Image
 from camdaemon.frames import hdr
 from camdaemon.frames.door import Unreadable
 from camdaemon.frames.header import Header
+from camdaemon.frames.heic import decode_heic
 
 Codes: TypeAlias = NDArray[np.uint8 | np.uint16]
 _BROKEN = "its head is right, its picture is broken"
@@ -67,24 +68,26 @@ def to_bytes(rgb: Codes) -> NDArray[np.uint8]:
     return np.asarray((rgb.astype(np.uint32) * 255 + 32767) // 65535, np.uint8)
 
 
-def try_to_decode(data: bytes) -> None:
+def try_to_decode(data: bytes, header: Header) -> None:
     """Decode a picture, at an eighth of its size where its format allows, and forget it."""
-    _run_opencv(data, cv2.IMREAD_REDUCED_COLOR_8)
+    _run_decoder(data, header, cv2.IMREAD_REDUCED_COLOR_8)
 
 
 def _decode(data: bytes, header: Header, flags: int) -> Codes:
-    found = _run_opencv(data, flags)
+    found = _run_decoder(data, header, flags)
     if found.dtype not in (np.uint8, np.uint16):
         raise Unreadable("its colors are no integers of 8 or 16 bits")
-    is_upright = header.fmt == "TIFF" or (header.fmt != "AVIF" and flags != cv2.IMREAD_UNCHANGED)  # OpenCV turned it
-    found = found if is_upright else header.turn.apply(found)
+    was_turned = header.fmt == "TIFF" or (header.fmt != "AVIF" and flags != cv2.IMREAD_UNCHANGED)
+    found = found if was_turned else header.turn.apply(found)
     top = int(np.iinfo(found.dtype).max)
     if not 0 < header.most < top:
         return found
     return (np.arange(header.most + 1) * (top / header.most)).round().astype(found.dtype).take(found, mode="clip")
 
 
-def _run_opencv(data: bytes, flags: int) -> NDArray[Any]:
+def _run_decoder(data: bytes, header: Header, flags: int) -> NDArray[Any]:
+    if header.fmt == "HEIC":
+        return decode_heic(data, flags)
     try:
         found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, MemoryError):

@@ -16,6 +16,10 @@ class Unreadable(CamdaemonError):
     """Why a file is not decoded, in a few words. Whoever asked for the file makes the sentence of it."""
 
 
+class NotInstalled(Unreadable):
+    """Why a file is not decoded, where one command ends that: the command is the end of the message."""
+
+
 def check_file(path: Path, most_bytes: int | None = None) -> None:
     """Check that `path` is a file with something in it, without opening it: a pipe would wait for its writer.
 

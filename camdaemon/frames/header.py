@@ -12,12 +12,24 @@ from PIL import Image, UnidentifiedImageError
 
 from camdaemon.frames.coding import find_coding
 from camdaemon.frames.door import Unreadable
+from camdaemon.frames.heic import inspect_heic, is_heic
 from camdaemon.frames.upright import UPRIGHT, Turn
 
 MOST_PIXELS = 110_000_000  # of a picture; a telephone's largest has 108 million
 _MOST_CHUNK_BYTES = 16 << 20  # of a PNG's chunk that holds no pixels
 _MOST_SCANS = 100  # of a progressive JPEG: each is a pass over all pixels
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")  # as Pillow calls them
+FORMATS = (
+    "AVIF",
+    "BMP",
+    "GIF",
+    "HEIC",
+    "JPEG",
+    "JPEG2000",
+    "PNG",
+    "PPM",
+    "TIFF",
+    "WEBP",
+)  # as Pillow calls them, but for HEIC
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]", re.DOTALL)  # of a JPEG, but for those within a scan
 _ORIENTATION = 274  # EXIF's tag
@@ -55,7 +67,21 @@ def inspect_picture(data: bytes, formats: tuple[str, ...] = FORMATS, most_pixels
 
     Raises:
         Unreadable: It is none of the formats, too large, cut off, or would unpack to far more than it says.
+        NotInstalled: It is HEIC, which needs a package.
     """
+    if is_heic(data) and "HEIC" in formats:
+        width, height, has_alpha, coding = inspect_heic(data)
+        header = Header("HEIC", width, height, has_alpha, UPRIGHT, *coding)
+    else:
+        header = _inspect(data, tuple(fmt for fmt in formats if fmt != "HEIC"), most_pixels)
+    if header.width * header.height > most_pixels:
+        size = f"{header.width}x{header.height}"
+        raise Unreadable(f"it has {size} pixels, more than {most_pixels // 10**6} million")
+    return header
+
+
+def _inspect(data: bytes, formats: tuple[str, ...], most_pixels: int) -> Header:
+    """Read the head of a picture of Pillow's formats."""
     chunks = _check_chunks(data) if data.startswith(_SIGNATURE) else {}
     try:
         with warnings.catch_warnings():
@@ -67,8 +93,6 @@ def inspect_picture(data: bytes, formats: tuple[str, ...] = FORMATS, most_pixels
         raise Unreadable(f"it has more than {most_pixels // 10**6} million pixels") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, KeyError, struct.error, OverflowError):
         raise Unreadable(_say_what_it_is(data)) from None
-    if width * height > most_pixels:
-        raise Unreadable(f"it has {width}x{height} pixels, more than {most_pixels // 10**6} million")
     if fmt in ("JPEG", "MPO"):
         if _count_scans(data) > _MOST_SCANS:
             raise Unreadable(f"it is a JPEG of more than {_MOST_SCANS} passes")
@@ -77,9 +101,9 @@ def inspect_picture(data: bytes, formats: tuple[str, ...] = FORMATS, most_pixels
 
 
 def _say_what_it_is(data: bytes) -> str:
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+    if is_heic(data):
         return "HEIC is not read here; convert it with: heif-convert PICTURE.heic PICTURE.jpg"
-    return "it is broken, or no JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP"
+    return "it is broken, or no JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF or BMP"
 
 
 def _check_chunks(data: bytes) -> dict[bytes, bytes]:

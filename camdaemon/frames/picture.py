@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from camdaemon.errors import ConfigError
 from camdaemon.frames import decoder
-from camdaemon.frames.door import MOST_PICTURE_BYTES, Unreadable, check_file
+from camdaemon.frames.door import MOST_PICTURE_BYTES, NotInstalled, Unreadable, check_file
 from camdaemon.frames.frame import Size
 from camdaemon.frames.header import inspect_picture
 from camdaemon.linux.files import replace_atomically
@@ -63,6 +63,8 @@ def _explained(path: Path, option: str) -> Iterator[None]:
     try:
         check_file(path, MOST_PICTURE_BYTES)
         yield
+    except NotInstalled as exc:
+        raise ConfigError(f"cannot read the picture {path}: {exc}") from None
     except Unreadable as exc:
         raise ConfigError(f"cannot read the picture {path}: {exc}; try {option}") from None
     except OSError as exc:
@@ -89,8 +91,7 @@ def check(data: bytes, formats: tuple[str, ...], most_pixels: int) -> None:
     Raises:
         Unreadable: It cannot.
     """
-    inspect_picture(data, formats, most_pixels)
-    decoder.try_to_decode(data)
+    decoder.try_to_decode(data, inspect_picture(data, formats, most_pixels))
 
 
 def lay_over(rgba: _Codes, color: Color) -> _Codes:

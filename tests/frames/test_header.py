@@ -64,7 +64,8 @@ BOMBS = {
         "passes",
     ),
     "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "JPEG, PNG"),
-    "a telephone's HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0" + bytes(100), "heif-convert"),
+    "a HEIC of zeros": (b"\0\0\0\x18ftypheic\0\0\0\0" + bytes(100), "broken HEIC|needs pillow-heif"),
+    "an animation of AVIF that is none": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif" + bytes(100), "JPEG, PNG"),
     "text": (b"Dear reader", "JPEG, PNG"),
     "a head and nothing else": (b"\x89PNG\r\n\x1a\n", "cut off"),
 }
@@ -87,6 +88,8 @@ def test_only_the_formats_that_are_asked_for() -> None:
         inspect_picture(encode(GREEN, "GIF"), ("PNG", "JPEG"))
     with pytest.raises(Unreadable, match="million"):
         inspect_picture(encode(GREEN, "PNG"), most_pixels=95)
+    with pytest.raises(Unreadable, match="heif-convert"):
+        inspect_picture(b"\0\0\0\x18ftypheic\0\0\0\0" + bytes(100), ("PNG", "JPEG"))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
