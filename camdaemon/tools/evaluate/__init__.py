@@ -8,5 +8,6 @@ faults             what can be wrong with a plate
 fault_scores       mattings with wrong plates
 metrics            the figures of a picture
 scores             the figures of a set
-tables, strips     tables and files of scores, pictures to look at
+tables, strips     tables and files of scores, pictures to look at; drawing: a table's form
+benchmarks         published test sets, scored as their papers do
 """

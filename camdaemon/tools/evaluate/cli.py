@@ -23,9 +23,11 @@ def evaluate(
     people: Annotated[
         Path | None, typer.Option(help="Composites: folder of NAME.jpg (colors) and NAME.png (alpha).")
     ] = None,
-    plates: Annotated[Path | None, typer.Option(help="Composites: folder of pictures of empty rooms.")] = None,
+    plates: Annotated[
+        Path | None, typer.Option(help="Composites and benchmarks: folder of pictures of empty rooms.")
+    ] = None,
     count: Annotated[int, typer.Option(min=1, help="Composites: number.")] = 40,
-    seed: Annotated[int, typer.Option(min=0, help="Composites: random seed.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Composites: random seed, also of benchmarks.")] = 1,
     size: Annotated[str, typer.Option(help="Composites: WIDTHxHEIGHT in pixels.")] = "1280x720",
     clips: Annotated[
         Path | None, typer.Option(help="Clips: folder of NAME.mp4, NAME-alpha.mp4, NAME-plate.png.")
@@ -48,13 +50,34 @@ def evaluate(
         Path | None, typer.Option(help="Files: folder of alphas, PNG, to score against --truth.")
     ] = None,
     truth: Annotated[Path | None, typer.Option(help="Files: folder of true alphas, PNG, with the same names.")] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="Published test sets: aim, distinctions646, photomatte85 (with --plates), videomatte240k; repeatable",
+        ),
+    ] = None,
+    max_side: Annotated[
+        int | None,
+        typer.Option(min=64, help="Benchmarks: pixels a side of photos at most.", show_default="as they are"),
+    ] = None,
+    plate_noise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW-HIGH", help="Benchmarks: standard deviation of plates' noise, 0..1.", show_default="0.08-0.15"
+        ),
+    ] = None,
     matting: Annotated[
         list[str] | None,
         typer.Option(help=f"{syntax_of(MATTINGS)}, or NAME:WEIGHTS; repeatable", show_default="bgmv2 and difference"),
     ] = None,
-    exposure: Annotated[Exposure, typer.Option(help="Exposure of the plate, matched to each picture's or not.")] = (
-        Exposure.MATCHED
-    ),
+    exposure: Annotated[
+        Exposure | None,
+        typer.Option(
+            help="Exposure of the plate, matched to each picture's or not.",
+            show_default="matched; unmatched for benchmarks",
+        ),
+    ] = None,
     live: Annotated[
         bool,
         typer.Option("--live", help="Effort of live frames: a smaller base input than for files, and no mirror image."),
@@ -73,9 +96,10 @@ def evaluate(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files of others in these folders.")] = False,
 ) -> None:
-    """Score mattings: on composites, on clips with a known alpha, or of alphas in files."""
+    """Score mattings: on composites, on clips with a known alpha, on published test sets, or of alphas in files."""
     from rich.console import Console
 
+    from camdaemon.tools.evaluate.benchmarks.run import Benchmarks
     from camdaemon.tools.evaluate.evaluation import Evaluation, describe_defaults
     from camdaemon.tools.evaluate.strips import Strips
     from camdaemon.tools.evaluate.tables import make_tables, write_scores
@@ -88,10 +112,11 @@ def evaluate(
         plate_faults=plate_faults,
         engine=engine,
         precision=precision,
+        benchmarks=Benchmarks(tuple(benchmark or ()), plates, seed, max_side, plate_noise),
     )
     own = evaluation.claim_folders(output, force=force)
     rows, written = [], []
-    for more in evaluation.run(matting or ["bgmv2", "difference"], exposure.value):
+    for more in evaluation.run(matting, exposure.value if exposure else None):
         rows += more
         written = write_scores(own.path, rows, evaluation.describe())  # after each set, since a later one may fail
         own.record([path.name for path in written])

@@ -12,6 +12,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.linux.listing import list_files
 from camdaemon.matting.bgmv2.weights import USES, find_weights
+from camdaemon.tools.evaluate.benchmarks.run import MATTINGS, NO_BENCHMARKS, Benchmarks
 from camdaemon.tools.evaluate.clips import Clip, find_clips
 from camdaemon.tools.evaluate.comparison import score_clip, score_composites, score_files
 from camdaemon.tools.evaluate.composites import Composites
@@ -23,6 +24,7 @@ from camdaemon.tools.evaluate.strips import Strips
 from camdaemon.tools.evaluate.tables import SCORES
 from camdaemon.tools.own_folder import OwnFolder
 
+_MATTINGS = ["bgmv2", "difference"]
 _EXPOSURES = {"matched": [True], "unmatched": [False], "both": [True, False]}
 
 
@@ -51,16 +53,20 @@ class Evaluation:
     plate_faults: bool = False
     engine: str | None = None
     precision: str = "auto"
+    benchmarks: Benchmarks = NO_BENCHMARKS
 
     def __post_init__(self) -> None:
-        pairs = ((self.people, self.plates, "--people, --plates"), (self.predicted, self.truth, "--predicted, --truth"))
+        rooms = None if self.benchmarks and self.people is None else self.plates  # those may be for benchmarks alone
+        pairs = ((self.people, rooms, "--people, --plates"), (self.predicted, self.truth, "--predicted, --truth"))
         for one, other, names in pairs:
             if (one is None) != (other is None):
                 raise ConfigError(f"{names} belong together: name both folders")
-        if self.people is None and self.clips is None and self.predicted is None:
+        if self.people is None and self.clips is None and self.predicted is None and not self.benchmarks:
             raise ConfigError("nothing to score. Run with: --people DIR --plates DIR, or --clips DIR")
         if self.plate not in (None, "none"):
             raise ConfigError("every composite and clip has a plate of its own. To go without, run with: --plate none")
+        if self.benchmarks and (self.plate is not None or self.plate_faults):
+            raise ConfigError("benchmarks have plates of their own. Run without --plate and --plate-faults")
         if self.plate_faults and (self.people is None or self.plate is not None):
             raise ConfigError("--plate-faults puts rooms and people into plates. Run with: --people DIR --plates DIR")
 
@@ -71,7 +77,7 @@ class Evaluation:
             ConfigError: They have files of others, and the user did not agree to lose them; or strips would be written
                 into a folder that is read.
         """
-        read = [self.people, self.plates, self.clips, self.predicted, self.truth]
+        read = [self.people, self.plates, self.clips, self.predicted, self.truth, *self.benchmarks.read]
         pictures = self.strips.folder
         if pictures is not None:
             same = next((folder for folder in read if folder and folder.resolve() == pictures.resolve()), None)
@@ -82,21 +88,33 @@ class Evaluation:
         own.check(SCORES, read, force=force)
         return own
 
-    def run(self, mattings: list[str], exposure: str) -> Iterator[list[MattingScores]]:
+    def run(self, mattings: list[str] | None, exposure: str | None) -> Iterator[list[MattingScores]]:
         """Score everything, with a progress bar; yields the scores of each set.
+
+        Args:
+            mattings: See `open_mattings`; None: the default ones.
+            exposure: A name in `_EXPOSURES`; None: matched, but not for benchmarks.
 
         Raises:
             ConfigError: A file cannot be read, or an option is not valid.
             PlateRefused: A clip gives no plate.
             MattingError: A picture cannot be matted.
         """
+        keep = self.strips.keep
+        exposures = _EXPOSURES[exposure or "unmatched"]
+        planned = self.benchmarks.plan(mattings or MATTINGS, exposures, self._running(), keep)
         if self.predicted is not None and self.truth is not None:
             count = len(list_files(self.truth, (".png",))) if self.truth.is_dir() else None
             yield _run_with_progress("alphas", count, score_files(self.predicted, self.truth))
-        if self.people is None and self.clips is None:
-            return
+        if self.people is not None or self.clips is not None:
+            yield from self._run_own(mattings or _MATTINGS, _EXPOSURES[exposure or "matched"])
+        for begin in planned:
+            yield _run_with_progress(*begin())
+
+    def _run_own(self, mattings: list[str], exposures: list[bool]) -> Iterator[list[MattingScores]]:
+        """Score composites and clips."""
         clips = find_clips(self.clips, take_plates=self.take_plates) if self.clips is not None else []
-        opened = open_mattings(mattings, _EXPOSURES[exposure], self._running())
+        opened = open_mattings(mattings, exposures, self._running())
         cases = None
         if self.people is not None and self.plates is not None:
             cases = Composites(self.people, self.plates, Size.parse(self.size), self.count, self.seed)
@@ -146,11 +164,12 @@ class Evaluation:
             facts["plate"] = "none"
         if self.plate_faults:
             facts["faults"] = f"{', '.join([*FAULTS, BROUGHT])}; full confidence except where unknown, every gate off"
-        facts["effort"] = "as for live frames" if self.live else "as for files"
         if self.engine is not None:
             facts["engine"] = f"{self.engine}, {self.precision}; in bytes, as the daemon on a CPU"
-        facts["exposure"] = "the plate is matched to each picture as live, except for mattings called unmatched"
-        return facts
+        if not self.benchmarks or self.people is not None or self.clips is not None:
+            facts["effort"] = "as for live frames" if self.live else "as for files"
+            facts["exposure"] = "the plate is matched to each picture as live, except for mattings called unmatched"
+        return facts | self.benchmarks.describe(live=self.live)
 
 
 def describe_defaults() -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from camdaemon.config.schema import Config
+from camdaemon.config.schema import Config, RefineConfig
 from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.transfer import choose_device
@@ -27,6 +27,8 @@ class Running:
         gated: A matte that covers too much counts as a card.
         engine: On bytes by this engine, as the daemon on a CPU; None: in floats.
         precision: Of the engine.
+        work: What the networks refine, and their base input; None: by the effort.
+        usually_matched: Names tell of an exposure that is matched or not, where that is not the usual.
 
     Raises:
         ConfigError: There is no such device, or it has no engines.
@@ -38,6 +40,8 @@ class Running:
     gated: bool = True
     engine: str | None = None
     precision: str = "auto"
+    work: RefineConfig | None = None
+    usually_matched: bool = True
 
     def __post_init__(self) -> None:
         if self.device not in (known := get_args(Config.model_fields["device"].annotation)):
@@ -88,15 +92,23 @@ def open_mattings(specs: list[str], exposures: list[bool], running: Running) -> 
     """
     limit = Config().max_coverage if running.gated else 1.0
     return [
-        NamedMatting(_name(spec, match), running.open(_config(spec, running, match=match)), limit)
+        NamedMatting(
+            _name(spec) + _tell(match, running.usually_matched),
+            running.open(_config(spec, running, match=match)),
+            limit,
+        )
         for spec in specs
         for match in exposures
     ]
 
 
-def _name(spec: str, match: bool) -> str:
+def _name(spec: str) -> str:
     kind, _, file = spec.partition(":")
-    return (f"{kind} {Path(file).stem}" if file else kind) + ("" if match else ", unmatched")
+    return f"{kind} {Path(file).stem}" if file else kind
+
+
+def _tell(match: bool, usual: bool) -> str:
+    return "" if match == usual else ", matched" if match else ", unmatched"
 
 
 def _config(spec: str, running: Running, *, match: bool) -> Config:
@@ -114,5 +126,6 @@ def _config(spec: str, running: Running, *, match: bool) -> Config:
             "device": running.device,
             "engine": running.engine or "auto",
             "precision": running.precision,
+            "refine": running.work or RefineConfig(),
         }
     )

@@ -44,10 +44,11 @@ def score(alpha: Alpha, truth: Alpha) -> dict[str, Figures]:
     difference = np.abs(alpha - truth)
     maps = difference, gradient_errors(alpha, truth), connectivity_errors(alpha, truth)
     everywhere = np.ones(truth.shape, np.bool_)
-    return {"unknown": _figures(*maps, unknown_region(truth)), "whole": _figures(*maps, everywhere)}
+    return {"unknown": sum_up(*maps, unknown_region(truth)), "whole": sum_up(*maps, everywhere)}
 
 
-def _figures(difference: Alpha, gradient: Alpha, connectivity: Alpha, where: Mask) -> Figures:
+def sum_up(difference: Alpha, gradient: Alpha, connectivity: Alpha, where: Mask) -> Figures:
+    """Return the figures in REGION_FIGURES over `where` from |α − α*|, gradient and connectivity errors, (H,W) each."""
     if not where.any():
         return dict.fromkeys(REGION_FIGURES, math.nan)
     inside = difference[where].astype(np.float64)

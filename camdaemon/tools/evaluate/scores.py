@@ -21,7 +21,8 @@ class MattingScores:
         matting: Name of the matting.
         cases: The figures of each picture or frame, by its name.
         fault: What is wrong with the plate; '' if nothing is by intention.
-        ever: Of a clip, the share of the room that leaked in any frame, in percent; else NaN.
+        ever: Of a clip, the share of the room that leaked in any frame, in percent; of several, their mean; else NaN.
+        benchmark: Of a published test set: 'photos' or 'clips', for the table of its paper; else ''.
     """
 
     on: str
@@ -29,6 +30,7 @@ class MattingScores:
     cases: dict[str, Figures] = field(default_factory=dict)
     fault: str = ""
     ever: float = math.nan
+    benchmark: str = ""
 
     def add(self, case: str, figures: Figures) -> None:
         """Add figures of a case."""

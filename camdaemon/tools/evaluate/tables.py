@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TypeAlias
 
-from rich import box
 from rich.table import Table
 
+from camdaemon.tools.evaluate.benchmarks.tables import make_benchmark_page, make_benchmark_tables
+from camdaemon.tools.evaluate.drawing import Cells, draw_figure, draw_markdown, draw_terminal
 from camdaemon.tools.evaluate.metrics import Figures
 from camdaemon.tools.evaluate.scores import MattingScores
 from camdaemon.tools.files.writers import replace_file
@@ -31,93 +31,64 @@ LEAK_LEGEND = (
     "a clip's room leaked in any scored frame. Holes: share of the solid person (over 0.99) published with less than "
     "0.7. Cards: pictures that viewers would not see, which are in neither figure. MAD times 1000."
 )
-Cells: TypeAlias = list[str]
 
 
 def make_tables(rows: list[MattingScores]) -> list[Table]:
-    """Make tables for a terminal of 80 columns: the papers' figures, except of faults; then leak and holes."""
-    papers = [row for row in rows if not row.fault]
-    seen = [row for row in rows if "holes" in row.means()]
-    return [make(some) for make, some in ((_make_paper_table, papers), (_make_leak_table, seen)) if some]
-
-
-def _make_paper_table(rows: list[MattingScores]) -> Table:
-    """Two lines per matting."""
-    made = _start_table(LEGEND, ["matting", "region"], [*_IN_REGION, *_OTHERS])
-    on = ""
-    for row in rows:
-        if row.on != on:
-            on = row.on
-            made.add_row(on, style="bold")
-        means = row.means()
-        in_region = [_both(means, name, "\n") for name in _IN_REGION]
-        others = ["\n" + _text(means, name) for name in _OTHERS]
-        made.add_row(row.matting, "\n".join(_REGIONS), *in_region, *others)
-    return made
-
-
-def _make_leak_table(rows: list[MattingScores]) -> Table:
-    made = _start_table(LEAK_LEGEND, ["plate, matting"], ["MAD", *_LEAKS, "holes", "cards"])
-    on = ""
-    for row in rows:
-        if row.on != on:
-            on = row.on
-            made.add_row(on, style="bold")
-        made.add_row(f"{row.fault}\n  {row.matting}" if row.fault else row.matting, *_leak_cells(row))
-    return made
-
-
-def _start_table(legend: str, words: Cells, figures: Cells) -> Table:
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=legend, caption_justify="left")
-    for heading in words:
-        made.add_column(heading)
-    for heading in figures:
-        made.add_column(heading, justify="right", no_wrap=True)
+    """Make tables for a terminal of 80 columns: of published test sets, the papers' figures, leak and holes."""
+    papers, seen = _choose_papers(rows), _choose_seen(rows)
+    made = make_benchmark_tables(rows)
+    if papers:
+        lines = [(row.on, _paper_cells(row, "\n", "\n")) for row in papers]
+        cells = [(on, [name, "\n".join(_REGIONS), *figures]) for on, (name, *figures) in lines]
+        made.append(draw_terminal(LEGEND, ["matting", "region"], [*_IN_REGION, *_OTHERS], cells))
+    if seen:
+        cells = [(row.on, [_name_fault(row), *_leak_cells(row)]) for row in seen]
+        made.append(draw_terminal(LEAK_LEGEND, ["plate, matting"], ["MAD", *_LEAKS, "holes", "cards"], cells))
     return made
 
 
 def make_markdown(rows: list[MattingScores], facts: dict[str, str]) -> str:
-    """Make a Markdown page: `facts`, the tables ('unknown / whole' in a cell of the first), the legends."""
-    page = ["# Scores", "", *(f"- {name}: {fact}" for name, fact in facts.items())]
-    papers, seen = [row for row in rows if not row.fault], [row for row in rows if "holes" in row.means()]
+    """Make a Markdown page: `facts`, the tables ('unknown / whole' in a cell of the papers'), the legends."""
+    page = ["# Scores", "", *(f"- {name}: {fact}" for name, fact in facts.items()), *make_benchmark_page(rows)]
+    papers, seen = _choose_papers(rows), _choose_seen(rows)
     if papers:
-        lines = [_paper_cells(row) for row in papers]
-        page += ["", *_draw(["on", "matting"], [*_IN_REGION, *_OTHERS], lines), "", f"Cells: unknown / whole. {LEGEND}"]
+        lines = [[row.on, *_paper_cells(row, " / ")] for row in papers]
+        table = draw_markdown(["on", "matting"], [*_IN_REGION, *_OTHERS], lines)
+        page += ["", *table, "", f"Cells: unknown / whole. {LEGEND}"]
     if seen:
         lines = [[row.on, row.fault, row.matting, *_leak_cells(row)] for row in seen]
         heads = ["MAD", *(f"leak {name}" for name in _LEAKS), "holes", "cards"]
-        page += ["", *_draw(["on", "plate", "matting"], heads, lines), "", LEAK_LEGEND]
+        page += ["", *draw_markdown(["on", "plate", "matting"], heads, lines), "", LEAK_LEGEND]
     return "\n".join([*page, ""])
 
 
-def _draw(words: Cells, figures: Cells, lines: list[Cells]) -> Cells:
-    table = [[*words, *figures], ["---"] * len(words) + ["---:"] * len(figures), *lines]
-    return [f"| {' | '.join(line)} |" for line in table]
+def _choose_papers(rows: list[MattingScores]) -> list[MattingScores]:
+    return [row for row in rows if not row.fault and not row.benchmark]
 
 
-def _paper_cells(row: MattingScores) -> Cells:
+def _choose_seen(rows: list[MattingScores]) -> list[MattingScores]:
+    return [row for row in rows if "holes" in row.means()]
+
+
+def _name_fault(row: MattingScores) -> str:
+    return f"{row.fault}\n  {row.matting}" if row.fault else row.matting
+
+
+def _paper_cells(row: MattingScores, between: str, above: str = "") -> Cells:
+    """Return the name of a matting and its figures: of both regions with `between`, others below `above`."""
     means = row.means()
-    in_region = [_both(means, name, " / ") for name in _IN_REGION]
-    return [row.on, row.matting, *in_region, *(_text(means, name) for name in _OTHERS)]
+    in_region = [between.join(draw_figure(means, f"{region} {name}") for region in _REGIONS) for name in _IN_REGION]
+    return [row.matting, *in_region, *(above + draw_figure(means, name) for name in _OTHERS)]
 
 
 def _leak_cells(row: MattingScores) -> Cells:
     means, leaks = row.means(), row.leaks()
     return [
-        _text(means, "whole MAD"),
-        *(_text(leaks, name) for name in _LEAKS),
-        _text(means, "holes"),
-        f"{leaks['cards']:.0f}",
+        draw_figure(means, "whole MAD"),
+        *(draw_figure(leaks, name) for name in _LEAKS),
+        draw_figure(means, "holes"),
+        draw_figure(leaks, "cards", 0),
     ]
-
-
-def _both(means: Figures, name: str, between: str) -> str:
-    return between.join(_text(means, f"{region} {name}") for region in _REGIONS)
-
-
-def _text(means: Figures, name: str) -> str:
-    value = means.get(name, math.nan)
-    return f"{value:.2f}" if math.isfinite(value) else "–"
 
 
 def write_scores(folder: Path, rows: list[MattingScores], facts: dict[str, str]) -> list[Path]:
