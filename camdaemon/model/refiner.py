@@ -105,12 +105,7 @@ class Refiner(nn.Module):
             selection: Which patches to refine.
         """
         height, width = src.shape[2:]
-        # channels_last, so that cutting windows out copies long runs.
-        pair = torch.cat([src, plate], 1).contiguous(memory_format=torch.channels_last)
-        known = () if coarse.confidence is None else (coarse.confidence,)
-        maps = [coarse.hidden, torch.cat([coarse.alpha, coarse.residual, *known], 1)]
-        maps = [each.contiguous(memory_format=torch.channels_last) for each in maps]
-        halves = [_resize(part, height // 2, width // 2) for part in (*maps, pair)]
+        halves, pair = self.prepare(src, plate, coarse)
         if selection.mode == "full":
             fine = self._refine_all(torch.cat(halves, 1), pair)
             everywhere = fine.new_ones((fine.shape[0], 1, height // SIDE, width // SIDE), dtype=torch.bool)
@@ -119,11 +114,25 @@ class Refiner(nn.Module):
         places = choose_patches(error.detach(), selection, fixed_count=error.is_cuda)
         whole = _upsample_maps(coarse, height, width)
         if len(places.row):
-            paste_patches(whole, self._refine_patches(places, halves, pair), places)
+            paste_patches(whole, self.refine_patches(places, halves, pair), places)
         return Refined(whole[:, :1], whole[:, 1:], places.chosen)
 
-    def _refine_patches(self, places: PatchPlaces, halves: list[Tensor], pair: Tensor) -> Tensor:
-        """Return alpha and residual of the patches, (N,4,4,4)."""
+    def prepare(self, src: Tensor, plate: Tensor, coarse: Coarse) -> tuple[list[Tensor], Tensor]:
+        """Return what patches are cut from; arguments as for `forward`.
+
+        Returns:
+            Hidden features, the other maps, picture and plate, all (B,·,H/2,W/2); picture and plate, (B,6,H,W).
+        """
+        height, width = src.shape[2:]
+        # channels_last, so that cutting windows out copies long runs.
+        pair = torch.cat([src, plate], 1).contiguous(memory_format=torch.channels_last)
+        known = () if coarse.confidence is None else (coarse.confidence,)
+        maps = [coarse.hidden, torch.cat([coarse.alpha, coarse.residual, *known], 1)]
+        maps = [each.contiguous(memory_format=torch.channels_last) for each in maps]
+        return [_resize(part, height // 2, width // 2) for part in (*maps, pair)], pair
+
+    def refine_patches(self, places: PatchPlaces, halves: list[Tensor], pair: Tensor) -> Tensor:
+        """Return alpha and residual of the patches at `places`, (N,4,4,4), from what `prepare` made."""
         half_window, full_window = (2, SIDE) if self.kernel_size == 1 else (WINDOW, WINDOW)
         x = torch.cat([cut_windows(part, places, step=SIDE // 2, window=half_window) for part in halves], 1)
         return self.convolve_full(self.convolve_half(x), cut_windows(pair, places, step=SIDE, window=full_window))
