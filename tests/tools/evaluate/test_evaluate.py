@@ -340,7 +340,7 @@ def test_the_network_for_bytes_scores_as_the_one_for_floats(sets: tuple[Path, Pa
         field = open_mattings(["bgmv2"], [True], Running("cpu", live=True, engine=engine, precision="float32"))
         *_, (row,) = score_composites("made", cases, field, nothing)
         found.append(row.means())
-    # Frames run on their whole width until an engine for a part of it is built in the background: 1.25 and 0.68 off here.
+    # A frame runs on its whole width until an engine for a part is built in the background: 1.25 and 0.68 off here.
     assert found[0]["whole MAD"] == pytest.approx(found[1]["whole MAD"], abs=2)
     assert found[0] != found[1]
 
