@@ -26,7 +26,7 @@ from camdaemon.frames.picture import Picture
 from camdaemon.linux.listing import list_files
 from camdaemon.tools.evaluate.faults import Others
 from camdaemon.tools.evaluate.metrics import Alpha
-from camdaemon.tools.files.image import PICTURES
+from camdaemon.tools.files.listing import PICTURES
 
 _Colors = NDArray[np.float32]  # (H,W,3), 0..1
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.listing import list_files
-from camdaemon.tools.files.image import PICTURES
+from camdaemon.tools.files.listing import PICTURES
 
 AIM_PEOPLE = (
     "boy-1518482_1920",

@@ -25,7 +25,7 @@ from camdaemon.tools.evaluate.benchmarks.specs import (
 from camdaemon.tools.evaluate.comparison import KeepStrip
 from camdaemon.tools.evaluate.mattings import NamedMatting, Running, open_mattings
 from camdaemon.tools.evaluate.scores import MattingScores
-from camdaemon.tools.files.image import PICTURES
+from camdaemon.tools.files.listing import PICTURES
 
 Steps = tuple[str, int | None, Iterator[list[MattingScores]]]  # name of a set, number of steps, and the steps
 OpenFor = Callable[[RefineConfig], list[NamedMatting]]
