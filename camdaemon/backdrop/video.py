@@ -49,7 +49,7 @@ class VideoBackdrop:
         clip = open_clip(path)
         self._shown: UploadedPicture | None = None
         self._frames: Mailbox[Picture] = Mailbox()
-        self._frames.put(clip.cover(clip.first, size))
+        self._frames.put(clip.convert.cover(clip.first, size))
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=_play, args=(clip, size, self._frames, self._stop), name="backdrop", daemon=True
@@ -106,7 +106,7 @@ class ClipBackdrop:
             log.warning("backdrop video stopped: %s; its last picture stays", exc)
             self._next = math.inf, self._next[1]
         if due is not None:
-            self._shown = UploadedPicture(self._video.cover(due, self._size))
+            self._shown = UploadedPicture(self._video.convert.cover(due, self._size))
         assert self._shown is not None
         return self._shown.on_device_of(plate, upload)
 
@@ -128,7 +128,7 @@ def _play(clip: Video, size: Size, frames: Mailbox[Picture], stop: threading.Eve
                 return
             if start + due - now < -0.1 and now - shown < 0.25:
                 continue  # late: decode on, and convert only a few
-            frames.put(clip.cover(frame, size))
+            frames.put(clip.convert.cover(frame, size))
             shown = time.monotonic()
     except (av.FFmpegError, DeviceError) as exc:
         log.warning("backdrop video stopped: %s; its last picture stays", exc)

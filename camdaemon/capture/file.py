@@ -71,11 +71,11 @@ class FileSource:
         due, frame = self._newest() if self._paced else self._next()
         if self.fmt is PixelFormat.I420:
             height, width = self.size.height, self.size.width
-            luma, *chroma = self._video.planes(frame, "yuv420p")
+            luma, *chroma = self._video.convert.planes(frame, "yuv420p")
             into.data[:height] = luma
             into.data[height:].reshape(2, height // 2, width // 2)[:] = chroma
         else:
-            rgb = self._video.picture(frame)
+            rgb = self._video.convert.picture(frame)
             left, top = (self.shown[0] - self.size.width) // 2, (self.shown[1] - self.size.height) // 2
             into.data[:] = rgb[top : top + self.size.height, left : left + self.size.width]
         into.t = time.monotonic() if self._paced else due

@@ -176,4 +176,4 @@ def _changed_ns(spec: str) -> int:
 
 def _first_frame(path: Path) -> Picture:
     with contextlib.closing(open_clip(path)) as video:
-        return video.picture(video.first)
+        return video.convert.picture(video.first)

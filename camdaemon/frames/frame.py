@@ -47,6 +47,11 @@ class Size:
         """Return the largest legal size within width × height pixels. Raises ConfigError when that is too small."""
         return cls(min(width, _LARGEST) // 4 * 4, min(height, _LARGEST) // 4 * 4)
 
+    @classmethod
+    def around(cls, width: int, height: int) -> Size:
+        """Return the smallest legal size that holds width × height pixels. Raises ConfigError if that is too large."""
+        return cls(*(max(_SMALLEST, -(-side // 4) * 4) for side in (width, height)))
+
     def limit(self, width: int, height: int) -> Size:
         """Return the size for a picture of width × height, which is not to be larger than this size, nor enlarged.
 

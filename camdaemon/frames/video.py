@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import av
-import cv2
-import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.sidedata.sidedata import SideData
 from av.stream import Disposition
-from av.video.plane import VideoPlane
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from camdaemon.errors import ConfigError, DeviceError
-from camdaemon.frames import hdr
+from camdaemon.frames.conversion import FrameConverter
 from camdaemon.frames.door import MOST_VIDEO_PIXELS, Unreadable, check_file
-from camdaemon.frames.frame import Size
-from camdaemon.frames.picture import Color, Picture, cover, lay_over
-from camdaemon.frames.upright import UPRIGHT, Turn
+from camdaemon.frames.picture import Color
 from camdaemon.linux.threads import run_low_priority
 
 log = logging.getLogger(__name__)
@@ -39,16 +31,6 @@ _FORMATS = (
     "mov,matroska,webm,avi,gif,mpegts,mpeg,mpegvideo,m4v,h264,hevc,av1,obu,ivf,flv,live_flv,asf,ogg,nut,mxf,dv,rm,wtv,"
     "yuv4mpegpipe,mjpeg,apng,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,image2,wav,mp3,flac,aac,aiff"
 )
-_UNSPECIFIED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
-_LAYOUTS: dict[str, tuple[type[np.uint8 | np.uint16], int]] = {
-    "yuv420p": (np.uint8, 1),
-    "gray": (np.uint8, 1),
-    "rgb24": (np.uint8, 3),
-    "rgba": (np.uint8, 4),
-    "gbrp16le": (np.uint16, 1),
-}
-# Without these flags swscale is 1 to 2 levels too dark (measured against the formula of BT.601).
-_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class Video:
@@ -56,15 +38,24 @@ class Video:
 
     Attributes:
         name: Of the file.
-        size: Width and height of the frames as they are shown: turned upright, with square pixels. All frames get the
-            size of the first one.
+        convert: Converts its frames to arrays.
+        size: Width and height of what `convert` returns: turned upright, with square pixels unless they are to be left
+            as they are. All frames get the size of the first one.
         fps: Average frames per second, above 0.
         count: Number of frames that the file says it has, or about, by its duration; None: it does not say.
         first: The first frame as it is stored.
     """
 
     def __init__(
-        self, file: Path | IO[bytes], what: str, advice: str, *, over: Color | None = None, fmt: str | None = None
+        self,
+        file: Path | IO[bytes],
+        what: str,
+        advice: str,
+        *,
+        over: Color | None = None,
+        fmt: str | None = None,
+        square: bool = True,
+        hwaccel: HWAccel | None = None,
     ) -> None:
         """Open the file.
 
@@ -74,14 +65,16 @@ class Video:
             advice: What to type instead, the end of error messages.
             over: Color under transparent parts; None: transparency is ignored.
             fmt: FFmpeg's name of the format that it has to have; None: any.
+            square: Whether pixels that are not square become so; see `FrameConverter`.
+            hwaccel: What decodes instead of the processor, where it can.
 
         Raises:
             ConfigError: It has no video that can be played.
         """
         self.name = str(file) if isinstance(file, Path) else what
-        self._file, self._fmt, self._advice, self._over = file, fmt, advice, over
+        self._file, self._fmt, self._advice, self._hwaccel = file, fmt, advice, hwaccel
         try:
-            self._container, self._stream = _open(file, fmt)
+            self._container, self._stream = _open(file, fmt, hwaccel)
         except Unreadable as exc:
             raise ConfigError(f"cannot play {what} {self.name}: {exc}. {advice}") from None
         self.fps = float(self._stream.average_rate or 0) or 30.0
@@ -92,14 +85,13 @@ class Video:
             first = run_low_priority(lambda: next(self._ahead, None), "decoder")
             if first is None:
                 raise Unreadable("it has no whole frame")
-            self._turn, self._stored = _turn_of(first), _square(first, self._stream)
+            self.convert = FrameConverter(self.name, advice, first, self._stream, over, square=square)
         except (Unreadable, DeviceError) as exc:
             self.close()
             why = exc if isinstance(exc, Unreadable) else "it has no whole frame"
             raise ConfigError(f"cannot play {what} {self.name}: {why}. {advice}") from None
         self.first: av.VideoFrame = first
-        self.size = self._turn.size(*self._stored)
-        self._reformatter = VideoReformatter()
+        self.size = self.convert.size
 
     def play(self, *, loop: bool) -> Iterator[tuple[float, av.VideoFrame]]:
         """Yield each frame and when it is due, in seconds after the first one; the times increase.
@@ -131,55 +123,6 @@ class Video:
                 raise DeviceError(f"cannot play {self.name} again: it is broken. {self._advice}")
             begin = due + min(step, _LONGEST_S)
             frames = self._decoded_again()
-
-    def planes(self, frame: av.VideoFrame, fmt: str) -> list[NDArray[Any]]:
-        """Convert a frame to a pixel format of FFmpeg.
-
-        Returns:
-            Its planes upright, of `size`, uint8 (H,W) or (H,W,channels), valid until the next call.
-
-        Raises:
-            DeviceError: The frame cannot be converted.
-        """
-        return self._convert(frame, fmt, self._stored)
-
-    def _convert(self, frame: av.VideoFrame, fmt: str, stored: tuple[int, int]) -> list[NDArray[Any]]:
-        how = _EXACT if stored[0] >= frame.width else _EXACT & ~Interpolation.BILINEAR | Interpolation.AREA
-        matrix = Colorspace.BT2020 if fmt == "gbrp16le" and frame.colorspace == _UNSPECIFIED else None
-        try:
-            found = self._reformatter.reformat(frame, *stored, fmt, src_colorspace=matrix, interpolation=how)
-        except (av.FFmpegError, ValueError):
-            raise DeviceError(f"cannot convert a frame of {self.name}. {self._advice}") from None
-        return [self._turn.apply(_pixels(plane, *_LAYOUTS[fmt])) for plane in found.planes]
-
-    def luma(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        """Return the brightness of a frame of YUV or gray as it is coded, uint8 (H,W), upright, of `size`."""
-        bits = frame.format.components[0].bits
-        plane = _pixels(frame.planes[0], np.uint8 if bits <= 8 else np.uint16, 1)
-        values = plane if bits <= 8 else np.asarray(plane >> (bits - 8), np.uint8)
-        if values.shape != self._stored[::-1]:
-            values = np.asarray(cv2.resize(values, self._stored, interpolation=cv2.INTER_LINEAR), np.uint8)
-        return self._turn.apply(values)
-
-    def picture(self, frame: av.VideoFrame) -> Picture:
-        """Return a frame as uint8 (H,W,3) RGB, upright, of `size`; valid until the next call. See `planes`."""
-        return self._rgb(frame, self._stored)
-
-    def cover(self, frame: av.VideoFrame, size: Size) -> Picture:
-        """Return a frame scaled and cropped to `size`, uint8 (H,W,3) RGB. See `picture.cover` and `planes`."""
-        scale = max(size.width / self.size[0], size.height / self.size[1])
-        smaller = scale < 1 and not _has_alpha(frame)  # scaled first, hidden colors would get over the edges
-        width, height = (math.ceil(side * scale) for side in self._stored) if smaller else self._stored
-        return cover(np.array(self._rgb(frame, (width, height))), size)
-
-    def _rgb(self, frame: av.VideoFrame, stored: tuple[int, int]) -> Picture:
-        if hdr.is_hdr(frame.color_trc):
-            # In planes: swscale's RGB of 16 bits has wrong colors with the flags that make the others exact.
-            green, blue, red = self._convert(frame, "gbrp16le", stored)
-            return hdr.map_to_sdr(np.stack((red, green, blue), 2), frame.color_trc)
-        if self._over is not None and _has_alpha(frame):
-            return lay_over(self._convert(frame, "rgba", stored)[0], self._over)
-        return self._convert(frame, "rgb24", stored)[0]
 
     def close(self) -> None:
         """Close the file. May be called twice."""
@@ -227,13 +170,13 @@ class Video:
                 return chain([first], frames)
         self._container.close()  # raw streams and single pictures cannot seek
         try:
-            self._container, self._stream = _open(self._file, self._fmt)
+            self._container, self._stream = _open(self._file, self._fmt, self._hwaccel)
         except Unreadable as exc:
             raise DeviceError(f"cannot play {self.name} again: {exc}. {self._advice}") from None
         return self._decoded()
 
 
-def _open(file: Path | IO[bytes], fmt: str | None) -> tuple[InputContainer, VideoStream]:
+def _open(file: Path | IO[bytes], fmt: str | None, hwaccel: HWAccel | None) -> tuple[InputContainer, VideoStream]:
     """Open the file and choose its video. Raises Unreadable."""
     if isinstance(file, Path):
         check_file(file)
@@ -241,7 +184,7 @@ def _open(file: Path | IO[bytes], fmt: str | None) -> tuple[InputContainer, Vide
     opened = os.path.abspath(file) if isinstance(file, Path) else file
     options = {"format_whitelist": _FORMATS, "max_pixels": str(MOST_VIDEO_PIXELS)}
     try:
-        container = av.open(opened, "r", format=fmt, options=options, metadata_errors="replace")
+        container = av.open(opened, "r", format=fmt, options=options, hwaccel=hwaccel, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError):  # ValueError: text that PyAV cannot read
         raise Unreadable("it is not a video, or truncated") from None
     try:
@@ -265,33 +208,3 @@ def _choose_stream(container: InputContainer) -> VideoStream:
     stream.codec_context.thread_count = 2  # the network needs the other cores
     stream.codec_context.options = {"max_pixels": str(MOST_VIDEO_PIXELS)}
     return stream
-
-
-def _turn_of(frame: av.VideoFrame) -> Turn:
-    data = frame.side_data.get("DISPLAYMATRIX")
-    return Turn.from_matrix(np.frombuffer(bytes(data), np.int32).tolist()) if isinstance(data, SideData) else UPRIGHT
-
-
-def _square(frame: av.VideoFrame, stream: VideoStream) -> tuple[int, int]:
-    """Return width and height that give the stored frame square pixels; as FFmpeg does it, its height stays.
-
-    A difference of less than 0.5 % comes from rounding, and is left alone.
-    """
-    aspect = float(stream.sample_aspect_ratio or 0) or 1.0
-    if abs(aspect - 1) < 0.005 or not 0.1 <= aspect <= 10:
-        return frame.width, frame.height
-    width = max(1, round(frame.width * aspect))
-    if width * frame.height > MOST_VIDEO_PIXELS:
-        raise Unreadable(f"with square pixels it is {width}x{frame.height}, too large (at most 8192x4320)")
-    return width, frame.height
-
-
-def _has_alpha(frame: av.VideoFrame) -> bool:
-    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
-
-
-def _pixels(plane: VideoPlane, dtype: type[np.uint8 | np.uint16], channels: int) -> NDArray[Any]:
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size).view(dtype)[: plane.height]
-    if channels == 1:
-        return rows[:, : plane.width]
-    return rows[:, : plane.width * channels].reshape(plane.height, plane.width, channels)

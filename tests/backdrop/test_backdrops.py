@@ -15,6 +15,7 @@ from camdaemon.backdrop import make_backdrop
 from camdaemon.backdrop.room import BlurBackdrop, blur_picture
 from camdaemon.errors import ConfigError, DeviceError
 from camdaemon.frames import picture, pixels
+from camdaemon.frames.conversion import FrameConverter
 from camdaemon.frames.frame import Size
 from camdaemon.frames.kinds import READY
 from camdaemon.frames.transfer import Transfer
@@ -256,7 +257,7 @@ def test_a_video_of_one_picture_does_not_spin(opened, tmp_path):
 
 def test_the_worker_never_waits_for_a_slow_video(opened, clip, monkeypatch):
     """A picture takes for ever to convert here; asking for it takes none of that."""
-    real, stuck, go_on = Video.cover, threading.Event(), threading.Event()
+    real, stuck, go_on = FrameConverter.cover, threading.Event(), threading.Event()
     go_on.set()
 
     def cover(clip, frame, size):
@@ -265,7 +266,7 @@ def test_the_worker_never_waits_for_a_slow_video(opened, clip, monkeypatch):
             go_on.wait(60)
         return real(clip, frame, size)
 
-    monkeypatch.setattr(Video, "cover", cover)
+    monkeypatch.setattr(FrameConverter, "cover", cover)
     backdrop = opened(clip)
     go_on.clear()
     assert stuck.wait(60)
@@ -299,14 +300,14 @@ def test_a_video_that_is_deleted_while_it_plays_goes_on(opened, clip):
 
 
 def test_a_video_that_breaks_stays_on_its_last_good_picture(opened, clip, monkeypatch, caplog):
-    real, broken = Video.cover, threading.Event()
+    real, broken = FrameConverter.cover, threading.Event()
 
     def cover(clip, frame, size):
         if broken.is_set():
             raise DeviceError("cannot convert a frame")
         return real(clip, frame, size)
 
-    monkeypatch.setattr(Video, "cover", cover)
+    monkeypatch.setattr(FrameConverter, "cover", cover)
     backdrop = opened(clip)
     wait_for(lambda: level(backdrop) > 60)
     broken.set()

@@ -21,7 +21,7 @@ from PIL import Image
 
 from camdaemon.capture.file import FileSource
 from camdaemon.errors import ConfigError, DeviceError
-from camdaemon.frames import color, hdr
+from camdaemon.frames import color, conversion, hdr
 from camdaemon.frames import video as module
 from camdaemon.frames.frame import HostFrame, PixelFormat, Size
 from camdaemon.frames.picture import CALM
@@ -90,7 +90,7 @@ def test_pixels_become_square(
 
 def test_a_frame_that_is_upright_is_not_copied(tmp_path: Path) -> None:
     with closing(Video(write_film(tmp_path / "a.mp4", [quarters(96, 64)]), "source", "X")) as video:
-        luma = video.planes(video.first, "yuv420p")[0]
+        luma = video.convert.planes(video.first, "yuv420p")[0]
         assert np.shares_memory(luma, np.frombuffer(memoryview(video.first.planes[0]), np.uint8))
 
 
@@ -147,7 +147,7 @@ def test_whatever_the_format_it_begins_again(tmp_path: Path, name: str) -> None:
     grays = [np.full((64, 64, 3), 40 + 80 * number, np.uint8) for number in range(count)]
     path = write_film(tmp_path / name, grays, codec=codec, pix_fmt=pix_fmt)
     with closing(Video(path, "source", "Run: that")) as video:
-        found = [video.picture(frame).mean() for _, frame in islice(video.play(loop=True), 3 * count)]
+        found = [video.convert.picture(frame).mean() for _, frame in islice(video.play(loop=True), 3 * count)]
     np.testing.assert_allclose(found, [40 + 80 * number for number in range(count)] * 3, atol=20)
 
 
@@ -193,7 +193,7 @@ def test_a_picture_that_grows_is_refused_and_one_that_shrinks_is_stretched(tmp_p
     ):
         list(video.play(loop=False))
     with closing(Video(tmp_path / "shrinks.ts", "source", "X")) as video:
-        shown = [video.picture(frame) for _, frame in video.play(loop=False)]
+        shown = [video.convert.picture(frame) for _, frame in video.play(loop=False)]
     assert {rgb.shape for rgb in shown} == {(128, 128, 3)}
     assert len(shown) == 6
     for rgb in shown:
@@ -205,7 +205,7 @@ def test_one_point_and_one_line_are_backdrops(tmp_path: Path) -> None:
         pixels = np.full((height, width, 3), (20, 180, 60), np.uint8)
         path = write_film(tmp_path / f"{width}x{height}.mov", [pixels] * 2, codec="png", pix_fmt="rgb24")
         with closing(Video(path, "backdrop", "X")) as video:
-            found = video.cover(video.first, Size(64, 96))
+            found = video.convert.cover(video.first, Size(64, 96))
         assert found.shape == (96, 64, 3)
         assert np.abs(found.astype(int) - (20, 180, 60)).max() <= 2
 
@@ -215,7 +215,8 @@ def test_what_is_too_large_is_refused_by_its_head(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(module, "MOST_VIDEO_PIXELS", 128 * 64 - 1)
     with pytest.raises(ConfigError, match="too many pixels"):
         Video(path, "source", "X")
-    monkeypatch.setattr(module, "MOST_VIDEO_PIXELS", 128 * 64)
+    for each in (module, conversion):
+        monkeypatch.setattr(each, "MOST_VIDEO_PIXELS", 128 * 64)
     Video(path, "source", "X").close()
     wide = write_film(tmp_path / "b.mp4", [quarters(128, 64)], aspect=Fraction(2))
     with pytest.raises(ConfigError, match="256x64"):
@@ -286,7 +287,7 @@ def test_a_calm_color_shows_where_a_backdrop_video_is_transparent(
         path = write_film(tmp_path / name, [rgba] * 2, codec=codec, pix_fmt=pix_fmt, fmt="rgba")
     with closing(Video(path, "backdrop", "X", over=CALM)) as video:
         for _, frame in video.play(loop=False):
-            rgb = video.cover(frame, Size(96, 64)).astype(int)
+            rgb = video.convert.cover(frame, Size(96, 64)).astype(int)
             assert np.abs(rgb[:, :44] - CALM).max() <= 4
             assert np.abs(rgb[:, 52:] - (20, 180, 60)).max() <= 6
 
@@ -315,8 +316,8 @@ def test_hdr_looks_as_it_did_and_sdr_of_10_bits_is_left_alone(
             tags={"color_trc": tagged, "color_primaries": 9, "colorspace": 9},
         )
         with closing(Video(path, "backdrop", "X")) as video:
-            found = video.picture(video.first).astype(int)
-            small = video.cover(video.first, Size(64, 64)).astype(int)
+            found = video.convert.picture(video.first).astype(int)
+            small = video.convert.cover(video.first, Size(64, 64)).astype(int)
         wanted = np.array(expected if expected else np.array(code) * 255)
         assert np.abs(found - wanted).max() <= max(tolerance, 1.5)
         assert np.abs(small - wanted).max() <= max(tolerance, 1.5)

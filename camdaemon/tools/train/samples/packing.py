@@ -129,7 +129,7 @@ def _read_cutouts(person: Person) -> Iterator[Pixels]:
         pairs = zip(colors.play(loop=False), alphas.play(loop=False), strict=False)
         for number, ((_, color), (_, alpha)) in enumerate(pairs):
             if number % step == 0:
-                yield _join_alpha(colors.picture(color), alphas.planes(alpha, "gray")[0], person)
+                yield _join_alpha(colors.convert.picture(color), alphas.convert.planes(alpha, "gray")[0], person)
 
 
 def _open_video(path: Path) -> Video:
