@@ -49,18 +49,34 @@ class PlateAligner:
         candidates = [STILL, self._movement] if found is None else [found]
         best = max(candidates, key=lambda movement: measure_fit(now, self._then, movement))
         if measure_fit(now, self._then, best) < _FITS:
-            self.aligned = Plate(self._plate.rgb, np.zeros((1, 1), np.float32))
-            self._is_lost = True
+            self._lose()
             return self.aligned
         if best is not self._movement or self._is_lost:
-            self._is_lost = False
-            self._movement = best
-            height, width = self._plate.rgb.shape[:2]
-            living = LivingPlate(self._plate, (height, width), choose_side(height, width))
-            if best is not STILL:
-                living.move(scale_movement(best, self._factor))
-            self.aligned = living.current
+            self._move(best)
         return self.aligned
+
+    def _move(self, movement: Matrix) -> None:
+        self._is_lost = False
+        self._movement = movement
+        height, width = self._plate.rgb.shape[:2]
+        living = LivingPlate(self._plate, (height, width), choose_side(height, width))
+        if movement is not STILL:
+            living.move(scale_movement(movement, self._factor))
+        self.aligned = living.current
+
+    def save_state(self) -> tuple[Matrix, bool]:
+        """Return where the camera looked last, and whether it is lost, for `load_state` of another aligner."""
+        return self._movement, self._is_lost
+
+    def load_state(self, movement: Matrix, *, is_lost: bool) -> None:
+        """Go on with the same plate as the aligner that `save_state` was called of would."""
+        self._move(STILL if np.array_equal(movement, STILL) else movement)
+        if is_lost:
+            self._lose()
+
+    def _lose(self) -> None:
+        self.aligned = Plate(self._plate.rgb, np.zeros((1, 1), np.float32))
+        self._is_lost = True
 
     @property
     def moved(self) -> float:

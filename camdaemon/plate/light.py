@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
+from camdaemon.frames import pixels
 from camdaemon.plate.parts import Mask
 
 Floats = NDArray[np.float32]
@@ -114,3 +117,23 @@ def shed(then: Floats, light: Light) -> Floats:
 def find_differences(now: Floats, then: Floats) -> Mask:
     """Return which blocks differ more than noise, shadow and a drift of the light explain, (rows, columns)."""
     return np.asarray((np.abs(now - then) > DIFFERENT).any(2))
+
+
+def light(picture: Tensor, gains: Tensor) -> Tensor:
+    """Multiply a picture (1,3,H,W), bytes or floats, by gains (1,3,r,c) that are spread smoothly over it."""
+    if picture.is_floating_point():
+        spread = F.interpolate(gains, picture.shape[2:], mode="bilinear", align_corners=False)
+        return (picture * spread.to(picture.dtype)).clamp_(0, 1)
+    rgb = pixels.array(picture)
+    factors = spread_gains(gains[0].permute(1, 2, 0).contiguous().numpy(), rgb.shape[:2])
+    return pixels.tensor(np.asarray(cv2.multiply(rgb, factors, dtype=cv2.CV_8U), np.uint8))
+
+
+def apply_gain(clean: Tensor, gain: Tensor, lift: Tensor | None = None) -> Tensor:
+    """Multiply a picture, (1,3,H,W), bytes or floats, by gains, (1,3,1,1), add `lift`, 0..1, and clamp it."""
+    if clean.is_floating_point():
+        shown = clean * gain.to(clean.dtype)
+        return (shown if lift is None else shown + lift.to(clean.dtype)).clamp_(0, 1)
+    offset = np.zeros(3) if lift is None else 255 * lift.flatten().double().numpy()
+    by = np.column_stack([np.diag(gain.flatten().double().numpy()), offset])
+    return pixels.tensor(np.asarray(cv2.transform(pixels.array(clean), by), np.uint8))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from camdaemon.frames import pixels
 from camdaemon.frames.picture import Picture, Upload
-from camdaemon.plate.light import Floats, Light, spread_gains
+from camdaemon.plate.light import Floats, Light, apply_gain, light, spread_gains
 from camdaemon.plate.parts import Mask, Plate
 
 _SURE = 0.9  # alpha from which on the matte is sure of a person
@@ -224,6 +225,20 @@ class PlateMatcher:
             self._peaks = alpha, pixels.peaks_below(alpha, self.side, _ROOM)
         return self._peaks[1]
 
+    def save_state(self) -> dict[str, NDArray[Any]]:
+        """Return what was learned from earlier frames, for `load_state` of another matcher with the same plate."""
+        held = {"gain": self._gain, "room": self._room, "now": self._now}
+        held["matched"] = None if self._matched is None else self._matched.gain
+        return {name: each.cpu().numpy() for name, each in held.items() if each is not None}
+
+    def load_state(self, plate: Plate, state: dict[str, NDArray[Any]]) -> None:
+        """Go on with `plate` as the matcher that `save_state` was called of would."""
+        clean = self.upload_clean(plate)
+        found = {name: torch.from_numpy(each.copy()).to(clean.device) for name, each in state.items()}
+        self._gain, self._room, self._now = (found.get(name) for name in ("gain", "room", "now"))
+        if "matched" in found:
+            self._matched = _Matched(found["matched"], apply_gain(clean, found["matched"]))
+
     def survey(self, alpha: Tensor) -> Survey:
         """Return the frame of the last `match` beside the plate as it was matched, by that frame's alpha, (1,1,H,W).
 
@@ -270,23 +285,3 @@ def count_blocks(height: int, width: int) -> tuple[int, int]:
     """Return how many rows and columns of blocks a picture has."""
     side = choose_side(height, width)
     return height // side, width // side
-
-
-def light(picture: Tensor, gains: Tensor) -> Tensor:
-    """Multiply a picture (1,3,H,W), bytes or floats, by gains (1,3,r,c) that are spread smoothly over it."""
-    if picture.is_floating_point():
-        spread = F.interpolate(gains, picture.shape[2:], mode="bilinear", align_corners=False)
-        return (picture * spread.to(picture.dtype)).clamp_(0, 1)
-    rgb = pixels.array(picture)
-    factors = spread_gains(gains[0].permute(1, 2, 0).contiguous().numpy(), rgb.shape[:2])
-    return pixels.tensor(np.asarray(cv2.multiply(rgb, factors, dtype=cv2.CV_8U), np.uint8))
-
-
-def apply_gain(clean: Tensor, gain: Tensor, lift: Tensor | None = None) -> Tensor:
-    """Multiply a picture, (1,3,H,W), bytes or floats, by gains, (1,3,1,1), add `lift`, 0..1, and clamp it."""
-    if clean.is_floating_point():
-        shown = clean * gain.to(clean.dtype)
-        return (shown if lift is None else shown + lift.to(clean.dtype)).clamp_(0, 1)
-    offset = np.zeros(3) if lift is None else 255 * lift.flatten().double().numpy()
-    by = np.column_stack([np.diag(gain.flatten().double().numpy()), offset])
-    return pixels.tensor(np.asarray(cv2.transform(pixels.array(clean), by), np.uint8))

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from camdaemon.frames import pixels
-from camdaemon.plate.light import Light, find_differences, find_light, shed
-from camdaemon.plate.match import PlateMatcher, light
+from camdaemon.plate.light import Light, find_differences, find_light, light, shed
+from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.parts import Plate
 from tests.plate.painted import EMPTY, SIZE, film, lamp, other_room, plate
 

@@ -7,7 +7,8 @@ import torch
 from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
 from camdaemon.frames.transfer import Transfer
-from camdaemon.plate.match import PlateMatcher, apply_gain
+from camdaemon.plate.light import apply_gain
+from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.parts import Plate
 from tests.plate.rooms import HEIGHT, WIDTH, noisy, room, seen
 
