@@ -41,16 +41,20 @@ class CpuNetwork:
         engines: Builds the engine that runs the base network of `network`.
         network: Batch norms folded.
         shape: Sizes of the frames and of the base input.
+        steady: Whether engines are built when they are needed instead of in the background, so that every run gives
+            the same mattes.
 
     Raises:
         RuntimeError: No engine runs the network.
     """
 
-    def __init__(self, engines: BaseEngineFactory, network: MattingNetwork, shape: NetworkShape) -> None:
+    def __init__(
+        self, engines: BaseEngineFactory, network: MattingNetwork, shape: NetworkShape, *, steady: bool = False
+    ) -> None:
         self.shape = shape
         self._base: CpuBase
         if isinstance(network, SlimMatting):
-            self._base = SlimBase(engines, network, shape)
+            self._base = SlimBase(engines, network, shape, steady=steady)
         else:
             assert isinstance(network, BackgroundMattingV2)
             self._base = PublishedBase(engines, network, shape)

@@ -33,6 +33,7 @@ class SlimBase:
         engines: Builds the engine that runs the base network of `network`.
         network: Batch norms folded.
         shape: Sizes of the frames and of the base input, which is of whole cells of 16 pixels.
+        steady: Whether engines are built when they are needed instead of in the background; see `EngineWidths`.
 
     Raises:
         RuntimeError: No engine runs the network.
@@ -40,11 +41,13 @@ class SlimBase:
 
     is_heavy = False
 
-    def __init__(self, engines: BaseEngineFactory, network: SlimMatting, shape: NetworkShape) -> None:
+    def __init__(
+        self, engines: BaseEngineFactory, network: SlimMatting, shape: NetworkShape, *, steady: bool = False
+    ) -> None:
         self._shape = shape
         self.engine = engines.build(shape.base)
         on_cpu = self.engine.name.endswith(("float32", "bfloat16", "int8"))
-        self._widths = EngineWidths(engines.build, shape.base, self.engine, narrows=on_cpu)
+        self._widths = EngineWidths(engines.build, shape.base, self.engine, narrows=on_cpu, waits=steady)
         self.refiner = None
         if network.refiner is not None:
             self.refiner = TiledRefiner(network.refiner, self.engine.dtype, shape.frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from functools import partial
 
 import torch
@@ -29,12 +29,19 @@ class EngineWidths:
         base: Height and width of the base input.
         whole: The engine for all of it.
         narrows: Whether there are others: a device that takes long to compile for is better off without.
+        waits: Whether `find` waits for an engine that it starts to build, so that every run gives the same mattes.
     """
 
     def __init__(
-        self, build: Callable[[BaseSize], BaseEngine], base: BaseSize, whole: BaseEngine, *, narrows: bool
+        self,
+        build: Callable[[BaseSize], BaseEngine],
+        base: BaseSize,
+        whole: BaseEngine,
+        *,
+        narrows: bool,
+        waits: bool = False,
     ) -> None:
-        self._build, self._height = build, base[0]
+        self._build, self._height, self._waits = build, base[0], waits
         self._engines = {base[1]: whole}
         self._wanted = {round_to_cells(share * base[1]) for share in _SHARES if narrows} | {base[1]}
         self._started: tuple[int, Future[BaseEngine]] | None = None
@@ -54,6 +61,10 @@ class EngineWidths:
         if best != found and self._started is None:
             width = best[1] - best[0]
             self._started = width, start_low_priority(partial(self._build_narrow, width), "engine")
+            if self._waits:
+                wait([self._started[1]])
+                self._collect_finished()
+                found = fit_width(columns, list(self._engines))
         return found, self._engines[found[1] - found[0]]
 
     def _build_narrow(self, width: int) -> BaseEngine:
