@@ -165,12 +165,12 @@ def test_the_rules_refuse_what_they_should():
         ("control.panel.app", "control.commands"),
         ("control.hotkeys.x11", "pipeline.threads"),
         ("control.commands", "daemon.run"),
-        ("control.commands", "tools.files.video"),
+        ("control.commands", "tools.films.film"),
         ("model.network", "frames.frame"),
         ("matting.bgmv2.matting", "tools.train.losses"),
         ("pipeline.worker", "model"),
         ("tools.train.loop", "system.doctor"),
-        ("tools.files.video", "cli.tools"),
+        ("tools.films.film", "cli.tools"),
         ("daemon.run", "tools.demo"),
     ]:
         assert not allowed(module, other), f"{module} → {other}"

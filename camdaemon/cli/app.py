@@ -14,8 +14,11 @@ from camdaemon.cli import run as options
 from camdaemon.cli.bench import bench
 from camdaemon.cli.completion import completion
 from camdaemon.cli.config import app as config_app
+from camdaemon.cli.export import export
 from camdaemon.cli.help import LiveGroup, SectionedGroup, add_commands
+from camdaemon.cli.image import image
 from camdaemon.cli.man import man
+from camdaemon.cli.video import video
 from camdaemon.tools.evaluate.cli import evaluate
 from camdaemon.tools.train.cli import app as train
 
@@ -113,10 +116,11 @@ app.command()(man)
 app.add_typer(config_app, name="config", cls=SectionedGroup)
 app.add_typer(camera.app, name="camera", cls=SectionedGroup, no_args_is_help=True)
 app.add_typer(system.service, name="service", cls=SectionedGroup, no_args_is_help=True)
-app.command(rich_help_panel=_OFFLINE)(tools.image)
-app.command(rich_help_panel=_OFFLINE)(tools.video)
+app.command(rich_help_panel=_OFFLINE)(image)
+app.command(rich_help_panel=_OFFLINE)(video)
 app.command(rich_help_panel=_OFFLINE)(evaluate)
 app.command(rich_help_panel=_OFFLINE)(bench)
+app.command(rich_help_panel=_OFFLINE)(export)
 app.add_typer(weights, name="weights", cls=SectionedGroup, no_args_is_help=True, rich_help_panel=_OFFLINE)
 app.add_typer(train, name="train", cls=SectionedGroup, no_args_is_help=True, rich_help_panel=_OFFLINE)
 

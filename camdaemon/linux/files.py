@@ -89,6 +89,11 @@ def prepare_replacement(path: Path, *, mode: int | None = None) -> Iterator[Path
             draft.unlink(missing_ok=True)
 
 
+def sync_file(path: Path) -> None:
+    """Have a file on the disk, also after a power cut. Raises OSError."""
+    _finish(path, None)
+
+
 def remove_stale_drafts(folder: Path, name: str = "*") -> list[Path]:
     """Remove the drafts that killed processes left in `folder`, and return them.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -53,6 +54,54 @@ def act(command: Sequence[str], text: str | None) -> int:
         print(f"{command[0]}: {exc.strerror}", file=sys.stderr)
         return 127
     return done.returncode
+
+
+class FedProgram:
+    """A program that is handed its input bit by bit, and whose output is of no interest. Used by one thread.
+
+    Args:
+        command: The program and its arguments.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would stop the program
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._said
+            )
+        except OSError:
+            self._said.close()
+            raise
+
+    def write(self, data: bytes) -> None:
+        """Hand it more input. Raises OSError: it has ended."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(data)
+
+    def finish(self, timeout_s: float) -> None:
+        """End the input, and wait for the program. Raises OSError: it failed, or has not ended in time."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            code = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"it has not ended in {timeout_s:g} s") from None
+        if code:
+            raise OSError(f"it ended with code {code}")
+
+    def kill(self) -> str:
+        """End it, and return the last line that it wrote to its error stream."""
+        self._process.kill()
+        self._process.wait()
+        if self._said.closed:
+            return ""
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        self._said.close()
+        return lines[-1] if lines else ""
 
 
 def _path() -> str:

@@ -35,6 +35,8 @@ def part_of(path: Path) -> Path:
 def keep_command(part: Path) -> str:
     """Return the command that keeps the result NAME.part, which was cut off, under a name that can be played."""
     whole = part.with_name(part.name.removesuffix(_PART))
+    if part.is_dir():  # films, one after the other, or pictures
+        return f"mv {shlex.quote(str(part))} {shlex.quote(str(whole.with_name(f'{whole.stem}-cut')))}"
     return f"mv {shlex.quote(str(part))} {shlex.quote(str(whole.with_stem(f'{whole.stem}-cut')))}"
 
 
@@ -43,6 +45,7 @@ def check_results(
     inputs: Iterable[str | Path | None],
     *,
     force: bool,
+    resume: bool = False,
     overwritten: Iterable[Path] = (),
     ask: Callable[[str], bool] | None = None,
 ) -> None:
@@ -52,6 +55,7 @@ def check_results(
         results: Files, and folders for many files.
         inputs: Files and folders that are read, in any spelling; what is not there is passed over.
         force: Overwrite what is there without asking; never what is read.
+        resume: What was cut off will be gone on with, so that it is not lost.
         overwritten: Files in folders of `results` that would be overwritten.
         ask: Puts a question to the user; None: on the terminal, and nothing is overwritten where there is none.
 
@@ -64,7 +68,7 @@ def check_results(
     named += overwritten
     _refuse_inputs(named, [expand(path) for path in inputs if path and "\0" not in str(path)])
     if not force:
-        _confirm(named, ask or _ask_on_terminal)
+        _confirm(named, ask or _ask_on_terminal, resume=resume)
 
 
 def _refuse_same(results: list[Path]) -> None:
@@ -108,12 +112,16 @@ def _identify(path: Path) -> _Identity:
     return status.st_dev, status.st_ino
 
 
-def _confirm(results: list[Path], ask: Callable[[str], bool]) -> None:
+def _confirm(results: list[Path], ask: Callable[[str], bool], *, resume: bool) -> None:
     taken = [path for path in results if _is_regular(path)]
     parts = [(path, part_of(path)) for path in results if part_of(path).exists()]
     for path, part in parts:
         _refuse_busy(path, part)
+        if resume and part.is_dir():
+            continue
         told = f"{part} is what was written before {path.name} was cut off. To keep it, run: {keep_command(part)}"
+        if part.is_dir():
+            told += ", or go on with it: --resume"
         if not ask(f"{told}\nOverwrite it?"):
             raise ConfigError(f"{told}, or overwrite it with: --force")
     if taken:

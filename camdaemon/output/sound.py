@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from camdaemon.frames.video import Video
 
 # FFmpeg's names of the containers of a film, by suffix.
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_HOLD_SOUND = {**CONTAINERS, ".webm": "webm"}
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +30,17 @@ class Sound:
 
     Args:
         path: The clip.
+        start: What is before is left out, in seconds from the first picture on; the film begins there.
+        end: What begins later is left out.
 
     Raises:
         ConfigError, OSError, av.FFmpegError: It cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._begin = _find_begin(path)
+    def __init__(self, path: Path, start: float = 0.0, end: float = math.inf) -> None:
+        self._begin = _find_begin(path) + start
+        self._first = 0.0 if start else -math.inf
+        self._end = end - start
         self._container = av.open(str(path))
         self.tracks: list[AudioStream] = list(self._container.streams.audio)
         self._packets: Iterator[Packet[Any]] = self._container.demux(self.tracks) if self.tracks else iter(())
@@ -65,7 +71,10 @@ class Sound:
             self._next = None
             if packet.dts is None or packet.pts is None or packet.time_base is None:  # the end of a track
                 continue
-            if until is not None and float(packet.pts * packet.time_base) - self._begin >= until:
+            t = float(packet.pts * packet.time_base) - self._begin
+            if not self._first <= t < self._end:
+                continue
+            if until is not None and t >= until:
                 self._next = packet
                 return
             shift = round(self._begin / packet.time_base)
@@ -86,20 +95,24 @@ class Sound:
         self._container.close()
 
 
-def open_sound(clip: Path, film: Path, warn: Callable[[str], None]) -> Sound | None:
+def open_sound(
+    clip: Path, film: Path, warn: Callable[[str], None], start: float = 0.0, end: float = math.inf
+) -> Sound | None:
     """Open the sound of `clip` to copy it into `film`; None if it has none, or none that `film` can hold.
 
     Args:
         clip: A video.
-        film: The file to write; its suffix, one of `CONTAINERS`, names the container.
+        film: The file to write; its suffix names the container.
         warn: Told why a clip's sound is left out.
+        start: See `Sound`.
+        end: See `Sound`.
     """
     try:
-        sound = Sound(clip)
+        sound = Sound(clip, start, end)
     except (ConfigError, av.FFmpegError, OSError) as exc:
         warn(f"{film} has no sound: that of {clip} cannot be read: {getattr(exc, 'strerror', None) or exc}")
         return None
-    if sound.tracks and sound.fits(CONTAINERS[film.suffix.lower()]):
+    if sound.tracks and sound.fits(_HOLD_SOUND[film.suffix.lower()]):
         return sound
     if sound.tracks:
         codecs = ", ".join(dict.fromkeys(track.codec_context.name for track in sound.tracks))

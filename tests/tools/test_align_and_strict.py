@@ -11,12 +11,13 @@ import pytest
 from camdaemon.config.schema import Config
 from camdaemon.errors import MattingError
 from camdaemon.frames import picture
-from camdaemon.plate.parts import Plate
-from camdaemon.tools.files.image import Pair, matte_pairs
+from camdaemon.tools.files.image import matte_pairs
 from camdaemon.tools.files.offline import OfflinePipeline
+from camdaemon.tools.files.pairs import Pair
 from camdaemon.tools.files.results import ResultPaths
-from camdaemon.tools.files.video import FrameSequence, matte_video
+from camdaemon.tools.films.source import FrameSequence
 from tests.plate.painted import SIZE, THERE, alpha, film, other_room, plate
+from tests.tools.films.made import matte
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -75,8 +76,7 @@ def test_a_film_is_followed_from_frame_to_frame(tmp_path: Path) -> None:
         picture.write(frames / f"{number}.png", np.asarray(seen, np.uint8))
     pipeline = OfflinePipeline(Config(), live=True, align=True)
     wanted = ResultPaths(alpha=tmp_path / "alphas")
-    count = matte_video(FrameSequence.open(frames, None), pipeline, Plate(plate()), wanted, "", 0.92, strict=True)
-    assert count == 3
+    assert matte(FrameSequence.open(frames), pipeline, plate(), wanted, strict=True).frames == 3
     for number in range(3):
         by = np.array([[1, 0, 25 * number], [0, 1, 0]], np.float64)
         truth = cv2.warpAffine(alpha(THERE), by, (SIZE.width, SIZE.height), borderMode=cv2.BORDER_REFLECT_101)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from camdaemon.cli.tools import image, video
+from camdaemon.cli.image import image
+from camdaemon.cli.video import video
 from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
 from camdaemon.frames.picture import CALM, from_tensor
@@ -18,9 +19,10 @@ from camdaemon.matting import Matting
 from camdaemon.model import SlimMatting
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.unknown import make_blank_plate
-from camdaemon.tools.files.image import Pair, find_pairs, matte_pair
-from camdaemon.tools.files.offline import OfflinePipeline, stretch_alpha
-from camdaemon.tools.files.results import ResultPaths
+from camdaemon.tools.files.image import matte_pair
+from camdaemon.tools.files.offline import OfflinePipeline
+from camdaemon.tools.files.pairs import Pair, find_pairs
+from camdaemon.tools.files.results import ResultPaths, stretch_alpha
 from tests.fakes import PERSON, BelievingMatting, marked
 from tests.fakes import room as marked_room
 from tests.present import present

@@ -12,12 +12,14 @@ import numpy as np
 from av.video.reformatter import ColorRange
 
 from camdaemon.errors import ConfigError
+from camdaemon.frames.decoder import to_bytes
 from camdaemon.frames.picture import Picture
 from camdaemon.frames.video import Video
 from camdaemon.linux.listing import list_files
 from camdaemon.tools.evaluate.metrics import Alpha
-from camdaemon.tools.files.video import FrameSequence
-from camdaemon.tools.files.writers import VIDEOS
+from camdaemon.tools.films.source import FrameSequence, Span
+
+_ENDINGS = (".mp4", ".mov", ".mkv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,23 @@ def find_clips(folder: Path, *, take_plates: bool) -> list[Clip]:
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder. Run with: --clips FOLDER")
-    files = list_files(folder, VIDEOS)
+    files = list_files(folder, _ENDINGS)
     alphas = {path.stem.removesuffix("-alpha"): path for path in files if path.stem.endswith("-alpha")}
     clips = [path for path in files if path.stem in alphas]
     if not clips:
         raise ConfigError(f"{folder} has no clip NAME.mp4 with its truth NAME-alpha.mp4. Run with: --clips FOLDER")
-    return [
-        Clip(path.stem, FrameSequence.open(path, None), alphas[path.stem], _plate(path, take_plates)) for path in clips
-    ]
+    return [Clip(path.stem, _open(path), alphas[path.stem], _plate(path, take_plates)) for path in clips]
+
+
+def _open(path: Path) -> FrameSequence:
+    film = FrameSequence.open(path).take(Span(), None, deep=False)
+    if any(side % 4 for side in film.size):
+        width, height = (side // 4 * 4 for side in film.size)
+        raise ConfigError(
+            f"{path} is {film.size[0]}x{film.size[1]}, and sides have to be multiples of 4. "
+            f"Run, for it and its truth: ffmpeg -i {path} -vf crop={width}:{height} even.mp4"
+        )
+    return film
 
 
 def _plate(clip: Path, take: bool) -> str:
@@ -75,7 +86,7 @@ def read_pairs(clip: Clip) -> Iterator[tuple[str, Picture, Alpha]]:
         true = next(truths, None)
         if true is None:
             raise ConfigError(f"{clip.alpha} ends before its clip, after {seq} frames: make it again from the clip")
-        yield name, rgb, true
+        yield name, to_bytes(rgb), true
 
 
 def read_truth(path: Path, size: tuple[int, int]) -> Iterator[Alpha]:
@@ -99,8 +110,8 @@ def read_truth(path: Path, size: tuple[int, int]) -> Iterator[Alpha]:
 
 def _luma(video: Video, frame: av.VideoFrame) -> Alpha:
     if frame.format.is_rgb:
-        return np.asarray(video.picture(frame)[..., 0], np.float32) / np.float32(255)
-    values = np.asarray(video.luma(frame), np.float32)
+        return np.asarray(video.convert.picture(frame)[..., 0], np.float32) / np.float32(255)
+    values = np.asarray(video.convert.luma(frame), np.float32)
     if frame.color_range == ColorRange.MPEG:
         return np.asarray(np.clip((values - 16) / np.float32(219), 0, 1))
     return values / np.float32(255)

@@ -25,7 +25,7 @@ from camdaemon.tools.evaluate.faults import BROUGHT, FAULTS, OBJECT, Others, bri
 from camdaemon.tools.evaluate.mattings import NamedMatting
 from camdaemon.tools.evaluate.metrics import Alpha, Mask, find_room
 from camdaemon.tools.evaluate.scores import LeakedRoom, MattingScores, look
-from camdaemon.tools.files.video import get_plate
+from camdaemon.tools.films.plates import get_plate
 
 Mattes = list[tuple[Alpha, Matte]]  # of each matting: alpha as it is published, and what it is made of
 KeepRow = Callable[[str, Callable[[], list[Picture]]], None]  # name of a sheet, and what makes a row of it

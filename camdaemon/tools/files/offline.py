@@ -7,38 +7,34 @@ by frame, as live.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from camdaemon.config.schema import Config
 from camdaemon.daemon.build import matting_settings
-from camdaemon.errors import ConfigError, MattingError
 from camdaemon.frames import pixels
-from camdaemon.frames.composite import Matte, check, composite
+from camdaemon.frames.composite import Matte, check
+from camdaemon.frames.decoder import to_bytes
 from camdaemon.frames.frame import Size
-from camdaemon.frames.picture import Picture, from_tensor, quiet_opencv
+from camdaemon.frames.picture import DeepPicture, Picture, from_tensor, quiet_opencv
 from camdaemon.frames.transfer import Transfer, choose_device
 from camdaemon.matting import Matting, Purpose, find_matting, make_matting, require_no_plate
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
 from camdaemon.matting.effort import OFFLINE
-from camdaemon.model import SIDE
 from camdaemon.plate.align import PlateAligner
 from camdaemon.plate.gate import judge
 from camdaemon.plate.match import PlateMatcher, choose_side, count_blocks
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.pieces import close_margins
-from camdaemon.plate.store import check_shape
 from camdaemon.plate.unknown import fill_unknown, make_blank_plate
-from camdaemon.tools.files.progress import warn
-
-_LARGEST_SIDE = 8192  # pixels
-_UNFIT = "the plate does not fit, wherever the camera looked"
-_DOUBTFUL = 0.1  # of the room's blocks differ from the plate; less is not worth a number
+from camdaemon.tools.files.fitting import explain_misfit
 
 
 class OfflinePipeline:
@@ -49,8 +45,9 @@ class OfflinePipeline:
         live: Spend no more work than on a live frame, to see what viewers see.
         plates: Whether there are plates; weights that can do without are needed else.
         in_bytes: On a CPU, run the network on bytes, by the configuration's engine and precision, as the daemon does;
-            else as published, in floats.
+            else as published, in floats. For pictures of bytes, and without `render_maps`.
         align: Whether plates are brought to where the camera looks in each picture.
+        best: Whether a video's frames are matted twice, as pictures are: as they are and mirrored.
 
     Raises:
         ConfigError: As `make_matting` does, or plates are needed and there are none.
@@ -64,9 +61,11 @@ class OfflinePipeline:
         plates: bool = True,
         in_bytes: bool = False,
         align: bool = False,
+        best: bool = False,
     ) -> None:
         quiet_opencv()
-        self._config, self._align = config, align
+        self._config, self._align, self._best = config, align, best
+        self.keeps_alpha = False  # whether `last_alpha` is asked for
         self._alone: OfflinePipeline | None = None  # what works without a plate, once it was needed
         self._aligner: tuple[Plate, PlateAligner] | None = None
         on = choose_device(config.device)
@@ -78,6 +77,7 @@ class OfflinePipeline:
         self._transfer = Transfer(on, Size(64, 64))  # used for `upload_picture` only, which takes any size
         self._match = config.match_exposure
         self._before: Picture | None = None  # the alpha of a video's last frame
+        self._begun: tuple[DeepPicture, Tensor] | None = None  # the next frame, and what was uploaded of it
         self._matcher = self._make_matcher()
         self._room: tuple[Plate, Tensor] | None = None  # a plate, and what backdrops see of it
 
@@ -94,6 +94,7 @@ class OfflinePipeline:
             settings.precision,
             self._keep_maps,
             settings.purpose,
+            steady=True,
         )
         if not self._live:
             matting.effort = OFFLINE
@@ -102,18 +103,21 @@ class OfflinePipeline:
     def _keep_maps(self, maps: RefinementMaps) -> None:
         self.maps = maps
 
-    def upload(self, rgb: Picture) -> Tensor:
-        """Upload uint8 (H,W,3) as (1,3,H,W), floats unless made for bytes: only for those are there maps."""
-        picture = self._transfer.upload_picture(rgb)
+    def upload(self, rgb: DeepPicture) -> Tensor:
+        """Upload uint8 or uint16 (H,W,3) as (1,3,H,W), floats unless made for bytes."""
+        if rgb.dtype == np.uint16:
+            deep = torch.from_numpy(rgb.astype(np.float32)).to(self._transfer.device).permute(2, 0, 1)[None] / 65535
+            return deep.to(self._transfer.dtype if self._transfer.dtype.is_floating_point else deep.dtype).contiguous()
+        picture = self._transfer.upload_picture(np.asarray(rgb, np.uint8))
         return picture if self._in_bytes else pixels.unit(picture).contiguous()
 
-    def matte_picture(self, rgb: Picture, plate: Plate) -> Matte:
+    def matte_picture(self, rgb: DeepPicture, plate: Plate) -> Matte:
         """Matte a single picture.
 
         The plate is matched to the whole picture first, then to what the first matte leaves of the room.
 
         Args:
-            rgb: uint8 (H,W,3), H and W multiples of 4.
+            rgb: uint8 or uint16 (H,W,3), H and W multiples of 4.
             plate: Of the same size.
 
         Raises:
@@ -128,29 +132,94 @@ class OfflinePipeline:
             self._matcher.upload_clean(plate)
             self._matcher.learn(matte.alpha)
         mirrored = None if self._live else self._matte_mirrored(src, plate)
-        matte = self._matte(src, plate, 0)
+        matte = _to_floats(self._matte(src, plate, 0))
         return matte if mirrored is None else _mean(matte, mirrored)
 
-    def matte_frame(self, rgb: Picture, plate: Plate, seq: int) -> Matte:
+    def matte_frame(self, rgb: DeepPicture, plate: Plate, seq: int) -> Matte:
+        """Matte a video's next frame; see `matte_next`. Returns floats."""
+        return _to_floats(self.matte_next(rgb, plate, seq))
+
+    def matte_next(
+        self, rgb: DeepPicture, plate: Plate, seq: int, peek: Callable[[], DeepPicture | None] | None = None
+    ) -> Matte:
         """Matte a video's next frame as live: the plate is matched by what the previous matte leaves of the room.
 
         Call `rewind` before the first frame.
+
+        Args:
+            rgb: uint8 or uint16 (H,W,3), H and W multiples of 4.
+            plate: Of the same size.
+            seq: The frame's number.
+            peek: Returns the frame after this one, the very array that will be given next, or None. With it, a
+                pipeline in bytes begins with that frame while it finishes this one.
+
+        Returns:
+            Bytes or floats, as the pipeline was made for.
 
         Raises:
             MattingError: The matting fails, or its matte is not valid.
         """
         plate = self._follow(rgb, plate, self._before)
-        matte = self._matte(self.upload(rgb), plate, seq)
+        if self._matcher.plate is not None and self._matcher.plate is not plate:
+            self._matcher.go_on(plate)  # another view of the same room, in the same light
+        src = self._take_begun(rgb)
+        begin = partial(self._begin, plate, peek) if peek is not None and self._looks_ahead else None
+        matte = self._matte(src, plate, seq, begin)
+        if self._best:
+            matte = replace(_mean(_to_floats(matte), self._matte_mirrored(src, plate)), seq=seq)
         self._matcher.learn(matte.alpha)
-        self._before = from_tensor(matte.alpha) if self._align else None
+        self._before = from_tensor(matte.alpha) if self._align or self.keeps_alpha else None
         return matte
+
+    @property
+    def last_alpha(self) -> Picture | None:
+        """The alpha of a video's last frame, uint8 (H,W), if it was kept."""
+        return self._before
+
+    @property
+    def _looks_ahead(self) -> bool:
+        return self._in_bytes and self._transfer.device.type == "cpu" and not self._align
+
+    def _begin(self, plate: Plate, peek: Callable[[], DeepPicture | None]) -> None:
+        """Begin with the frame that comes next, to be matted by `plate`, beside the present one."""
+        rgb = peek()
+        if rgb is None or self._begun is not None:
+            return
+        src = self.upload(rgb)
+        self._begun = rgb, src
+        self.matting.prepare(src, self._matcher.expect(plate, src), _upload_confidence(plate, src))
+
+    def _take_begun(self, rgb: DeepPicture) -> Tensor:
+        begun, self._begun = self._begun, None
+        return begun[1] if begun is not None and begun[0] is rgb else self.upload(rgb)
+
+    def save_state(self) -> dict[str, NDArray[Any]]:
+        """Return what the pipeline has learned from the frames of a video, for `load_state`."""
+        state = self._matcher.save_state()
+        if self._before is not None:
+            state["before"] = self._before
+        if self._aligner is not None:
+            movement, is_lost = self._aligner[1].save_state()
+            state |= {"movement": movement, "lost": np.array(is_lost)}
+        return state
+
+    def load_state(self, plate: Plate, state: dict[str, NDArray[Any]]) -> None:
+        """Go on with `plate` where another pipeline was when `save_state` was called of it."""
+        self.rewind()
+        rest = dict(state)
+        self._before = rest.pop("before", None)
+        if "movement" in rest:
+            self._aligner = plate, PlateAligner(plate)
+            self._aligner[1].load_state(rest.pop("movement"), is_lost=bool(rest.pop("lost")))
+            plate = self._aligner[1].aligned
+        self._matcher.load_state(plate, rest)
 
     @property
     def can_do_without(self) -> bool:
         """Whether a picture whose plate does not fit may be matted without it: by a network, not by the difference."""
         return find_matting(self._config.matting).uses_weights
 
-    def matte_without_plate(self, rgb: Picture, seq: int = 0) -> Matte:
+    def matte_without_plate(self, rgb: DeepPicture, seq: int = 0) -> Matte:
         """Matte a picture whose plate explains nothing, by weights that can do without one.
 
         Raises:
@@ -164,7 +233,7 @@ class OfflinePipeline:
         self.maps = self._alone.maps
         return replace(matte, seq=seq)
 
-    def _follow(self, rgb: Picture, plate: Plate, before: Picture | None) -> Plate:
+    def _follow(self, rgb: DeepPicture, plate: Plate, before: Picture | None) -> Plate:
         """Return the plate as the camera sees it in a picture; `before` is the alpha of a video's last frame."""
         if not self._align:
             return plate
@@ -172,7 +241,7 @@ class OfflinePipeline:
             self._aligner = plate, PlateAligner(plate)
         if before is None:  # a matte by a plate that lies elsewhere would take the room for the person
             before = from_tensor(self.matte_without_plate(rgb).alpha)
-        return self._aligner[1].align(rgb, before)
+        return self._aligner[1].align(to_bytes(rgb), before)
 
     def doubt_plate(self, matte: Matte) -> str:
         """Return why the plate of the last picture is probably of another room, '' if it is not; by its own `matte`."""
@@ -183,20 +252,13 @@ class OfflinePipeline:
         inside = np.ones(survey.room.shape, bool) if plate is None else plate.known(survey.room.shape)
         health = judge(survey, inside)
         if plate is not None and plate.is_blank:
-            return f"{_UNFIT}. Name a plate of this room with: --plate FILE"
-        if not health.reason:
-            return ""
-        why = f"{health.share:.0%} of what should be the room differs from it"
-        if health.share <= _DOUBTFUL:
-            why = "next to nothing of the picture looks like the room on it"
-        return (
-            f"the plate does not fit: {why}. Name a plate of this room, from the same place and in the same light: "
-            "--plate FILE. If the camera was moved, run with: --align"
-        )
+            return explain_misfit(None)
+        return explain_misfit(health.share) if health.reason else ""
 
     def rewind(self) -> None:
         """Forget the previous video."""
         self._matcher, self._aligner, self._before = self._make_matcher(), None, None
+        self._begun = None
 
     def upload_room(self, plate: Plate) -> Tensor:
         """Return what backdrops see of `plate`, (1,3,H,W), 0..1; the same tensor for the same plate."""
@@ -204,34 +266,15 @@ class OfflinePipeline:
             self._room = plate, self.upload(fill_unknown(plate))
         return self._room[1]
 
-    def render_maps(self) -> tuple[Picture, Picture]:
-        """Render the network's maps of the last picture.
-
-        Returns:
-            The predicted error, 0..255, and 255 where patches were refined; uint8 (H,W) each.
-
-        Raises:
-            ConfigError: The matting has no such maps.
-        """
-        if self.maps is None:
-            raise ConfigError(
-                f"the matting {self.matting.name} predicts no error and refines nothing. "
-                "Run without --error and --refined, or with: --matting bgmv2"
-            )
-        rows, columns = self.maps.refined.shape[2:]
-        size = (rows * SIDE, columns * SIDE)
-        error = F.interpolate(self.maps.error.float(), size, mode="bilinear", align_corners=False)
-        refined = F.interpolate(self.maps.refined.float(), size, mode="nearest")
-        return from_tensor(error), from_tensor(refined)
-
-    def _matte(self, src: Tensor, plate: Plate, seq: int) -> Matte:
-        matte = self.matting(src, self._matcher.match(plate, src), _upload_confidence(plate, src), seq)
+    def _matte(self, src: Tensor, plate: Plate, seq: int, begin: Callable[[], None] | None = None) -> Matte:
+        ahead = () if begin is None else (begin,)
+        matte = self.matting(src, self._matcher.match(plate, src), _upload_confidence(plate, src), seq, *ahead)
         check(matte, matte.foreground, seq, 1.0)
-        alpha = pixels.unit(matte.alpha)
         if plate.confidence is not None and not plate.is_blank and not self.matting.doubts:
             size = plate.rgb.shape[:2]
-            alpha = close_margins(alpha, plate.known(count_blocks(*size)), choose_side(*size))
-        return replace(matte, alpha=alpha, foreground=pixels.unit(matte.foreground))
+            known, side = plate.known(count_blocks(*size)), choose_side(*size)
+            matte = replace(matte, alpha=close_margins(pixels.unit(matte.alpha), known, side))
+        return matte
 
     def _matte_mirrored(self, src: Tensor, plate: Plate) -> Matte:
         """Return the matte of the mirrored picture, mirrored back; in memory of its own."""
@@ -250,50 +293,9 @@ def _upload_confidence(plate: Plate, src: Tensor) -> Tensor | None:
     return None if plate.confidence is None else torch.from_numpy(plate.confidence)[None, None].to(src.device)
 
 
+def _to_floats(matte: Matte) -> Matte:
+    return replace(matte, alpha=pixels.unit(matte.alpha), foreground=pixels.unit(matte.foreground))
+
+
 def _mean(one: Matte, other: Matte) -> Matte:
     return replace(one, alpha=(one.alpha + other.alpha) / 2, foreground=(one.foreground + other.foreground) / 2)
-
-
-def stretch_alpha(matte: Matte) -> Tensor:
-    """Return alpha as `composite` uses it, (1,1,H,W), 0..1: its outermost 2 % stretched to exactly 0 and 1.
-
-    It is the composite of a white person over a black backdrop.
-    """
-    return composite(replace(matte, foreground=torch.ones_like(matte.alpha)), torch.zeros_like(matte.alpha))
-
-
-def explain_card(matte: Matte, max_coverage: float) -> str:
-    """Return why a live picture would be the privacy card instead of `matte`; '' if it would not."""
-    try:
-        check(matte, matte.foreground, matte.seq, max_coverage)
-    except MattingError as exc:
-        return str(exc)
-    return ""
-
-
-def pad_picture(rgb: Picture) -> Picture:
-    """Repeat the right and lower edge of `rgb` (h,w,3) up to multiples of 4, at least 64.
-
-    Raises:
-        ConfigError: A side is too long.
-    """
-    height, width = rgb.shape[:2]
-    if max(height, width) > _LARGEST_SIDE:
-        raise ConfigError(f"the picture is {width}x{height}, larger than {_LARGEST_SIDE} pixels a side: scale it down")
-    down, right = (max(64, -(-side // 4) * 4) - side for side in (height, width))
-    return np.asarray(cv2.copyMakeBorder(rgb, 0, down, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-
-
-def fit_plate(plate: Picture, like: Picture, name: str) -> Picture:
-    """Resize `plate` to the size of the picture `like`.
-
-    Raises:
-        ConfigError: It has another shape.
-    """
-    (height, width), (high, wide) = plate.shape[:2], like.shape[:2]
-    check_shape(plate, (wide, high), name, "camdaemon image --plate FILE")
-    if (width, height) == (wide, high):
-        return plate
-    warn(f"The plate {name} is {width}x{height} and was scaled to {wide}x{high}. One of the same size is more exact.")
-    interpolation = cv2.INTER_AREA if width > wide else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(plate, (wide, high), interpolation=interpolation), np.uint8)

@@ -1,24 +1,31 @@
-"""The results that can be written of one matte, for pictures and for videos."""
+"""The results that can be written of one matte, for pictures and for videos, in 8 or 16 bits."""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
 from camdaemon.backdrop import Backdrop, check_backdrop, make_backdrop
-from camdaemon.errors import ConfigError
-from camdaemon.frames.composite import Matte, composite
+from camdaemon.errors import ConfigError, MattingError
+from camdaemon.frames import pixels
+from camdaemon.frames.composite import Matte, check, composite, trim_bytes
 from camdaemon.frames.frame import Size
 from camdaemon.frames.kinds import room_blur
-from camdaemon.frames.picture import Picture, from_tensor
+from camdaemon.frames.picture import Picture, Upload, from_tensor
 from camdaemon.linux.results import expand
+from camdaemon.model import SIDE
 from camdaemon.plate.parts import Plate
-from camdaemon.tools.files.offline import OfflinePipeline, stretch_alpha
+from camdaemon.tools.files.offline import OfflinePipeline
 
 NO_PLATE = "none"  # of the option --plate
+Pixels = NDArray[np.uint8 | np.uint16]  # (H,W) gray, (H,W,3) RGB or (H,W,4) RGBA, each in its full range
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +33,11 @@ class ResultPaths:
     """Where each result goes: a file for a picture or a video, a folder for many pictures. None: not wanted.
 
     Attributes:
-        alpha: 8-bit gray, as the composite uses it (its outermost 2 % stretched to 0 and 255), of the source's size.
+        alpha: Gray, as the composite uses it (its outermost 2 % stretched to nothing and all), of the source's size.
         foreground: RGBA, the person's colors cut out by that alpha, black elsewhere.
         composite: RGB, the person over the backdrop.
         error: Gray, the error that the base network predicts.
-        refined: Gray, 255 where the refiner worked.
+        refined: Gray, white where the refiner worked.
 
     Raises:
         ConfigError: No result is wanted.
@@ -51,6 +58,11 @@ class ResultPaths:
         named = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
         return {name: expand(path) for name, path in named if path is not None}
 
+    @property
+    def needs_maps(self) -> bool:
+        """Whether any of them shows what the network predicts of its own matte."""
+        return self.error is not None or self.refined is not None
+
 
 def render_results(
     pipeline: OfflinePipeline,
@@ -59,8 +71,10 @@ def render_results(
     wanted: ResultPaths,
     backdrop: Backdrop | None,
     t: float,
-    like: Picture,
-) -> dict[str, Picture]:
+    size: tuple[int, int],
+    *,
+    deep: bool = False,
+) -> dict[str, Pixels]:
     """Render the wanted results of a matte.
 
     Args:
@@ -70,28 +84,84 @@ def render_results(
         wanted: The results to render.
         backdrop: For composites.
         t: Time of the backdrop's picture, in seconds.
-        like: A picture of the results' size.
+        size: Width and height of the results.
+        deep: Whether results are uint16, of a matte in floats; else they are uint8.
 
     Returns:
-        The results by name (see `ResultPaths`), uint8.
+        The results by name (see `ResultPaths`), in memory of their own. The foreground is straight: not multiplied by
+        alpha.
     """
-    found: dict[str, Picture] = {}
+    found: dict[str, Pixels] = {}
     names = wanted.paths()
-    alpha = from_tensor(stretch_alpha(matte))
-    if "alpha" in names:
-        found["alpha"] = alpha
+    if "alpha" in names or "foreground" in names:
+        found["alpha"] = alpha = render_alpha(matte, deep=deep)
     if "foreground" in names:
         # Black where alpha is 0: the network's foreground there looks much like the room.
-        found["foreground"] = np.dstack([from_tensor(matte.foreground) * (alpha > 0)[..., None], alpha])
+        colors = to_pixels(matte.foreground, deep=deep)
+        colors[alpha == 0] = 0
+        found["foreground"] = np.dstack([colors, alpha])
     if "composite" in names:
         assert backdrop is not None
         bgr = backdrop.picture(t, pipeline.upload_room(plate), pipeline.upload)
-        found["composite"] = from_tensor(composite(matte, bgr))
-    if "error" in names or "refined" in names:
-        maps = dict(zip(("error", "refined"), pipeline.render_maps(), strict=True))
-        found |= {name: pixels for name, pixels in maps.items() if name in names}
-    height, width = like.shape[:2]
-    return {name: np.ascontiguousarray(pixels[:height, :width]) for name, pixels in found.items()}
+        found["composite"] = to_pixels(composite(matte, bgr), deep=deep)
+    if wanted.needs_maps:
+        error, refined = _render_maps(pipeline)
+        found |= {"error": error, "refined": refined}
+    width, height = size
+    return {name: np.ascontiguousarray(found[name][:height, :width]) for name in names}
+
+
+def to_pixels(x: Tensor, *, deep: bool) -> Pixels:
+    """Copy (1,C,H,W), bytes or floats, to uint16 if `deep`, else uint8, (H,W,C) or (H,W), rounded."""
+    if not deep:
+        return from_tensor(x)
+    values = pixels.unit(x)[0].float().clamp(0, 1).permute(1, 2, 0).squeeze(2).cpu().numpy()
+    return np.asarray(values * np.float32(65535) + np.float32(0.5), np.uint16)
+
+
+def render_alpha(matte: Matte, *, deep: bool = False) -> Pixels:
+    """Return alpha as `composite` uses it, (H,W): its outermost 2 % stretched to exactly nothing and all."""
+    if matte.alpha.is_floating_point():
+        return to_pixels(stretch_alpha(matte), deep=deep)
+    return trim_bytes(pixels.array(matte.alpha), 0)
+
+
+def stretch_alpha(matte: Matte) -> Tensor:
+    """Return alpha as `composite` uses it, (1,1,H,W), floats 0..1: its outermost 2 % stretched to exactly 0 and 1.
+
+    It is the composite of a white person over a black backdrop.
+    """
+    return composite(replace(matte, foreground=torch.ones_like(matte.alpha)), torch.zeros_like(matte.alpha))
+
+
+def explain_card(matte: Matte, max_coverage: float) -> str:
+    """Return why a live picture would be the privacy card instead of `matte`; '' if it would not."""
+    try:
+        check(matte, matte.foreground, matte.seq, max_coverage)
+    except MattingError as exc:
+        return str(exc)
+    return ""
+
+
+def _render_maps(pipeline: OfflinePipeline) -> tuple[Picture, Picture]:
+    """Render the network's maps of the last picture.
+
+    Returns:
+        The predicted error, 0..255, and 255 where patches were refined; uint8 (H,W) each.
+
+    Raises:
+        ConfigError: The matting has no such maps.
+    """
+    if pipeline.maps is None:
+        raise ConfigError(
+            f"the matting {pipeline.matting.name} predicts no error and refines nothing. "
+            "Run without --error and --refined, or with: --matting bgmv2"
+        )
+    rows, columns = pipeline.maps.refined.shape[2:]
+    size = (rows * SIDE, columns * SIDE)
+    error = F.interpolate(pipeline.maps.error.float(), size, mode="bilinear", align_corners=False)
+    refined = F.interpolate(pipeline.maps.refined.float(), size, mode="nearest")
+    return from_tensor(error), from_tensor(refined)
 
 
 def check_files_backdrop(spec: str, plate: object) -> None:
@@ -105,10 +175,43 @@ def check_files_backdrop(spec: str, plate: object) -> None:
         raise ConfigError(f"the backdrop {spec} is the picture of the empty room. Run with: --plate FILE")
 
 
-def open_backdrop(spec: str, size: Size) -> Backdrop:
+def open_backdrop(spec: str, size: Size, *, deep: bool = False, aspect: float = 1.0) -> Backdrop:
     """Make a backdrop as `make_backdrop` does, but a video runs by the time of the frames instead of the clock.
+
+    Args:
+        spec: One of `kinds.BACKDROPS`.
+        size: Of the frames.
+        deep: Whether a picture of 16 bits keeps them.
+        aspect: Of the frames' pixels, width to height: the backdrop is squeezed as the frames are.
 
     Raises:
         ConfigError: The backdrop cannot be opened.
     """
-    return make_backdrop(spec, size, paced=False)
+    if aspect == 1:
+        return make_backdrop(spec, size, paced=False, deep=deep)
+    shown = Size.within(max(64, round(size.width * aspect / 4) * 4), size.height)
+    return _Squeezed(make_backdrop(spec, shown, paced=False, deep=deep))
+
+
+class _Squeezed:
+    """A backdrop that is brought to the frames' size where it has another. See `Backdrop`."""
+
+    def __init__(self, backdrop: Backdrop) -> None:
+        self._backdrop = backdrop
+        self.spec, self.needs_plate = backdrop.spec, backdrop.needs_plate
+        self._last: tuple[Tensor, Tensor] | None = None  # a picture, and the same in the frames' size
+
+    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+        """See `Backdrop`."""
+        found = self._backdrop.picture(t, plate, upload)
+        if found.shape == plate.shape:
+            return found
+        if self._last is None or self._last[0] is not found:
+            size = (plate.shape[2], plate.shape[3])
+            scaled = F.interpolate(pixels.unit(found), size, mode="bilinear", antialias=True)
+            self._last = found, pixels.like(scaled, found)
+        return self._last[1]
+
+    def close(self) -> None:
+        """See `Backdrop`."""
+        self._backdrop.close()

@@ -25,15 +25,15 @@ def outputs(off: float = 0.0, moved: int = 0) -> dict[str, np.ndarray]:
     [
         ("float32", 0.0009, 1, None),
         ("float32", 0.0011, 0, "alpha is 0.0011 off, and 0.001 is allowed"),
-        ("float32", 0.0, 2, r"98\.0% are the same, and 99% must be"),
+        ("float32", 0.0, 2, r"98\.0% of all are chosen alike, 98\.0% of the refined; 99% and 97% must be"),
         ("float32", float("nan"), 0, "alpha is inf off"),
         ("float32", float("inf"), 0, "alpha is inf off"),
         ("float16", 0.009, 1, None),
         ("float16", 0.011, 0, "alpha is 0.011 off"),
         ("float16", 0.0, 2, r"98\.0%"),
-        ("int8", 0.5, 20, None),
-        ("int8", 0.0, 60, r"40\.0% are the same, and 50%"),
-        ("int8", 40.0, 0, "alpha is .* off, and 0.01 is allowed"),
+        ("int8", 0.5, 5, None),
+        ("int8", 0.0, 60, r"40\.0% of the refined; 95% and 50%"),
+        ("int8", 80.0, 0, "alpha is .* off, and 0.02 is allowed"),
     ],
 )
 def test_the_limits(precision, off, moved, said):
@@ -51,6 +51,17 @@ def test_pixels_of_patches_that_one_of_them_refined_do_not_count():
     assert measure([right], [got]).largest["alpha"] == 0
     got["alpha"][0, 0, 0, 79] = 0
     assert measure([right], [got]).largest["alpha"] == 0.5
+
+
+def test_few_refined_patches_are_not_made_up_for_by_all_the_others():
+    right, got = outputs(), outputs()
+    for each in (right, got):
+        each["refined"][:] = 0
+    right["refined"].flat[0] = got["refined"].flat[1] = 1
+    found = measure([right], [got])
+    assert (found.alike, found.refined) == (0.99, 0)
+    with pytest.raises(CamdaemonError, match="0\\.0% of the refined"):
+        check(found, "float16")
 
 
 def test_the_base_has_no_patches():

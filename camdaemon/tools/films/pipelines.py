@@ -1,0 +1,96 @@
+"""The pipelines that matte films: in bytes where a film and its results have 8 bits, else in floats."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from camdaemon.config.schema import Config
+from camdaemon.frames.frame import Size
+from camdaemon.frames.transfer import choose_device
+from camdaemon.matting import Purpose, find_matting
+from camdaemon.matting.bgmv2.weights import find_weights
+from camdaemon.pipeline.look_ahead import share_processors
+from camdaemon.tools.files.offline import OfflinePipeline
+from camdaemon.tools.films.job import FilmJob
+
+Work = Literal["live", "files", "best"]
+_PRECISIONS = ("float32", "bfloat16", "int8")
+
+
+class Pipelines:
+    """The pipelines of a batch, made when they are needed. Used by one thread.
+
+    Args:
+        config: Matting, weights, device, engine.
+        work: How much goes into each frame: as much as the daemon does, the best for files, or that twice, mirrored.
+        plates: Whether there are plates.
+        align: Whether plates follow the camera.
+    """
+
+    def __init__(self, config: Config, work: Work, *, plates: bool, align: bool) -> None:
+        self._config, self._work, self._plates, self._align = config, work, plates, align
+        self._device = choose_device(config.device).type
+        self._made: dict[tuple[bool, str], OfflinePipeline] = {}
+
+    def find(self, job: FilmJob, before: str) -> tuple[OfflinePipeline, str]:
+        """Return the pipeline for a film.
+
+        Args:
+            job: The film.
+            before: The engine that it was begun with, if it was.
+
+        Returns:
+            The pipeline, and its engine. Live work takes the fastest engine, which is measured; so that a film that
+            resumes gets the same, that is what it is told.
+
+        Raises:
+            ConfigError: The matting cannot be made so.
+            MattingError: The device cannot do it.
+        """
+        in_bytes = self._device == "cpu" and self._work != "best" and not job.film.deep and not job.wanted.needs_maps
+        config = self._choose_engine(before)
+        key = in_bytes, f"{config.engine} {config.precision}"
+        if key not in self._made:
+            if in_bytes:
+                share_processors()
+            self._made[key] = OfflinePipeline(
+                config,
+                live=self._work == "live",
+                plates=self._plates,
+                in_bytes=in_bytes,
+                align=self._align,
+                best=self._work == "best",
+            )
+        pipeline = self._made[key]
+        if not in_bytes:
+            return pipeline, f"{self._device} floats"
+        pipeline.matting.warm_up(Size.around(*job.film.size))
+        return pipeline, getattr(pipeline.matting, "engine", "")
+
+    def _choose_engine(self, before: str) -> Config:
+        engine, _, precision = before.partition(" ")
+        if self._work != "live":
+            engine = self._config.engine
+            if engine == "auto":
+                engine = "openvino" if find_spec("openvino") is not None else "torch"
+            return self._config.model_copy(update={"engine": engine, "precision": "float32"})
+        if engine in ("torch", "openvino") and precision in _PRECISIONS:
+            return self._config.model_copy(update={"engine": engine, "precision": precision})
+        return self._config
+
+    def facts(self) -> dict[str, Any]:
+        """Return what decides about mattes, as JSON; see `FilmJob.settings`."""
+        config, weights = self._config, ""
+        if find_matting(config.matting).uses_weights:
+            purpose: Purpose = "without_plate" if not self._plates else "live" if self._work == "live" else "files"
+            path = find_weights(config.weights, purpose, self._device)
+            weights = f"{path.name} ({path.stat().st_size} bytes, {path.stat().st_mtime_ns})"
+        return {
+            "matting": config.matting,
+            "weights": weights,
+            "effort": self._work,
+            "refine": config.refine.model_dump(mode="json"),
+            "match exposure": config.match_exposure,
+            "align": self._align,
+        }
