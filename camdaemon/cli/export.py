@@ -9,12 +9,13 @@ import typer
 
 from camdaemon.tools.export.formats import FORMATS, find_format
 
+FormatName = Literal["onnx", "openvino", "torch", "torchscript", "litert", "tensorrt"]  # as in FORMATS
 _TITLES = ", ".join(f"{each.name} ({each.title}, {each.suffix})" for each in FORMATS)
 
 
 def export(
     format_: Annotated[
-        Literal["onnx", "openvino", "torch", "torchscript", "litert", "tensorrt"],
+        FormatName,
         typer.Argument(metavar="FORMAT", help=f"{_TITLES}.", show_choices=False),
     ],
     output: Annotated[Path, typer.Option(help="File to write; what it takes and gives is said in FILE.md beside it.")],

@@ -112,7 +112,7 @@ def describe(difference: Difference) -> str:
         f"{name} {largest:.2g} off at most and {difference.mean[name]:.2g} in the mean"
         for name, largest in sorted(difference.largest.items())
     )
-    chosen = f"; {difference.alike:.2%} of the refined patches the same, and measured there" * (difference.alike < 1)
+    chosen = f"; {difference.alike:.2%} of the patches chosen alike, and measured there" * (difference.alike < 1)
     return f"{off}{chosen} ({difference.pictures} pictures of camdaemon's clip)"
 
 

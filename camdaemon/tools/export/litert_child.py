@@ -36,12 +36,17 @@ def convert(program: str, target: str, inputs: str, outputs: str) -> None:
 
 
 def run(path: str, given: str, found: str) -> None:
-    """Run a file once: arrays by the names of its inputs, and by those of its outputs."""
+    """Run a file on several inputs, each array as NUMBER.NAME, to outputs that are called alike."""
     from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-not-found, unused-ignore]
 
     runner: Any = Interpreter(path).get_signature_runner()
+    samples: dict[str, dict[str, Any]] = {}
     with np.load(given) as arrays:
-        np.savez(found, **runner(**dict(arrays)))
+        for key, each in arrays.items():
+            number, _, name = key.partition(".")
+            samples.setdefault(number, {})[name] = each
+    outputs = {number: runner(**sample) for number, sample in samples.items()}
+    np.savez(found, **{f"{number}.{name}": each for number, maps in outputs.items() for name, each in maps.items()})
 
 
 if __name__ == "__main__":

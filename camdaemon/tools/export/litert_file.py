@@ -59,11 +59,13 @@ class LiteRtFile:
         """See `Family`."""
         with tempfile.TemporaryDirectory() as folder:
             given, found = Path(folder, "given.npz"), Path(folder, "found.npz")
-            for sample in samples:
-                np.savez(given, **dict[str, Any](sample))
-                self._ask("run", path, given, found)
-                with np.load(found) as arrays:
-                    yield {port.name: arrays[port.name] for port in static.outputs}
+            kept = list(samples)
+            named = {f"{number}.{name}": each for number, sample in enumerate(kept) for name, each in sample.items()}
+            np.savez(given, **dict[str, Any](named))
+            self._ask("run", path, given, found)
+            with np.load(found) as arrays:
+                for number in range(len(kept)):
+                    yield {port.name: arrays[f"{number}.{port.name}"] for port in static.outputs}
 
     def example(self, static: StaticNetwork, name: str) -> str:
         """See `Family`."""

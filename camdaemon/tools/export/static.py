@@ -91,9 +91,9 @@ class StaticNetwork(nn.Module):
         """Return `outputs` of `inputs` and of what the base network made, not clamped."""
         raise NotImplementedError
 
-    def _cast(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        known = src.new_ones(1, 1, 1, 1) if confidence is None else confidence
-        return src.to(self._dtype), plate.to(self._dtype), known.to(self._dtype)
+    @staticmethod
+    def _trust(src: Tensor, confidence: Tensor | None) -> Tensor:
+        return src.new_ones(1, 1, 1, 1) if confidence is None else confidence
 
 
 class StaticBase(StaticNetwork):
@@ -117,14 +117,12 @@ class StaticBase(StaticNetwork):
 
     def stack(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> Tensor:
         """See `StaticNetwork`."""
-        src, plate, known = self._cast(src, plate, confidence)
-        return self.network.stack(src, plate, known)
+        return self.network.stack(src, plate, self._trust(src, confidence))
 
     def finish(self, src: Tensor, plate: Tensor, confidence: Tensor | None, coarse: Coarse) -> _Maps:
         """See `StaticNetwork`."""
-        foreground = coarse.residual + src.to(self._dtype)
-        found = (*(each.clamp(0, 1) for each in (coarse.alpha, foreground, coarse.error)), coarse.hidden)
-        return tuple(each.float() for each in found)
+        alpha, residual, error, hidden = (each.float() for each in coarse if each is not None)
+        return alpha.clamp(0, 1), (residual + src).clamp(0, 1), error.clamp(0, 1), hidden
 
 
 class StaticWhole(StaticNetwork):
@@ -148,30 +146,31 @@ class StaticWhole(StaticNetwork):
 
     def stack(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> Tensor:
         """See `StaticNetwork`."""
-        src, plate, known = (_resize(each, self.base) for each in self._cast(src, plate, confidence))
-        return self.network.stack(src, plate, known)
+        known = self._trust(src, confidence)
+        return self.network.stack(*(_resize(each, self.base) for each in (src, plate, known)))
 
     def finish(self, src: Tensor, plate: Tensor, confidence: Tensor | None, coarse: Coarse) -> _Maps:
         """See `StaticNetwork`."""
-        src, plate, known = self._cast(src, plate, confidence)
         coarse = coarse.clamped()
         if self.network.doubts:
-            coarse = coarse._replace(confidence=_resize(known, self.base))
+            known = self._trust(src, confidence)
+            coarse = coarse._replace(confidence=_resize(known, self.base).to(self._dtype))
             plate = hide_unknown(plate, _resize(known, self.size))
-        whole = _resize(torch.cat([coarse.alpha, coarse.residual], 1), self.size)
+        whole = _resize(torch.cat([coarse.alpha, coarse.residual], 1).float(), self.size)
         refined = whole.new_zeros(self.outputs[2].shape)
         if self.network.refiner is not None:
             whole, refined = self._refine(self.network.refiner, whole, src, plate, coarse)
-        found = whole[:, :1].clamp(0, 1), (whole[:, 1:] + src).clamp(0, 1), refined
-        return tuple(each.float() for each in found)
+        return whole[:, :1].clamp(0, 1), (whole[:, 1:] + src).clamp(0, 1), refined
 
     def _refine(
         self, refiner: Refiner, whole: Tensor, src: Tensor, plate: Tensor, coarse: Coarse
     ) -> tuple[Tensor, Tensor]:
         rows, columns = self.outputs[2].shape[2:]
-        places = choose_patches(_resize(coarse.error, (rows, columns)), self._selection, fixed_count=True)
+        error = _resize(coarse.error.float(), (rows, columns))
+        places = choose_patches(error, self._selection, fixed_count=True)
         assert places.counts is not None
-        fine = refiner.refine_patches(places, *refiner.prepare(src, plate, coarse)).flatten(1)
+        prepared = refiner.prepare(src.to(self._dtype), plate.to(self._dtype), coarse)
+        fine = refiner.refine_patches(places, *prepared).flatten(1).float()
         # One line of the table for each patch of the frame: a scatter of lines is what every format has.
         table = whole.view(4, rows, SIDE, columns, SIDE).permute(1, 3, 0, 2, 4).reshape(rows * columns, -1)
         index = places.row * columns + places.column
