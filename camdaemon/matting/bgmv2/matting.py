@@ -99,7 +99,8 @@ class BackgroundMatting:
         precision: Its number format: 'auto', 'float32', 'bfloat16' or 'int8'.
         observer: Called with the maps of every frame of floats, in the calling thread, before the matte is returned.
         purpose: What the mattes are for: it decides which weights are the default.
-        steady: Whether every run has to give the same mattes to the bit; see `CpuNetwork`.
+        exact: For uint8 frames, whether mattes are those in floats to a level of 255; see `CpuNetwork`. Then a plate
+            that is believed everywhere may be floats.
 
     Raises:
         ConfigError: The weights cannot be read or do not fit, the device has too little memory, the engine is not
@@ -126,7 +127,7 @@ class BackgroundMatting:
         observer: Observer | None = None,
         purpose: Purpose = "live",
         *,
-        steady: bool = False,
+        exact: bool = False,
     ) -> None:
         network = load_weights(weights, purpose, on.type)
         self.doubts = network.doubts
@@ -148,7 +149,7 @@ class BackgroundMatting:
         if on.type == "cpu":
             int8 = find_int8(find_weights(weights, purpose, on.type))
             engines = BaseEngineFactory(network, engine, precision, int8)
-            self._cpu_networks = CpuNetworkCache(partial(CpuNetwork, engines, network, steady=steady))
+            self._cpu_networks = CpuNetworkCache(partial(CpuNetwork, engines, network, exact=exact))
         # A graph needs the same shapes in every frame; thresholding refines another number of patches each time.
         self._uses_graphs = on.type == "cuda" and refine.mode != "thresholding"
         self._graphs: dict[tuple[torch.Size, BaseSize, Selection], GraphedStep] = {}

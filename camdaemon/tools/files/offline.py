@@ -74,6 +74,8 @@ class OfflinePipeline:
         self.matting = self._make_matting(config, on)
         if not plates:
             require_no_plate(self.matting)
+        # Where a network believes its plate, rounding that to bytes would move mattes by more than a level of 255.
+        self._is_exact = in_bytes and not live and config.matting == "bgmv2" and not self.matting.doubts
         self._transfer = Transfer(on, Size(64, 64))  # used for `upload_picture` only, which takes any size
         self._match = config.match_exposure
         self._before: Picture | None = None  # the alpha of a video's last frame
@@ -94,7 +96,7 @@ class OfflinePipeline:
             settings.precision,
             self._keep_maps,
             settings.purpose,
-            steady=True,
+            exact=True,
         )
         if not self._live:
             matting.effort = OFFLINE
@@ -110,6 +112,9 @@ class OfflinePipeline:
             return deep.to(self._transfer.dtype if self._transfer.dtype.is_floating_point else deep.dtype).contiguous()
         picture = self._transfer.upload_picture(np.asarray(rgb, np.uint8))
         return picture if self._in_bytes else pixels.unit(picture).contiguous()
+
+    def _upload_plate(self, rgb: Picture) -> Tensor:
+        return pixels.unit(self.upload(rgb)) if self._is_exact else self.upload(rgb)
 
     def matte_picture(self, rgb: DeepPicture, plate: Plate) -> Matte:
         """Matte a single picture.
@@ -178,7 +183,7 @@ class OfflinePipeline:
 
     @property
     def _looks_ahead(self) -> bool:
-        return self._in_bytes and self._transfer.device.type == "cpu" and not self._align
+        return self._in_bytes and self._transfer.device.type == "cpu" and not self._align and not self._is_exact
 
     def _begin(self, plate: Plate, peek: Callable[[], DeepPicture | None]) -> None:
         """Begin with the frame that comes next, to be matted by `plate`, beside the present one."""
@@ -268,7 +273,8 @@ class OfflinePipeline:
 
     def _matte(self, src: Tensor, plate: Plate, seq: int, begin: Callable[[], None] | None = None) -> Matte:
         ahead = () if begin is None else (begin,)
-        matte = self.matting(src, self._matcher.match(plate, src), _upload_confidence(plate, src), seq, *ahead)
+        matched = self._matcher.match(plate, pixels.unit(src) if self._is_exact else src)
+        matte = self.matting(src, matched, _upload_confidence(plate, src), seq, *ahead)
         check(matte, matte.foreground, seq, 1.0)
         if plate.confidence is not None and not plate.is_blank and not self.matting.doubts:
             size = plate.rgb.shape[:2]
@@ -285,7 +291,7 @@ class OfflinePipeline:
         return replace(matte, alpha=alpha, foreground=foreground)
 
     def _make_matcher(self) -> PlateMatcher:
-        return PlateMatcher(self.upload, enabled=self._match)
+        return PlateMatcher(self._upload_plate, enabled=self._match)
 
 
 def _upload_confidence(plate: Plate, src: Tensor) -> Tensor | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
 from torch import Tensor
 
 from camdaemon.matting.bgmv2.cpu.parts import Span
+from camdaemon.matting.bgmv2.cpu.tile_windows import Levels
 from camdaemon.matting.bgmv2.cpu.tiles import ByteArray, CoarseWindows, TiledRefiner, Tiles
 from camdaemon.matting.bgmv2.engines.factory import BaseEngine
+
+_Picture = TypeVar("_Picture", bound=Levels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class CoarseFrame:
 
     visible: Tensor
     columns: Span
-    bgr: ByteArray | None
+    bgr: Levels | None
     find_windows: Callable[[Tiles], CoarseWindows]
 
 
@@ -71,11 +74,13 @@ class CpuBase(Protocol):
 
         Args:
             rgb: The picture, (H,W,3).
-            plate: uint8 (1,3,H,W). What is prepared of it is kept for as long as it is the same tensor.
+            plate: uint8 (1,3,H,W); for an exact network also floats 0..1. What is prepared of it is kept for as long as
+                it is the same tensor.
             confidence: See `Matting`.
         """
 
 
-def downscale(rgb: ByteArray, base: tuple[int, int]) -> ByteArray:
-    """Resize (H,W,3) bilinearly to the base input's height and width."""
-    return np.asarray(cv2.resize(rgb, base[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+def downscale(rgb: _Picture, base: tuple[int, int]) -> _Picture:
+    """Resize (H,W,3) bilinearly to the base input's height and width; bytes are rounded, floats are not."""
+    found = cv2.resize(rgb, base[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(found, rgb.dtype)  # type: ignore[return-value]

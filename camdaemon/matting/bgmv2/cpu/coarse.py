@@ -24,7 +24,7 @@ from camdaemon.model import SIDE, Selection
 
 # Refining patches with a lower predicted error has no visible effect (on two clips: 0.1 of 255 at the 99.9th
 # percentile), yet nearly half of the tiles hold no others.
-_LEAST_ERROR = 1 / 64
+LEAST_ERROR = 1 / 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,11 @@ class CoarseStep:
     Args:
         base: Nobody else calls it.
         shape: Sizes of the frames and of the base input.
+        least_error: Patches with a lower predicted error are not refined.
     """
 
-    def __init__(self, base: CpuBase, shape: NetworkShape) -> None:
-        self._base, self._shape = base, shape
+    def __init__(self, base: CpuBase, shape: NetworkShape, least_error: float = LEAST_ERROR) -> None:
+        self._base, self._shape, self._least_error = base, shape, least_error
 
     def release(self) -> None:
         """Give memory back, to the system too; see `CpuBase`. Takes some milliseconds."""
@@ -112,8 +113,8 @@ class CoarseStep:
         error[:, :left] = 0
         error[:, right:] = 0
         if selection.mode == "thresholding":
-            return error > max(selection.threshold, _LEAST_ERROR)
-        at = (error.flatten() > _LEAST_ERROR).nonzero().flatten()
+            return error > max(selection.threshold, self._least_error)
+        at = (error.flatten() > self._least_error).nonzero().flatten()
         if len(at) > (count := max(0, selection.pixels // SIDE**2)):
             at = at[error.flatten()[at].topk(count, sorted=False).indices]
         chosen = torch.zeros(rows * columns, dtype=torch.bool)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camdaemon.matting.bgmv2.cpu.tile_windows import (
-    IntArray,
+    Levels,
     UpsamplingAxis,
     WindowGrid,
     build_upsampling_axis,
@@ -93,11 +93,11 @@ class HiddenFeatures:
         ]
         self._offsets = torch.arange(BLOCK)[:, None] * BLOCK + torch.arange(BLOCK)
 
-    def pad(self, small: IntArray) -> IntArray:
-        """Pad a picture of the base input's size, uint8 (h,w,3), for `__call__`."""
+    def pad(self, small: Levels) -> Levels:
+        """Pad a picture of the base input's size, (h,w,3), for `__call__`."""
         return self._grid.pad(small)
 
-    def __call__(self, maps: BaseMaps, src: IntArray, bgr: IntArray, needed: Tensor) -> SparseFeatures:
+    def __call__(self, maps: BaseMaps, src: Levels, bgr: Levels, needed: Tensor) -> SparseFeatures:
         """Compute the features of some blocks.
 
         Args:
@@ -122,9 +122,7 @@ class HiddenFeatures:
         height, width = self._base
         return SparseFeatures(values, place.reshape(len(first) * BLOCK, -1)[:height, :width])
 
-    def _compute_hidden(
-        self, features: Tensor, pictures: tuple[IntArray, IntArray], row: Tensor, column: Tensor
-    ) -> Tensor:
+    def _compute_hidden(self, features: Tensor, pictures: tuple[Levels, Levels], row: Tensor, column: Tensor) -> Tensor:
         """Return the hidden features of blocks, (N,BLOCK,BLOCK,32)."""
         rows, columns = self._axes
         height, width, channels = features.shape

@@ -20,7 +20,7 @@ from torch import Tensor
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.cpu.ahead import CoarseAhead
 from camdaemon.matting.bgmv2.cpu.base import CpuBase, NetworkShape
-from camdaemon.matting.bgmv2.cpu.coarse import CoarseMatte, CoarseStep, FrameInput
+from camdaemon.matting.bgmv2.cpu.coarse import LEAST_ERROR, CoarseMatte, CoarseStep, FrameInput
 from camdaemon.matting.bgmv2.cpu.parts import Part, PartialResize, find_span, join_spans
 from camdaemon.matting.bgmv2.cpu.published import PublishedBase
 from camdaemon.matting.bgmv2.cpu.slim import SlimBase
@@ -41,24 +41,26 @@ class CpuNetwork:
         engines: Builds the engine that runs the base network of `network`.
         network: Batch norms folded.
         shape: Sizes of the frames and of the base input.
-        steady: Whether engines are built when they are needed instead of in the background, so that every run gives
-            the same mattes.
+        exact: Whether every run gives the same mattes, within a level of 255 of those in floats. It is slower: the
+            slim network's engines are built when they are needed instead of in the background; the published one's
+            pictures are not rounded on the way, and its plates may be floats.
 
     Raises:
         RuntimeError: No engine runs the network.
     """
 
     def __init__(
-        self, engines: BaseEngineFactory, network: MattingNetwork, shape: NetworkShape, *, steady: bool = False
+        self, engines: BaseEngineFactory, network: MattingNetwork, shape: NetworkShape, *, exact: bool = False
     ) -> None:
         self.shape = shape
         self._base: CpuBase
         if isinstance(network, SlimMatting):
-            self._base = SlimBase(engines, network, shape, steady=steady)
+            self._base = SlimBase(engines, network, shape, steady=exact)
         else:
             assert isinstance(network, BackgroundMattingV2)
-            self._base = PublishedBase(engines, network, shape)
-        self._coarse = CoarseAhead(CoarseStep(self._base, shape))
+            self._base = PublishedBase(engines, network, shape, exact=exact)
+        least_error = 0.0 if exact and self._base.is_heavy else LEAST_ERROR
+        self._coarse = CoarseAhead(CoarseStep(self._base, shape, least_error))
         self._refiner = self._base.refiner
         self._resize = PartialResize(shape.base, shape.frame)
         self._scratch: tuple[ShortArray, ShortArray] | None = None  # of each frame, only the part that it wrote is read
@@ -101,7 +103,7 @@ class CpuNetwork:
 
         Args:
             src: uint8 (1,3,H,W), RGB, of the shape's frame.
-            plate: The same of the empty room.
+            plate: The same of the empty room; for an exact network, it may be floats 0..1.
             confidence: See `Matting`.
             selection: Which patches to refine.
             halfway: Called when the coarse matte is there; see `Matting`.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.cpu.base import CoarseFrame, NetworkShape, downscale
 from camdaemon.matting.bgmv2.cpu.hidden import HiddenFeatures, SparseWindows
-from camdaemon.matting.bgmv2.cpu.tile_windows import IntArray
+from camdaemon.matting.bgmv2.cpu.tile_windows import Levels
 from camdaemon.matting.bgmv2.cpu.tiles import ByteArray, CoarseWindows, TiledRefiner, Tiles
 from camdaemon.matting.bgmv2.engines.dense import BaseMaps
 from camdaemon.matting.bgmv2.engines.factory import BaseEngineFactory
@@ -31,8 +32,8 @@ class _PreparedPlate:
 
     source: Tensor
     pair: Tensor
-    small: IntArray
-    full: ByteArray | None
+    small: Levels
+    full: Levels | None
 
 
 class PublishedBase:
@@ -42,6 +43,7 @@ class PublishedBase:
         engines: Builds the engine that runs the base network of `network`.
         network: Batch norms folded.
         shape: Sizes of the frames and of the base input.
+        exact: Whether pictures are not rounded to bytes on the way to the network, and plates may be floats.
 
     Raises:
         RuntimeError: No engine runs the network.
@@ -50,8 +52,10 @@ class PublishedBase:
     is_heavy = True
     is_settled = True
 
-    def __init__(self, engines: BaseEngineFactory, network: BackgroundMattingV2, shape: NetworkShape) -> None:
-        self._shape = shape
+    def __init__(
+        self, engines: BaseEngineFactory, network: BackgroundMattingV2, shape: NetworkShape, *, exact: bool = False
+    ) -> None:
+        self._shape, self._exact = shape, exact
         self.engine = engines.build(shape.base)
         self._hidden = HiddenFeatures(network.decoder, self.engine.dtype, shape.base)
         self.refiner, self._windows = None, None
@@ -67,14 +71,17 @@ class PublishedBase:
     def __call__(self, rgb: ByteArray, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
         """Run the base network; see `CpuBase`."""
         bgr = self._prepare_plate(plate)
-        small = downscale(rgb, self._shape.base)
+        small = self._downscale(rgb)
         torch.mul(torch.from_numpy(small), 1 / 255, out=bgr.pair[0, :, :, :3])
         maps = self.engine(bgr.pair.permute(0, 3, 1, 2))
         columns = 0, self._shape.base[1]
         find = partial(self._find_windows, maps, small, bgr.small)
         return CoarseFrame(maps.visible.float(), columns, bgr.full, find)
 
-    def _find_windows(self, maps: BaseMaps, small: ByteArray, bgr: IntArray, tiles: Tiles) -> CoarseWindows:
+    def _downscale(self, rgb: Levels) -> Levels:
+        return downscale(rgb.astype(np.float32) if self._exact else rgb, self._shape.base)
+
+    def _find_windows(self, maps: BaseMaps, small: Levels, bgr: Levels, tiles: Tiles) -> CoarseWindows:
         """Compute the hidden features that `tiles` need of the picture `small` and the padded plate `bgr`."""
         assert self._windows is not None
         blocks = self._windows.find_needed_blocks(tiles.row, tiles.column)
@@ -83,9 +90,11 @@ class PublishedBase:
     def _prepare_plate(self, plate: Tensor) -> _PreparedPlate:
         """Prepare `plate`, or return the cached result if it is the same tensor as before."""
         if self._plate is None or self._plate.source is not plate:
-            rgb = pixels.array(plate)
+            rgb: Levels = pixels.array(plate)
+            if plate.is_floating_point():
+                rgb = rgb * np.float32(255)
             full = None if self.refiner is None else self.refiner.pad(rgb)
-            small = downscale(rgb, self._shape.base)
+            small = self._downscale(rgb)
             pair = torch.empty(1, *self._shape.base, 6)
             torch.mul(torch.from_numpy(small), 1 / 255, out=pair[0, :, :, 3:])
             self._plate = _PreparedPlate(plate, pair, self._hidden.pad(small), full)

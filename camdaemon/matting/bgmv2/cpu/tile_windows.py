@@ -6,7 +6,7 @@ rows and one for its columns. These hold the published bilinear weights, and zer
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -16,8 +16,9 @@ from torch import Tensor
 
 IntArray = NDArray[np.integer[Any]]
 Floats = NDArray[np.float32]
+Levels: TypeAlias = NDArray[np.uint8 | np.float32]  # 0..255
 Item = TypeVar("Item", np.uint8, np.float32)
-Numbers = TypeVar("Numbers", IntArray, Floats)
+_Array = TypeVar("_Array", bound=NDArray[Any])
 
 _COUNT_MULTIPLE = 16
 
@@ -35,14 +36,14 @@ class WindowGrid(NamedTuple):
     step: int
     margin: int
 
-    def pad(self, picture: Numbers) -> Numbers:
+    def pad(self, picture: _Array) -> _Array:
         """Return `picture` with zeros around it, for `windows`."""
         sides = zip(self.counts, picture.shape, strict=False)
         down, right = (n * self.step - side + self.margin for n, side in sides)
         found = cv2.copyMakeBorder(picture, self.margin, down, self.margin, right, cv2.BORDER_CONSTANT)
-        return cast(Numbers, found)
+        return cast(_Array, found)
 
-    def windows(self, padded: IntArray | Floats, row: Tensor, column: Tensor) -> Tensor:
+    def windows(self, padded: IntArray | Floats | Levels, row: Tensor, column: Tensor) -> Tensor:
         """Copy the windows at `row`, `column`, int64 (N,) each, to (N,n,n,C)."""
         side, channels = self.step + 2 * self.margin, padded.shape[2]
         down, right, each = padded.strides

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camdaemon.matting.bgmv2.cpu.tile_windows import (
+    Levels,
     UpsamplingAxis,
     WindowGrid,
     build_upsampling_axis,
@@ -68,7 +69,7 @@ class TileInputs(NamedTuple):
         tiles: All of them.
         refined: (·,8,8,16) each, the results of those that were refined at once, because there are very many.
         half: (T,14,14,·), the rest at half resolution: coarse maps, picture, plate.
-        full: uint8 (T,10,10,2,3) each, the same at full resolution: picture and plate, from `_cut_blocks`.
+        full: (T,10,10,2,3) each, 0..255, the same at full resolution: picture and plate, from `_cut_blocks`.
     """
 
     tiles: Tiles
@@ -137,9 +138,9 @@ class TiledRefiner:
         )
         return rows, columns
 
-    def pad(self, rgb: ByteArray) -> ByteArray:
+    def pad(self, rgb: Levels) -> Levels:
         """Pad a picture of the frame's size, (H,W,3), for `__call__`."""
-        return np.asarray(self._grid.pad(rgb), np.uint8)
+        return self._grid.pad(rgb)
 
     def cut_padding(self, padded: ByteArray) -> ByteArray:
         """Return the view of the picture within what `pad` returned."""
@@ -153,7 +154,7 @@ class TiledRefiner:
         patches = mask.view(rows, _PATCHES, columns, _PATCHES).transpose(1, 2)
         return Tiles(patches, *patches.flatten(2).any(2).nonzero().unbind(1))
 
-    def gather(self, tiles: Tiles, coarse: CoarseWindows, src: ByteArray, bgr: ByteArray) -> TileInputs | None:
+    def gather(self, tiles: Tiles, coarse: CoarseWindows, src: Levels, bgr: Levels) -> TileInputs | None:
         """Copy what the refiner is shown of `tiles`; return None if there are none.
 
         Args:
@@ -182,7 +183,7 @@ class TiledRefiner:
         return RefinedPatches(values, *(each.numpy() for each in place))
 
     def _cut(
-        self, coarse: CoarseWindows, src: ByteArray, bgr: ByteArray, row: Tensor, column: Tensor
+        self, coarse: CoarseWindows, src: Levels, bgr: Levels, row: Tensor, column: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
         """Return what the tiles at `row`, `column` show at half and at full resolution; see `TileInputs`."""
         pictures = [self._grid.windows(each, row, column) for each in (src, bgr)]
@@ -207,7 +208,10 @@ class TiledRefiner:
 
 
 def _halve(windows: Tensor) -> Tensor:
-    """Sum 2×2 pixels: uint8 (T,2h,2w,3) to int16 (T,h,w,3), 0..1020."""
+    """Sum 2×2 pixels: uint8 (T,2h,2w,3) to int16 (T,h,w,3), 0..1020; floats stay floats."""
+    if windows.is_floating_point():
+        sums: Tensor = windows.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).sum((2, 4))
+        return sums
     count, height, width, _ = windows.shape
     four = np.multiply(windows.numpy(), 4, dtype=np.uint16)  # so that means of 2×2 pixels are integers
     column = four.reshape(count * height, width, 3)  # one window below the other

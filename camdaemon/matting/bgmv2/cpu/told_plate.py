@@ -65,7 +65,10 @@ class PlateTeller:
             small, padded = told.small, told.padded
         else:
             rgb = pixels.array(plate)
-            small, padded = downscale(rgb, self._base), None if self._refiner is None else self._refiner.pad(rgb)
+            small, padded = (
+                downscale(rgb, self._base),
+                None if self._refiner is None else np.asarray(self._refiner.pad(rgb), np.uint8),
+            )
         floats, full = small * np.float32(1 / 255), padded
         trust = None
         if confidence is not None:
