@@ -22,7 +22,8 @@ from camdaemon.plate.take import PlateRules
 from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.files.fitting import fit_plate, pad_picture
 from camdaemon.tools.files.offline import OfflinePipeline
-from camdaemon.tools.files.results import NO_PLATE, explain_card
+from camdaemon.tools.files.rendering import explain_card
+from camdaemon.tools.files.results import NO_PLATE
 from camdaemon.tools.films.plates import BestPlate, FilmPlates, OnePlate, open_plates
 from camdaemon.tools.films.source import FrameSequence, Span
 from camdaemon.tools.mattes import AnyPicture, Matte, check_picture, composite, make_matte, to_codes

@@ -17,7 +17,7 @@ from camdaemon.frames.frame import Size
 from camdaemon.frames.kinds import READY
 from camdaemon.frames.picture import DeepPicture
 from camdaemon.linux.folders import expand_home
-from camdaemon.tools.files.results import stretch_alpha, to_pixels
+from camdaemon.tools.files.rendering import stretch_alpha, to_pixels
 
 AnyPicture: TypeAlias = NDArray[np.uint8 | np.uint16 | np.float32]  # (H,W,3) RGB in full range; floats 0..1
 _MOST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}

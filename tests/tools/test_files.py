@@ -27,7 +27,8 @@ from camdaemon.tools.files.fitting import pad_picture
 from camdaemon.tools.files.image import matte_pair
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.pairs import find_pairs
-from camdaemon.tools.files.results import ResultPaths, stretch_alpha
+from camdaemon.tools.files.rendering import stretch_alpha
+from camdaemon.tools.files.results import ResultPaths
 from camdaemon.tools.files.writers import replace_file, write_png
 
 PERSON = (20, 30, 120)

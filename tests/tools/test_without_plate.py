@@ -22,7 +22,8 @@ from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.files.image import matte_pair
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.pairs import Pair, find_pairs
-from camdaemon.tools.files.results import ResultPaths, stretch_alpha
+from camdaemon.tools.files.rendering import stretch_alpha
+from camdaemon.tools.files.results import ResultPaths
 from tests.fakes import PERSON, BelievingMatting, marked
 from tests.fakes import room as marked_room
 from tests.present import present

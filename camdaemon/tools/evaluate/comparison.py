@@ -21,7 +21,7 @@ from camdaemon.tools.evaluate.composites import Case
 from camdaemon.tools.evaluate.mattings import NamedMatting
 from camdaemon.tools.evaluate.metrics import Alpha, Figures, dtssd, find_room, foreground_mse, score
 from camdaemon.tools.evaluate.scores import LeakedRoom, MattingScores, look
-from camdaemon.tools.files.results import stretch_alpha
+from camdaemon.tools.files.rendering import stretch_alpha
 from camdaemon.tools.films.plates import get_plate
 
 KeepStrip = Callable[[str, list[Picture]], None]  # name of a case; frame, true alpha, and each matting's alpha

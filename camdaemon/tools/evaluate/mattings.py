@@ -14,7 +14,7 @@ from camdaemon.matting import find_matting
 from camdaemon.matting.bgmv2.weights import find_weights
 from camdaemon.plate.parts import Plate
 from camdaemon.tools.files.offline import OfflinePipeline
-from camdaemon.tools.files.results import explain_card
+from camdaemon.tools.files.rendering import explain_card
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.pair_matter import Depth, PairMatter, PairReader, Scene
 from camdaemon.tools.files.pairs import Pair
 from camdaemon.tools.files.progress import warn
-from camdaemon.tools.files.results import Pixels
+from camdaemon.tools.files.rendering import Pixels
 from camdaemon.tools.files.writers import write_pngs
 
 _MOST_NAMES = 10  # that an error lists

@@ -35,6 +35,7 @@ from camdaemon.plate.parts import Plate
 from camdaemon.plate.pieces import close_margins
 from camdaemon.plate.unknown import fill_unknown, make_blank_plate
 from camdaemon.tools.files.fitting import explain_misfit
+from camdaemon.tools.files.rendering import find_mean, to_floats
 
 
 class OfflinePipeline:
@@ -137,12 +138,12 @@ class OfflinePipeline:
             self._matcher.upload_clean(plate)
             self._matcher.learn(matte.alpha)
         mirrored = None if self._live else self._matte_mirrored(src, plate)
-        matte = _to_floats(self._matte(src, plate, 0))
-        return matte if mirrored is None else _mean(matte, mirrored)
+        matte = to_floats(self._matte(src, plate, 0))
+        return matte if mirrored is None else find_mean(matte, mirrored)
 
     def matte_frame(self, rgb: DeepPicture, plate: Plate, seq: int) -> Matte:
         """Matte a video's next frame; see `matte_next`. Returns floats."""
-        return _to_floats(self.matte_next(rgb, plate, seq))
+        return to_floats(self.matte_next(rgb, plate, seq))
 
     def matte_next(
         self, rgb: DeepPicture, plate: Plate, seq: int, peek: Callable[[], DeepPicture | None] | None = None
@@ -171,7 +172,7 @@ class OfflinePipeline:
         begin = partial(self._begin, plate, peek) if peek is not None and self._looks_ahead else None
         matte = self._matte(src, plate, seq, begin)
         if self._best:
-            matte = replace(_mean(_to_floats(matte), self._matte_mirrored(src, plate)), seq=seq)
+            matte = replace(find_mean(to_floats(matte), self._matte_mirrored(src, plate)), seq=seq)
         self._matcher.learn(matte.alpha)
         self._before = from_tensor(matte.alpha) if self._align or self.keeps_alpha else None
         return matte
@@ -297,11 +298,3 @@ class OfflinePipeline:
 def _upload_confidence(plate: Plate, src: Tensor) -> Tensor | None:
     """Return the confidence of `plate` as a matting takes it, on the device of `src`."""
     return None if plate.confidence is None else torch.from_numpy(plate.confidence)[None, None].to(src.device)
-
-
-def _to_floats(matte: Matte) -> Matte:
-    return replace(matte, alpha=pixels.unit(matte.alpha), foreground=pixels.unit(matte.foreground))
-
-
-def _mean(one: Matte, other: Matte) -> Matte:
-    return replace(one, alpha=(one.alpha + other.alpha) / 2, foreground=(one.foreground + other.foreground) / 2)

@@ -15,7 +15,8 @@ from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.files.fitting import fit_plate, pad_picture
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.pairs import Pair
-from camdaemon.tools.files.results import Pixels, explain_card, open_backdrop, render_results
+from camdaemon.tools.files.rendering import Pixels, explain_card
+from camdaemon.tools.files.results import open_backdrop, render_results
 
 Depth = Literal["auto", "8", "16"]
 

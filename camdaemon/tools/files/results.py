@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from camdaemon.backdrop import Backdrop, check_backdrop, make_backdrop
-from camdaemon.errors import ConfigError, MattingError
+from camdaemon.errors import ConfigError
 from camdaemon.frames import pixels
-from camdaemon.frames.composite import Matte, check, composite, trim_bytes
+from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Size
 from camdaemon.frames.kinds import room_blur
 from camdaemon.frames.picture import Picture, Upload, from_tensor
@@ -23,9 +21,9 @@ from camdaemon.linux.results import expand
 from camdaemon.model import SIDE
 from camdaemon.plate.parts import Plate
 from camdaemon.tools.files.offline import OfflinePipeline
+from camdaemon.tools.files.rendering import Pixels, render_alpha, to_pixels
 
 NO_PLATE = "none"  # of the option --plate
-Pixels = NDArray[np.uint8 | np.uint16]  # (H,W) gray, (H,W,3) RGB or (H,W,4) RGBA, each in its full range
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,38 +107,6 @@ def render_results(
         found |= {"error": error, "refined": refined}
     width, height = size
     return {name: np.ascontiguousarray(found[name][:height, :width]) for name in names}
-
-
-def to_pixels(x: Tensor, *, deep: bool) -> Pixels:
-    """Copy (1,C,H,W), bytes or floats, to uint16 if `deep`, else uint8, (H,W,C) or (H,W), rounded."""
-    if not deep:
-        return from_tensor(x)
-    values = pixels.unit(x)[0].float().clamp(0, 1).permute(1, 2, 0).squeeze(2).cpu().numpy()
-    return np.asarray(values * np.float32(65535) + np.float32(0.5), np.uint16)
-
-
-def render_alpha(matte: Matte, *, deep: bool = False) -> Pixels:
-    """Return alpha as `composite` uses it, (H,W): its outermost 2 % stretched to exactly nothing and all."""
-    if matte.alpha.is_floating_point():
-        return to_pixels(stretch_alpha(matte), deep=deep)
-    return trim_bytes(pixels.array(matte.alpha), 0)
-
-
-def stretch_alpha(matte: Matte) -> Tensor:
-    """Return alpha as `composite` uses it, (1,1,H,W), floats 0..1: its outermost 2 % stretched to exactly 0 and 1.
-
-    It is the composite of a white person over a black backdrop.
-    """
-    return composite(replace(matte, foreground=torch.ones_like(matte.alpha)), torch.zeros_like(matte.alpha))
-
-
-def explain_card(matte: Matte, max_coverage: float) -> str:
-    """Return why a live picture would be the privacy card instead of `matte`; '' if it would not."""
-    try:
-        check(matte, matte.foreground, matte.seq, max_coverage)
-    except MattingError as exc:
-        return str(exc)
-    return ""
 
 
 def _render_maps(pipeline: OfflinePipeline) -> tuple[Picture, Picture]:

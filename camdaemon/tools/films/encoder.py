@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from camdaemon.errors import DeviceError
 from camdaemon.linux.files import sync_file
-from camdaemon.tools.files.results import Pixels
+from camdaemon.tools.files.rendering import Pixels
 from camdaemon.tools.films.encodings import Encoding
 from camdaemon.tools.films.frames import FrameMaker
 from camdaemon.tools.films.source import Tags

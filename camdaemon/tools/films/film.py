@@ -18,7 +18,8 @@ from camdaemon.frames.picture import DeepPicture
 from camdaemon.tools.files.fitting import pad_picture
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.progress import warn
-from camdaemon.tools.files.results import Pixels, explain_card, open_backdrop, render_results
+from camdaemon.tools.files.rendering import Pixels, explain_card
+from camdaemon.tools.files.results import open_backdrop, render_results
 from camdaemon.tools.files.writers import cannot_write
 from camdaemon.tools.films.conveyor import Ahead, Writers
 from camdaemon.tools.films.encoder import LibraryEncoder
@@ -88,6 +89,8 @@ def matte_film(
         raise cannot_write(job.work, exc) from None
     run = _Run(job, pipeline, plates, writers, record, max_coverage, strict=strict)
     try:
+        for writer in writers.values():
+            writer.check(record.parts, record.names)
         run.restore()
         run.matte(advance)
         for writer in writers.values():

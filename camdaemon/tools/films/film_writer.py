@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from camdaemon.errors import DeviceError
 from camdaemon.output.sound import Sound
-from camdaemon.tools.files.results import Pixels
+from camdaemon.tools.files.rendering import Pixels
 from camdaemon.tools.films.encoder import FilmFormat, PartEncoder, cannot_encode
 from camdaemon.tools.films.join import join_parts
 from camdaemon.tools.films.work import WorkFolder
@@ -43,6 +42,10 @@ class FilmWriter:
         self.work = WorkFolder(path, is_folder=False, resumes=resumes)
         self._encoder: PartEncoder | None = None
 
+    def check(self, parts: int, names: Sequence[str]) -> None:
+        """See `ResultWriter`."""
+        self.work.check(self._path_of(part) for part in range(parts))
+
     def begin(self, part: int) -> None:
         """See `ResultWriter`."""
         self._encoder = self._make_encoder(self._path_of(part), self._film)
@@ -76,10 +79,3 @@ class FilmWriter:
 
     def _path_of(self, part: int) -> Path:
         return self.work.path / f"{part:05d}.mkv"
-
-
-def check_parts(work: Path, parts: int) -> None:
-    """Check that the first parts of a film are there. Raises DeviceError."""
-    for part in range(parts):
-        if not (work / f"{part:05d}.mkv").is_file():
-            raise DeviceError(f"a part of {work} is missing: {part:05d}.mkv. Begin again with: --force")

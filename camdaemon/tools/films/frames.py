@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from camdaemon.frames import yuv
 from camdaemon.frames.conversion import EXACT
-from camdaemon.tools.files.results import Pixels
+from camdaemon.tools.files.rendering import Pixels
 from camdaemon.tools.films.encodings import Encoding
 from camdaemon.tools.films.source import Tags
 

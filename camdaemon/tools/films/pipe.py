@@ -11,7 +11,7 @@ import numpy as np
 
 from camdaemon.errors import DeviceError
 from camdaemon.linux.programs import FedProgram, ask
-from camdaemon.tools.files.results import Pixels
+from camdaemon.tools.files.rendering import Pixels
 from camdaemon.tools.films.encoder import FilmFormat, cannot_encode, sync
 from camdaemon.tools.films.frames import FrameMaker
 

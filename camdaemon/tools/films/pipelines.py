@@ -9,7 +9,7 @@ from camdaemon.config.schema import Config
 from camdaemon.frames.frame import Size
 from camdaemon.frames.transfer import choose_device
 from camdaemon.matting import Purpose, find_matting
-from camdaemon.matting.bgmv2.weights import find_weights
+from camdaemon.matting.bgmv2.weights import find_weights, load_weights
 from camdaemon.pipeline.look_ahead import share_processors
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.films.job import FilmJob
@@ -31,6 +31,7 @@ class Pipelines:
     def __init__(self, config: Config, work: Work, *, plates: bool, align: bool) -> None:
         self._config, self._work, self._plates, self._align = config, work, plates, align
         self._device = choose_device(config.device).type
+        self._doubts = self._find_doubts()
         self._made: dict[tuple[bool, str], OfflinePipeline] = {}
 
     def find(self, job: FilmJob, before: str) -> tuple[OfflinePipeline, str]:
@@ -48,12 +49,13 @@ class Pipelines:
             ConfigError: The matting cannot be made so.
             MattingError: The device cannot do it.
         """
-        in_bytes = self._device == "cpu" and self._work != "best" and not job.film.deep and not job.wanted.needs_maps
+        fits = self._device == "cpu" and self._work != "best" and not job.film.deep and not job.wanted.needs_maps
+        in_bytes = fits and (self._work == "live" or not self._doubts)
         config = self._choose_engine(before)
         key = in_bytes, f"{config.engine} {config.precision}"
         if key not in self._made:
-            if in_bytes:
-                share_processors()
+            if in_bytes and self._work == "live":
+                share_processors()  # two frames are in work
             self._made[key] = OfflinePipeline(
                 config,
                 live=self._work == "live",
@@ -67,6 +69,16 @@ class Pipelines:
             return pipeline, f"{self._device} floats"
         pipeline.matting.warm_up(Size.around(*job.film.size))
         return pipeline, getattr(pipeline.matting, "engine", "")
+
+    @property
+    def _purpose(self) -> Purpose:
+        return "without_plate" if not self._plates else "live" if self._work == "live" else "files"
+
+    def _find_doubts(self) -> bool:
+        """Tell whether the network is told how far to trust a plate: its byte formulation is the daemon's alone."""
+        if not find_matting(self._config.matting).uses_weights:
+            return False
+        return load_weights(self._config.weights, self._purpose, self._device).doubts
 
     def _choose_engine(self, before: str) -> Config:
         engine, _, precision = before.partition(" ")
@@ -83,8 +95,7 @@ class Pipelines:
         """Return what decides about mattes, as JSON; see `FilmJob.settings`."""
         config, weights = self._config, ""
         if find_matting(config.matting).uses_weights:
-            purpose: Purpose = "without_plate" if not self._plates else "live" if self._work == "live" else "files"
-            path = find_weights(config.weights, purpose, self._device)
+            path = find_weights(config.weights, self._purpose, self._device)
             weights = f"{path.name} ({path.stat().st_size} bytes, {path.stat().st_mtime_ns})"
         return {
             "matting": config.matting,

@@ -15,7 +15,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames import light
 from camdaemon.linux.files import prepare_replacement, take_name
 from camdaemon.tools.files.progress import warn
-from camdaemon.tools.files.results import Pixels
+from camdaemon.tools.files.rendering import Pixels
 from camdaemon.tools.files.writers import cannot_write, write_png
 from camdaemon.tools.films.frames import premultiply
 from camdaemon.tools.films.times import TIMES_FILE, are_even, write_times
@@ -46,6 +46,10 @@ class SequenceWriter:
         self.path, self._kind, self._transfer = path, kind, transfer
         self._premultiplied = kind == "exr" if premultiplied is None else premultiplied
         self.work = WorkFolder(path, is_folder=True, resumes=resumes)
+
+    def check(self, parts: int, names: Sequence[str]) -> None:
+        """See `ResultWriter`."""
+        self.work.check(self.work.path / f"{name}.{self._kind}" for name in names)
 
     def begin(self, part: int) -> None:
         """See `ResultWriter`."""

@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +14,7 @@ from typing import Protocol
 from camdaemon.errors import ConfigError
 from camdaemon.linux.files import take_name
 from camdaemon.linux.results import part_of
-from camdaemon.tools.files.results import Pixels
+from camdaemon.tools.files.rendering import Pixels
 from camdaemon.tools.files.writers import cannot_write
 from camdaemon.tools.films.record import FOLDER
 
@@ -29,6 +29,17 @@ class ResultWriter(Protocol):
 
     path: Path
     work: WorkFolder
+
+    def check(self, parts: int, names: Sequence[str]) -> None:
+        """Check that what an interrupted run has written is there.
+
+        Args:
+            parts: How many are whole.
+            names: Of their frames.
+
+        Raises:
+            ConfigError: Something is missing.
+        """
 
     def begin(self, part: int) -> None:
         """Begin with a part, or again with one that was not finished. Raises ConfigError or DeviceError."""
@@ -117,6 +128,11 @@ class WorkFolder:
         except OSError as exc:  # a file system without locks
             if exc.errno not in (errno.ENOLCK, errno.EINVAL, errno.ENOTSUP):
                 raise
+
+    def check(self, files: Iterable[Path]) -> None:
+        """Check that files of an interrupted run are there. Raises ConfigError."""
+        if missing := next((file for file in files if not file.is_file()), None):
+            raise ConfigError(f"cannot go on with {self.path}: {missing.name} is missing. Begin again with: --force")
 
     def take(self, file: Path, name: Path) -> None:
         """Give a file of the folder its name, in one step, keeping the mode of what is there. Raises OSError."""

@@ -10,7 +10,7 @@ from camdaemon.capture import pattern
 from camdaemon.config.schema import Config
 from camdaemon.plate.parts import Plate
 from camdaemon.tools.files.offline import OfflinePipeline
-from camdaemon.tools.files.results import render_alpha
+from camdaemon.tools.files.rendering import render_alpha
 from camdaemon.tools.films.source import FrameSequence, Span
 
 SIZE = (480, 272)
@@ -22,7 +22,7 @@ def frames() -> tuple[Plate, list[np.ndarray]]:
     film = FrameSequence.open(Path(pattern.__file__).with_name("pattern.mp4"))
     empty = next(film.take(Span(), SIZE).frames()).rgb.copy()
     seen = [frame.rgb.copy() for frame in film.take(Span(6.0, 6.25), SIZE).frames()]
-    return Plate(empty), [np.asarray(rgb * 0.9, np.uint8) for rgb in seen]
+    return Plate(np.asarray(empty, np.uint8)), [np.asarray(rgb * 0.9, np.uint8) for rgb in seen]
 
 
 @pytest.mark.parametrize(
