@@ -124,6 +124,8 @@ class FrameConverter:
         return self._convert(frame, "rgb24", stored)[0]
 
     def _deep(self, frame: av.VideoFrame, stored: tuple[int, int]) -> NDArray[np.uint16]:
+        if _is_plain(frame) and stored == (frame.width, frame.height):
+            return self._turn.apply(_fill_range(frame))
         if not _is_yuv(frame):
             # In planes: swscale's RGB of 16 bits has wrong colors with the flags that make the others exact.
             green, blue, red = self._convert(frame, "gbrp16le", stored)
@@ -148,6 +150,24 @@ def count_bits(frame: av.VideoFrame) -> int:
 
 def _is_yuv(frame: av.VideoFrame) -> bool:
     return not frame.format.is_rgb and not frame.format.has_palette and len(frame.format.components) >= 3
+
+
+def _is_plain(frame: av.VideoFrame) -> bool:
+    """Whether it has gray, or red, green and blue, in planes of 9 to 16 bits."""
+    name = frame.format.name
+    return name.startswith(("gray", "gbr")) and name.endswith("le") and 8 < frame.format.components[0].bits <= 16
+
+
+def _fill_range(frame: av.VideoFrame) -> NDArray[np.uint16]:
+    """Return a plain frame as uint16 (H,W,3) RGB in full range, rounded: swscale is a level of 10 bits off."""
+    green, blue, red = (frame.planes[number] for number in ((0, 1, 2) if frame.format.is_rgb else (0, 0, 0)))
+    values = np.stack([_pixels(plane, np.uint16, 1) for plane in (red, green, blue)], 2).astype(np.int64)
+    bits = frame.format.components[0].bits
+    black, white = 0, (1 << bits) - 1
+    if not frame.format.is_rgb and frame.color_range == ColorRange.MPEG:
+        black, white = 16 << (bits - 8), 235 << (bits - 8)
+    span = white - black
+    return np.asarray(((values - black) * 65535 + span // 2).clip(0, 65535 * span) // span, np.uint16)
 
 
 def _turn_of(frame: av.VideoFrame) -> Turn:
