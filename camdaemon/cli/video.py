@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from camdaemon.tools.films.batch import Batch
     from camdaemon.tools.films.job import FilmJob
     from camdaemon.tools.films.sequence_writer import PictureKind
+    from camdaemon.tools.films.source import FrameSequence
 
 _FILM = "A .mp4, .mov, .mkv or .webm file, or a folder for a picture of each frame."
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
@@ -164,7 +166,8 @@ def make_batch(given: dict[str, Any], settings: Config) -> Batch:
     if len(paths) > 1 and given["output_dir"] is None:
         raise ConfigError(f"{len(paths)} films need a folder for their results. Run with: --output-dir FOLDER")
     wanted = hardware.Hardware(given["hardware"])
-    jobs = [_make_job(path, given, hardware.find_decoder(wanted, path, warn)) for path in paths]
+    opened = films.open_films(paths, given["fps"], partial(hardware.find_decoder, wanted, warn=warn))
+    jobs = [_make_job(film, given) for film in opened]
     films.check_names(jobs)
     config = given["config"]
     inputs = [given["plate"], given["backdrop"], settings.weights, *([] if config is None else [str(config)])]
@@ -181,17 +184,17 @@ def make_batch(given: dict[str, Any], settings: Config) -> Batch:
         given["strict"],
         given["resume"],
         hardware.HardwareEncoders(wanted, warn),
+        [path.name for path in paths if path not in {film.path for film in opened}],
     )
 
 
-def _make_job(path: Path, given: dict[str, Any], hwaccel: Any) -> FilmJob:
+def _make_job(film: FrameSequence, given: dict[str, Any]) -> FilmJob:
     from camdaemon.tools.films import encodings
     from camdaemon.tools.films.job import FilmJob
-    from camdaemon.tools.films.source import FrameSequence, Span
+    from camdaemon.tools.films.source import Span
 
-    wanted, pictures = _find_results(path, given)
+    wanted, pictures = _find_results(film.path, given)
     span = Span(parse_time(given["start"]), math.inf if given["end"] is None else parse_time(given["end"]))
-    film = FrameSequence.open(path, given["fps"], hwaccel)
     is_exr = pictures == "exr" and any(not each.suffix for each in wanted.paths().values())
     deep = {"8": False, "16": True, "auto": True if is_exr else None}[given["depth"]]
     wish = encodings.Wish(
@@ -231,9 +234,10 @@ def parse_time(text: str) -> float:
 def parse_bitrate(text: str) -> int:
     """Read bits per second, such as 12M or 800k. Raises ConfigError."""
     found = re.fullmatch(r"(\d+(?:\.\d*)?)([kMG]?)", text.strip())
-    if not found or not float(found[1]):
-        raise ConfigError(f"{text!r} is no bit rate: expected a number with k or M. Run with: --bitrate 12M")
-    return round(float(found[1]) * _UNITS[found[2]])
+    bits = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not 1e3 <= bits <= 1e10:
+        raise ConfigError(f"{text!r} is no bit rate: expected 1k to 10G bits per second. Run with: --bitrate 12M")
+    return round(bits)
 
 
 def parse_size(text: str) -> tuple[int, int]:

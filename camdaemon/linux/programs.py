@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -70,7 +71,11 @@ class FedProgram:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would stop the program
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._said
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self._said,
+                start_new_session=True,  # Ctrl-C is for us: we end it
             )
         except OSError:
             self._said.close()
@@ -94,8 +99,11 @@ class FedProgram:
 
     def kill(self) -> str:
         """End it, and return the last line that it wrote to its error stream."""
+        assert self._process.stdin is not None
         self._process.kill()
         self._process.wait()
+        with contextlib.suppress(OSError):  # what it has not read
+            self._process.stdin.close()
         if self._said.closed:
             return ""
         self._said.seek(0)

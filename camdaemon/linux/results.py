@@ -28,7 +28,7 @@ def expand(path: str | Path) -> Path:
 
 def part_of(path: Path) -> Path:
     """Return where the result `path` is written until it is whole: NAME.part beside it, or beside what it links to."""
-    beside = Path(os.path.realpath(path)) if path.is_symlink() else path
+    beside = Path(os.path.realpath(path)) if os.path.islink(path) else path
     return beside.with_name(f"{beside.name}{_PART}")
 
 
@@ -82,7 +82,7 @@ def _refuse_same(results: list[Path]) -> None:
 
 def _refuse_inputs(results: list[Path], inputs: list[Path]) -> None:
     read = {_identify(path): path for each in inputs for path in _list_files(each)}
-    folders = [Path(os.path.realpath(each)) for each in inputs if each.is_dir()]
+    folders = [Path(os.path.realpath(each)) for each in inputs if os.path.isdir(each)]
     for path in results:
         for written in (path, part_of(path)):
             if os.path.lexists(written) and (source := read.get(_identify(written))):
@@ -90,7 +90,7 @@ def _refuse_inputs(results: list[Path], inputs: list[Path]) -> None:
                 raise ConfigError(
                     f"{written} would be overwritten while it is read{also}. Name another file for the result"
                 )
-        if not path.suffix or path.is_dir():
+        if not path.suffix or os.path.isdir(path):
             real = Path(os.path.realpath(path))
             if around := next((folder for folder in folders if real.is_relative_to(folder)), None):
                 raise ConfigError(
@@ -113,8 +113,9 @@ def _identify(path: Path) -> _Identity:
 
 
 def _confirm(results: list[Path], ask: Callable[[str], bool], *, resume: bool) -> None:
-    taken = [path for path in results if _is_regular(path)]
-    parts = [(path, part_of(path)) for path in results if part_of(path).exists()]
+    # What has its name already, while another result of the same run has not, was agreed to before.
+    taken = [path for path in results if _is_regular(path) and not (resume and os.path.isdir(part_of(path)))]
+    parts = [(path, part_of(path)) for path in results if os.path.exists(part_of(path))]
     for path, part in parts:
         _refuse_busy(path, part)
         if resume and part.is_dir():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from av.codec.hwaccel import HWAccel
 
 from camdaemon.errors import CamdaemonError, ConfigError, Interrupted, MattingError
 from camdaemon.linux.folders import expand_home
@@ -24,6 +27,7 @@ from camdaemon.tools.films.pipelines import Pipelines
 from camdaemon.tools.films.plates import open_plates
 from camdaemon.tools.films.progress import show_frames
 from camdaemon.tools.films.sequence_writer import PictureKind
+from camdaemon.tools.films.source import FrameSequence
 
 _ENDINGS = {"alpha": "mkv", "foreground": "mov", "composite": "mp4", "error": "mkv", "refined": "mkv"}
 _PICTURES: dict[str, PictureKind] = {"png": "png", "exr": "exr"}
@@ -38,7 +42,7 @@ def find_films(sources: Sequence[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for source in sources:
         path = expand_home(source)
-        if path.exists() or not glob.has_magic(source):
+        if os.path.exists(path) or not glob.has_magic(source):
             found[path] = None
             continue
         matches = sorted(map(Path, glob.glob(str(path), recursive=True)), key=lambda each: natural_key(str(each)))
@@ -46,6 +50,25 @@ def find_films(sources: Sequence[str]) -> list[Path]:
             raise ConfigError(f"no film is called like {source}. Run: ls {source}")
         found |= dict.fromkeys(matches)
     return list(found)
+
+
+def open_films(
+    paths: Sequence[Path], fps: float | None, find_decoder: Callable[[Path], HWAccel | None]
+) -> list[FrameSequence]:
+    """Open films. Of many, those that cannot be opened are told, and left out.
+
+    Raises:
+        ConfigError: None can be opened.
+    """
+    opened: list[FrameSequence] = []
+    for path in paths:
+        try:
+            opened.append(FrameSequence.open(path, fps, find_decoder(path)))
+        except ConfigError as exc:
+            if len(paths) == 1 or (path == paths[-1] and not opened):
+                raise
+            warn(f"{path.name}: {exc}")
+    return opened
 
 
 def take_shard(films: list[Path], shard: str | None) -> list[Path]:
@@ -57,7 +80,7 @@ def take_shard(films: list[Path], shard: str | None) -> list[Path]:
     if shard is None:
         return films
     number, _, of = shard.partition("/")
-    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
         raise ConfigError(f"{shard!r} is no shard: expected I/N with I from 1 to N. Run with: --shard 1/4")
     return films[int(number) - 1 :: int(of)]
 
@@ -80,8 +103,9 @@ def name_results(film: Path, folder: Path, kinds: str) -> ResultPaths:
         if name not in KINDS:
             raise ConfigError(f"no result is called {name!r}: expected {', '.join(KINDS)}. Run with: --kinds alpha")
         ending = ending or _ENDINGS[name]
-        stem = film.name if film.is_dir() else film.stem
-        paths[name] = folder / (f"{stem}-{name}" if ending in _PICTURES else f"{stem}-{name}.{ending}")
+        stem = f"{Path(os.path.abspath(film)).name if os.path.isdir(film) else film.stem}-{name}"
+        # A name with a dot would be that of a film.
+        paths[name] = folder / (stem.replace(".", "-") if ending in _PICTURES else f"{stem}.{ending}")
     return ResultPaths(**paths)
 
 
@@ -110,6 +134,7 @@ class Batch:
         strict: Whether a plate that does not fit is an error.
         resume: Whether to go on with what was interrupted, and to pass over what is done.
         make_encoder: Encodes the parts of films.
+        unread: Names of films that could not even be opened, as was said.
     """
 
     jobs: list[FilmJob]
@@ -119,6 +144,7 @@ class Batch:
     strict: bool
     resume: bool
     make_encoder: MakeEncoder
+    unread: Sequence[str] = ()
 
     def run(self) -> None:
         """Matte the films. One that fails does not stop the others.
@@ -128,7 +154,8 @@ class Batch:
             MattingError: Some of many films failed.
             Interrupted: The user has stopped it.
         """
-        failed: list[str] = []
+        failed = [*self.unread]
+        count = len(self.jobs) + len(failed)
         done = 0
         with show_frames([job.film.count for job in self.jobs]) as bar:
             for number, job in enumerate(self.jobs):
@@ -140,13 +167,13 @@ class Batch:
                     left = len(self.jobs) - number - 1
                     raise Interrupted(f"{exc}. {left} films were not begun" if left else str(exc)) from None
                 except CamdaemonError as exc:
-                    if len(self.jobs) == 1:
+                    if count == 1:
                         raise
                     failed.append(name)
                     warn(f"{name}: {exc}")
         if failed:
             raise MattingError(
-                f"{len(failed)} of {len(self.jobs)} films failed, and {done} are done: {', '.join(failed)}. "
+                f"{len(failed)} of {count} films failed, and {done} are done: {', '.join(failed)}. "
                 "The lines above say why. To try those again, run the same command with: --resume"
             )
 
@@ -175,6 +202,11 @@ class Batch:
 
 
 def _tell(job: FilmJob, report: Report, *, can_do_without: bool, max_coverage: float) -> None:
+    if job.film.is_cut_off(report.end):
+        warn(
+            f"{job.film.path} ended after {report.end:.1f} s, earlier than it says: is a part of it missing? "
+            f"Run: ffprobe {job.film.path}"
+        )
     if len(report.doubted) > 1:
         done = ", and these were matted without it" if can_do_without else ""
         warn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,6 +26,7 @@ _PIXELS_OF_A_THREAD = 1280 * 720  # of a frame: some 5 ms. By the size alone, so
 _MOST_THREADS = 8
 _FULL, _LIMITED, _UNSPECIFIED = 2, 1, 2
 _RGB = 0
+_EXTERNAL = av.error.tag_to_code(b"EXT ")  # an error of a library that FFmpeg uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class LibraryEncoder:
             self._container = av.open(str(path), "w", format="matroska", container_options=options)
             self._stream = self._add_stream(film, declared)
             self._container.start_encoding()
-        except (av.FFmpegError, OSError, ValueError) as exc:
+        except (av.FFmpegError, OSError, ValueError, OverflowError) as exc:
             raise cannot_encode(path, exc) from None
 
     def _add_stream(self, film: FilmFormat, declared: Tags) -> VideoStream:
@@ -151,4 +153,6 @@ def sync(path: Path) -> None:
 def cannot_encode(path: Path, exc: Exception) -> DeviceError:
     """Return the error for a part that cannot be written."""
     why = getattr(exc, "strerror", None) or exc
-    return DeviceError(f"cannot write to {path}: {why}; is the disk full? Run: df -h")
+    is_refused = getattr(exc, "errno", None) in (errno.EPERM, errno.EINVAL, _EXTERNAL)  # by an encoder, not by a disk
+    what = "Run with: --codec auto --hardware none" if is_refused else "Is the disk full? Run: df -h"
+    return DeviceError(f"cannot write to {path}: {why}. {what}")

@@ -41,11 +41,13 @@ class Report:
         frames: How many it has.
         doubted: Numbers of those that the plate did not fit.
         covered: Numbers of those that would be the privacy card live.
+        end: When the last one is shown, in seconds since the first one.
     """
 
     frames: int = 0
     doubted: list[int] = field(default_factory=list)
     covered: list[int] = field(default_factory=list)
+    end: float = 0.0
 
 
 def matte_film(
@@ -82,13 +84,13 @@ def matte_film(
     try:
         if resumes:
             record.resume()
-        writers = job.open_writers(make_encoder, resumes=resumes)
-        if not resumes:
-            record.start()
     except OSError as exc:
         raise cannot_write(job.work, exc) from None
+    writers = job.open_writers(make_encoder, resumes=resumes)
     run = _Run(job, pipeline, plates, writers, record, max_coverage, strict=strict)
     try:
+        if not resumes:
+            _start(record, job)
         for writer in writers.values():
             writer.check(record.parts, record.names)
         run.restore()
@@ -102,9 +104,17 @@ def matte_film(
         if record.parts and isinstance(exc, CamdaemonError):
             warn(f"What is done is kept: {_tell_rest(job, record)}")
         raise
-    for writer in writers.values():
+    for writer in reversed(writers.values()):  # that of the first one, which has the record, at last
         writer.work.remove()
+    run.report.end = record.times[-1]
     return run.report
+
+
+def _start(record: JobRecord, job: FilmJob) -> None:
+    try:
+        record.start()
+    except OSError as exc:
+        raise cannot_write(job.work, exc) from None
 
 
 def _tell_rest(job: FilmJob, record: JobRecord) -> str:
@@ -172,6 +182,8 @@ class _Run:
                 if not self._matte_part(part, frames, writing, backdrop, advance):
                     break
             writing.finish()
+        if not self._record.parts:
+            raise film.explain_empty()
 
     def _matte_part(
         self,

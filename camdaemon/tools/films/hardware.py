@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import threading
 from collections.abc import Callable
@@ -106,8 +107,9 @@ class HardwareEncoders:
                 failures.append(f"{each.name}: {exc}")
             else:
                 return each
-        if candidates and self._wanted is not Hardware.AUTO:
-            self._warn(f"{film.encoding.encoder} encodes on the processor instead: {'; '.join(failures)}")
+        if self._wanted is not Hardware.AUTO:
+            why = "; ".join(failures) or f"{self._wanted} has no encoder for {film.encoding.pixels} of it"
+            self._warn(f"{film.encoding.encoder} encodes on the processor instead: {why}")
         return None
 
     def _try(self, film: FilmFormat, encoder: Encoder) -> None:
@@ -149,13 +151,13 @@ def _find_pixels(encoder: Encoder, encoding: Encoding) -> str:
 
 def find_decoder(wanted: Hardware, film: Path, warn: Callable[[str], None]) -> HWAccel | None:
     """Return NVIDIA's decoder for a film, tried on its first frame; None: the processor decodes."""
-    if wanted not in (Hardware.AUTO, Hardware.NVIDIA) or film.is_dir():
+    if wanted not in (Hardware.AUTO, Hardware.NVIDIA) or os.path.isdir(film):
         return None
     try:
         accelerator = HWAccel(device_type="cuda", allow_software_fallback=False)
         with contextlib.closing(Video(film, "source", "Run without --hardware", hwaccel=accelerator)):
             return accelerator
-    except (CamdaemonError, av.FFmpegError, RuntimeError, ValueError, NotImplementedError) as exc:
+    except (CamdaemonError, av.FFmpegError, RuntimeError, ValueError, NotImplementedError):
         if wanted is Hardware.NVIDIA:
-            warn(f"{film.name} is decoded on the processor instead: {exc}")
+            warn(f"{film.name} is decoded on the processor instead: no NVIDIA card here takes it. Run: nvidia-smi")
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from camdaemon.linux.results import check_results, expand, part_of
 from camdaemon.output.sound import open_sound
 from camdaemon.tools.files.progress import warn
 from camdaemon.tools.files.results import ResultPaths
+from camdaemon.tools.files.writers import cannot_write
 from camdaemon.tools.films.encoder import FilmFormat
 from camdaemon.tools.films.encodings import DEFAULT, KINDS, Wish, check_film_path, choose_encoding
 from camdaemon.tools.films.film_writer import FilmWriter, MakeEncoder
@@ -64,7 +66,10 @@ class FilmJob:
     @property
     def is_done(self) -> bool:
         """Whether all results are there, and nothing is left of their making."""
-        return all(path.exists() and not part_of(path).exists() for path in self.wanted.paths().values())
+        return all(self._is_there(path) and not os.path.exists(part_of(path)) for path in self.wanted.paths().values())
+
+    def _is_there(self, path: Path) -> bool:
+        return os.path.exists(path) if path.suffix else bool(self._list_overwritten(path))
 
     def facts(self) -> dict[str, Any]:
         """Return everything that decides what the results look like."""
@@ -112,7 +117,12 @@ class FilmJob:
             if path.suffix:
                 self.format_of(name, path)
                 self._check_aspect(path)
-        overwritten = [file for path in paths.values() if not path.suffix for file in self._list_overwritten(path)]
+        overwritten = [
+            file
+            for path in paths.values()
+            if not path.suffix and not (resume and os.path.isdir(part_of(path)))
+            for file in self._list_overwritten(path)
+        ]
         inputs = [self.film.path, *inputs]
         check_results(list(paths.values()), inputs, overwritten=overwritten, force=force, resume=resume)
 
@@ -128,13 +138,17 @@ class FilmJob:
 
     def _list_overwritten(self, folder: Path) -> list[Path]:
         """List the files in `folder` that the pictures of these frames would replace."""
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             return []
         ending = f".{self.pictures}"
         stems = {file.stem for file in self.film.path.iterdir()} if self.film.path.is_dir() else None
+        try:
+            files = list(folder.iterdir())
+        except OSError as exc:
+            raise cannot_write(folder, exc) from None
         return [
             file
-            for file in folder.iterdir()
+            for file in files
             if file.name == TIMES_FILE
             or (file.suffix == ending and (file.stem in stems if stems is not None else file.stem.isdigit()))
         ]
@@ -154,7 +168,7 @@ class FilmJob:
         if not path.suffix:
             transfer = self.film.tags.transfer
             return SequenceWriter(path, self.pictures, transfer, self.wish.premultiplied, resumes=resumes)
-        has_sound = name in _WITH_SOUND and not self.film.path.is_dir()
+        has_sound = name in _WITH_SOUND and not os.path.isdir(self.film.path)
         if has_sound and not self.film.is_timed:
             warn(f"{path} has no sound: with --fps it would be out of step. For the film's own times, omit --fps.")
             has_sound = False
@@ -181,7 +195,7 @@ def _identify(path: Path) -> str:
     """Return what tells a file that is read from another, or from what it was before; else the text itself."""
     path = expand(path)
     try:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        files = sorted(path.iterdir()) if os.path.isdir(path) else [path]
         told = hashlib.sha256()
         for file in files:
             status = file.stat()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import cv2
@@ -18,9 +19,10 @@ from camdaemon.frames.picture import DeepPicture, Picture
 from camdaemon.linux.folders import expand_home
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.pose import View, measure_fit
+from camdaemon.plate.store import check_shape
 from camdaemon.plate.take import PlateJob, PlateRules
 from camdaemon.plate.unknown import make_blank_plate
-from camdaemon.tools.files.fitting import fit_plate, pad_picture
+from camdaemon.tools.files.fitting import fit_plate, pad_picture, resize
 from camdaemon.tools.files.listing import list_pictures
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.results import NO_PLATE
@@ -130,23 +132,33 @@ def open_plates(film: FrameSequence, pipeline: OfflinePipeline, plate: str, rule
     if plate in (NO_PLATE, AUTO):
         return OnePlate(get_plate(film, pipeline, plate, rules))
     path = expand_home(plate)
-    if path.is_dir():
+    if os.path.isdir(path):
         files = list_pictures(path)
         own = [file for file in files if file.stem in (film.path.stem, f"{film.path.stem}_back")]
         if not files:
             raise ConfigError(f"{path} has no pictures of the empty room. Run with: --plate FILE, or: --plate auto")
         if len(own) != 1:
-            return _open_many(film, (picture.read(file, "--plate auto") for file in files), str(path))
+            read = ((str(file), picture.read(file, "--plate auto")) for file in files)
+            return BestPlate(_fit_all(read, film.first()))
         plate = str(own[0])
     elif path.suffix.lower() in _SUFFIXES:
         clip = FrameSequence.open(path)
-        return _open_many(film, _list_views(to_bytes(frame.rgb) for frame in clip.frames()), str(path))
+        views = _list_views(to_bytes(frame.rgb) for frame in clip.frames())
+        return BestPlate(_fit_all(((str(path), view) for view in views), film.first()))
     return OnePlate(get_plate(film, pipeline, plate, rules))
 
 
-def _open_many(film: FrameSequence, pictures: Iterable[Picture], name: str) -> FilmPlates:
-    first = next(film.frames()).rgb
-    return BestPlate(pad_picture(fit_plate(each, first, name)) for each in pictures)
+def _fit_all(pictures: Iterable[tuple[str, Picture]], like: DeepPicture) -> Iterator[Picture]:
+    """Yield pictures and their names in the size of `like`, padded; that one was scaled is said once."""
+    height, width = like.shape[:2]
+    is_told = False
+    for name, rgb in pictures:
+        if is_told:
+            check_shape(rgb, (width, height), name, "camdaemon video --plate FILE")
+            yield pad_picture(resize(rgb, width, height))
+        else:
+            is_told = rgb.shape != like.shape
+            yield pad_picture(fit_plate(rgb, like, name))
 
 
 def _list_views(frames: Iterable[Picture]) -> Iterable[Picture]:
@@ -185,12 +197,12 @@ def get_plate(film: FrameSequence, pipeline: OfflinePipeline, plate: str, rules:
         PlateRefused: The frames are no plate.
     """
     if plate == NO_PLATE:
-        height, width = pad_picture(next(film.frames()).rgb).shape[:2]
+        height, width = pad_picture(film.first()).shape[:2]
         return make_blank_plate(width, height)
     if plate != AUTO:
         path = expand_home(plate)
         rgb = picture.read(path, "--plate auto")
-        return Plate(pad_picture(fit_plate(rgb, next(film.frames()).rgb, plate)))
+        return Plate(pad_picture(fit_plate(rgb, film.first(), plate)))
     job = PlateJob(rules, countdown=0.0)
     for seq, (_, t, frame) in enumerate(film.frames()):
         taken = job.feed(JobFrame(seq, t, pipeline.upload(pad_picture(to_bytes(frame))), None, None))

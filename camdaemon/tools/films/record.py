@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +51,7 @@ class JobRecord:
     @classmethod
     def is_in(cls, work: Path) -> bool:
         """Whether a work folder holds the record of a film that can go on."""
-        return (work / FOLDER / "job.json").is_file()
+        return os.path.isfile(work / FOLDER / "job.json")
 
     def start(self) -> None:
         """Write what the job is. Raises OSError."""
@@ -74,7 +76,12 @@ class JobRecord:
             self.names += part[_NAMES].tolist()
             self.parts += 1
         if self.parts:
-            self.state = self._read(f"{self.parts - 1:05d}.state") or {}
+            state = self._read(f"{self.parts - 1:05d}.state")
+            if state is None:
+                raise ConfigError(
+                    f"cannot go on with {self._folder.parent}: its record is damaged. Begin again with: --force"
+                )
+            self.state = state
 
     def find_fact(self, name: str) -> str:
         """Return what the record says of the job; '' if there is none."""
@@ -86,14 +93,14 @@ class JobRecord:
     def _read_facts(self) -> dict[str, Any]:
         try:
             return dict(json.loads((self._folder / "job.json").read_text("utf-8")))
-        except ValueError:
+        except (ValueError, TypeError):
             return {}
 
     def _read(self, name: str) -> Arrays | None:
         try:
             with np.load(self._folder / f"{name}.npz", allow_pickle=False) as found:
                 return dict(found)
-        except (FileNotFoundError, ValueError, zipfile.BadZipFile):
+        except (FileNotFoundError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
             return None
 
     def add_part(self, times: list[float], names: list[str], state: Arrays) -> None:

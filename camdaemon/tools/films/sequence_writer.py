@@ -18,6 +18,7 @@ from camdaemon.tools.files.progress import warn
 from camdaemon.tools.files.rendering import Pixels
 from camdaemon.tools.files.writers import cannot_write, write_png
 from camdaemon.tools.films.frames import premultiply
+from camdaemon.tools.films.record import FOLDER
 from camdaemon.tools.films.times import TIMES_FILE, are_even, write_times
 from camdaemon.tools.films.work import WorkFolder
 
@@ -49,7 +50,15 @@ class SequenceWriter:
 
     def check(self, parts: int, names: Sequence[str]) -> None:
         """See `ResultWriter`."""
-        self.work.check(self.work.path / f"{name}.{self._kind}" for name in names)
+        files = (self.work.path / f"{name}.{self._kind}" for name in names)
+        target = Path(self.path).resolve()
+        is_taking = self._mark.exists()
+        self.work.check(file for file in files if not (is_taking and (target / file.name).is_file()))
+
+    @property
+    def _mark(self) -> Path:
+        """Tells that pictures are taking their names."""
+        return self.work.path / FOLDER / "taking"
 
     def begin(self, part: int) -> None:
         """See `ResultWriter`."""
@@ -79,8 +88,11 @@ class SequenceWriter:
                 write_times(self.work.path / TIMES_FILE, dict(zip(files, times, strict=True)))
                 files.append(TIMES_FILE)
             target.mkdir(parents=True, exist_ok=True)
+            self._mark.parent.mkdir(exist_ok=True)
+            self._mark.touch()
             for file in files:
-                take_name(self.work.path / file, target / file)
+                if (self.work.path / file).exists():  # else an interrupted run has done it
+                    take_name(self.work.path / file, target / file)
         except OSError as exc:
             raise cannot_write(self.path, exc) from None
         if varies:

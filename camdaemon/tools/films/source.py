@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,7 @@ from camdaemon.tools.files.listing import PICTURES, list_pictures
 
 _ADVICE = "Run: ffprobe {}, or: camdaemon video --src FOLDER"
 _RGB = 0  # FFmpeg's AVCOL_SPC_RGB
+_CUT_OFF = 0.1  # of the duration: sound may be longer than the picture
 
 
 class Tags(NamedTuple):
@@ -113,7 +115,7 @@ class FrameSequence:
         Raises:
             ConfigError: It cannot be read.
         """
-        if path.is_dir():
+        if os.path.isdir(path):
             files = _list_frames(path)
             first = picture.read_deep(files[0], "another --src FOLDER")
             height, width = first.shape[:2]
@@ -157,7 +159,7 @@ class FrameSequence:
         aspect = self.aspect if size is None else Fraction(1)
         return replace(self, span=span, size=size or self.size, aspect=aspect, count=count, deep=depth)
 
-    def frames(self, skip: int = 0) -> Iterator[Frame]:
+    def frames(self, skip: int = 0) -> Generator[Frame, None, None]:
         """Yield the frames; their times are the film's own, unless a frame rate was asked for.
 
         Args:
@@ -166,7 +168,29 @@ class FrameSequence:
         Raises:
             ConfigError: A frame cannot be read or has another size, or the film cannot be read any further.
         """
-        yield from self._read_folder(skip) if self.path.is_dir() else self._decode(skip)
+        yield from self._read_folder(skip) if os.path.isdir(self.path) else self._decode(skip)
+
+    def first(self) -> DeepPicture:
+        """Return the first frame, in memory of its own. Raises ConfigError: as `frames`, or there is none."""
+        with contextlib.closing(self.frames()) as frames:
+            if (found := next(frames, None)) is not None:
+                return found.rgb.copy()
+        raise self.explain_empty()
+
+    def explain_empty(self) -> ConfigError:
+        """Return the error for a span without a frame."""
+        return ConfigError(f"{self.path} has no frame from {self.span.start:g} s on. Run with another --start SECONDS")
+
+    def is_cut_off(self, end: float) -> bool:
+        """Tell whether it ends long before it says that it does.
+
+        Args:
+            end: When its last frame is shown, in seconds since the first one.
+        """
+        if self.count is None or not self.is_timed or self.span != Span():
+            return False
+        duration = self.count / self.fps
+        return duration - end > max(1.0, _CUT_OFF * duration)
 
     def _read_folder(self, skip: int) -> Iterator[Frame]:
         stored: tuple[int, int] | None = None
