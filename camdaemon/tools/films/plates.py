@@ -63,12 +63,21 @@ class BestPlate:
 
     Args:
         pictures: uint8 (H,W,3), padded like the frames. They are kept as PNG in memory, as there may be many.
+        most: How many are kept, evenly spread; None: all.
     """
 
-    def __init__(self, pictures: Iterable[Picture]) -> None:
+    def __init__(self, pictures: Iterable[Picture], most: int | None = None) -> None:
         self._packed: list[NDArray[np.uint8]] = []
         self._views: list[View] = []
-        for rgb in pictures:
+        every = 1
+        for number, rgb in enumerate(pictures):
+            if number % every:
+                continue
+            if len(self) == most:
+                del self._packed[1::2], self._views[1::2]
+                every *= 2
+                if number % every:
+                    continue
             small = _shrink(rgb)
             self._views.append(View(small, np.ones(small.shape[:2], bool)))
             _, data = cv2.imencode(".png", rgb, [cv2.IMWRITE_PNG_COMPRESSION, 1])
@@ -144,7 +153,7 @@ def open_plates(film: FrameSequence, pipeline: OfflinePipeline, plate: str, rule
     elif path.suffix.lower() in _SUFFIXES:
         clip = FrameSequence.open(path)
         views = _list_views(to_bytes(frame.rgb) for frame in clip.frames())
-        return BestPlate(_fit_all(((str(path), view) for view in views), film.first()))
+        return BestPlate(_fit_all(((str(path), view) for view in views), film.first()), _MOST_PLATES)
     return OnePlate(get_plate(film, pipeline, plate, rules))
 
 
@@ -164,15 +173,12 @@ def _fit_all(pictures: Iterable[tuple[str, Picture]], like: DeepPicture) -> Iter
 def _list_views(frames: Iterable[Picture]) -> Iterable[Picture]:
     """Yield the frames of a clip of the empty room that show another view than the one yielded before."""
     last: View | None = None
-    count = 0
     for rgb in frames:
         small = _shrink(rgb)
         view = View(small, np.ones(small.shape[:2], bool))
         if last is None or measure_fit(view, last) < _SAME:
-            last, count = view, count + 1
+            last = view
             yield np.array(rgb)
-        if count == _MOST_PLATES:
-            return
 
 
 def _shrink(rgb: Picture) -> Picture:
