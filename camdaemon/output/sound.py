@@ -30,7 +30,8 @@ class Sound:
 
     Args:
         path: The clip.
-        start: What is before is left out, in seconds from the first picture on; the film begins there.
+        start: What is before is left out, in seconds from the first picture on; the film begins with the picture there
+            or after it.
         end: What begins later is left out.
 
     Raises:
@@ -38,8 +39,11 @@ class Sound:
     """
 
     def __init__(self, path: Path, start: float = 0.0, end: float = math.inf) -> None:
-        self._begin = _find_begin(path) + start
+        self._begin = _find_begin(path)
         self._first = 0.0 if start else -math.inf
+        if start:
+            start = _find_picture(path, self._begin, start)
+            self._begin += start
         self._end = end - start
         self._container = av.open(str(path))
         self.tracks: list[AudioStream] = list(self._container.streams.audio)
@@ -126,3 +130,17 @@ def _find_begin(path: Path) -> float:
     """Return the time of the first picture, in seconds of the clip."""
     with contextlib.closing(Video(path, "clip", f"Run: ffprobe {path}")) as clip:
         return clip.first.time or 0.0
+
+
+def _find_picture(path: Path, begin: float, start: float) -> float:
+    """Return when the first picture is shown that is not before `start`, in seconds after `begin`, or `start`."""
+    found = math.inf
+    with av.open(str(path)) as container:
+        for packet in container.demux(container.streams.video[0]):
+            if packet.pts is None or packet.dts is None:
+                continue
+            if float(packet.dts * packet.time_base) - begin > found:  # those that follow are shown later
+                break
+            t = float(packet.pts * packet.time_base) - begin
+            found = min(found, t) if t >= start else found
+    return found if math.isfinite(found) else start
