@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
@@ -94,10 +95,7 @@ def render_results(
     if "alpha" in names or "foreground" in names:
         found["alpha"] = alpha = render_alpha(matte, deep=deep)
     if "foreground" in names:
-        # Black where alpha is 0: the network's foreground there looks much like the room.
-        colors = to_pixels(matte.foreground, deep=deep)
-        colors[alpha == 0] = 0
-        found["foreground"] = np.dstack([colors, alpha])
+        found["foreground"] = _cut_out(to_pixels(matte.foreground, deep=deep), alpha)
     if "composite" in names:
         assert backdrop is not None
         bgr = backdrop.picture(t, pipeline.upload_room(plate), pipeline.upload)
@@ -107,6 +105,14 @@ def render_results(
         found |= {"error": error, "refined": refined}
     width, height = size
     return {name: np.ascontiguousarray(found[name][:height, :width]) for name in names}
+
+
+def _cut_out(colors: Pixels, alpha: Pixels) -> Pixels:
+    """Return RGBA (H,W,4), black where alpha is 0: the network's foreground there looks much like the room."""
+    there = (alpha > 0).view(np.uint8)
+    found = np.zeros((*alpha.shape, 4), colors.dtype)
+    cv2.mixChannels([cv2.copyTo(colors, there), alpha], [found], [0, 0, 1, 1, 2, 2, 3, 3])
+    return found
 
 
 def _render_maps(pipeline: OfflinePipeline) -> tuple[Picture, Picture]:

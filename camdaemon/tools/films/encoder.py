@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import math
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -107,7 +108,7 @@ class LibraryEncoder:
         context.options = encoding.options
         if encoding.bitrate:
             context.bit_rate = encoding.bitrate
-        context.thread_count = min(_MOST_THREADS, math.ceil(film.size[0] * film.size[1] / _PIXELS_OF_A_THREAD))
+        context.thread_count = _count_threads(film)
         _declare(context, declared)
         return stream
 
@@ -136,6 +137,16 @@ class LibraryEncoder:
         """See `PartEncoder`."""
         with contextlib.suppress(av.FFmpegError, OSError):
             self._container.close()
+
+
+def _count_threads(film: FilmFormat) -> int:
+    """Return how many threads encode: as the size alone says, so that every machine writes the same file.
+
+    Where each frame is encoded by itself, their number changes nothing: as many as there are processors.
+    """
+    if film.encoding.encoder in ("prores_ks", "ffv1"):
+        return min(_MOST_THREADS, os.cpu_count() or 1)
+    return min(_MOST_THREADS, math.ceil(film.size[0] * film.size[1] / _PIXELS_OF_A_THREAD))
 
 
 def _declare(what: VideoCodecContext | av.VideoFrame, tags: Tags) -> None:
