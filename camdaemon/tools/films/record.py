@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -25,6 +26,11 @@ FOLDER = ".job"
 PART_FRAMES = 120  # a part of a film is as long as this, which is all that an interruption can cost
 Arrays = dict[str, NDArray[Any]]
 _TIMES, _NAMES = "times", "names"
+# What NumPy raises where a file is not what it was.
+_DAMAGED = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError,
+    ValueError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 class JobRecord:
@@ -71,7 +77,7 @@ class JobRecord:
             raise ConfigError(
                 f"cannot go on with {self._folder.parent}: {told}. Run with what it was, or begin again with: --force"
             )
-        while (part := self._read(f"{self.parts:05d}")) is not None:
+        while (part := self._read(f"{self.parts:05d}", _TIMES, _NAMES)) is not None:
             self.times += part[_TIMES].tolist()
             self.names += part[_NAMES].tolist()
             self.parts += 1
@@ -96,12 +102,18 @@ class JobRecord:
         except (ValueError, TypeError):
             return {}
 
-    def _read(self, name: str) -> Arrays | None:
+    def _read(self, name: str, *needed: str) -> Arrays | None:
+        """Read what `_write` has written; None: it is not there, or damaged."""
         try:
-            with np.load(self._folder / f"{name}.npz", allow_pickle=False) as found:
-                return dict(found)
-        except (FileNotFoundError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+            content = (self._folder / f"{name}.npz").read_bytes()
+        except FileNotFoundError:
             return None
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                found = dict(file)
+        except _DAMAGED:
+            return None
+        return found if found.keys() >= set(needed) else None
 
     def add_part(self, times: list[float], names: list[str], state: Arrays) -> None:
         """Record that the next part of every result is whole, and on the disk. Raises OSError."""
