@@ -162,7 +162,10 @@ def make_batch(given: dict[str, Any], settings: Config) -> Batch:
     from camdaemon.tools.films.pipelines import Pipelines
 
     check_files_backdrop(given["backdrop"], given["plate"])  # before the network is loaded
-    paths = films.take_shard(films.find_films(given["src"]), given["shard"])
+    paths = films.find_films(given["src"])
+    if given["output_dir"] is not None:
+        paths = films.leave_out_results(paths, given["output_dir"], given["kinds"])
+    paths = films.take_shard(paths, given["shard"])
     if len(paths) > 1 and given["output_dir"] is None:
         raise ConfigError(f"{len(paths)} films need a folder for their results. Run with: --output-dir FOLDER")
     wanted = hardware.Hardware(given["hardware"])

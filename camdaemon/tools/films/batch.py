@@ -52,6 +52,17 @@ def find_films(sources: Sequence[str]) -> list[Path]:
     return list(found)
 
 
+def leave_out_results(films: list[Path], folder: Path, kinds: str) -> list[Path]:
+    """Return the films that are no results of others: a pattern finds those of an earlier run, too."""
+    results: dict[str, Path] = {}
+    for film in films:
+        results |= {os.path.realpath(path): film for path in name_results(film, folder, kinds).paths().values()}
+    left = [film for film in films if results.get(os.path.realpath(film), film) == film]
+    if count := len(films) - len(left):
+        warn(f"{count} of {len(films)} films are results of the others, and are left out")
+    return left
+
+
 def open_films(
     paths: Sequence[Path], fps: float | None, find_decoder: Callable[[Path], HWAccel | None]
 ) -> list[FrameSequence]:

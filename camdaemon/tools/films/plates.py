@@ -148,21 +148,24 @@ def open_plates(film: FrameSequence, pipeline: OfflinePipeline, plate: str, rule
             raise ConfigError(f"{path} has no pictures of the empty room. Run with: --plate FILE, or: --plate auto")
         if len(own) != 1:
             read = ((str(file), picture.read(file, "--plate auto")) for file in files)
-            return BestPlate(_fit_all(read, film.first()))
+            return BestPlate(_fit_all(read, film))
         plate = str(own[0])
     elif path.suffix.lower() in _SUFFIXES:
         clip = FrameSequence.open(path)
         views = _list_views(to_bytes(frame.rgb) for frame in clip.frames())
-        return BestPlate(_fit_all(((str(path), view) for view in views), film.first()), _MOST_PLATES)
+        return BestPlate(_fit_all(((str(path), view) for view in views), film), _MOST_PLATES)
     return OnePlate(get_plate(film, pipeline, plate, rules))
 
 
-def _fit_all(pictures: Iterable[tuple[str, Picture]], like: DeepPicture) -> Iterator[Picture]:
-    """Yield pictures and their names in the size of `like`, padded; that one was scaled is said once."""
+def _fit_all(pictures: Iterable[tuple[str, Picture]], film: FrameSequence) -> Iterator[Picture]:
+    """Yield pictures, which have names, in the size of a film's frames, padded; that one was scaled is said once."""
+    like = film.first()
     height, width = like.shape[:2]
     is_told = False
     for name, rgb in pictures:
-        if is_told:
+        if rgb.shape[1::-1] == film.stored:
+            yield pad_picture(resize(rgb, width, height))  # as the frames are
+        elif is_told:
             check_shape(rgb, (width, height), name, "camdaemon video --plate FILE")
             yield pad_picture(resize(rgb, width, height))
         else:
@@ -208,7 +211,7 @@ def get_plate(film: FrameSequence, pipeline: OfflinePipeline, plate: str, rules:
     if plate != AUTO:
         path = expand_home(plate)
         rgb = picture.read(path, "--plate auto")
-        return Plate(pad_picture(fit_plate(rgb, film.first(), plate)))
+        return Plate(next(_fit_all([(plate, rgb)], film)))
     job = PlateJob(rules, countdown=0.0)
     for seq, (_, t, frame) in enumerate(film.frames()):
         taken = job.feed(JobFrame(seq, t, pipeline.upload(pad_picture(to_bytes(frame))), None, None))

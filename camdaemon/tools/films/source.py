@@ -90,6 +90,7 @@ class FrameSequence:
         tags: Of its colors, and so of the results'.
         span: What is taken of it.
         hwaccel: What decodes it instead of the processor, where it can.
+        stored: Width and height before frames are scaled; None: they are not.
     """
 
     path: Path
@@ -102,6 +103,7 @@ class FrameSequence:
     tags: Tags = SDR
     span: Span = Span()
     hwaccel: HWAccel | None = None
+    stored: tuple[int, int] | None = None
 
     @classmethod
     def open(cls, path: Path, fps: float | None = None, hwaccel: HWAccel | None = None) -> FrameSequence:
@@ -157,7 +159,8 @@ class FrameSequence:
             count = max(1, math.ceil(min(count, span.end * self.fps)) - math.floor(span.start * self.fps))
         depth = self.deep if deep is None else deep
         aspect = self.aspect if size is None else Fraction(1)
-        return replace(self, span=span, size=size or self.size, aspect=aspect, count=count, deep=depth)
+        stored = self.stored if size is None else self.stored or self.size
+        return replace(self, span=span, size=size or self.size, aspect=aspect, count=count, deep=depth, stored=stored)
 
     def frames(self, skip: int = 0) -> Generator[Frame, None, None]:
         """Yield the frames; their times are the film's own, unless a frame rate was asked for.

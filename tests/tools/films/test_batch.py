@@ -121,3 +121,18 @@ def test_a_folder_that_is_there_already_is_not_taken_for_a_result(films: Path) -
     assert matte(*words).startswith("3 frames")
     assert names(Path("out")) == ["000000.png", "000001.png", "000002.png", "notes.txt"]
     assert "done before" in matte(*words)
+
+
+def test_results_beside_their_films_are_no_films(films: Path) -> None:
+    words = ("--src", "films/*.mp4", "--output-dir", "films", "--kinds", "composite")
+    matte(*words, "--shard", "1/2")  # take1 and take10
+    assert names(films) == ["take1-composite.mp4", "take1.mp4", "take10-composite.mp4", "take10.mp4", "take2.mp4"]
+    said = matte(*words, "--shard", "2/2")
+    assert "2 of 5 films are results of the others, and are left out" in said
+    assert matte(*words, "--resume").count("done before") == 3
+    assert len(names(films)) == 6
+    before = {name: (films / name).read_bytes() for name in names(films)}
+    matte(*words, "--force")
+    assert {name: (films / name).read_bytes() for name in names(films)} == before
+    with pytest.raises(ConfigError, match="overwritten while it is read"):
+        matte("--src", "films/take1.mp4", "--composite", "films/take1.mp4", "--force")

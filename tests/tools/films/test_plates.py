@@ -152,6 +152,18 @@ def test_plates_of_another_size_are_scaled_and_that_is_said_once(
         opened(replace(pan, span=replace(pan.span, start=60.0)), tmp_path / "large")
 
 
+def test_a_plate_of_the_films_own_size_is_scaled_as_the_film_is(
+    tmp_path: Path, folder: Path, pan: FrameSequence, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = pan.take(pan.span, (100, 100))
+    for plate in (folder, write(tmp_path / "plate.png", view(0))):
+        found = opened(film, plate).choose(film.first(), None).rgb
+        assert np.abs(found.astype(int) - film.first()).mean() < 2
+    assert not capsys.readouterr().err
+    with pytest.raises(ConfigError, match="another shape"):
+        opened(film, write(tmp_path / "plate.png", room(72, 130)))
+
+
 def test_the_command_mattes_a_pan_by_its_plates(tmp_path: Path, folder: Path) -> None:
     frames = [somebody(view(offset), 40) for offset in OFFSETS for _ in range(2)]
     film = write_video(tmp_path / "film.mkv", frames)
