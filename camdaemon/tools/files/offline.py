@@ -107,12 +107,14 @@ class OfflinePipeline:
         self.maps = maps
 
     def upload(self, rgb: DeepPicture) -> Tensor:
-        """Upload uint8 or uint16 (H,W,3) as (1,3,H,W), floats unless made for bytes."""
+        """Upload uint8 or uint16 (H,W,3) as (1,3,H,W): floats, or for a pipeline in bytes its own memory."""
         if rgb.dtype == np.uint16:
             deep = torch.from_numpy(rgb.astype(np.float32)).to(self._transfer.device).permute(2, 0, 1)[None] / 65535
             return deep.to(self._transfer.dtype if self._transfer.dtype.is_floating_point else deep.dtype).contiguous()
-        picture = self._transfer.upload_picture(np.asarray(rgb, np.uint8))
-        return picture if self._in_bytes else pixels.unit(picture).contiguous()
+        picture = np.ascontiguousarray(rgb, np.uint8)
+        if self._in_bytes and self._transfer.device.type == "cpu":
+            return pixels.tensor(picture)  # over the same memory, which nobody changes
+        return pixels.unit(self._transfer.upload_picture(picture)).contiguous()
 
     def _upload_plate(self, rgb: Picture) -> Tensor:
         return pixels.unit(self.upload(rgb)) if self._is_exact else self.upload(rgb)
@@ -257,14 +259,12 @@ class OfflinePipeline:
         plate = self._aligner[1].aligned if self._aligner is not None else None
         inside = np.ones(survey.room.shape, bool) if plate is None else plate.known(survey.room.shape)
         health = judge(survey, inside)
-        if plate is not None and plate.is_blank:
-            return explain_misfit(None)
-        return explain_misfit(health.share) if health.reason else ""
+        share = None if plate is not None and plate.is_blank else health.share
+        return explain_misfit(share) if share is None or health.reason else ""
 
     def rewind(self) -> None:
         """Forget the previous video."""
-        self._matcher, self._aligner, self._before = self._make_matcher(), None, None
-        self._begun = None
+        self._matcher, self._aligner, self._before, self._begun = self._make_matcher(), None, None, None
 
     def upload_room(self, plate: Plate) -> Tensor:
         """Return what backdrops see of `plate`, (1,3,H,W), 0..1; the same tensor for the same plate."""

@@ -19,9 +19,12 @@ Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]  # (H,W) gray, (H,W,3) RGB or 
 
 
 def to_pixels(x: Tensor, *, deep: bool) -> Pixels:
-    """Copy (1,C,H,W), bytes or floats, to uint16 if `deep`, else uint8, (H,W,C) or (H,W), rounded."""
+    """Return (1,C,H,W), bytes or floats, as uint16 if `deep`, else uint8, (H,W,C) or (H,W), rounded.
+
+    Bytes may be over the same memory.
+    """
     if not deep:
-        return from_tensor(x)
+        return pixels.array(x) if x.dtype == torch.uint8 and x.device.type == "cpu" else from_tensor(x)
     values = pixels.unit(x)[0].float().clamp(0, 1).permute(1, 2, 0).squeeze(2).cpu().numpy()
     return np.asarray(values * np.float32(65535) + np.float32(0.5), np.uint16)
 

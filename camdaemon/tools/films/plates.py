@@ -214,7 +214,7 @@ def get_plate(film: FrameSequence, pipeline: OfflinePipeline, plate: str, rules:
         return Plate(next(_fit_all([(plate, rgb)], film)))
     job = PlateJob(rules, countdown=0.0)
     for seq, (_, t, frame) in enumerate(film.frames()):
-        taken = job.feed(JobFrame(seq, t, pipeline.upload(pad_picture(to_bytes(frame))), None, None))
+        taken = job.feed(JobFrame(seq, t, pipeline.upload(np.array(pad_picture(to_bytes(frame)))), None, None))
         if taken is not None:
             return taken
     raise ConfigError(
