@@ -5,22 +5,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-import cv2
 import numpy as np
 import pytest
 import torch
-import typer
-from typer.testing import CliRunner
 
 from camdaemon.cli.image import image
 from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
 from camdaemon.frames.composite import Matte
-from camdaemon.frames.frame import Size
 from camdaemon.matting import Matting
 from camdaemon.plate.parts import Plate
 from camdaemon.tools.files.fitting import pad_picture
@@ -30,40 +25,7 @@ from camdaemon.tools.files.pairs import find_pairs
 from camdaemon.tools.files.rendering import stretch_alpha
 from camdaemon.tools.files.results import ResultPaths
 from camdaemon.tools.files.writers import replace_file, write_png
-
-PERSON = (20, 30, 120)
-
-
-def room(height: int = 72, width: int = 128) -> np.ndarray:
-    small = np.random.default_rng(5).integers(110, 190, (5, 8, 3), np.uint8)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-def somebody(plate: np.ndarray, left: int = 40) -> np.ndarray:
-    frame = plate.copy()
-    frame[34:, left : left + 40] = PERSON
-    return frame
-
-
-def write(path: Path, rgb: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), rgb[..., ::-1])
-    return path
-
-
-def read(path: Path) -> np.ndarray:
-    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    assert found is not None, path
-    return found if found.ndim == 2 else found[..., [2, 1, 0, *range(3, found.shape[2])]]
-
-
-def run(command: Callable[..., object], *arguments: object) -> str:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(command)
-    result = CliRunner().invoke(app, [str(each) for each in arguments])
-    if result.exception:
-        raise result.exception
-    return result.output
+from tests.tools.films.made import Fixed, read, room, run, somebody, write
 
 
 @pytest.fixture
@@ -201,24 +163,9 @@ def test_the_commands_load_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
-class _Fixed:
-    """A matting that finds the person where `somebody` stands, whatever the plate."""
-
-    name = "fixed"
-    doubts = False
-
-    def warm_up(self, size: Size) -> None:
-        pass
-
-    def __call__(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None, seq: int) -> Matte:
-        alpha = torch.zeros(1, 1, *src.shape[2:])
-        alpha[..., 60:, 40:100] = 1
-        return Matte(alpha, src, seq)
-
-
 @pytest.fixture
 def fixed(difference: OfflinePipeline) -> OfflinePipeline:
-    difference.matting = cast("Matting", _Fixed())
+    difference.matting = cast("Matting", Fixed())
     return difference
 
 
