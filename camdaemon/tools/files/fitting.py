@@ -43,14 +43,14 @@ def pad_picture(rgb: _Pixels) -> _Pixels:
     return np.asarray(found, rgb.dtype)  # type: ignore[return-value]
 
 
-def fit_plate(plate: Picture, like: DeepPicture, name: str) -> Picture:
-    """Resize `plate` to the size of the picture `like`.
+def fit_plate(plate: Picture, like: DeepPicture, name: str, command: str = "image") -> Picture:
+    """Resize `plate`, called `name`, to the size of the picture `like`; `command` is what is running.
 
     Raises:
         ConfigError: It has another shape.
     """
     (height, width), (high, wide) = plate.shape[:2], like.shape[:2]
-    check_shape(plate, (wide, high), name, "camdaemon image --plate FILE")
+    check_shape(plate, (wide, high), name, f"camdaemon {command} --plate FILE")
     if (width, height) == (wide, high):
         return plate
     warn(f"The plate {name} is {width}x{height} and was scaled to {wide}x{high}. One of the same size is more exact.")

@@ -170,7 +170,7 @@ def _fit_all(pictures: Iterable[tuple[str, Picture]], film: FrameSequence) -> It
             yield pad_picture(resize(rgb, width, height))
         else:
             is_told = rgb.shape != like.shape
-            yield pad_picture(fit_plate(rgb, like, name))
+            yield pad_picture(fit_plate(rgb, like, name, "video"))
 
 
 def _list_views(frames: Iterable[Picture]) -> Iterable[Picture]:
