@@ -22,7 +22,7 @@ from camdaemon.tools.files.image import matte_pairs
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.pairs import Pair, find_pairs
 from camdaemon.tools.files.results import ResultPaths
-from tests.tools.test_files import read, room, run, somebody, write
+from tests.tools.films.made import read, room, run, somebody, write
 
 QUICK = ("--matting", "difference", "--device", "cpu")
 

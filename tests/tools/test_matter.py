@@ -21,7 +21,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.tools.mattes import AnyPicture
 from tests.plate.painted import SIZE, THERE, alpha, film, other_room, plate
-from tests.tools.test_files import read, run
+from tests.tools.films.made import read, run
 from tests.tools.written import write_video
 
 ROOT = Path(__file__).parents[2]

@@ -27,7 +27,7 @@ from camdaemon.tools.files.results import ResultPaths
 from tests.fakes import PERSON, BelievingMatting, marked
 from tests.fakes import room as marked_room
 from tests.present import present
-from tests.tools.test_files import read, room, run, somebody, write
+from tests.tools.films.made import read, room, run, somebody, write
 from tests.tools.written import write_video
 
 
