@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -19,6 +19,9 @@ from camdaemon.plate.parts import Mask, Plate
 _SURE = 0.9  # alpha from which on the matte is sure of a person
 _ROOM, FAINT = 0.02, 0.1  # alpha below which a block shows the room, and below which viewers hardly see what it shows
 _LARGE = 500_000  # pixels; larger pictures get larger blocks: still enough of them, and few enough for one thread
+
+
+Moment: TypeAlias = "tuple[Tensor | None, Tensor | None]"  # means of a frame's blocks, and the plate's gain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,19 +242,29 @@ class PlateMatcher:
         if "matched" in found:
             self._matched = _Matched(found["matched"], apply_gain(clean, found["matched"]))
 
-    def survey(self, alpha: Tensor) -> Survey:
+    @property
+    def moment(self) -> Moment:
+        """What the last `match` has found, for a later `survey`."""
+        return self._now, self._gain
+
+    def survey(self, alpha: Tensor, moment: Moment | None = None) -> Survey:
         """Return the frame of the last `match` beside the plate as it was matched, by that frame's alpha, (1,1,H,W).
 
         Waits once for the accelerator.
+
+        Args:
+            alpha: Of the frame.
+            moment: Of its `match`, if others have followed.
         """
-        assert self._now is not None
+        now, found = moment or self.moment
+        assert now is not None
         assert self._small is not None
-        gain = torch.ones_like(self._small[:, :, :1, :1]) if self._gain is None else self._gain
+        gain = torch.ones_like(self._small[:, :, :1, :1]) if found is None else found
         then = self._small * gain
         then = (then if self._lift is None else then + self._lift).clamp(0, 1)
         peaks = [self._find_room(alpha), *(pixels.peaks_below(alpha, self.side, limit) for limit in (FAINT, _SURE))]
         maps = (
-            torch.cat((self._now, then, *(each.float() for each in peaks), gain.expand_as(self._now)), 1)[0]
+            torch.cat((now, then, *(each.float() for each in peaks), gain.expand_as(now)), 1)[0]
             .permute(1, 2, 0)
             .cpu()
             .numpy()

@@ -17,7 +17,7 @@ from camdaemon.frames import color, pixels
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Content, HostFrame, Size
 from camdaemon.frames.handoff import Pool
-from camdaemon.matting.bgmv2.matting import choose_base_size, choose_selection
+from camdaemon.matting.bgmv2.sizes import choose_base_size, choose_selection
 from camdaemon.matting.effort import choose_ladder
 from camdaemon.model import load_network
 from camdaemon.output.null import NullSink

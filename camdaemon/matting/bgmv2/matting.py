@@ -24,21 +24,15 @@ from camdaemon.matting.bgmv2.cpu.network import CpuNetwork
 from camdaemon.matting.bgmv2.cuda_graph import GraphedStep
 from camdaemon.matting.bgmv2.engines.factory import BaseEngineFactory, BaseSize
 from camdaemon.matting.bgmv2.engines.int8 import find_int8
+from camdaemon.matting.bgmv2.sizes import choose_base_size, choose_selection
 from camdaemon.matting.bgmv2.weights import find_weights, load_weights
-from camdaemon.matting.effort import Effort, choose_ladder, vary_rate_only
+from camdaemon.matting.effort import choose_ladder, vary_rate_only
 from camdaemon.model import (
     Selection,
-    base_size,
-    base_size_for_lines,
     fold_batch_norms,
 )
-from camdaemon.model.network import round_to_cells
 
-# The best effort refines 80,000 pixels of HD and 320,000 of 4K, as the paper's authors advise.
-_BEST = Effort()
 _BLOCK = 16  # pixels along one value of the confidence
-# The slim network was trained on people of this scale; where more of a small frame is left, it tells them less surely.
-_FEW_LINES, _MOST_SCALE = 176, 3 / 8
 
 
 class RefinementMaps(NamedTuple):
@@ -54,35 +48,6 @@ class RefinementMaps(NamedTuple):
 
 
 Observer = Callable[[RefinementMaps], None]
-
-
-def choose_base_size(
-    refine: Refinement, height: int, width: int, effort: Effort = _BEST, *, in_cells: bool = False
-) -> BaseSize:
-    """Return the size of the base input: `refine.scale` of the frame if set, else by the effort's lines.
-
-    So 1280x720 and 1920x1080 become 320x176 with 176 lines and 480x272 with 272.
-
-    Args:
-        refine: What the configuration fixes.
-        height: Of the frame.
-        width: Of the frame.
-        effort: The effort.
-        in_cells: Whether the network takes whole cells alone, so that a scale is rounded to them.
-    """
-    if refine.scale:
-        found = base_size(height, width, refine.scale)
-        return (round_to_cells(found[0]), round_to_cells(found[1])) if in_cells else found
-    lines = effort.base_side
-    if in_cells and lines > _FEW_LINES:
-        lines = min(lines, max(_FEW_LINES, round(_MOST_SCALE * min(height, width))))
-    return base_size_for_lines(height, width, lines)
-
-
-def choose_selection(refine: Refinement, height: int, width: int, effort: Effort = _BEST) -> Selection:
-    """Return which patches of a frame of height × width pixels are refined; `refine` overrides `effort`."""
-    pixels = round(effort.refined * height * width) if refine.pixels is None else refine.pixels
-    return Selection(refine.mode, pixels, refine.threshold)
 
 
 class BackgroundMatting:
@@ -177,6 +142,35 @@ class BackgroundMatting:
         halfway: Callable[[], None] | None = None,
     ) -> Matte:
         """Matte a frame; see `Matting`. Waits for the device once, at the end, where its errors appear."""
+        return Matte(*self._compute(src, plate, confidence, seq, halfway), seq)
+
+    def matte_batch(self, src: Tensor, plate: Tensor, confidence: Tensor | None, seq: int) -> list[Matte]:
+        """Matte frames of floats at once, of which `seq` is the first; see `__call__`.
+
+        Args:
+            src: (B,3,H,W).
+            plate: The same: of each frame.
+            confidence: (1,1,·,·), of all of them.
+            seq: Number of the first frame.
+
+        Returns:
+            Each frame's matte, valid until the next call.
+
+        Raises:
+            EngineError: The mattes cannot be computed.
+        """
+        alphas, foregrounds = self._compute(src, plate, confidence, seq, None)
+        return [Matte(alphas[i : i + 1], foregrounds[i : i + 1], seq + i) for i in range(len(src))]
+
+    def _compute(
+        self,
+        src: Tensor,
+        plate: Tensor,
+        confidence: Tensor | None,
+        seq: int,
+        halfway: Callable[[], None] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return alpha and foreground. Raises EngineError."""
         height, width = src.shape[-2:]
         try:
             with torch.inference_mode():
@@ -198,7 +192,7 @@ class BackgroundMatting:
                 f"the matte of frame {seq} is not finite (damaged weights, or too large for {self._dtype}). "
                 "Run with: --weights default or --device cpu"
             )
-        return Matte(alpha, foreground, seq)
+        return alpha, foreground
 
     def _matte_floats(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> tuple[Tensor, Tensor, bool]:
         """Return alpha, foreground, and whether both are finite."""
@@ -220,9 +214,10 @@ class BackgroundMatting:
         """Return what a network may be told of the plate, in the dtype of `src`, in one shape for all of its frames."""
         shape = tuple(-(-side // _BLOCK) for side in src.shape[2:])
         if confidence is None or not self.doubts:
-            return src.new_ones(1, 1, *shape)
+            return src.new_ones(len(src), 1, *shape)
         known = confidence.to(src.dtype)
-        return known if known.shape[2:] == shape else F.interpolate(known, shape, mode="area")
+        known = known if known.shape[2:] == shape else F.interpolate(known, shape, mode="area")
+        return known.expand(len(src), -1, -1, -1)
 
     def _run_network(
         self, src: Tensor, plate: Tensor, known: Tensor, base: BaseSize, selection: Selection

@@ -7,7 +7,7 @@ by frame, as live.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,24 +18,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camdaemon.config.schema import Config
-from camdaemon.daemon.build import matting_settings
 from camdaemon.frames import pixels
 from camdaemon.frames.composite import Matte, check
-from camdaemon.frames.decoder import to_bytes
-from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import DeepPicture, Picture, from_tensor, quiet_opencv
-from camdaemon.frames.transfer import Transfer, choose_device
-from camdaemon.matting import Matting, Purpose, find_matting, make_matting, require_no_plate
+from camdaemon.frames.transfer import choose_device
+from camdaemon.matting import find_matting
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
-from camdaemon.matting.effort import OFFLINE
-from camdaemon.plate.align import PlateAligner
 from camdaemon.plate.gate import judge
-from camdaemon.plate.match import PlateMatcher, choose_side, count_blocks
+from camdaemon.plate.match import PlateMatcher, Survey, choose_side, count_blocks
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.pieces import close_margins
-from camdaemon.plate.unknown import fill_unknown, make_blank_plate
+from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.files.fitting import explain_misfit
+from camdaemon.tools.files.follower import PlateFollower
+from camdaemon.tools.files.offline_matting import make_offline_matting
 from camdaemon.tools.files.rendering import find_mean, to_floats
+from camdaemon.tools.files.uploader import Uploader, upload_confidence
+
+_MOST_AT_ONCE = 8  # frames of 1920x1080 on a GPU
 
 
 class OfflinePipeline:
@@ -49,6 +49,10 @@ class OfflinePipeline:
             else as published, in floats. For pictures of bytes, and without `render_maps`.
         align: Whether plates are brought to where the camera looks in each picture.
         best: Whether a video's frames are matted twice, as pictures are: as they are and mirrored.
+
+    Attributes:
+        upload: See `Uploader`.
+        upload_room: See `Uploader`.
 
     Raises:
         ConfigError: As `make_matting` does, or plates are needed and there are none.
@@ -65,59 +69,24 @@ class OfflinePipeline:
         best: bool = False,
     ) -> None:
         quiet_opencv()
-        self._config, self._align, self._best = config, align, best
+        self._config, self._best = config, best
         self.keeps_alpha = False  # whether `last_alpha` is asked for
         self._alone: OfflinePipeline | None = None  # what works without a plate, once it was needed
-        self._aligner: tuple[Plate, PlateAligner] | None = None
-        on = choose_device(config.device)
+        self._follower = PlateFollower(self.matte_without_plate) if align else None
+        self._on = on = choose_device(config.device)
         self._live, self._plates, self._in_bytes = live, plates, in_bytes
         self.maps: RefinementMaps | None = None  # of the last picture
-        self.matting = self._make_matting(config, on)
-        if not plates:
-            require_no_plate(self.matting)
-        # Where a network believes its plate, rounding that to bytes would move mattes by more than a level of 255.
+        self.matting = make_offline_matting(config, on, self._keep_maps, live=live, plates=plates, in_bytes=in_bytes)
         self._is_exact = in_bytes and not live and config.matting == "bgmv2" and not self.matting.doubts
-        self._transfer = Transfer(on, Size(64, 64))  # used for `upload_picture` only, which takes any size
+        uploader = Uploader(on, in_bytes=in_bytes, is_exact=self._is_exact)
+        self.upload, self.upload_room, self._upload_plate = uploader.upload, uploader.upload_room, uploader.upload_plate
         self._match = config.match_exposure
         self._before: Picture | None = None  # the alpha of a video's last frame
         self._begun: tuple[DeepPicture, Tensor] | None = None  # the next frame, and what was uploaded of it
         self._matcher = self._make_matcher()
-        self._room: tuple[Plate, Tensor] | None = None  # a plate, and what backdrops see of it
-
-    def _make_matting(self, config: Config, on: torch.device) -> Matting:
-        purpose: Purpose = "live" if self._live else "files"
-        settings = matting_settings(config, purpose if self._plates else "without_plate")
-        if config.matting != "bgmv2":
-            return make_matting(config.matting, settings, on)
-        matting = BackgroundMatting(
-            settings.weights,
-            settings.refinement,
-            on,
-            settings.engine if self._in_bytes else "torch",
-            settings.precision,
-            self._keep_maps,
-            settings.purpose,
-            exact=True,
-        )
-        if not self._live:
-            matting.effort = OFFLINE
-        return matting
 
     def _keep_maps(self, maps: RefinementMaps) -> None:
         self.maps = maps
-
-    def upload(self, rgb: DeepPicture) -> Tensor:
-        """Upload uint8 or uint16 (H,W,3) as (1,3,H,W): floats, or for a pipeline in bytes its own memory."""
-        if rgb.dtype == np.uint16:
-            deep = torch.from_numpy(rgb.astype(np.float32)).to(self._transfer.device).permute(2, 0, 1)[None] / 65535
-            return deep.to(self._transfer.dtype if self._transfer.dtype.is_floating_point else deep.dtype).contiguous()
-        picture = np.ascontiguousarray(rgb, np.uint8)
-        if self._in_bytes and self._transfer.device.type == "cpu":
-            return pixels.tensor(picture)  # over the same memory, which nobody changes
-        return pixels.unit(self._transfer.upload_picture(picture)).contiguous()
-
-    def _upload_plate(self, rgb: Picture) -> Tensor:
-        return pixels.unit(self.upload(rgb)) if self._is_exact else self.upload(rgb)
 
     def matte_picture(self, rgb: DeepPicture, plate: Plate) -> Matte:
         """Matte a single picture.
@@ -132,7 +101,8 @@ class OfflinePipeline:
             MattingError: The matting fails, or its matte is not valid.
         """
         src = self.upload(rgb)
-        plate = self._follow(rgb, plate, None)
+        if self._follower is not None:
+            plate = self._follower.follow(rgb, plate, None)
         self._matcher = self._make_matcher()
         if self._match:
             matte = self._matte(src, plate, 0)
@@ -167,7 +137,8 @@ class OfflinePipeline:
         Raises:
             MattingError: The matting fails, or its matte is not valid.
         """
-        plate = self._follow(rgb, plate, self._before)
+        if self._follower is not None:
+            plate = self._follower.follow(rgb, plate, self._before)
         if self._matcher.plate is not None and self._matcher.plate is not plate:
             self._matcher.go_on(plate)  # another view of the same room, in the same light
         src = self._take_begun(rgb)
@@ -176,8 +147,49 @@ class OfflinePipeline:
         if self._best:
             matte = replace(find_mean(to_floats(matte), self._matte_mirrored(src, plate)), seq=seq)
         self._matcher.learn(matte.alpha)
-        self._before = from_tensor(matte.alpha) if self._align or self.keeps_alpha else None
+        self._before = from_tensor(matte.alpha) if self._follower is not None or self.keeps_alpha else None
         return matte
+
+    def find_batch(self, width: int, height: int) -> int:
+        """Return how many frames of a video `matte_batch` takes at once; 1: `matte_next` does each.
+
+        A GPU is not kept busy by one frame. What depends on the frame before keeps them apart.
+        """
+        apart = self._follower is not None or self.keeps_alpha or self._best or self._config.matting != "bgmv2"
+        if apart or self._on.type != "cuda":
+            return 1
+        return max(1, min(_MOST_AT_ONCE, _MOST_AT_ONCE * 1920 * 1080 // (width * height)))
+
+    def matte_batch(self, frames: Sequence[DeepPicture], plate: Plate, seq: int) -> list[tuple[Matte, str]]:
+        """Matte the next frames of a video at once; see `matte_next`.
+
+        The plate is matched to each of them by what the last matte before the first leaves of the room.
+
+        Args:
+            frames: As many as `find_batch` says, or fewer.
+            plate: Of their size.
+            seq: Number of the first one.
+
+        Returns:
+            Each frame's matte, valid until the next call, and why its plate is doubted; see `doubt_plate`.
+
+        Raises:
+            MattingError: The matting fails, or a matte is not valid.
+        """
+        assert isinstance(self.matting, BackgroundMatting), "`find_batch` says so"
+        pictures, rooms, moments = [], [], []
+        for rgb in frames:
+            pictures.append(self.upload(rgb))
+            rooms.append(self._matcher.match(plate, pictures[-1]))
+            moments.append(self._matcher.moment)
+        confidence = upload_confidence(plate, pictures[0])
+        mattes = self.matting.matte_batch(torch.cat(pictures), torch.cat(rooms), confidence, seq)
+        found = []
+        for matte, moment in zip(mattes, moments, strict=True):
+            check(matte, matte.foreground, matte.seq, 1.0)
+            found.append((matte, self._doubt(self._matcher.survey(matte.alpha, moment))))
+        self._matcher.learn(mattes[-1].alpha)
+        return found
 
     @property
     def last_alpha(self) -> Picture | None:
@@ -186,7 +198,7 @@ class OfflinePipeline:
 
     @property
     def _looks_ahead(self) -> bool:
-        return self._in_bytes and self._transfer.device.type == "cpu" and not self._align and not self._is_exact
+        return self._in_bytes and self._on.type == "cpu" and self._follower is None and not self._is_exact
 
     def _begin(self, plate: Plate, peek: Callable[[], DeepPicture | None]) -> None:
         """Begin with the frame that comes next, to be matted by `plate`, beside the present one."""
@@ -195,7 +207,7 @@ class OfflinePipeline:
             return
         src = self.upload(rgb)
         self._begun = rgb, src
-        self.matting.prepare(src, self._matcher.expect(plate, src), _upload_confidence(plate, src))
+        self.matting.prepare(src, self._matcher.expect(plate, src), upload_confidence(plate, src))
 
     def _take_begun(self, rgb: DeepPicture) -> Tensor:
         begun, self._begun = self._begun, None
@@ -206,20 +218,15 @@ class OfflinePipeline:
         state = self._matcher.save_state()
         if self._before is not None:
             state["before"] = self._before
-        if self._aligner is not None:
-            movement, is_lost = self._aligner[1].save_state()
-            state |= {"movement": movement, "lost": np.array(is_lost)}
-        return state
+        return state if self._follower is None else state | self._follower.save_state()
 
     def load_state(self, plate: Plate, state: dict[str, NDArray[Any]]) -> None:
         """Go on with `plate` where another pipeline was when `save_state` was called of it."""
         self.rewind()
         rest = dict(state)
         self._before = rest.pop("before", None)
-        if "movement" in rest:
-            self._aligner = plate, PlateAligner(plate)
-            self._aligner[1].load_state(rest.pop("movement"), is_lost=bool(rest.pop("lost")))
-            plate = self._aligner[1].aligned
+        if self._follower is not None:
+            plate = self._follower.load_state(plate, rest)
         self._matcher.load_state(plate, rest)
 
     @property
@@ -241,22 +248,14 @@ class OfflinePipeline:
         self.maps = self._alone.maps
         return replace(matte, seq=seq)
 
-    def _follow(self, rgb: DeepPicture, plate: Plate, before: Picture | None) -> Plate:
-        """Return the plate as the camera sees it in a picture; `before` is the alpha of a video's last frame."""
-        if not self._align:
-            return plate
-        if self._aligner is None or self._aligner[0] is not plate:
-            self._aligner = plate, PlateAligner(plate)
-        if before is None:  # a matte by a plate that lies elsewhere would take the room for the person
-            before = from_tensor(self.matte_without_plate(rgb).alpha)
-        return self._aligner[1].align(to_bytes(rgb), before)
-
     def doubt_plate(self, matte: Matte) -> str:
         """Return why the plate of the last picture is probably of another room, '' if it is not; by its own `matte`."""
+        return self._doubt(self._matcher.survey(matte.alpha)) if self._plates else ""
+
+    def _doubt(self, survey: Survey) -> str:
         if not self._plates:
             return ""
-        survey = self._matcher.survey(matte.alpha)
-        plate = self._aligner[1].aligned if self._aligner is not None else None
+        plate = self._follower.aligned if self._follower is not None else None
         inside = np.ones(survey.room.shape, bool) if plate is None else plate.known(survey.room.shape)
         health = judge(survey, inside)
         share = None if plate is not None and plate.is_blank else health.share
@@ -264,18 +263,14 @@ class OfflinePipeline:
 
     def rewind(self) -> None:
         """Forget the previous video."""
-        self._matcher, self._aligner, self._before, self._begun = self._make_matcher(), None, None, None
-
-    def upload_room(self, plate: Plate) -> Tensor:
-        """Return what backdrops see of `plate`, (1,3,H,W), 0..1; the same tensor for the same plate."""
-        if self._room is None or self._room[0] is not plate:
-            self._room = plate, self.upload(fill_unknown(plate))
-        return self._room[1]
+        self._matcher, self._before, self._begun = self._make_matcher(), None, None
+        if self._follower is not None:
+            self._follower.forget()
 
     def _matte(self, src: Tensor, plate: Plate, seq: int, begin: Callable[[], None] | None = None) -> Matte:
         ahead = () if begin is None else (begin,)
         matched = self._matcher.match(plate, pixels.unit(src) if self._is_exact else src)
-        matte = self.matting(src, matched, _upload_confidence(plate, src), seq, *ahead)
+        matte = self.matting(src, matched, upload_confidence(plate, src), seq, *ahead)
         check(matte, matte.foreground, seq, 1.0)
         if plate.confidence is not None and not plate.is_blank and not self.matting.doubts:
             size = plate.rgb.shape[:2]
@@ -285,7 +280,7 @@ class OfflinePipeline:
 
     def _matte_mirrored(self, src: Tensor, plate: Plate) -> Matte:
         """Return the matte of the mirrored picture, mirrored back; in memory of its own."""
-        confidence = _upload_confidence(plate, src)
+        confidence = upload_confidence(plate, src)
         turned = confidence.flip(3) if confidence is not None else None
         matte = self.matting(src.flip(3), self._matcher.match(plate, src).flip(3), turned, 0)
         alpha, foreground = (pixels.unit(part).flip(3) for part in (matte.alpha, matte.foreground))
@@ -293,8 +288,3 @@ class OfflinePipeline:
 
     def _make_matcher(self) -> PlateMatcher:
         return PlateMatcher(self._upload_plate, enabled=self._match)
-
-
-def _upload_confidence(plate: Plate, src: Tensor) -> Tensor | None:
-    """Return the confidence of `plate` as a matting takes it, on the device of `src`."""
-    return None if plate.confidence is None else torch.from_numpy(plate.confidence)[None, None].to(src.device)

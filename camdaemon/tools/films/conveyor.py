@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
@@ -170,3 +171,12 @@ class Writers:
         finally:
             self.stop()
             self._join()
+
+
+def take_groups(frames: Iterable[_T], at_once: int, most: int) -> Iterator[list[_T]]:
+    """Yield the next `most` items, or as many as there are, in groups of `at_once`; the last may be smaller."""
+    left = most
+    items = iter(frames)
+    while left and (group := list(islice(items, min(at_once, left)))):
+        left -= len(group)
+        yield group

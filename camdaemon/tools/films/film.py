@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +22,7 @@ from camdaemon.tools.files.progress import warn
 from camdaemon.tools.files.rendering import Pixels, explain_card
 from camdaemon.tools.files.results import open_backdrop, render_results
 from camdaemon.tools.files.writers import cannot_write
-from camdaemon.tools.films.conveyor import Ahead, Writers
+from camdaemon.tools.films.conveyor import Ahead, Writers, take_groups
 from camdaemon.tools.films.encoder import LibraryEncoder
 from camdaemon.tools.films.film_writer import MakeEncoder
 from camdaemon.tools.films.job import FilmJob, close_writers
@@ -144,6 +145,8 @@ class _Run:
         self._job, self._pipeline, self._plates = job, pipeline, plates
         self._writers, self._record = writers, record
         self._max_coverage, self._strict = max_coverage, strict
+        is_apart = isinstance(plates, BestPlate) or job.wanted.needs_maps
+        self._at_once = 1 if is_apart else pipeline.find_batch(*job.film.size)
         self.report = Report(len(record.times))
 
     def restore(self) -> None:
@@ -196,32 +199,33 @@ class _Run:
         """Matte the frames of a part; returns whether there were any. Its files are finished later, by the writers."""
         times: list[float] = []
         names: list[str] = []
-        for frame in frames:
+        for group in take_groups(frames, self._at_once, PART_FRAMES):
             if not times:
                 for name, writer in self._writers.items():
                     writing.give(name, partial(writer.begin, part))
-            times.append(frame.t)
-            names.append(frame.name)
+            times += [frame.t for frame in group]
+            names += [frame.name for frame in group]
             # Never beyond the part's end: a run that resumes there could not have begun that frame ahead.
             peek = frames.peek if len(times) < PART_FRAMES else None
-            for name, pixels in self._matte_frame(frame, backdrop, peek).items():
-                writing.give(name, partial(self._writers[name].write, pixels, frame.name, frame.t))
-            self.report.frames += 1
-            advance(self.report.frames)
-            if len(times) == PART_FRAMES:
-                break
+            for frame, rendered in zip(group, self._matte_group(group, backdrop, peek), strict=True):
+                for name, pixels in rendered.items():
+                    writing.give(name, partial(self._writers[name].write, pixels, frame.name, frame.t))
+                self.report.frames += 1
+                advance(self.report.frames)
         if times:
             self._end_part(writing, times, names)
         return len(times) == PART_FRAMES
 
     def _end_part(self, writing: Writers, times: list[float], names: list[str]) -> None:
         """Have the writers finish the part; the one that is last records it."""
-        state, left = self._save(), [*self._writers]
+        state, left, lock = self._save(), [*self._writers], threading.Lock()
 
         def end(name: str) -> None:
             self._writers[name].end()
-            left.remove(name)
-            if not left:
+            with lock:
+                left.remove(name)
+                is_last = not left
+            if is_last:
                 try:
                     self._record.add_part(times, names, state)
                 except OSError as exc:
@@ -230,20 +234,24 @@ class _Run:
         for name in self._writers:
             writing.give(name, partial(end, name))
 
-    def _matte_frame(
-        self, frame: Frame, backdrop: Backdrop | None, peek: Callable[[], Frame | None] | None
-    ) -> dict[str, Pixels]:
+    def _matte_group(
+        self, group: list[Frame], backdrop: Backdrop | None, peek: Callable[[], Frame | None] | None
+    ) -> Iterator[dict[str, Pixels]]:
+        """Matte some frames and yield the results of each, to be taken before the next one's."""
         pipeline, seq = self._pipeline, self.report.frames
-        plate = self._plates.choose(frame.rgb, pipeline.last_alpha)
-        matte = pipeline.matte_next(frame.rgb, plate, seq, None if peek is None else _picture_of(peek))
-        if doubt := pipeline.doubt_plate(matte):
-            matte = self._doubt(doubt, frame, matte)
-        if explain_card(matte, self._max_coverage):
-            self.report.covered.append(seq)
+        plate = self._plates.choose(group[0].rgb, pipeline.last_alpha)
+        if self._at_once > 1:
+            found = pipeline.matte_batch([frame.rgb for frame in group], plate, seq)
+        else:
+            matte = pipeline.matte_next(group[0].rgb, plate, seq, None if peek is None else _picture_of(peek))
+            found = [(matte, pipeline.doubt_plate(matte))]
         film = self._job.film
-        return render_results(
-            pipeline, matte, plate, self._job.wanted, backdrop, frame.t + film.span.start, film.size, deep=film.deep
-        )
+        for frame, (matte, doubt) in zip(group, found, strict=True):
+            shown = self._doubt(doubt, frame, matte) if doubt else matte
+            if explain_card(shown, self._max_coverage):
+                self.report.covered.append(matte.seq)
+            t = frame.t + film.span.start
+            yield render_results(pipeline, shown, plate, self._job.wanted, backdrop, t, film.size, deep=film.deep)
 
     def _doubt(self, doubt: str, frame: Frame, matte: Matte) -> Matte:
         """Count a frame that the plate does not fit, and return the matte to use. Raises MattingError if strict."""

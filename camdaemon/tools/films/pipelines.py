@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -66,7 +67,7 @@ class Pipelines:
             )
         pipeline = self._made[key]
         if not in_bytes:
-            return pipeline, f"{self._device} floats"
+            return pipeline, f"{self._device} floats, {pipeline.find_batch(*job.film.size)} at once"
         pipeline.matting.warm_up(Size.around(*job.film.size))
         return pipeline, getattr(pipeline.matting, "engine", "")
 
@@ -96,7 +97,8 @@ class Pipelines:
         config, weights = self._config, ""
         if find_matting(config.matting).uses_weights:
             path = find_weights(config.weights, self._purpose, self._device)
-            weights = f"{path.name} ({path.stat().st_size} bytes, {path.stat().st_mtime_ns})"
+            with path.open("rb") as file:
+                weights = f"{path.name} ({hashlib.file_digest(file, 'sha256').hexdigest()[:16]})"
         return {
             "matting": config.matting,
             "weights": weights,

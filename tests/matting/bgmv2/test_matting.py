@@ -14,7 +14,8 @@ from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
 from camdaemon.matting import Matting, Refinement
 from camdaemon.matting.bgmv2.engines.dense import DenseBase
-from camdaemon.matting.bgmv2.matting import BackgroundMatting, choose_base_size, choose_selection
+from camdaemon.matting.bgmv2.matting import BackgroundMatting
+from camdaemon.matting.bgmv2.sizes import choose_base_size, choose_selection
 from camdaemon.matting.effort import Effort
 from camdaemon.model import BackgroundMattingV2
 from tests.fakes import assert_keeps_the_contract

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from camdaemon.capture import pattern
 from camdaemon.config.schema import Config
@@ -53,3 +54,23 @@ def test_a_run_from_a_saved_state_goes_on_to_the_bit(frames: tuple[Plate, list[n
             expected, found = (each.matte_next(seen[seq], plate, seq) for each in (one, other))
             assert expected.alpha.equal(found.alpha)
             assert expected.foreground.equal(found.foreground)
+
+
+def test_frames_that_are_matted_at_once_get_the_mattes_of_each_alone(
+    frames: tuple[Plate, list[np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plate, seen = frames
+    one, other = (OfflinePipeline(Config(device="cpu", match_exposure=False)) for _ in range(2))
+    assert other.find_batch(*SIZE) == 1, "a CPU is busy with one frame"
+    one.rewind()
+    other.rewind()
+    expected = [one.matte_next(rgb, plate, seq) for seq, rgb in enumerate(seen[:3])]
+    found = other.matte_batch(seen[:3], plate, 0)
+    assert [matte.seq for matte, _ in found] == [0, 1, 2]
+    for alone, (matte, doubt) in zip(expected, found, strict=True):
+        assert (alone.alpha - matte.alpha).abs().max() < 1e-4
+        assert doubt == one.doubt_plate(alone) == ""
+    monkeypatch.setattr(other, "_on", torch.device("cuda"))
+    assert [other.find_batch(*size) for size in ((1280, 720), (1920, 1080), (3840, 2160))] == [8, 8, 2]
+    other.keeps_alpha = True
+    assert other.find_batch(1280, 720) == 1, "the next plate depends on the last matte"

@@ -11,6 +11,7 @@ import torch
 
 from camdaemon.backdrop.video import ClipBackdrop
 from camdaemon.cli.video import video
+from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError, Interrupted, MattingError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
@@ -220,3 +221,17 @@ def test_ctrl_c_before_anything_is_done_says_so_and_leaves_nothing(tmp_path: Pat
         matte(FrameSequence.open(clip), difference, room(144, 256), ResultPaths(tmp_path / "a.mp4"))
     assert told.value.exit_code == 130
     assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
+
+
+def test_a_film_in_groups_of_frames_is_the_same_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: groups end with their part, and the last one is smaller."""
+    monkeypatch.setattr("camdaemon.tools.films.film.PART_FRAMES", 5)
+    clip = write_video(tmp_path / "v.mkv", [somebody(room(144, 256), 5 * number) for number in range(13)])
+    pipeline = OfflinePipeline(Config(device="cpu", match_exposure=False, weights="published"))
+    for name, at_once in (("one.mkv", 1), ("four.mkv", 4)):
+        monkeypatch.setattr(pipeline, "find_batch", lambda *size, count=at_once: count)
+        report = matte(FrameSequence.open(clip), pipeline, room(144, 256), ResultPaths(tmp_path / name))
+        assert report.frames == 13
+    one, four = (np.stack(decoded(tmp_path / name, "gray")).astype(int) for name in ("one.mkv", "four.mkv"))
+    assert np.abs(one - four).max() <= 1
+    assert times_of(tmp_path / "one.mkv") == times_of(tmp_path / "four.mkv")

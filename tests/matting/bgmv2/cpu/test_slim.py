@@ -14,7 +14,7 @@ from camdaemon.matting.bgmv2.cpu.base import NetworkShape
 from camdaemon.matting.bgmv2.cpu.network import CpuNetwork
 from camdaemon.matting.bgmv2.cpu.slim import SlimBase
 from camdaemon.matting.bgmv2.engines.factory import BaseEngineFactory
-from camdaemon.matting.bgmv2.matting import choose_base_size
+from camdaemon.matting.bgmv2.sizes import choose_base_size
 from camdaemon.model import SIDE, Output, Selection, SlimMatting, fold_batch_norms
 from tests.fakes import assert_keeps_the_contract
 from tests.matting.bgmv2.cpu.test_network import FRAME, assert_near, matting, picture
