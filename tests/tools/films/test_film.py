@@ -1,8 +1,10 @@
 """Films and folders of frames: no frame is lost, each keeps its time, and mistakes are told before work begins."""
 
 import re
+import sys
+import threading
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -20,7 +22,9 @@ from camdaemon.plate.take import PlateRules
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.results import ResultPaths
 from camdaemon.tools.films.film import tell_ranges
+from camdaemon.tools.films.film_writer import FilmWriter
 from camdaemon.tools.films.plates import get_plate
+from camdaemon.tools.films.record import JobRecord
 from camdaemon.tools.films.source import FrameSequence
 from tests.films import quarters, write_film
 from tests.tools.films.made import Fixed, decoded, matte, read, room, run, somebody, times_of, write
@@ -235,3 +239,32 @@ def test_a_film_in_groups_of_frames_is_the_same_film(tmp_path: Path, monkeypatch
     one, four = (np.stack(decoded(tmp_path / name, "gray")).astype(int) for name in ("one.mkv", "four.mkv"))
     assert np.abs(one - four).max() <= 1
     assert times_of(tmp_path / "one.mkv") == times_of(tmp_path / "four.mkv")
+
+
+def test_a_part_is_recorded_once_though_all_writers_end_it_at_the_same_moment(
+    tmp_path: Path, difference: OfflinePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_video(tmp_path / "v.mkv", [room()] * 40)
+    together, recorded = threading.Barrier(2), []
+    real_end, real_add = FilmWriter.end, JobRecord.add_part
+
+    def end(writer: FilmWriter) -> None:
+        real_end(writer)
+        together.wait()
+
+    def add_part(record: JobRecord, *part: Any) -> None:
+        recorded.append(record.parts)
+        real_add(record, *part)
+
+    monkeypatch.setattr(FilmWriter, "end", end)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # seconds: each thread is interrupted after every few lines
+    monkeypatch.setattr(JobRecord, "add_part", add_part)
+    monkeypatch.setattr("camdaemon.tools.films.film.PART_FRAMES", 1)
+    wanted = ResultPaths(tmp_path / "a.mkv", None, tmp_path / "c.mkv")
+    try:
+        matte(FrameSequence.open(clip), difference, room(), wanted)
+    finally:
+        sys.setswitchinterval(before)
+    assert recorded == [*range(40)]
+    assert len(times_of(tmp_path / "a.mkv")) == 40
