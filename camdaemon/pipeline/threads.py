@@ -26,7 +26,7 @@ from camdaemon.pipeline.worker import FrameProcessor
 log = logging.getLogger(__name__)
 _JOIN_S = 3.0  # the longest wait for one thread at the end
 # How long a thread waits for Python's lock before it asks for it. Of 5 ms, the default, several go into every frame.
-_SWITCH_S = 0.0005
+SWITCH_S = 0.0005
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Pipeline:
 
     def start(self) -> None:
         """Start the threads, output first, so that the card shows before the camera does."""
-        sys.setswitchinterval(_SWITCH_S)
+        sys.setswitchinterval(SWITCH_S)
         source, sink, transfer = self.camera.first, self.stage.sink, self.processor.engine.transfer
         inputs = transfer.pool(source.fmt, source.size, 4)  # the worker holds two
         outputs = transfer.pool(sink.fmt, sink.size)

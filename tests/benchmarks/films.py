@@ -27,6 +27,7 @@ from camdaemon.backdrop import Backdrop
 from camdaemon.config.schema import Config
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
+from camdaemon.pipeline.look_ahead import share_processors
 from camdaemon.plate.parts import Plate
 from camdaemon.tools.files.fitting import fit_plate, pad_picture
 from camdaemon.tools.files.offline import OfflinePipeline
@@ -70,6 +71,7 @@ def measure_films(film: FrameSequence, plate: Plate, rounds: int, report: Callab
         rounds: How often.
         report: Told each round.
     """
+    share_processors()  # as `Pipelines` does for this matting
     pipeline = OfflinePipeline(Config(matting="difference", device="cpu"), in_bytes=True)
     found = FilmTimes()
     for number in range(rounds):

@@ -142,10 +142,11 @@ class LibraryEncoder:
 def _count_threads(film: FilmFormat) -> int:
     """Return how many threads encode: as the size alone says, so that every machine writes the same file.
 
-    Where each frame is encoded by itself, their number changes nothing: as many as there are processors.
+    Where each frame is encoded by itself, their number changes nothing: half of the processors, as matting needs the
+    others at the same time.
     """
     if film.encoding.encoder in ("prores_ks", "ffv1"):
-        return min(_MOST_THREADS, os.cpu_count() or 1)
+        return max(1, min(_MOST_THREADS, (os.cpu_count() or 1) // 2))
     return min(_MOST_THREADS, math.ceil(film.size[0] * film.size[1] / _PIXELS_OF_A_THREAD))
 
 

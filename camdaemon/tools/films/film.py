@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from camdaemon.errors import CamdaemonError, Interrupted, MattingError
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import DeepPicture
+from camdaemon.pipeline.threads import SWITCH_S
 from camdaemon.tools.files.fitting import pad_picture
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.progress import warn
@@ -170,6 +172,7 @@ class _Run:
     def matte(self, advance: Callable[[int], None]) -> None:
         """Matte the frames that are not done."""
         film = self._job.film
+        sys.setswitchinterval(SWITCH_S)
         advance(self.report.frames)
         frames: Ahead[Frame] = Ahead(_padded(film.frames(self.report.frames)), "reader")
         writing = Writers(self._writers)

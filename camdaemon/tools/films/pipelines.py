@@ -55,8 +55,8 @@ class Pipelines:
         config = self._choose_engine(before)
         key = in_bytes, f"{config.engine} {config.precision}"
         if key not in self._made:
-            if in_bytes and self._work == "live":
-                share_processors()  # two frames are in work
+            if (in_bytes and self._work == "live") or not find_matting(config.matting).uses_weights:
+                share_processors()  # two frames are in work, or encoding takes as long as matting
             self._made[key] = OfflinePipeline(
                 config,
                 live=self._work == "live",
