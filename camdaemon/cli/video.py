@@ -13,6 +13,7 @@ import typer
 
 from camdaemon.cli import tools as options
 from camdaemon.errors import ConfigError
+from camdaemon.tools.films.encodings import Codec, Hardware, Quality
 
 if TYPE_CHECKING:
     from camdaemon.config.schema import Config
@@ -26,29 +27,10 @@ _FILM = "A .mp4, .mov, .mkv or .webm file, or a folder for a picture of each fra
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
-class Codec(StrEnum):
-    """What colors may be encoded with; see `encodings.Codec`."""
-
-    AUTO, H264, H265, AV1 = "auto", "h264", "h265", "av1"
-    VP9, PRORES, FFV1 = "vp9", "prores", "ffv1"
-
-
-class Quality(StrEnum):
-    """See `encodings.Quality`."""
-
-    DRAFT, GOOD, BEST = "draft", "good", "best"
-
-
 class Work(StrEnum):
     """How much goes into a frame; see `Pipelines`."""
 
     LIVE, FILES, BEST = "live", "files", "best"
-
-
-class Hardware(StrEnum):
-    """See `hardware.Hardware`."""
-
-    NONE, AUTO, NVIDIA, VAAPI, QSV = "none", "auto", "nvidia", "vaapi", "qsv"
 
 
 class Pictures(StrEnum):
@@ -168,7 +150,7 @@ def make_batch(given: dict[str, Any], settings: Config) -> Batch:
     paths = films.take_shard(paths, given["shard"])
     if len(paths) > 1 and given["output_dir"] is None:
         raise ConfigError(f"{len(paths)} films need a folder for their results. Run with: --output-dir FOLDER")
-    wanted = hardware.Hardware(given["hardware"])
+    wanted = given["hardware"]
     opened = films.open_films(paths, given["fps"], partial(hardware.find_decoder, wanted, warn=warn))
     jobs = [_make_job(film, given) for film in opened]
     films.check_names(jobs)
@@ -179,14 +161,16 @@ def make_batch(given: dict[str, Any], settings: Config) -> Batch:
             job.check(inputs, force=given["force"], resume=given["resume"])
     plates = given["plate"] != NO_PLATE
     pipelines = Pipelines(settings, given["effort"].value, plates=plates, align=given["align"])
+    encoders = hardware.HardwareEncoders(wanted, warn)
+    facts = pipelines.facts() | {"plate taking": settings.plate_taking.model_dump(mode="json")}
     return films.Batch(
-        [films.add_settings(job, pipelines.facts()) for job in jobs],
+        [films.add_settings(job, facts | {"encoders": encoders.name_all(job.formats())}) for job in jobs],
         pipelines,
         PlateRules(**dict(settings.plate_taking)),
         settings.max_coverage,
         given["strict"],
         given["resume"],
-        hardware.HardwareEncoders(wanted, warn),
+        encoders,
         [path.name for path in paths if path not in {film.path for film in opened}],
     )
 
@@ -201,8 +185,8 @@ def _make_job(film: FrameSequence, given: dict[str, Any]) -> FilmJob:
     is_exr = pictures == "exr" and any(not each.suffix for each in wanted.paths().values())
     deep = {"8": False, "16": True, "auto": True if is_exr else None}[given["depth"]]
     wish = encodings.Wish(
-        encodings.Codec(given["codec"]),
-        encodings.Quality(given["quality"]),
+        given["codec"],
+        given["quality"],
         0 if given["bitrate"] is None else parse_bitrate(given["bitrate"]),
         given["premultiplied"],
     )

@@ -68,6 +68,13 @@ def to_bytes(rgb: Codes) -> NDArray[np.uint8]:
     return np.asarray((rgb.astype(np.uint32) * 255 + 32767) // 65535, np.uint8)
 
 
+def to_depth(codes: Codes, *, deep: bool) -> Codes:
+    """Return codes in 16 bits if `deep`, else in 8, rounded; themselves if they are."""
+    if not deep:
+        return to_bytes(codes)
+    return codes if codes.dtype == np.uint16 else np.asarray(codes, np.uint16) * np.uint16(257)
+
+
 def try_to_decode(data: bytes, header: Header) -> None:
     """Decode a picture, at an eighth of its size where its format allows, and forget it."""
     _run_decoder(data, header, cv2.IMREAD_REDUCED_COLOR_8)

@@ -35,6 +35,16 @@ class Quality(StrEnum):
     BEST = "best"
 
 
+class Hardware(StrEnum):
+    """What may encode and decode instead of the processor."""
+
+    NONE = "none"
+    AUTO = "auto"
+    NVIDIA = "nvidia"
+    VAAPI = "vaapi"
+    QSV = "qsv"
+
+
 class Encoding(NamedTuple):
     """How the frames of a film are encoded.
 

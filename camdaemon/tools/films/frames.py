@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from camdaemon.frames import yuv
 from camdaemon.frames.conversion import EXACT
+from camdaemon.frames.decoder import to_depth
 from camdaemon.tools.files.rendering import Pixels
 from camdaemon.tools.films.encodings import Encoding
 from camdaemon.tools.films.source import Tags
@@ -35,7 +36,7 @@ class FrameMaker:
 
     def make(self, pixels: Pixels) -> av.VideoFrame:
         """Make a frame of (H,W) gray, (H,W,3) RGB, or (H,W,4) RGB and alpha, straight."""
-        pixels = _to_depth(pixels, deep="16" in self._encoding.pixels or "10" in self._encoding.pixels)
+        pixels = to_depth(pixels, deep="16" in self._encoding.pixels or "10" in self._encoding.pixels)
         if pixels.ndim == 2:
             return self._make_gray(pixels)
         if pixels.shape[2] == 4:
@@ -105,15 +106,6 @@ def premultiply(rgba: Pixels) -> Pixels:
     product = rgba[..., :3].astype(np.uint64) * rgba[..., 3:]
     found[..., :3] = (product + most // 2) // most
     return found
-
-
-def _to_depth(pixels: Pixels, *, deep: bool) -> Pixels:
-    """Bring results to 16 bits where the film has more than 8, and to 8 where it has not."""
-    if deep == (pixels.dtype == np.uint16):
-        return pixels
-    if deep:
-        return np.asarray(pixels, np.uint16) * np.uint16(257)
-    return np.asarray((pixels.astype(np.uint32) * 255 + 32767) // 65535, np.uint8)
 
 
 def _to_bits(values: Pixels, bits: int) -> NDArray[Any]:

@@ -8,7 +8,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import av
@@ -18,18 +17,8 @@ from av.codec.hwaccel import HWAccel
 from camdaemon.errors import CamdaemonError
 from camdaemon.frames.video import Video
 from camdaemon.tools.films.encoder import FilmFormat, LibraryEncoder, PartEncoder
-from camdaemon.tools.films.encodings import Encoding
+from camdaemon.tools.films.encodings import Encoding, Hardware
 from camdaemon.tools.films.pipe import PipeEncoder, find_ffmpeg
-
-
-class Hardware(StrEnum):
-    """What may encode and decode instead of the processor."""
-
-    NONE = "none"
-    AUTO = "auto"
-    NVIDIA = "nvidia"
-    VAAPI = "vaapi"
-    QSV = "qsv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +77,13 @@ class HardwareEncoders:
             if key not in self._chosen:
                 self._chosen[key] = self._try_all(film)
             return self._chosen[key]
+
+    def name_all(self, films: dict[str, FilmFormat]) -> dict[str, str]:
+        """Return FFmpeg's names of the encoders of films: all parts of one have to be of the same."""
+        found = {name: self.find(film) for name, film in films.items()}
+        return {
+            name: film.encoding.encoder if (each := found[name]) is None else each.name for name, film in films.items()
+        }
 
     def _try_all(self, film: FilmFormat) -> Encoder | None:
         if self._wanted is Hardware.NONE or film.encoding.is_full:

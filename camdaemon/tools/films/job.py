@@ -99,6 +99,10 @@ class FilmJob:
         encoding = choose_encoding(path, KINDS[name], self.wish, deep=film.deep, is_odd=is_odd)
         return FilmFormat(encoding, film.size, film.fps, film.tags, film.aspect)
 
+    def formats(self) -> dict[str, FilmFormat]:
+        """Return `format_of` each result that is a film."""
+        return {name: self.format_of(name, path) for name, path in self.wanted.paths().items() if path.suffix}
+
     def check(self, inputs: list[str | Path], *, force: bool, resume: bool) -> None:
         """Check that every result may be written; see `check_results`.
 

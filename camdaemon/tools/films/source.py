@@ -18,7 +18,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from camdaemon.errors import ConfigError, DeviceError
 from camdaemon.frames import hdr, picture
 from camdaemon.frames.conversion import count_bits
-from camdaemon.frames.decoder import to_bytes
+from camdaemon.frames.decoder import to_depth
 from camdaemon.frames.picture import DeepPicture
 from camdaemon.frames.video import Video
 from camdaemon.tools.files.fitting import resize
@@ -214,12 +214,7 @@ class FrameSequence:
                     f"{file} is {found[0]}x{found[1]}, the first frame {stored[0]}x{stored[1]}: frames "
                     "of one camera have one size. For single pictures, run: camdaemon image"
                 )
-            yield Frame(file.stem, t - begin, resize(self._to_depth(rgb), *self.size))
-
-    def _to_depth(self, rgb: DeepPicture) -> DeepPicture:
-        if rgb.dtype == np.uint16:
-            return rgb if self.deep else to_bytes(rgb)
-        return np.asarray(rgb, np.uint16) * np.uint16(257) if self.deep else rgb
+            yield Frame(file.stem, t - begin, resize(to_depth(rgb, deep=self.deep), *self.size))
 
     def _decode(self, skip: int) -> Iterator[Frame]:
         with contextlib.closing(_open(self.path, self.hwaccel)) as video:

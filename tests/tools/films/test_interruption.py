@@ -13,6 +13,7 @@ import pytest
 
 from camdaemon.cli.video import video
 from camdaemon.errors import ConfigError
+from camdaemon.tools.films.hardware import ENCODERS, HardwareEncoders
 from tests.tools.films.made import room, run, somebody
 
 FRAMES, PART = 90, 20
@@ -177,3 +178,12 @@ def test_sound_is_the_same_to_the_bit_and_in_step(source: Path, whole: dict[str,
     assert [t for t, _ in heard] == pytest.approx([t for t, _ in expected], abs=1e-3)
     shown, there = (packets(path, "video") for path in (tmp_path / "composite.mp4", source / "film.mkv"))
     assert [t for t, _ in shown] == pytest.approx([t for t, _ in there], abs=1e-4)
+
+
+def test_parts_of_another_encoder_are_refused(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(source, tmp_path, "after two parts", "SIGKILL")
+    before = contents(tmp_path)
+    monkeypatch.setattr(HardwareEncoders, "find", lambda self, film: ENCODERS[0])
+    with pytest.raises(ConfigError, match=r"encoders was .*libx264.* and is .*h264_nvenc.*--force$"):
+        run(video, *options(source, tmp_path), "--resume")
+    assert contents(tmp_path) == before
