@@ -8,8 +8,8 @@ import pytest
 from camdaemon.errors import DeviceError
 from camdaemon.tools.films import hardware
 from camdaemon.tools.films.encoder import FilmFormat, LibraryEncoder, PartEncoder
-from camdaemon.tools.films.encodings import DEFAULT, Codec, Kind, Wish, choose_encoding
-from camdaemon.tools.films.hardware import Encoder, Hardware, HardwareEncoders, find_decoder
+from camdaemon.tools.films.encodings import DEFAULT, Codec, Hardware, Kind, Wish, choose_encoding
+from camdaemon.tools.films.hardware import Encoder, HardwareEncoders, find_decoder
 from camdaemon.tools.films.source import SDR
 from tests.tools.films.made import room
 from tests.tools.written import write_video
