@@ -91,7 +91,7 @@ class Matting(Protocol):
         """
 
     def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
-        """Begin with a frame that comes next, beside the present one, if that saves time; return at once.
+        """Begin with a frame, the present one or one that comes next, if that saves time; return at once.
 
         The result of `__call__` is the same with and without it; there, all arguments may be others. See there.
         """

@@ -28,14 +28,17 @@ log = logging.getLogger(__name__)
 _count_threads = cache(torch.get_num_threads)  # of torch's own choice, before any other
 
 
-def share_processors() -> None:
-    """Have torch, and engines that are built afterwards, compute with half of the processors: two frames are in work.
+def share_processors(frames: int = 2) -> None:
+    """Have torch, and mattings that are made afterwards, compute with a share of the processors.
 
-    With all of them for each frame, threads mostly wait for one another: on two cores, 61 ms of processor time for a
-    matte instead of 40. The environment variable OMP_NUM_THREADS decides otherwise.
+    With all of them for each of two frames, threads mostly wait for one another: on two cores, 61 ms of processor time
+    for a matte instead of 40. The environment variable OMP_NUM_THREADS decides otherwise.
+
+    Args:
+        frames: How many are in work at the same time; with 1, all processors are used again.
     """
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, _count_threads() // 2))
+        torch.set_num_threads(max(1, _count_threads() // frames))
 
 
 class Incoming:

@@ -7,9 +7,9 @@ import numpy as np
 
 from camdaemon.frames.picture import Picture
 from camdaemon.plate.living import LivingPlate
-from camdaemon.plate.match import choose_side
 from camdaemon.plate.parts import Mask, Plate
 from camdaemon.plate.pose import STILL, Matrix, View, find_movement, measure_distance, measure_fit, scale_movement
+from camdaemon.plate.survey import choose_side
 
 _LINES = 180  # of the small copies that are compared
 _NEAR = 9  # pixels of those beside the person that are left out

@@ -25,9 +25,10 @@ from camdaemon.errors import PlateMismatch, SuddenChange
 from camdaemon.plate.confidence import PlateConfidence
 from camdaemon.plate.jumps import JumpGuard, LossGuard
 from camdaemon.plate.light import SOUND, find_differences, find_light, shed
-from camdaemon.plate.match import PlateMatcher, Survey
+from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.parts import Mask, Plate
 from camdaemon.plate.pieces import StillPieces, close_margins, hide
+from camdaemon.plate.survey import Survey
 
 _LIMIT = 0.25  # of the room's blocks; more that differ are another room
 _FITTED = 0.12  # as much after a fit, which explains by itself some of what is wrong

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 
 from camdaemon.plate.light import Floats
-from camdaemon.plate.match import Survey
 from camdaemon.plate.parts import Mask
+from camdaemon.plate.survey import Survey
 
 _SUDDEN = 0.03  # of the picture, far from what was there; less is a hand, a chair that turns
 _GROWTH = 0.05  # of the picture, by which all that is there may grow between two frames

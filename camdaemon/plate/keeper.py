@@ -20,11 +20,12 @@ from camdaemon.plate.inspect import MatteAlone, inspect, to_blocks
 from camdaemon.plate.learn import PlateLearner
 from camdaemon.plate.light import SOUND
 from camdaemon.plate.living import LivingPlate
-from camdaemon.plate.match import FAINT, PlateMatcher, Survey, choose_side, count_blocks
+from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.opinion import SecondOpinion
 from camdaemon.plate.parts import Mask, Plate
 from camdaemon.plate.pose import STILL, Matrix, View, find_movement, measure_fit, scale_movement
 from camdaemon.plate.report import PlateReport, log_changes
+from camdaemon.plate.survey import FAINT, Survey, choose_side, count_blocks
 
 FINE = 4  # pixels of a small copy along a block's side
 _ALIKE = 0.93  # structures that are more alike need no closer look

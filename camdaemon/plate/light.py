@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -137,3 +138,11 @@ def apply_gain(clean: Tensor, gain: Tensor, lift: Tensor | None = None) -> Tenso
     offset = np.zeros(3) if lift is None else 255 * lift.flatten().double().numpy()
     by = np.column_stack([np.diag(gain.flatten().double().numpy()), offset])
     return pixels.tensor(np.asarray(cv2.transform(pixels.array(clean), by), np.uint8))
+
+
+def apply_exact_gain(clean: Tensor, gain: Tensor, lift: Tensor | None = None) -> Tensor:
+    """Do what `apply_gain` does with bytes, without rounding: float32, 0..255."""
+    levels = np.arange(256, dtype=np.float32)[:, None] * gain.flatten().numpy()
+    if lift is not None:
+        levels += 255 * lift.flatten().numpy()
+    return torch.from_numpy(cv2.LUT(pixels.array(clean), levels.clip(0, 255)[None])).permute(2, 0, 1)[None]

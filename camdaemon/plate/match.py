@@ -13,38 +13,11 @@ from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.frames.picture import Picture, Upload
-from camdaemon.plate.light import Floats, Light, apply_gain, light, spread_gains
-from camdaemon.plate.parts import Mask, Plate
-
-_SURE = 0.9  # alpha from which on the matte is sure of a person
-_ROOM, FAINT = 0.02, 0.1  # alpha below which a block shows the room, and below which viewers hardly see what it shows
-_LARGE = 500_000  # pixels; larger pictures get larger blocks: still enough of them, and few enough for one thread
-
+from camdaemon.plate.light import Floats, Light, apply_exact_gain, apply_gain, light, spread_gains
+from camdaemon.plate.parts import Plate
+from camdaemon.plate.survey import ROOM, Survey, choose_side, make_survey
 
 Moment: TypeAlias = "tuple[Tensor | None, Tensor | None]"  # means of a frame's blocks, and the plate's gain
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Survey:
-    """A frame and its matched plate, block by block, in host memory.
-
-    Attributes:
-        now: Means of the frame's blocks, (rows, columns, 3), 0..1.
-        then: Those of the plate as it was matched.
-        room: Blocks in which the matte sees only the room, (rows, columns).
-        bare: Blocks in which it sees nothing but the room and what is as faint as a leak, (rows, columns).
-        sure: Blocks in which it is sure of a person, (rows, columns).
-        gain: What the plate was multiplied by, (3,).
-        side: Of a block, in pixels.
-    """
-
-    now: Floats
-    then: Floats
-    room: Mask
-    bare: Mask
-    sure: Mask
-    gain: Floats
-    side: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,10 +30,16 @@ class _Matched:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Expected(_Matched):
-    """The plate for a frame that comes next, `src`, and means of its blocks."""
+    """The plate for a frame that comes next, `src`.
+
+    Attributes:
+        now: Means of the frame's blocks.
+        sought: Its own gain, (1,3,1,1), to which that of the plate is near enough.
+    """
 
     src: Tensor
     now: Tensor
+    sought: Tensor
 
 
 class PlateMatcher:
@@ -77,18 +56,23 @@ class PlateMatcher:
     Args:
         upload: Brings a picture, uint8 (H,W,3), to the device.
         enabled: Whether to follow the gain at all; otherwise `match` returns the plate as it was taken, or lit.
+        exact: For bytes, whether nothing is rounded to bytes on the way. Such a plate is never lit.
 
     Attributes:
         plate: Matched last; None before the first.
     """
 
     _STEP = 1 / 256  # of a gain; a smaller change is at most one level of 255 and not worth another plate
+    _EXACT_STEP = 1 / 4096
     _FOLLOW = 0.35  # share of the way to the new gain in each frame, against flicker
     _EVEN = 0.03  # of a cell's gain; less is the same light everywhere
     _JUMP = 0.03  # relative; a larger change (a lamp goes on) is followed at once, as a delay would be visible
 
-    def __init__(self, upload: Upload, *, enabled: bool) -> None:
+    def __init__(self, upload: Upload, *, enabled: bool, exact: bool = False) -> None:
         self._upload, self._enabled = upload, enabled
+        self._find_blocks = pixels.exact_blocks if exact else pixels.blocks
+        self._apply_gain = apply_exact_gain if exact else apply_gain
+        self._step = self._EXACT_STEP if exact else self._STEP
         self.plate: Plate | None = None
         self._clean: Tensor | None = None
         self._uneven: Tensor | None = None  # gains on a grid, (1,3,r,c), whose median is 1
@@ -101,7 +85,7 @@ class PlateMatcher:
         self._room: Tensor | None = None
         self._gain: Tensor | None = None
         self._matched: _Matched | None = None  # the last frame's
-        self._expected: _Expected | None = None
+        self._expected: list[_Expected] = []  # in order; at most two
 
     def upload_clean(self, plate: Plate) -> Tensor:
         """Return `plate` as it was taken, (1,3,H,W), in the device's dtype; the same tensor for the same plate."""
@@ -122,8 +106,8 @@ class PlateMatcher:
     def _apply_light(self) -> None:
         assert self._clean is not None
         self._lit = self._clean if self._uneven is None else light(self._clean, self._uneven)
-        self._matched = self._expected = None
-        self._small = pixels.blocks(self._lit, self.side)
+        self._matched, self._expected = None, []
+        self._small = self._find_blocks(self._lit, self.side)
         self._usable = (self._small > 0.08) & (self._small < 0.95)
 
     @property
@@ -151,15 +135,16 @@ class PlateMatcher:
             src: The camera's picture, (1,3,H,W), of the plate's size.
 
         Returns:
-            (1,3,H,W), in the dtype of `src`. For bytes it is the same tensor as long as the gain does not change.
+            (1,3,H,W), in the dtype of `src`; if exact, also float32 from 0 to 255. For bytes it is the same tensor as
+            long as the gain does not change.
         """
         self.upload_clean(plate)
         assert self._lit is not None
-        begun = self._expected if self._expected is not None and self._expected.src is src else None
-        before, self._now = self._now, begun.now if begun else pixels.blocks(src, self.side)
+        begun = self._take_expected(src)
+        before, self._now = self._now, begun.now if begun else self._find_blocks(src, self.side)
         self._peaks = None
         if self._enabled:
-            self._gain = self._drift(before, self._now) if plate.is_blank else self._follow(self._now)
+            self._gain = self._drift(before, self._now) if plate.is_blank else self._follow(self._now, self._gain)
         if self._gain is None or plate.is_blank:
             return self._lit
         if self._lit.is_floating_point():  # to compare gains would wait for the accelerator
@@ -168,25 +153,35 @@ class PlateMatcher:
         return self._matched.plate
 
     def expect(self, plate: Plate, src: Tensor) -> Tensor:
-        """Return what `match` is likely to return for `src`, the frame that comes next, after what it will have learnt.
+        """Return what `match` is likely to return for a frame that comes next, after what it will have learnt.
 
         Args:
             plate: The plate of the last `match`.
-            src: Bytes (1,3,H,W).
+            src: Bytes (1,3,H,W): the frame after the last one that was given to this or to `match`.
         """
         assert self.plate is plate
         assert self._lit is not None
-        now, gain = pixels.blocks(src, self.side), self._gain
+        before = self._expected[-1] if self._expected else None
+        now, gain = self._find_blocks(src, self.side), self._gain if before is None else before.sought
         if self._enabled and not plate.is_blank:
-            gain = self._follow(now)
+            gain = self._follow(now, gain)
         if gain is None or plate.is_blank:
             return self._lit
-        found = self._find_matched(self._lit, gain)
-        self._expected = _Expected(found.gain, found.plate, src, now)
+        found = self._find_matched(self._lit, gain, before)
+        self._expected = [*self._expected[-1:], _Expected(found.gain, found.plate, src, now, gain)]
         return found.plate
 
-    def _follow(self, now: Tensor) -> Tensor:
-        """Return the gain, (1,3,1,1), that brings the plate's blocks to the frame's, `now`."""
+    def _take_expected(self, src: Tensor) -> _Expected | None:
+        """Return what was expected for a frame, if anything was; what comes after it is kept."""
+        place = next((n for n, each in enumerate(self._expected) if each.src is src), None)
+        if place is None:
+            self._expected = []
+            return None
+        found, self._expected = self._expected[place], self._expected[place + 1 :]
+        return found
+
+    def _follow(self, now: Tensor, last: Tensor | None) -> Tensor:
+        """Return the gain, (1,3,1,1), that brings the plate's blocks to a frame's, `now`, after the gain `last`."""
         assert self._small is not None
         assert self._usable is not None
         usable = self._usable & (now > 0.04) & (now < 0.97)
@@ -196,8 +191,8 @@ class PlateMatcher:
         ratio = torch.where(usable, seen_now / self._small, torch.nan).flatten(2)
         gain = ratio.nanmedian(2).values.clamp(0.5, 2.0)[:, :, None, None]
         seen = usable.flatten(2).float().mean(2)[:, :, None, None]  # share of the picture to judge by
-        before = torch.ones_like(gain) if self._gain is None else self._gain
-        least = 0.0 if self._gain is None else self._JUMP  # the first frame cannot flicker
+        before = torch.ones_like(gain) if last is None else last
+        least = 0.0 if last is None else self._JUMP  # the first frame cannot flicker
         jumped = ((gain - before).abs() > least * before) & (seen > 0.25)
         followed = torch.where(jumped, gain, before + self._FOLLOW * (gain - before))
         return torch.where((seen > 0.03) & gain.isfinite(), followed, before)
@@ -215,9 +210,9 @@ class PlateMatcher:
     def _find_matched(self, lit: Tensor, gain: Tensor, begun: _Matched | None = None) -> _Matched:
         """Return the plate with `gain`, or one whose gain is as good as that: what was `begun`, or the last frame's."""
         for made in (begun, self._matched):
-            if made is not None and not bool(((gain - made.gain).abs() > self._STEP).any()):
+            if made is not None and not bool(((gain - made.gain).abs() > self._step).any()):
                 return made
-        return _Matched(gain, apply_gain(lit, gain, self._lift))
+        return _Matched(gain, self._apply_gain(lit, gain, self._lift))
 
     def learn(self, alpha: Tensor) -> None:
         """Remember where a frame's alpha, (1,1,H,W), shows only the room, for the next frame's `match`."""
@@ -225,7 +220,7 @@ class PlateMatcher:
 
     def _find_room(self, alpha: Tensor) -> Tensor:
         if self._peaks is None or self._peaks[0] is not alpha:
-            self._peaks = alpha, pixels.peaks_below(alpha, self.side, _ROOM)
+            self._peaks = alpha, pixels.peaks_below(alpha, self.side, ROOM)
         return self._peaks[1]
 
     def save_state(self) -> dict[str, NDArray[Any]]:
@@ -240,7 +235,7 @@ class PlateMatcher:
         found = {name: torch.from_numpy(each.copy()).to(clean.device) for name, each in state.items()}
         self._gain, self._room, self._now = (found.get(name) for name in ("gain", "room", "now"))
         if "matched" in found:
-            self._matched = _Matched(found["matched"], apply_gain(clean, found["matched"]))
+            self._matched = _Matched(found["matched"], self._apply_gain(clean, found["matched"], None))
 
     @property
     def moment(self) -> Moment:
@@ -262,15 +257,7 @@ class PlateMatcher:
         gain = torch.ones_like(self._small[:, :, :1, :1]) if found is None else found
         then = self._small * gain
         then = (then if self._lift is None else then + self._lift).clamp(0, 1)
-        peaks = [self._find_room(alpha), *(pixels.peaks_below(alpha, self.side, limit) for limit in (FAINT, _SURE))]
-        maps = (
-            torch.cat((now, then, *(each.float() for each in peaks), gain.expand_as(now)), 1)[0]
-            .permute(1, 2, 0)
-            .cpu()
-            .numpy()
-        )
-        room, bare, unsure = (maps[..., at] > 0.5 for at in (6, 7, 8))
-        return Survey(maps[..., :3], maps[..., 3:6], room, bare, ~unsure, maps[0, 0, 9:12], self.side)
+        return make_survey(now, then, gain, alpha, self._find_room(alpha), self.side)
 
     def clean_blocks(self) -> Floats:
         """Return means of the blocks of the plate as it was taken, (rows,columns,3), 0..1. Waits for the device."""
@@ -287,14 +274,3 @@ class PlateMatcher:
             return even
         grid = (1 / self._uneven)[0].permute(1, 2, 0).contiguous().cpu().numpy()
         return np.asarray(cv2.multiply(even, spread_gains(grid, picture.shape[:2]), dtype=cv2.CV_8U), np.uint8)
-
-
-def choose_side(height: int, width: int) -> int:
-    """Return the side of a block, in pixels: larger ones for large pictures, so that there are never too many."""
-    return 16 if height * width > _LARGE else 8
-
-
-def count_blocks(height: int, width: int) -> tuple[int, int]:
-    """Return how many rows and columns of blocks a picture has."""
-    side = choose_side(height, width)
-    return height // side, width // side

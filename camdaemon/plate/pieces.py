@@ -15,8 +15,8 @@ from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.plate.light import Floats
-from camdaemon.plate.match import Survey
 from camdaemon.plate.parts import Mask, spread
+from camdaemon.plate.survey import Survey
 
 _STILL_S = 3.0  # for so long a piece must not have changed
 _MOVED = 0.02  # of full brightness: noise of a block stays below, an edge that moves by a pixel does not

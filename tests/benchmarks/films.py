@@ -133,18 +133,20 @@ def _timed(seconds: list[float]) -> Iterator[None]:
 def compare_bytes(film: FrameSequence, plate: Plate, rounds: int, report: Callable[[str], None]) -> float:
     """Return the time of mattes in floats by that in bytes, the median of the rounds, each over a second of a film."""
     frames = [np.array(pad_picture(frame.rgb)) for frame in film.take(Span(4.0, 5.0), None).frames()]
-    sides = {
-        name: OfflinePipeline(Config(device="cpu", precision="float32"), in_bytes=name == "bytes")
-        for name in ("floats", "bytes")
-    }
+    at_once = {"floats": 1, "bytes": 2}  # as `Pipelines` has it
+    sides = {}
+    for name, count in at_once.items():
+        share_processors(count)
+        sides[name] = OfflinePipeline(Config(device="cpu", precision="float32"), in_bytes=name == "bytes")
     ratios = []
     for number in range(rounds + 1):
         seconds: dict[str, list[float]] = {name: [] for name in sides}
         for name, pipeline in sides.items():
             pipeline.rewind()
+            share_processors(at_once[name])
             with _timed(seconds[name]):
                 for seq, rgb in enumerate(frames):
-                    pipeline.matte_next(rgb, plate, seq)
+                    pipeline.matte_next(rgb, plate, seq, dict(enumerate(frames[seq + 1 :])).get)
         if number:  # the first round warms up
             ratios.append(seconds["floats"][0] / seconds["bytes"][0])
             each = {name: f"{1e3 * spent[0] / len(frames):.0f} ms" for name, spent in seconds.items()}

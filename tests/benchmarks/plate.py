@@ -24,9 +24,9 @@ from camdaemon.linux.threads import run_in_thread
 from camdaemon.matting.bgmv2.weights import find_weights
 from camdaemon.output.null import NullSink
 from camdaemon.plate.keeper import FINE
-from camdaemon.plate.match import choose_side
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.pose import STILL, View, find_movement, measure_fit, scale_movement, warp
+from camdaemon.plate.survey import choose_side
 from camdaemon.tools.bench.footage import Footage, load_footage
 from camdaemon.tools.bench.runs import TimedProcessor, make_processor
 from tests.benchmarks import machine

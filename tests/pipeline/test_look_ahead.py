@@ -158,6 +158,8 @@ def test_each_of_two_frames_gets_half_of_the_processors(own: int, wanted: int, m
         for _ in range(2):
             share_processors()
             assert torch.get_num_threads() == wanted
+        share_processors(1)
+        assert torch.get_num_threads() == own, "one has all of them"
         monkeypatch.setenv("OMP_NUM_THREADS", "3")
         torch.set_num_threads(3)
         share_processors()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from camdaemon.plate.jumps import JumpGuard, LossGuard
-from camdaemon.plate.match import Survey
+from camdaemon.plate.survey import Survey
 
 ROWS, COLUMNS, FPS = 45, 80, 30
 Place = tuple[slice, slice]

@@ -7,7 +7,7 @@ import torch
 from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
 from camdaemon.frames.transfer import Transfer
-from camdaemon.plate.light import apply_gain
+from camdaemon.plate.light import apply_exact_gain, apply_gain
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.parts import Plate
 from tests.plate.rooms import HEIGHT, WIDTH, noisy, room, seen
@@ -169,10 +169,29 @@ def test_a_gain_is_the_same_in_bytes_and_in_floats(gain):
     assert float((pixels.unit(found) - wanted).abs().max()) <= 0.501 / 255
 
 
-def test_the_plate_for_the_next_frame_is_known_before_its_turn(upload):
-    matcher, plate = PlateMatcher(upload, enabled=True), plate_of(room())
-    if matcher.upload_clean(plate).is_floating_point():
+@pytest.mark.parametrize("lift", [None, torch.tensor([0.02, 0.0, 0.05]).view(1, 3, 1, 1)])
+def test_an_exact_gain_of_bytes_is_that_of_floats(lift):
+    every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(1, 3, 1, 1)
+    factors = torch.tensor([0.8, 1.21, 0.993])[None, :, None, None]
+    wanted = apply_gain(pixels.unit(every), factors, lift)
+    assert float((apply_exact_gain(every, factors, lift) / 255 - wanted).abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize(("side", "height", "width"), [(8, 136, 240), (16, 720, 1280), (8, 100, 68)])
+def test_exact_blocks_of_bytes_are_those_of_floats(side, height, width):
+    noise = torch.randint(256, (1, 3, height, width), dtype=torch.uint8, generator=torch.manual_seed(0))
+    found, wanted = pixels.exact_blocks(noise, side), pixels.blocks(pixels.unit(noise), side)
+    assert found.shape == wanted.shape
+    assert float((found - wanted).abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_plate_for_the_next_frame_is_known_before_its_turn(upload, exact):
+    plate = plate_of(room())
+    if upload(plate.rgb).is_floating_point():
         pytest.skip("each frame has a tensor of its own")
+    matcher = PlateMatcher(upload, enabled=True, exact=exact)
+    matcher.upload_clean(plate)
     same, alpha = 0, None
     for n in range(20):
         light = 1 - 0.002 * n
@@ -183,5 +202,7 @@ def test_the_plate_for_the_next_frame_is_known_before_its_turn(upload):
             matcher.learn(alpha)  # of the frame before, which is done by now
         matched, alpha = matcher.match(plate, src), shown
         same += matched is expected
-        assert np.abs(gain_of(matched, matcher.upload_clean(plate)) / light - 1).max() < 0.02
+        assert matched.is_floating_point() == exact
+        levels = matched / 255 if exact else pixels.unit(matched)
+        assert np.abs(gain_of(levels, pixels.unit(matcher.upload_clean(plate))) / light - 1).max() < 0.02
     assert same >= 17

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from camdaemon.plate.match import Survey
 from camdaemon.plate.pieces import StillPieces, close_margins, hide, restrain
 from camdaemon.plate.pose import warp_blocks
+from camdaemon.plate.survey import Survey
 
 ROWS, COLUMNS, FPS = 18, 32, 10
 PERSON = (slice(6, 18), slice(12, 20))

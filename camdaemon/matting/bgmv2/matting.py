@@ -64,8 +64,11 @@ class BackgroundMatting:
         precision: Its number format: 'auto', 'float32', 'bfloat16' or 'int8'.
         observer: Called with the maps of every frame of floats, in the calling thread, before the matte is returned.
         purpose: What the mattes are for: it decides which weights are the default.
-        exact: For uint8 frames, whether mattes are those in floats to a level of 255; see `CpuNetwork`. Then a plate
-            that is believed everywhere may be floats.
+        exact: For uint8 frames, whether mattes are those in floats to a level of 255; see `CpuNetwork`. Then the
+            plate of the published network may be float32, 0..255.
+
+    Attributes:
+        frames_ahead: How many frames after the present one `prepare` may begin with.
 
     Raises:
         ConfigError: The weights cannot be read or do not fit, the device has too little memory, the engine is not
@@ -111,10 +114,14 @@ class BackgroundMatting:
         except RuntimeError as exc:
             raise ConfigError(f"the network does not fit on {on}: {_first_line(exc)}. Run with: --device cpu") from exc
         self._cpu_networks: CpuNetworkCache | None = None
+        self.frames_ahead = 0
         if on.type == "cpu":
             int8 = find_int8(find_weights(weights, purpose, on.type))
             engines = BaseEngineFactory(network, engine, precision, int8)
-            self._cpu_networks = CpuNetworkCache(partial(CpuNetwork, engines, network, exact=exact))
+            # What is exact serves films, whose next frames are there before their turn.
+            self.frames_ahead = 2 if exact and not self.doubts else 1
+            build = partial(CpuNetwork, engines, network, exact=exact, frames_ahead=self.frames_ahead)
+            self._cpu_networks = CpuNetworkCache(build)
         # A graph needs the same shapes in every frame; thresholding refines another number of patches each time.
         self._uses_graphs = on.type == "cuda" and refine.mode != "thresholding"
         self._graphs: dict[tuple[torch.Size, BaseSize, Selection], GraphedStep] = {}
@@ -126,6 +133,20 @@ class BackgroundMatting:
         if self._cpu_networks is None:
             src, plate = ((each.to(self._on) / 255).to(self._dtype) for each in (src, plate))
         self(src, plate, None, -1)
+
+    def build(self, size: Size) -> None:
+        """Build what frames of `size` need, on a CPU, without matting any: the first one then takes a bit longer.
+
+        Raises:
+            EngineError: No engine runs the network.
+        """
+        assert self._cpu_networks is not None
+        shape = size.height, size.width
+        base = choose_base_size(self._refine, *shape, self.effort, in_cells=self.doubts)
+        try:
+            self._cpu_networks.get_or_build_async(NetworkShape(shape, base))
+        except (RuntimeError, ValueError) as exc:
+            raise EngineError(f"no engine runs the network: {_first_line(exc)}. Run with: --engine torch") from exc
 
     def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
         """Begin with the next frame; see `Matting`. Bytes only: the GPU is never idle between two frames."""

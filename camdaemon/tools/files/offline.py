@@ -7,9 +7,8 @@ by frame, as live.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,12 @@ from camdaemon.frames.transfer import choose_device
 from camdaemon.matting import find_matting
 from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
 from camdaemon.plate.gate import judge
-from camdaemon.plate.match import PlateMatcher, Survey, choose_side, count_blocks
+from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.pieces import close_margins
+from camdaemon.plate.survey import Survey, choose_side, count_blocks
 from camdaemon.plate.unknown import make_blank_plate
+from camdaemon.tools.files.ahead import FramesAhead, Peek
 from camdaemon.tools.files.fitting import explain_misfit
 from camdaemon.tools.files.follower import PlateFollower
 from camdaemon.tools.files.offline_matting import make_offline_matting
@@ -78,11 +79,12 @@ class OfflinePipeline:
         self.maps: RefinementMaps | None = None  # of the last picture
         self.matting = make_offline_matting(config, on, self._keep_maps, live=live, plates=plates, in_bytes=in_bytes)
         self._is_exact = in_bytes and not live and config.matting == "bgmv2" and not self.matting.doubts
-        uploader = Uploader(on, in_bytes=in_bytes, is_exact=self._is_exact)
-        self.upload, self.upload_room, self._upload_plate = uploader.upload, uploader.upload_room, uploader.upload_plate
+        uploader = Uploader(on, in_bytes=in_bytes)
+        self.upload, self.upload_room = uploader.upload, uploader.upload_room
         self._match = config.match_exposure
         self._before: Picture | None = None  # the alpha of a video's last frame
-        self._begun: tuple[DeepPicture, Tensor] | None = None  # the next frame, and what was uploaded of it
+        most = self.matting.frames_ahead if isinstance(self.matting, BackgroundMatting) else 0
+        self._ahead = FramesAhead(self.matting, self.upload, most if in_bytes and not align else 0)
         self._matcher = self._make_matcher()
 
     def _keep_maps(self, maps: RefinementMaps) -> None:
@@ -117,9 +119,7 @@ class OfflinePipeline:
         """Matte a video's next frame; see `matte_next`. Returns floats."""
         return to_floats(self.matte_next(rgb, plate, seq))
 
-    def matte_next(
-        self, rgb: DeepPicture, plate: Plate, seq: int, peek: Callable[[], DeepPicture | None] | None = None
-    ) -> Matte:
+    def matte_next(self, rgb: DeepPicture, plate: Plate, seq: int, peek: Peek | None = None) -> Matte:
         """Matte a video's next frame as live: the plate is matched by what the previous matte leaves of the room.
 
         Call `rewind` before the first frame.
@@ -128,8 +128,7 @@ class OfflinePipeline:
             rgb: uint8 or uint16 (H,W,3), H and W multiples of 4.
             plate: Of the same size.
             seq: The frame's number.
-            peek: Returns the frame after this one, the very array that will be given next, or None. With it, a
-                pipeline in bytes begins with that frame while it finishes this one.
+            peek: With it, a pipeline in bytes begins with the frames after this one while it finishes this one.
 
         Returns:
             Bytes or floats, as the pipeline was made for.
@@ -141,9 +140,8 @@ class OfflinePipeline:
             plate = self._follower.follow(rgb, plate, self._before)
         if self._matcher.plate is not None and self._matcher.plate is not plate:
             self._matcher.go_on(plate)  # another view of the same room, in the same light
-        src = self._take_begun(rgb)
-        begin = partial(self._begin, plate, peek) if peek is not None and self._looks_ahead else None
-        matte = self._matte(src, plate, seq, begin)
+        src = self._ahead.take(rgb)
+        matte = self._matte(src, plate, seq, peek)
         if self._best:
             matte = replace(find_mean(to_floats(matte), self._matte_mirrored(src, plate)), seq=seq)
         self._matcher.learn(matte.alpha)
@@ -196,23 +194,6 @@ class OfflinePipeline:
         """The alpha of a video's last frame, uint8 (H,W), if it was kept."""
         return self._before
 
-    @property
-    def _looks_ahead(self) -> bool:
-        return self._in_bytes and self._on.type == "cpu" and self._follower is None and not self._is_exact
-
-    def _begin(self, plate: Plate, peek: Callable[[], DeepPicture | None]) -> None:
-        """Begin with the frame that comes next, to be matted by `plate`, beside the present one."""
-        rgb = peek()
-        if rgb is None or self._begun is not None:
-            return
-        src = self.upload(rgb)
-        self._begun = rgb, src
-        self.matting.prepare(src, self._matcher.expect(plate, src), upload_confidence(plate, src))
-
-    def _take_begun(self, rgb: DeepPicture) -> Tensor:
-        begun, self._begun = self._begun, None
-        return begun[1] if begun is not None and begun[0] is rgb else self.upload(rgb)
-
     def save_state(self) -> dict[str, NDArray[Any]]:
         """Return what the pipeline has learned from the frames of a video, for `load_state`."""
         state = self._matcher.save_state()
@@ -263,14 +244,16 @@ class OfflinePipeline:
 
     def rewind(self) -> None:
         """Forget the previous video."""
-        self._matcher, self._before, self._begun = self._make_matcher(), None, None
+        self._matcher, self._before = self._make_matcher(), None
+        self._ahead.forget()
         if self._follower is not None:
             self._follower.forget()
 
-    def _matte(self, src: Tensor, plate: Plate, seq: int, begin: Callable[[], None] | None = None) -> Matte:
-        ahead = () if begin is None else (begin,)
-        matched = self._matcher.match(plate, pixels.unit(src) if self._is_exact else src)
-        matte = self.matting(src, matched, upload_confidence(plate, src), seq, *ahead)
+    def _matte(self, src: Tensor, plate: Plate, seq: int, peek: Peek | None = None) -> Matte:
+        given = src, self._matcher.match(plate, src), upload_confidence(plate, src)
+        if peek is not None:
+            self._ahead.begin(given, plate, self._matcher, peek)
+        matte = self.matting(*given, seq)
         check(matte, matte.foreground, seq, 1.0)
         if plate.confidence is not None and not plate.is_blank and not self.matting.doubts:
             size = plate.rgb.shape[:2]
@@ -287,4 +270,4 @@ class OfflinePipeline:
         return replace(matte, alpha=alpha, foreground=foreground)
 
     def _make_matcher(self) -> PlateMatcher:
-        return PlateMatcher(self._upload_plate, enabled=self._match)
+        return PlateMatcher(self.upload, enabled=self._match, exact=self._is_exact)

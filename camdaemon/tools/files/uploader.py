@@ -8,7 +8,7 @@ from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
-from camdaemon.frames.picture import DeepPicture, Picture
+from camdaemon.frames.picture import DeepPicture
 from camdaemon.frames.transfer import Transfer
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.unknown import fill_unknown
@@ -20,13 +20,11 @@ class Uploader:
     Args:
         on: The device.
         in_bytes: On a CPU, pictures of 8 bits stay bytes.
-        is_exact: Plates become floats all the same: where a network believes its plate, rounding that to bytes would
-            move mattes by more than a level of 255.
     """
 
-    def __init__(self, on: torch.device, *, in_bytes: bool, is_exact: bool) -> None:
+    def __init__(self, on: torch.device, *, in_bytes: bool) -> None:
         self._transfer = Transfer(on, Size(64, 64))  # used for `upload_picture` only, which takes any size
-        self._in_bytes, self._is_exact = in_bytes, is_exact
+        self._in_bytes = in_bytes
         self._room: tuple[Plate, Tensor] | None = None  # a plate, and what backdrops see of it
 
     def upload(self, rgb: DeepPicture) -> Tensor:
@@ -38,10 +36,6 @@ class Uploader:
         if self._in_bytes and self._transfer.device.type == "cpu":
             return pixels.tensor(picture)  # over the same memory, which nobody changes
         return pixels.unit(self._transfer.upload_picture(picture)).contiguous()
-
-    def upload_plate(self, rgb: Picture) -> Tensor:
-        """Upload a plate's picture, uint8 (H,W,3), as the matcher takes it."""
-        return pixels.unit(self.upload(rgb)) if self._is_exact else self.upload(rgb)
 
     def upload_room(self, plate: Plate) -> Tensor:
         """Return what backdrops see of `plate`, (1,3,H,W), 0..1; the same tensor for the same plate."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -64,8 +65,7 @@ class Ahead(Generic[_T]):
 
     def __init__(self, items: Iterable[_T], name: str, size: int = _AHEAD) -> None:
         self._line: Line[tuple[_T] | BaseException | None] = Line(size)
-        self._next: tuple[_T] | BaseException | None = None
-        self._has_next = False
+        self._seen: deque[tuple[_T] | BaseException | None] = deque()  # taken from the line, to be yielded
         self._thread = threading.Thread(target=self._run, args=(iter(items),), name=name, daemon=True)
         self._thread.start()
 
@@ -83,22 +83,27 @@ class Ahead(Generic[_T]):
             if (close := getattr(items, "close", None)) is not None:
                 close()
 
-    def peek(self) -> _T | None:
-        """Return the item that comes next, once it is read; None: there is none, or reading has failed."""
-        if not self._has_next:
-            self._next, self._has_next = self._line.take(), True
-        return self._next[0] if isinstance(self._next, tuple) else None
+    def peek(self, place: int = 0) -> _T | None:
+        """Return an item that comes, once it is read; None: there is none, or reading fails before.
+
+        Args:
+            place: 0 for the next item, 1 for the one after it, and so on.
+        """
+        while len(self._seen) <= place and all(isinstance(each, tuple) for each in self._seen):
+            self._seen.append(self._line.take())
+        found = self._seen[place] if place < len(self._seen) else None
+        return found[0] if isinstance(found, tuple) else None
 
     def __iter__(self) -> Iterator[_T]:
         """Yield the items. Raises whatever reading them raised."""
         while True:
             self.peek()
-            found = self._next
+            found = self._seen[0]
             if found is None:
                 return
             if isinstance(found, BaseException):
                 raise found
-            self._next, self._has_next = None, False
+            self._seen.popleft()
             yield found[0]
 
     def stop(self) -> None:

@@ -209,7 +209,7 @@ class _Run:
             times += [frame.t for frame in group]
             names += [frame.name for frame in group]
             # Never beyond the part's end: a run that resumes there could not have begun that frame ahead.
-            peek = frames.peek if len(times) < PART_FRAMES else None
+            peek = partial(_peek, frames, PART_FRAMES - len(times))
             for frame, rendered in zip(group, self._matte_group(group, backdrop, peek), strict=True):
                 for name, pixels in rendered.items():
                     writing.give(name, partial(self._writers[name].write, pixels, frame.name, frame.t))
@@ -238,7 +238,7 @@ class _Run:
             writing.give(name, partial(end, name))
 
     def _matte_group(
-        self, group: list[Frame], backdrop: Backdrop | None, peek: Callable[[], Frame | None] | None
+        self, group: list[Frame], backdrop: Backdrop | None, peek: Callable[[int], DeepPicture | None]
     ) -> Iterator[dict[str, Pixels]]:
         """Matte some frames and yield the results of each, to be taken before the next one's."""
         pipeline, seq = self._pipeline, self.report.frames
@@ -246,7 +246,7 @@ class _Run:
         if self._at_once > 1:
             found = pipeline.matte_batch([frame.rgb for frame in group], plate, seq)
         else:
-            matte = pipeline.matte_next(group[0].rgb, plate, seq, None if peek is None else _picture_of(peek))
+            matte = pipeline.matte_next(group[0].rgb, plate, seq, peek)
             found = [(matte, pipeline.doubt_plate(matte))]
         film = self._job.film
         for frame, (matte, doubt) in zip(group, found, strict=True):
@@ -274,12 +274,10 @@ def _padded(frames: Iterator[Frame]) -> Iterator[Frame]:
         yield frame._replace(rgb=padded if padded is not frame.rgb else frame.rgb.copy())
 
 
-def _picture_of(peek: Callable[[], Frame | None]) -> Callable[[], DeepPicture | None]:
-    def picture() -> DeepPicture | None:
-        frame = peek()
-        return None if frame is None else frame.rgb
-
-    return picture
+def _peek(frames: Ahead[Frame], most: int, place: int) -> DeepPicture | None:
+    """Return a picture that comes, one of the next `most`; see `Ahead.peek`."""
+    frame = frames.peek(place) if place < most else None
+    return None if frame is None else frame.rgb
 
 
 def tell_ranges(numbers: list[int], most: int = 8) -> str:

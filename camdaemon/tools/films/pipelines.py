@@ -10,6 +10,7 @@ from camdaemon.config.schema import Config
 from camdaemon.frames.frame import Size
 from camdaemon.frames.transfer import choose_device
 from camdaemon.matting import Purpose, find_matting
+from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from camdaemon.matting.bgmv2.weights import find_weights, load_weights
 from camdaemon.pipeline.look_ahead import share_processors
 from camdaemon.tools.files.offline import OfflinePipeline
@@ -54,9 +55,9 @@ class Pipelines:
         in_bytes = fits and (self._work == "live" or not self._doubts)
         config = self._choose_engine(before)
         key = in_bytes, f"{config.engine} {config.precision}"
+        # Several frames are in work, or encoding takes as long as matting.
+        share_processors(2 if in_bytes or not find_matting(config.matting).uses_weights else 1)
         if key not in self._made:
-            if (in_bytes and self._work == "live") or not find_matting(config.matting).uses_weights:
-                share_processors()  # two frames are in work, or encoding takes as long as matting
             self._made[key] = OfflinePipeline(
                 config,
                 live=self._work == "live",
@@ -68,7 +69,11 @@ class Pipelines:
         pipeline = self._made[key]
         if not in_bytes:
             return pipeline, f"{self._device} floats, {pipeline.find_batch(*job.film.size)} at once"
-        pipeline.matting.warm_up(Size.around(*job.film.size))
+        size = Size.around(*job.film.size)
+        if self._work == "live" or not isinstance(pipeline.matting, BackgroundMatting):
+            pipeline.matting.warm_up(size)
+        else:
+            pipeline.matting.build(size)
         return pipeline, getattr(pipeline.matting, "engine", "")
 
     @property

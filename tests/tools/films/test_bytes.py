@@ -1,5 +1,6 @@
 """Films of 8 bits are matted in bytes: within one level of what floats give, and the same in every run."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import torch
 
 from camdaemon.capture import pattern
 from camdaemon.config.schema import Config
+from camdaemon.frames.frame import Size
+from camdaemon.matting.bgmv2.cpu.ahead import CoarseAhead
+from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from camdaemon.plate.parts import Plate
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.rendering import render_alpha
@@ -34,12 +38,37 @@ def test_mattes_are_those_in_floats_to_a_level(engine: str, frames: tuple[Plate,
     plate, seen = frames
     floats = OfflinePipeline(Config(device="cpu"))
     in_bytes = OfflinePipeline(Config(device="cpu", engine=engine, precision="float32"), in_bytes=True)
-    for pipeline in (floats, in_bytes):
-        pipeline.rewind()
+    _build_first(in_bytes)
     for seq, rgb in enumerate(seen):
-        expected, found = (render_alpha(each.matte_next(rgb, plate, seq)).astype(int) for each in (floats, in_bytes))
+        mattes = floats.matte_next(rgb, plate, seq), in_bytes.matte_next(rgb, plate, seq, _after(seen, seq))
+        expected, found = (render_alpha(each).astype(int) for each in mattes)
         assert np.abs(expected - found).max() <= 1
         assert (expected == 255).mean() > 0.03, "somebody is there"
+
+
+def test_frames_that_are_begun_before_their_turn_get_the_same_mattes(
+    frames: tuple[Plate, list[np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plate, seen = frames
+    config = Config(device="cpu", engine="torch", match_exposure=False)
+    alone, ahead = (OfflinePipeline(config, in_bytes=True) for _ in range(2))
+    expected = [alone.matte_next(rgb, plate, seq) for seq, rgb in enumerate(seen)]
+    _build_first(ahead)
+    monkeypatch.setattr(CoarseAhead, "_run_alone", lambda *_: pytest.fail("every frame was begun"))
+    for seq, rgb in enumerate(seen):
+        found = ahead.matte_next(rgb, plate, seq, _after(seen, seq))
+        assert found.alpha.equal(expected[seq].alpha)
+        assert found.foreground.equal(expected[seq].foreground)
+
+
+def _after(seen: list[np.ndarray], seq: int) -> Callable[[int], np.ndarray | None]:
+    return dict(enumerate(seen[seq + 1 :])).get
+
+
+def _build_first(pipeline: OfflinePipeline) -> None:
+    """Build what the first frame needs, so that it, too, may be begun."""
+    assert isinstance(pipeline.matting, BackgroundMatting)
+    pipeline.matting.build(Size(*SIZE))
 
 
 def test_a_run_from_a_saved_state_goes_on_to_the_bit(frames: tuple[Plate, list[np.ndarray]]) -> None:

@@ -74,8 +74,8 @@ class CpuBase(Protocol):
 
         Args:
             rgb: The picture, (H,W,3).
-            plate: uint8 (1,3,H,W); for an exact network also floats 0..1. What is prepared of it is kept for as long as
-                it is the same tensor.
+            plate: uint8 (1,3,H,W); for an exact network also float32, 0..255. What is prepared of it is kept for as
+                long as it is the same tensor.
             confidence: See `Matting`.
         """
 

@@ -44,23 +44,26 @@ class CpuNetwork:
         exact: Whether every run gives the same mattes, within a level of 255 of those in floats. It is slower: the
             slim network's engines are built when they are needed instead of in the background; the published one's
             pictures are not rounded on the way, and its plates may be floats.
+        frames_ahead: How many frames after the present one may be prepared at the same time; each takes the memory of
+            a base network.
 
     Raises:
         RuntimeError: No engine runs the network.
     """
 
     def __init__(
-        self, engines: BaseEngineFactory, network: MattingNetwork, shape: NetworkShape, *, exact: bool = False
+        self,
+        engines: BaseEngineFactory,
+        network: MattingNetwork,
+        shape: NetworkShape,
+        *,
+        exact: bool = False,
+        frames_ahead: int = 1,
     ) -> None:
         self.shape = shape
-        self._base: CpuBase
-        if isinstance(network, SlimMatting):
-            self._base = SlimBase(engines, network, shape, steady=exact)
-        else:
-            assert isinstance(network, BackgroundMattingV2)
-            self._base = PublishedBase(engines, network, shape, exact=exact)
+        self._base, *others = (_make_base(engines, network, shape, exact=exact) for _ in range(frames_ahead))
         least_error = 0.0 if exact and self._base.is_heavy else LEAST_ERROR
-        self._coarse = CoarseAhead(CoarseStep(self._base, shape, least_error))
+        self._coarse = CoarseAhead(*(CoarseStep(base, shape, least_error) for base in (self._base, *others)))
         self._refiner = self._base.refiner
         self._resize = PartialResize(shape.base, shape.frame)
         self._scratch: tuple[ShortArray, ShortArray] | None = None  # of each frame, only the part that it wrote is read
@@ -103,7 +106,7 @@ class CpuNetwork:
 
         Args:
             src: uint8 (1,3,H,W), RGB, of the shape's frame.
-            plate: The same of the empty room; for an exact network, it may be floats 0..1.
+            plate: The same of the empty room; for an exact network, it may be float32, 0..255.
             confidence: See `Matting`.
             selection: Which patches to refine.
             halfway: Called when the coarse matte is there; see `Matting`.
@@ -165,6 +168,13 @@ class CpuNetwork:
             rows = join_spans(rows, (SIDE * int(patches.row.min()), SIDE * int(patches.row.max() + 1)))
             columns = join_spans(columns, (SIDE * int(patches.column.min()), SIDE * int(patches.column.max() + 1)))
         return self._resize.find_part(rows, columns)
+
+
+def _make_base(engines: BaseEngineFactory, network: MattingNetwork, shape: NetworkShape, *, exact: bool) -> CpuBase:
+    if isinstance(network, SlimMatting):
+        return SlimBase(engines, network, shape, steady=exact)
+    assert isinstance(network, BackgroundMattingV2)
+    return PublishedBase(engines, network, shape, exact=exact)
 
 
 def _paste_patches(patches: RefinedPatches, pha: ShortArray, res: ShortArray) -> None:

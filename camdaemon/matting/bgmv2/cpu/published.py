@@ -91,8 +91,6 @@ class PublishedBase:
         """Prepare `plate`, or return the cached result if it is the same tensor as before."""
         if self._plate is None or self._plate.source is not plate:
             rgb: Levels = pixels.array(plate)
-            if plate.is_floating_point():
-                rgb = rgb * np.float32(255)
             full = None if self.refiner is None else self.refiner.pad(rgb)
             small = self._downscale(rgb)
             pair = torch.empty(1, *self._shape.base, 6)

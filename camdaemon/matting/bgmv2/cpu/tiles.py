@@ -209,14 +209,12 @@ class TiledRefiner:
 
 def _halve(windows: Tensor) -> Tensor:
     """Sum 2×2 pixels: uint8 (T,2h,2w,3) to int16 (T,h,w,3), 0..1020; floats stay floats."""
-    if windows.is_floating_point():
-        sums: Tensor = windows.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).sum((2, 4))
-        return sums
     count, height, width, _ = windows.shape
-    four = np.multiply(windows.numpy(), 4, dtype=np.uint16)  # so that means of 2×2 pixels are integers
+    as_floats = windows.is_floating_point()
+    four = np.multiply(windows.numpy(), 4, dtype=np.float32 if as_floats else np.uint16)  # so means are integers
     column = four.reshape(count * height, width, 3)  # one window below the other
     half = np.asarray(cv2.resize(column, (width // 2, count * height // 2), interpolation=cv2.INTER_AREA))
-    return torch.from_numpy(half.view(np.int16)).view(count, height // 2, width // 2, 3)
+    return torch.from_numpy(half if as_floats else half.view(np.int16)).view(count, height // 2, width // 2, 3)
 
 
 def _channels_first(x: Tensor) -> Tensor:

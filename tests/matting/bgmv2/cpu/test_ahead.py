@@ -78,7 +78,7 @@ def test_it_says_how_long_the_step_took_and_how_long_that_held_up_the_caller(mon
     slow(frame())
     assert slow.waited_s == slow.took_s == 5
     slow.begin(frame())
-    wait(slow._running)
+    wait(slow._lanes[0].last)
     slow(frame())
     assert (slow.waited_s, slow.took_s) == (0, 5)
 
@@ -91,6 +91,25 @@ def test_the_next_frame_may_be_begun_before_the_present_one_is_asked_for(
         coarse.begin(frame(src))
     assert [cast(int, coarse(frame(src))) for src in (SRC, after)] == [1, 2]
     assert counting.threads == ["coarse", "coarse"]
+
+
+def test_two_steps_work_at_the_same_time_and_each_on_one_frame(counting: Counting) -> None:
+    both_run = threading.Barrier(2, timeout=60)
+
+    def run(given: FrameInput) -> int:
+        both_run.wait()
+        return counting(given)
+
+    two = CoarseAhead(cast(Any, run), cast(Any, run))
+    frames = [SRC.clone() for _ in range(6)]
+    for src in frames[:2]:
+        two.begin(frame(src))
+    for n, src in enumerate(frames):  # as many are always begun after the present one
+        if n in (1, 3):
+            for after in frames[n + 1 : n + 3]:
+                two.begin(frame(after))
+        two(frame(src))
+    assert counting.threads == ["coarse"] * 6, "each was begun, and none twice"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +146,7 @@ def test_a_failure_appears_when_the_frame_is_asked_for(coarse: CoarseAhead) -> N
 def test_frames_that_are_begun_and_never_asked_for_do_not_pile_up(coarse: CoarseAhead) -> None:
     for _ in range(5):
         coarse.begin(frame(SRC.clone()))
-    assert len(coarse._begun) == ahead._MOST
+    assert len(coarse._begun) == 2, "the present one and the next"
 
 
 def test_mattes_of_a_film_are_the_same_with_and_without(networks: dict[bool, SlimMatting]) -> None:

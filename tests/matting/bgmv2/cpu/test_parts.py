@@ -76,7 +76,7 @@ def test_a_network_that_rests_gives_memory_back_and_finds_the_same_afterwards(ne
         first = one(*given)
         one.prepare(*given)
         one.release()
-        one._coarse._running[0].result(60)
+        one._coarse._lanes[0].last[0].result(60)
         base = base_of(one)
         assert one._scratch is base._hidden._padded is base._shown._padded is base._told is None
         assert not one._coarse._begun
