@@ -55,8 +55,9 @@ class Pipelines:
         in_bytes = fits and (self._work == "live" or not self._doubts)
         config = self._choose_engine(before)
         key = in_bytes, f"{config.engine} {config.precision}"
-        # Several frames are in work, or encoding takes as long as matting.
-        share_processors(2 if in_bytes or not find_matting(config.matting).uses_weights else 1)
+        # Several frames are in work, or encoding takes as long as matting. A plate that is aligned needs each in turn.
+        shares = (in_bytes and not self._align) or not find_matting(config.matting).uses_weights
+        share_processors(2 if shares else 1)
         if key not in self._made:
             self._made[key] = OfflinePipeline(
                 config,
