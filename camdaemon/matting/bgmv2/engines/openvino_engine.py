@@ -10,12 +10,14 @@ import hashlib
 import logging
 import sys
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 # Importing OpenVINO would report that over the network; without this package it cannot.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
+import numpy as np
 import openvino as ov  # type: ignore[import-untyped, import-not-found, unused-ignore]
 import torch
 from openvino.preprocess import PrePostProcessor  # type: ignore[import-untyped, import-not-found, unused-ignore]
@@ -44,6 +46,7 @@ class OpenVinoEngineFactory:
     def __init__(self, network: MattingNetwork, int8: Path | None = None) -> None:
         self._network, self._int8 = network, int8
         self._core = ov.Core()
+        _load_bindings()
         self._models: dict[bool, Any] = {}  # by whether the base input has even sides
 
     def list_devices(self) -> list[str]:
@@ -125,6 +128,20 @@ class OpenVinoEngineFactory:
         except (OSError, RuntimeError) as exc:
             log.info("converted network not cached: %s", exc)
         return model
+
+
+@cache
+def _load_bindings() -> None:
+    """Run a network of one number, once, before there are threads.
+
+    OpenVINO's bindings prepare tables when they are first used. Where two threads are the first at the same time, one
+    waits for the tables with Python's lock, and the other one for that lock to go on preparing them: for ever.
+    """
+    number = ov.op.Parameter(ov.Type.f32, ov.PartialShape([1]))
+    model = ov.Model([ov.opset8.relu(number)], [number], "first")
+    request = ov.Core().compile_model(model, "CPU").create_infer_request()
+    request.infer({0: np.zeros(1, np.float32)}, share_inputs=True)
+    assert request.get_output_tensor(0).data.shape == (1,)
 
 
 def convert(network: DenseBase | SlimDense) -> Any:

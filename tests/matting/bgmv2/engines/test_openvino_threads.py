@@ -1,0 +1,43 @@
+"""Engines of OpenVINO that are used for the first time by several threads at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+# Six threads, which pass Python's lock on at every chance: without what the factory does first, they wait for ever.
+PROGRAM = """
+import sys, threading
+import torch
+from camdaemon.matting.bgmv2.engines import openvino_engine
+from camdaemon.model import SlimMatting
+
+factory = openvino_engine.OpenVinoEngineFactory(SlimMatting().eval())
+ov = openvino_engine.ov
+engines = []
+for n in range(6):
+    pair = ov.op.Parameter(ov.Type.f32, ov.PartialShape([1, 8, 8, 7]))
+    results = [ov.opset8.relu(pair), ov.opset8.abs(pair)]
+    compiled = ov.Core().compile_model(ov.Model(results, [pair], "twice"), "CPU")
+    engines.append(openvino_engine.OpenVinoEngine(compiled, "float32", torch.float32))
+sys.setswitchinterval(1e-6)
+together, given, found = threading.Barrier(6), torch.rand(1, 7, 8, 8), []
+
+def run(engine):
+    together.wait()
+    found.append(engine(given))
+
+threads = [threading.Thread(target=run, args=(engine,)) for engine in engines]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert all(torch.equal(each.visible, given[0].permute(1, 2, 0)) for each in found)
+print(len(found))
+"""
+
+
+def test_threads_that_are_the_first_to_use_it_do_not_wait_for_each_other() -> None:
+    pytest.importorskip("openvino", reason="OpenVINO is not installed; type: pip install 'camdaemon[openvino]'")
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (0, "6\n"), done.stderr
