@@ -64,10 +64,15 @@ def blocks(x: Tensor, side: int) -> Tensor:
 def exact_blocks(x: Tensor, side: int) -> Tensor:
     """Return what `blocks` does of bytes, for an even `side`, without rounding to bytes on the way."""
     rows, columns = (length // side for length in x.shape[2:])
-    four = np.multiply(array(x)[: rows * side, : columns * side], 4, dtype=np.uint16)  # means of 2×2 are integers
-    half = np.asarray(cv2.resize(four, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
-    means = cv2.resize(half, (columns, rows), interpolation=cv2.INTER_AREA)
+    sums = sum_2x2(array(x)[: rows * side, : columns * side]).astype(np.float32)
+    means = cv2.resize(sums, (columns, rows), interpolation=cv2.INTER_AREA)
     return torch.from_numpy(np.asarray(means, np.float32)).permute(2, 0, 1)[None] / (4 * 255)
+
+
+def sum_2x2(picture: NDArray[np.uint8 | np.float32]) -> NDArray[np.uint16 | np.float32]:
+    """Sum 2×2 pixels, (2h,2w,C) to (h,w,C): bytes to uint16, 0..1020; floats stay floats."""
+    four = np.multiply(picture, 4, dtype=np.uint16 if picture.dtype == np.uint8 else np.float32)  # means are integers
+    return cv2.resize(four, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def peaks_below(x: Tensor, side: int, limit: float) -> Tensor:

@@ -175,7 +175,6 @@ class PlateMatcher:
         """Return what was expected for a frame, if anything was; what comes after it is kept."""
         place = next((n for n, each in enumerate(self._expected) if each.src is src), None)
         if place is None:
-            self._expected = []
             return None
         found, self._expected = self._expected[place], self._expected[place + 1 :]
         return found

@@ -11,13 +11,13 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import NamedTuple, Protocol
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.cpu.tile_windows import (
     Levels,
     UpsamplingAxis,
@@ -210,11 +210,9 @@ class TiledRefiner:
 def _halve(windows: Tensor) -> Tensor:
     """Sum 2×2 pixels: uint8 (T,2h,2w,3) to int16 (T,h,w,3), 0..1020; floats stay floats."""
     count, height, width, _ = windows.shape
-    as_floats = windows.is_floating_point()
-    four = np.multiply(windows.numpy(), 4, dtype=np.float32 if as_floats else np.uint16)  # so means are integers
-    column = four.reshape(count * height, width, 3)  # one window below the other
-    half = np.asarray(cv2.resize(column, (width // 2, count * height // 2), interpolation=cv2.INTER_AREA))
-    return torch.from_numpy(half if as_floats else half.view(np.int16)).view(count, height // 2, width // 2, 3)
+    half = pixels.sum_2x2(windows.numpy().reshape(count * height, width, 3))  # one window below the other
+    signed = half if half.dtype == np.float32 else half.view(np.int16)  # torch computes with few unsigned integers
+    return torch.from_numpy(signed).view(count, height // 2, width // 2, 3)
 
 
 def _channels_first(x: Tensor) -> Tensor:

@@ -79,8 +79,6 @@ def pack(network: nn.Module, given: Tensor) -> fx.GraphModule:
                 new = traced.graph.call_module(name, (node.args[0], *added))
             new.meta = end.meta
             end.replace_all_uses_with(new)
-        elif node.target is torch.cat and node.args[1] == 1:
-            node.target = _concat_dim1
     traced.graph.eliminate_dead_code()
     traced.delete_all_unused_submodules()
     traced.recompile()
@@ -120,12 +118,6 @@ def _activation_of(node: fx.Node | None, modules: _Modules) -> _Activation | Non
 
 def _module_of(node: fx.Node, modules: _Modules) -> nn.Module | None:
     return modules.get(str(node.target)) if node.op == "call_module" else None
-
-
-def _concat_dim1(parts: Sequence[Tensor], dim: int) -> Tensor:
-    """Replace `torch.cat` along dimension 1, which takes twice as long on channels_last tensors."""
-    assert dim == 1
-    return concat_channels(parts[0].dtype, *(part.permute(0, 2, 3, 1) for part in parts)).permute(0, 3, 1, 2)
 
 
 def concat_channels(dtype: torch.dtype, *parts: Tensor) -> Tensor:
