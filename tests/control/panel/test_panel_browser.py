@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 import pytest
 
 from camdaemon.control import http
-from tests.control.panel.fake_daemon import gradient, jpeg
+from tests.control.panel.fake_daemon import PATIENCE_S, gradient, jpeg
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: sudo apt install chromium")
 
 expect = playwright.expect
+expect.set_options(timeout=1000 * PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def visit(tab: Any, panel: Any) -> Iterator[None]:
     def fail(error: Any) -> None:
         wrong.append(str(error))
 
-    tab.set_default_timeout(8000)
+    tab.set_default_timeout(1000 * PATIENCE_S)
     tab.on("console", listen)
     tab.on("pageerror", fail)
     tab.goto(panel.token_url())
@@ -96,6 +97,20 @@ def color(page: Any) -> list[int]:
 
 def wait_view(page: Any, view: str) -> None:
     page.wait_for_selector(f'#picture[data-view="{view}"]')
+
+
+def run_until_view(page: Any, view: str) -> int:
+    """Move the page's clock, which the test has paused, until `view` is drawn; return the milliseconds it moved.
+
+    The page waits by that clock between two pictures, and the server needs real time for each.
+    """
+    picture, passed = page.locator(f'#picture[data-view="{view}"]'), 0
+    while not picture.is_visible():
+        assert passed < 9000, f"the picture of the {view} never came"
+        page.clock.run_for(10)
+        page.wait_for_timeout(50)
+        passed += 10
+    return passed
 
 
 def test_the_picture_moves(page: Any) -> None:
@@ -127,23 +142,18 @@ def test_alpha_and_camera_are_for_the_user_alone(own_tab: Any, panel: Any) -> No
         assert max(color(page)) < 30
         assert "camera" not in panel.daemon.made
         page.clock.install()
-        page.clock.pause_at(page.evaluate("Date.now()") + 1000)  # from here on only the test moves it
+        page.clock.pause_at(page.evaluate("Date.now()") + 60_000)  # from here on only the test moves it
         page.get_by_role("button", name="Camera").click()
         # Its time begins with the server's answer.
         expect(page.get_by_role("button", name="Camera")).to_have_text("Camera · 30 s")
-        passed = 0
-        while not page.locator("#picture[data-view=camera]").is_visible():
-            page.clock.run_for(100)
-            page.wait_for_timeout(100)  # real time, which the server needs
-            passed += 100
-            assert passed < 9000, "the camera's picture never came"
+        passed = run_until_view(page, "camera")
         expect(page.get_by_text("only you see this", exact=True)).to_be_visible()
         red, green, _ = color(page)
         assert green > red + 40
         page.clock.run_for(10_000 - passed)
         expect(page.get_by_role("button", name="Camera")).to_have_text("Camera · 20 s")
         page.clock.run_for(21_000)
-        wait_view(page, "composite")
+        run_until_view(page, "composite")
         expect(page.get_by_role("button", name="Composite")).to_have_attribute("aria-pressed", "true")
         expect(page.get_by_role("button", name="Camera")).to_have_text("Camera")
 
