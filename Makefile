@@ -9,13 +9,19 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt
 
-# Without an NVIDIA GPU, PyTorch's wheels for the CPU: 200 MB instead of 5 GB. To choose: make clean run TORCH=cuda
+# PyTorch is for NVIDIA's GPUs (5 GB) and for the tests; a CPU does without. To choose: make clean run TORCH=cpu
 NVIDIA     ?= /dev/nvidiactl /proc/driver/nvidia/version
-TORCH      ?= $(if $(wildcard $(NVIDIA)),cuda,cpu)
+TORCH      ?= $(if $(wildcard $(NVIDIA)),cuda,none)
 CPU_WHEELS ?= https://download.pytorch.org/whl/cpu
-ifeq ($(filter cpu cuda,$(TORCH)),)
-  $(error TORCH=$(TORCH) is neither cpu nor cuda)
+ifeq ($(filter none cpu cuda,$(TORCH)),)
+  $(error TORCH=$(TORCH) is neither none, cpu nor cuda)
 endif
+
+# instead of the build for NVIDIA's GPUs, which pip would take
+define TORCH_FOR_CPU
+$(PIP) --no-deps --retries 1 --timeout 15 --index-url $(CPU_WHEELS) torch || \
+  echo "$(CPU_WHEELS) cannot be reached: torch comes from pip's own index, perhaps with its GPU libraries."
+endef
 
 .PHONY: run test lab lint types unit format train-gpu clean
 
@@ -78,18 +84,21 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip' || \
 	  { echo "Python's venv is missing; type: sudo apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	@echo "Installing camdaemon into $(VENV) with PyTorch for $(TORCH); its download takes a few minutes."
+	@echo "Installing camdaemon into $(VENV), PyTorch: $(TORCH); the download takes a few minutes."
 ifeq ($(TORCH),cpu)
-	$(PIP) --no-deps --retries 1 --timeout 15 --index-url $(CPU_WHEELS) torch || \
-	  echo "$(CPU_WHEELS) cannot be reached: torch comes from pip's own index, perhaps with its GPU libraries."
+	$(TORCH_FOR_CPU)
 endif
-	$(PIP) --editable .
+	$(PIP) --editable '.$(if $(filter none,$(TORCH)),,[torch])'
 	@$(PIP) --quiet --editable '.[hotkeys]' \
 	  > $(VENV)/hotkeys.log 2>&1 || echo "Hotkeys are left out: pynput does not build here" \
 	  "(to have them: sudo apt install gcc python3-dev linux-libc-dev, then rm $(VENV)/.runtime; details: $(VENV)/hotkeys.log)"
 	@mkdir -p $(VENV)/share/man/man1 && $(BIN)/camdaemon man > $(VENV)/share/man/man1/camdaemon.1
 	@touch $@
 
+# the tests compare with PyTorch
 $(VENV)/.dev: $(VENV)/.runtime
+ifeq ($(TORCH),none)
+	$(TORCH_FOR_CPU)
+endif
 	$(PIP) --editable '.[dev]'
 	@touch $@

@@ -1,6 +1,6 @@
 """Print the lowest versions that pyproject.toml allows, one constraint a line, for the CI job "lowest".
 
-torch is left out: it stays at the version in constraints.txt, since older ones have not been tested.
+The extras are left out: torch stays at the version in constraints.txt, since older ones have not been tested.
 """
 
 import re
@@ -10,5 +10,4 @@ from pathlib import Path
 project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
 for dependency in project["dependencies"]:
     name, version = re.fullmatch(r"([\w-]+)>=([\d.]+)", dependency).groups()
-    if name != "torch":
-        print(f"{name}=={version}")
+    print(f"{name}=={version}")

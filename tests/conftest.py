@@ -19,10 +19,11 @@ def own_folders(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture
-def one_thread():
-    """Let torch use one thread: for small pictures several only wait for each other."""
+def one_thread(monkeypatch):
+    """Let torch and engines use one thread: for small pictures several only wait for each other."""
     import torch
 
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # for engines that are built
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

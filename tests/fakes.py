@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from camdaemon.backdrop import make_backdrop
 from camdaemon.config.schema import Config
@@ -23,8 +21,8 @@ from camdaemon.frames import color, pixels
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
-from camdaemon.frames.transfer import Transfer
-from camdaemon.matting import Matting
+from camdaemon.frames.pixels import Array
+from camdaemon.frames.transfer import Device, open_transfer
 from camdaemon.matting.effort import Effort
 from camdaemon.pipeline.camera_reader import CameraInput
 from camdaemon.pipeline.compositor import Compositor
@@ -44,6 +42,10 @@ SIZE = Size(128, 72)
 MARKER = (255, 0, 255)  # RGB of the whole room
 PERSON = (120, 120, 120)
 RULES = PlateRules(frames=3, still_s=0.1, timeout_s=1.0)
+
+
+class OutOfMemory(RuntimeError):
+    """A failure of the device as a GPU knows it: in a `Rig` it costs a frame, and not the daemon."""
 
 
 def room(size: Size = SIZE) -> np.ndarray:
@@ -137,13 +139,13 @@ class PerfectMatting:
 
     def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None, *, doubts: bool = False):
         self._sabotage, self.calls, self.doubts = sabotage, 0, doubts
-        self.told: list[torch.Tensor | None] = []
+        self.told: list[Array | None] = []
         self._thread: threading.Thread | None = None
 
     def warm_up(self, size: Size) -> None:
         assert isinstance(size, Size)
 
-    def prepare(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None) -> None:
+    def prepare(self, src: Array, plate: Array, confidence: Array | None) -> None:
         assert src.shape == plate.shape
 
     def prepared_cost(self, seconds: float) -> float:
@@ -151,9 +153,9 @@ class PerfectMatting:
 
     def __call__(
         self,
-        src: torch.Tensor,
-        plate: torch.Tensor,
-        confidence: torch.Tensor | None,
+        src: Array,
+        plate: Array,
+        confidence: Array | None,
         seq: int,
         halfway: Callable[[], None] | None = None,
     ) -> Matte:
@@ -165,7 +167,7 @@ class PerfectMatting:
         assert src.dtype == plate.dtype
         assert src.shape[:2] == (1, 3)
         unit = pixels.unit(src)
-        assert 0 <= float(unit.amin()) <= float(unit.amax()) <= 1
+        assert 0 <= float(unit.min()) <= float(unit.max()) <= 1
         if seq < 0:
             alone = self._see_alone(unit)
             return Matte(pixels.like(alone, src), pixels.like(unit * alone, src), seq)
@@ -176,14 +178,14 @@ class PerfectMatting:
             return self._sabotage(n, Matte(alpha, unit * alpha, seq))
         return Matte(pixels.like(alpha, src), pixels.like(unit * alpha, src), seq)
 
-    def _find(self, unit: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None) -> torch.Tensor:
+    def _find(self, unit: Any, plate: Any, confidence: Array | None) -> Any:
         return self._see(unit)
 
-    def _see_alone(self, unit: torch.Tensor) -> torch.Tensor:
+    def _see_alone(self, unit: Any) -> Any:
         return self._see(unit)
 
-    def _see(self, unit: torch.Tensor) -> torch.Tensor:
-        return (unit[:, 1:2] > 0.2).to(unit.dtype)
+    def _see(self, unit: Any) -> Any:
+        return (unit[:, 1:2] > 0.2) * pixels.namespace(unit).ones_like(unit[:, :1])
 
 
 class BelievingMatting(PerfectMatting):
@@ -192,25 +194,32 @@ class BelievingMatting(PerfectMatting):
     def __init__(self, sabotage: Callable[[int, Matte], Matte] | None = None):
         super().__init__(sabotage, doubts=True)
 
-    def _find(self, unit: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None) -> torch.Tensor:
-        known = torch.ones_like(unit[:, :1]) if confidence is None else F.interpolate(confidence, unit.shape[2:])
-        differs = ((unit - plate).abs().amax(1, keepdim=True) > 0.1).to(unit.dtype)
-        return torch.where(known > 0.5, differs, self._see(unit))
+    def _find(self, unit: Any, plate: Any, confidence: Array | None) -> Any:
+        xp = pixels.namespace(unit)
+        differs = (abs(unit - plate) > 0.1).any(1)[:, None] * xp.ones_like(unit[:, :1])
+        if confidence is None:
+            return differs
+        rows, columns = (
+            np.arange(length) * blocks // length
+            for length, blocks in zip(unit.shape[2:], confidence.shape[2:], strict=True)
+        )
+        return xp.where(confidence[:, :, rows[:, None], columns] > 0.5, differs, self._see(unit))
 
 
-def assert_keeps_the_contract(matting: Matting, src: torch.Tensor, plate: torch.Tensor) -> None:
+def assert_keeps_the_contract(matting: Any, src: Array, plate: Array) -> None:
     """Assert what every `Matting` promises, on one frame of 128x96 pixels, in floats or bytes."""
-    copies = src.clone(), plate.clone()
+    copies = [pixels.to_host(each).copy() for each in (src, plate)]
     matting.warm_up(Size(128, 96))
     matte = matting(src, plate, None, 41)
     assert matte.seq == 41
     assert matte.alpha.shape == (1, 1, 96, 128)
     assert matte.foreground.shape == (1, 3, 96, 128)
     for part in (matte.alpha, matte.foreground):
+        assert pixels.is_beside(part, src)
         assert part.dtype == src.dtype
         assert 0 <= pixels.unit(part).min() <= pixels.unit(part).max() <= 1
-    assert torch.equal(src, copies[0])
-    assert torch.equal(plate, copies[1])
+    assert np.array_equal(pixels.to_host(src), copies[0])
+    assert np.array_equal(pixels.to_host(plate), copies[1])
 
 
 @dataclass
@@ -227,7 +236,7 @@ class Rig:
     repeat_s: float | None = 0.05
     keep_all: bool = False
     limit: int | None = None
-    device: str = "cpu"
+    device: Device = "cpu"
     needs_plate: bool = True
     is_live: bool = False
 
@@ -235,7 +244,8 @@ class Rig:
         size = self.sink.size
         if self.plate is not None and self.plate.rgb.shape[:2] != (size.height, size.width):
             self.plate = Plate(room(size))
-        self.transfer = Transfer(torch.device(self.device), size)
+        self.transfer = open_transfer(self.device, size)
+        self.transfer.failures = (OutOfMemory, *self.transfer.failures)
         self.metrics, card_cache = Metrics(), CardCache(self.sink.fmt, size)
         matcher = PlateMatcher(self.transfer.upload_picture, enabled=False)
         self.preview = LivePreview()

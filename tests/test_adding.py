@@ -18,7 +18,7 @@ import pytest
 
 from camdaemon.config.schema import Config, load
 from camdaemon.control.scenes import check_scenes
-from camdaemon.daemon.build import Playing
+from camdaemon.daemon.opening import Playing
 from camdaemon.daemon.run import start_daemon
 from camdaemon.errors import ConfigError
 from camdaemon.frames import color, kinds
@@ -79,8 +79,8 @@ class NewMatting:
         return seconds
 
     def __call__(self, src, plate, confidence, seq, halfway=None):
-        alpha = ((pixels.unit(src) - pixels.unit(plate)).abs().amax(1, keepdim=True) > 0.1).float()
-        return Matte(pixels.like(alpha, src), src, seq)
+        differs = (abs(pixels.unit(src) - pixels.unit(plate)) > 0.1).any(1)[:, None]
+        return Matte(pixels.like(1.0 * differs, src), src, seq)
 """
 
 BACKDROP = f"""

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.control.commands import Commands
 from camdaemon.errors import ConfigError, DeviceError, MattingError, PlateRefused
@@ -17,7 +16,7 @@ from camdaemon.frames.frame import Content, HostFrame, PixelFormat
 from camdaemon.frames.picture import write
 from camdaemon.pipeline.state import FaultLimit, Mode
 from camdaemon.plate.parts import Plate
-from tests.fakes import MARKER, FakeSource, PerfectMatting, RecordingSink, Rig, marked, room
+from tests.fakes import MARKER, FakeSource, OutOfMemory, PerfectMatting, RecordingSink, Rig, marked, room
 from tests.present import present
 
 CARD, COMPOSITE, ROOM = Content.CARD, Content.COMPOSITE, Content.ROOM
@@ -68,7 +67,7 @@ def raising(error):
 def with_alpha(value):
     def sabotage(n, matte):
         if 5 <= n < 15:
-            return Matte(torch.full_like(matte.alpha, value), matte.foreground, matte.seq)
+            return Matte(np.full_like(matte.alpha, value), matte.foreground, matte.seq)
         return matte
 
     return sabotage
@@ -77,8 +76,8 @@ def with_alpha(value):
 def room_everywhere(n, matte):
     """Return a matte that takes the whole frame for the person, in the camera's colors."""
     if 5 <= n < 15:
-        mad = torch.tensor(MARKER).div(255)[None, :, None, None].expand_as(matte.foreground)
-        return Matte(torch.ones_like(matte.alpha), mad, matte.seq)
+        mad = np.ones_like(matte.foreground) * (np.array(MARKER, np.float32) / 255)[:, None, None]
+        return Matte(np.ones_like(matte.alpha), mad, matte.seq)
     return matte
 
 
@@ -95,7 +94,7 @@ class Stale:
 
 FAILURES = {
     "matting-error": lambda: raising(MattingError("the fake network failed; type: true")),
-    "out-of-memory": lambda: raising(torch.OutOfMemoryError("fake")),
+    "out-of-memory": lambda: raising(OutOfMemory("fake")),
     "nan": lambda: with_alpha(float("nan")),
     "inf": lambda: with_alpha(float("inf")),
     "all-foreground": lambda: room_everywhere,
@@ -161,7 +160,7 @@ def test_an_unexpected_exception_in_a_live_run_shows_the_card_and_the_pipeline_c
 
 def test_an_accelerator_that_fails_is_given_up_for_another():
     def out_of_memory(*_):
-        raise torch.OutOfMemoryError("fake")
+        raise OutOfMemory("fake")
 
     rig = Rig(matting=PerfectMatting(lambda n, matte: out_of_memory() if n >= 4 else matte))
     processor, asked = rig.pipeline.processor, []
@@ -182,7 +181,7 @@ def test_an_accelerator_that_fails_is_given_up_for_another():
 
 def test_a_matte_that_is_refused_for_what_it_shows_costs_no_engine():
     """The matte of a bumped camera covers everything; that is no fault of the accelerator."""
-    rig = Rig(matting=PerfectMatting(lambda n, matte: replace(matte, alpha=torch.ones_like(matte.alpha))))
+    rig = Rig(matting=PerfectMatting(lambda n, matte: replace(matte, alpha=np.ones_like(matte.alpha))))
     asked: list[None] = []
     rig.pipeline.processor.make_engine = lambda: asked.append(None)
     rig.pipeline.start()

@@ -43,7 +43,16 @@ SURFACES = {
 }
 SURFACES_MAY_SEE = {"config", "frames.kinds", "linux", "errors"}
 
-TORCH = {"frames", "plate", "pipeline", "matting", "backdrop", "model", "tools"}
+# What loads torch when it is imported: the arithmetic of tensors, the network in torch, and what makes or converts it.
+# The rest does without, and imports torch, if at all, in a function that was given a tensor.
+TORCH = (
+    *("frames.tensors", "model", "matting.bgmv2.floats", "matting.bgmv2.cuda_graph"),
+    *(
+        f"matting.bgmv2.engines.{name}"
+        for name in ("conversion", "dense", "packed", "polyphase", "torch_engine", "windows")
+    ),
+    *(f"tools.{name}" for name in ("export", "graphs", "quantize", "train", "weights_import")),
+)
 
 FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -93,6 +102,17 @@ def imported(tree: ast.AST, module: str, is_package: bool) -> set[str]:
 def imports_of(module: str) -> set[str]:
     path = FILES[module]
     return imported(ast.parse(path.read_text("utf-8")), module, path.name == "__init__.py")
+
+
+@functools.cache
+def imports_when_loaded(module: str) -> set[str]:
+    """Full names of what `module` imports outside of its functions."""
+    path = FILES[module]
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = []
+    return imported(tree, module, path.name == "__init__.py")
 
 
 def own_imports(module: str) -> set[str]:
@@ -205,10 +225,25 @@ def test_few_packages_know_each_other():
     assert len({(mine, theirs) for mine, theirs in edges if mine != theirs}) <= EDGES
 
 
-def test_torch_is_only_where_tensors_are():
-    users = [module for module in MODULES if any(head(name) in ("torch", "torchvision") for name in imports_of(module))]
+def test_torch_is_loaded_only_where_tensors_are():
+    users = [module for module in MODULES if {"torch", "torchvision"} & {*map(head, imports_when_loaded(module))}]
     assert len(users) > 10, "the test of the test"
-    assert not [module for module in users if head(module) not in TORCH]
+    assert not [module for module in users if not f"{module}.".startswith(tuple(f"{name}." for name in TORCH))]
+
+
+def test_the_daemon_and_the_tools_for_files_load_no_torch():
+    modules = [
+        "daemon.build",
+        "daemon.surfaces",
+        "tools.demo",
+        "tools.matter",
+        "tools.films.batch",
+        "tools.bench.measure",
+    ]
+    modules += ["matting.bgmv2.cpu.matting", "matting.difference", "cli.app"]
+    done = python("\n".join(f"import camdaemon.{module}" for module in modules) + SAY_WHAT_IS_LOADED)
+    assert done.returncode == 0, done.stderr
+    assert "torch" not in done.stdout
 
 
 def test_a_file_fits_into_a_head():

@@ -14,11 +14,11 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 
 
-def printed(tmp_path: Path, *words: str) -> list[str]:
-    """The commands of `make -n run` where nothing is installed yet, one a line."""
+def printed(tmp_path: Path, *words: str, goal: str = "run") -> list[str]:
+    """The commands of `make -n run`, or of another goal, where nothing is installed yet, one a line."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "TORCH"}
     done = subprocess.run(
-        ["make", "-n", "run", f"VENV={tmp_path}/.venv", *words],
+        ["make", "-n", goal, f"VENV={tmp_path}/.venv", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -26,16 +26,26 @@ def printed(tmp_path: Path, *words: str) -> list[str]:
         env=environment,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout.replace("\\\n", " ").splitlines()
+    return done.stdout.replace("\\\n", " ").replace(str(tmp_path), "HERE").splitlines()
 
 
 def installs(lines: list[str]) -> list[str]:
     return [line for line in lines if "pip install" in line]
 
 
-@pytest.mark.parametrize("words", [["NVIDIA=/missing/nvidiactl"], ["NVIDIA=/missing/a /missing/b"], ["TORCH=cpu"]])
-def test_without_an_nvidia_gpu_torch_is_the_cpu_s(tmp_path: Path, words: list[str]) -> None:
-    first, *others = installs(printed(tmp_path, *words))
+NO_GPU = [["NVIDIA=/missing/nvidiactl"], ["NVIDIA=/missing/a /missing/b"], ["TORCH=none"]]
+
+
+@pytest.mark.parametrize("words", NO_GPU)
+def test_without_an_nvidia_gpu_there_is_no_torch(tmp_path: Path, words: list[str]) -> None:
+    lines = installs(printed(tmp_path, *words))
+    assert [line for line in lines if line.endswith("--editable '.'")]
+    assert "torch" not in "".join(lines)
+
+
+@pytest.mark.parametrize("words", [*NO_GPU, ["TORCH=cpu"]])
+def test_the_tests_have_the_torch_of_the_cpu_there(tmp_path: Path, words: list[str]) -> None:
+    first, *others = [line for line in installs(printed(tmp_path, *words, goal="lint")) if "torch" in line]
     assert f"--index-url {CPU_WHEELS} torch" in first
     assert "--constraint constraints.txt" in first
     assert "||" in first, "where that host cannot be reached, pip's own index is asked"
@@ -47,7 +57,7 @@ def test_with_an_nvidia_gpu_torch_is_as_pip_finds_it(tmp_path: Path, words: list
     (tmp_path / "nvidiactl").touch()
     lines = printed(tmp_path, *(word.format(tmp_path / "nvidiactl") for word in words))
     assert CPU_WHEELS not in "".join(lines)
-    assert [line for line in installs(lines) if "--editable ." in line]
+    assert [line for line in installs(lines) if line.endswith("--editable '.[torch]'")]
 
 
 def test_another_torch_is_refused(tmp_path: Path) -> None:
@@ -59,7 +69,7 @@ def test_the_manual_page_is_put_where_man_looks_for_it(tmp_path: Path) -> None:
     assert [
         line
         for line in printed(tmp_path)
-        if line.endswith(f"camdaemon man > {tmp_path}/.venv/share/man/man1/camdaemon.1")
+        if line.endswith("camdaemon man > HERE/.venv/share/man/man1/camdaemon.1")
     ]
 
 

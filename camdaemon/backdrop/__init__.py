@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 from camdaemon.frames import kinds
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from camdaemon.frames.frame import Size
     from camdaemon.frames.picture import Upload
+    from camdaemon.frames.pixels import Array
 
 
 class Backdrop(Protocol):
@@ -24,12 +23,12 @@ class Backdrop(Protocol):
     spec: str
     needs_plate: bool
 
-    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+    def picture(self, t: float, plate: Array, upload: Upload) -> Array:
         """Return the picture for one frame. Never blocks and never fails.
 
         Args:
             t: Time of the frame, seconds.
-            plate: The clean room, (1,3,H,W), RGB; the same tensor until a new plate is taken. What nobody has
+            plate: The clean room, (1,3,H,W), RGB; the same array until a new plate is taken. What nobody has
                 photographed is filled in, and never with what the camera sees now.
             upload: Brings a picture, uint8 (H,W,3), to the device of `plate`.
 
@@ -74,7 +73,7 @@ def make_backdrop(spec: str, size: Size, *, paced: bool = True, deep: bool = Fal
         ConfigError: `spec` names no kind of backdrop, or a file that cannot be read.
     """
     from camdaemon.backdrop.still import StillBackdrop
-    from camdaemon.backdrop.video import ClipBackdrop, VideoBackdrop  # torch is loaded when one is made
+    from camdaemon.backdrop.video import ClipBackdrop, VideoBackdrop
 
     kind = find_backdrop(spec)
     if kind is StillBackdrop and deep:

@@ -11,10 +11,9 @@ from camdaemon.backdrop.still import UploadedPicture
 from camdaemon.errors import ConfigError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from camdaemon.frames.frame import Size
     from camdaemon.frames.picture import Upload
+    from camdaemon.frames.pixels import Array
 
 
 class ColorBackdrop:
@@ -36,7 +35,7 @@ class ColorBackdrop:
         """See BackdropClass.open."""
         return cls(spec, _parse(spec), size)
 
-    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+    def picture(self, t: float, plate: Array, upload: Upload) -> Array:
         """See Backdrop.picture."""
         return self._uploaded.on_device_of(plate, upload)
 

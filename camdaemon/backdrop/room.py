@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import cv2
+import numpy as np
 
 from camdaemon.errors import ConfigError
 from camdaemon.frames import pixels
@@ -16,6 +15,7 @@ from camdaemon.frames.kinds import DEFAULT_BLUR
 if TYPE_CHECKING:
     from camdaemon.frames.frame import Size
     from camdaemon.frames.picture import Upload
+    from camdaemon.frames.pixels import Array
 
 
 class PlateBackdrop:
@@ -32,7 +32,7 @@ class PlateBackdrop:
         """See BackdropClass.open."""
         return cls()
 
-    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+    def picture(self, t: float, plate: Array, upload: Upload) -> Array:
         """See Backdrop.picture."""
         return plate
 
@@ -51,8 +51,8 @@ class BlurBackdrop:
     def __init__(self, spec: str, sigma: float) -> None:
         self.spec = spec
         self._sigma = sigma
-        self._plate: Tensor | None = None
-        self._blurred: Tensor | None = None
+        self._plate: Array | None = None
+        self._blurred: Array | None = None
 
     @staticmethod
     def check(spec: str) -> None:
@@ -64,7 +64,7 @@ class BlurBackdrop:
         """See BackdropClass.open."""
         return cls(spec, _parse_sigma(spec))
 
-    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+    def picture(self, t: float, plate: Array, upload: Upload) -> Array:
         """See Backdrop.picture."""
         if self._blurred is None or self._plate is not plate:
             self._plate, self._blurred = plate, blur_picture(plate, self._sigma)
@@ -87,7 +87,7 @@ def _parse_sigma(spec: str) -> float:
     return sigma
 
 
-def blur_picture(picture: Tensor, sigma: float) -> Tensor:
+def blur_picture(picture: Array, sigma: float) -> Array:
     """Blur a picture with a Gaussian; its edges are repeated.
 
     A wide blur works on a smaller copy.
@@ -99,21 +99,20 @@ def blur_picture(picture: Tensor, sigma: float) -> Tensor:
     Returns:
         The blurred picture, with shape and dtype of `picture`.
     """
-    height, width = picture.shape[-2:]
     step = max(1, int(sigma // 5))  # a blur of sigma removes all that a shrink by sigma/5 would
     margin = math.ceil(3 * sigma / step) * step  # the edges are repeated before the shrink, which would soften them
-    padded = F.pad(
-        pixels.unit(picture).float(),
-        (margin, margin - width % -step, margin, margin - height % -step),
-        mode="replicate",
-    )
-    small = F.avg_pool2d(padded, step)
+    if not pixels.is_host(picture):
+        from camdaemon.frames.tensors.blur import blur
+
+        return blur(picture, sigma, step, margin)
+    rgb = pixels.interleave(picture)
+    height, width = rgb.shape[:2]
+    sides = margin, margin - height % -step, margin, margin - width % -step
+    padded = cv2.copyMakeBorder(rgb.astype(np.float32), *sides, cv2.BORDER_REPLICATE)
+    small = cv2.resize(padded, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
     narrow = sigma / step
-    radius = max(1, round(3 * narrow))
-    x = torch.arange(-radius, radius + 1, device=picture.device, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (x / narrow) ** 2)
-    kernel = (kernel / kernel.sum()).expand(small.shape[1], 1, 1, -1)
-    blurred = F.conv2d(F.pad(small, (radius,) * 4, mode="replicate"), kernel, groups=small.shape[1])
-    blurred = F.conv2d(blurred, kernel.transpose(2, 3), groups=small.shape[1])
-    full = F.interpolate(blurred, padded.shape[-2:], mode="bicubic", align_corners=False)
-    return pixels.like(full[..., margin : margin + height, margin : margin + width].clamp(0, 1), picture)
+    side = 2 * max(1, round(3 * narrow)) + 1
+    blurred = cv2.GaussianBlur(small, (side, side), narrow, borderType=cv2.BORDER_REPLICATE)
+    full = cv2.resize(blurred, padded.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    found = full[margin : margin + height, margin : margin + width]
+    return pixels.as_planes(np.asarray(np.rint(found).clip(0, 255), np.uint8))

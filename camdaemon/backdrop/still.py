@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from camdaemon.frames import picture
+from camdaemon.frames.pixels import is_beside
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from camdaemon.frames.frame import Size
     from camdaemon.frames.picture import DeepPicture, Picture, Upload
+    from camdaemon.frames.pixels import Array
 
 
 READY_FOLDER = Path(__file__).parent / "pictures"  # painted by tests/pattern/backdrops.py
@@ -27,13 +27,13 @@ class UploadedPicture:
 
     def __init__(self, rgb: DeepPicture) -> None:
         self._rgb = rgb
-        self._tensor: Tensor | None = None
+        self._picture: Array | None = None
 
-    def on_device_of(self, plate: Tensor, upload: Upload) -> Tensor:
-        """Return it as (1,3,H,W) on the device of `plate`; the same tensor each time."""
-        if self._tensor is None or self._tensor.device != plate.device:
-            self._tensor = upload(cast("Picture", self._rgb))
-        return self._tensor
+    def on_device_of(self, plate: Array, upload: Upload) -> Array:
+        """Return it as (1,3,H,W) on the device of `plate`; the same array each time."""
+        if self._picture is None or not is_beside(self._picture, plate):
+            self._picture = upload(cast("Picture", self._rgb))
+        return self._picture
 
 
 class StillBackdrop:
@@ -60,7 +60,7 @@ class StillBackdrop:
         """See BackdropClass.open, and `make_backdrop` for `deep`."""
         return cls(spec, Path(os.path.expanduser(spec)), size, deep=deep)
 
-    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+    def picture(self, t: float, plate: Array, upload: Upload) -> Array:
         """See Backdrop.picture."""
         return self._uploaded.on_device_of(plate, upload)
 

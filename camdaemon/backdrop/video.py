@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
-from torch import Tensor
 
 from camdaemon.backdrop.still import UploadedPicture
 from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import Size
 from camdaemon.frames.handoff import Mailbox
 from camdaemon.frames.picture import CALM, Picture, Upload
+from camdaemon.frames.pixels import Array
 from camdaemon.frames.video import Video
 from camdaemon.linux.folders import expand_home
 from camdaemon.linux.threads import lower_priority
@@ -65,7 +65,7 @@ class VideoBackdrop:
         """See BackdropClass.open."""
         return cls(spec, Path(os.path.expanduser(spec)), size)
 
-    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+    def picture(self, t: float, plate: Array, upload: Upload) -> Array:
         """See Backdrop.picture. The video runs on the wall clock, not on `t`."""
         newest = self._frames.take(0)
         if newest is not None:
@@ -95,7 +95,7 @@ class ClipBackdrop:
         self._next = next(self._frames)
         self._shown: UploadedPicture | None = None
 
-    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+    def picture(self, t: float, plate: Array, upload: Upload) -> Array:
         """Return the newest picture that is due at `t` seconds; `t` must not decrease. See Backdrop.picture."""
         due = None
         try:

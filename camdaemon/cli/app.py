@@ -73,7 +73,7 @@ def run(
     check_recordings(loaded, force=force)
     from camdaemon.cli.logs import set_up
     from camdaemon.daemon import run
-    from camdaemon.daemon.build import Playing
+    from camdaemon.daemon.opening import Playing
     from camdaemon.daemon.progress import console
     from camdaemon.daemon.restore import memory_for
     from camdaemon.output import find_sink

@@ -27,7 +27,8 @@ def bench(
         Literal["auto", "float32", "bfloat16", "int8"], typer.Option(help="Number format of the network on a CPU.")
     ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of torch CPU threads.", show_default="half of the processors")
+        int | None,
+        typer.Option(min=1, help="CPU threads of the network.", show_default="half of the processors"),
     ] = None,
     frames: Annotated[int, typer.Option(min=2, help="Number of frames in each run.")] = 200,
 ) -> None:

@@ -18,7 +18,7 @@ from camdaemon.frames.frame import Size
 from camdaemon.frames.kinds import SINKS, find_kind
 
 if TYPE_CHECKING:
-    from camdaemon.daemon.build import Playing
+    from camdaemon.daemon.opening import Playing
 
 log = logging.getLogger(__name__)
 

@@ -10,29 +10,29 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from camdaemon.capture import find_source
 from camdaemon.capture.holding import ControlsHolder
 from camdaemon.config.choices import Choices
 from camdaemon.config.schema import Config
-from camdaemon.control.actions import Performer
-from camdaemon.control.commands import Commands
 from camdaemon.control.instance import DaemonLock, socket_path
 from camdaemon.control.memory import Memory
-from camdaemon.daemon.build import OpenSink, Playing, build
 from camdaemon.daemon.housekeeping import keep_house
+from camdaemon.daemon.opening import Ends, OpenSink, Playing, open_ends
 from camdaemon.daemon.restore import recall
 from camdaemon.daemon.signals import handle_signals
-from camdaemon.daemon.status_line import show_status_line
-from camdaemon.daemon.surfaces import Surfaces, invite
 from camdaemon.errors import ControlError
 from camdaemon.frames import picture
 from camdaemon.linux.descriptors import raise_limit
 from camdaemon.linux.folders import expand_home
 from camdaemon.linux.heap import share_one_heap
 from camdaemon.linux.systemd import ServiceManager
-from camdaemon.pipeline.camera_state import VIEWERS
-from camdaemon.pipeline.threads import Pipeline
+
+if TYPE_CHECKING:
+    from camdaemon.control.actions import Performer
+    from camdaemon.control.commands import Commands
+    from camdaemon.pipeline.threads import Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +82,11 @@ def start_daemon(
         holder = ControlsHolder(config.source if lockable else None)
         undo.callback(holder.release)
         choices = Choices() if memory is None else recall(memory, config)
-        pipeline = build(config, playing, sink_for, holder, choices)
+        pipeline = _build(config, playing, open_ends(config, playing, sink_for, holder), choices)
         undo.callback(_close_backdrop, pipeline)
+        from camdaemon.control.commands import Commands
+        from camdaemon.daemon.surfaces import Surfaces, invite
+
         source = pipeline.camera.first
         camera = source.name if source.live else None
         surfaces = Surfaces(pipeline)
@@ -119,6 +122,17 @@ def start_daemon(
         yield RunningDaemon(pipeline, commands, performer)
 
 
+def _build(config: Config, playing: Playing, ends: Ends, choices: Choices) -> Pipeline:
+    """Build the pipeline between `ends`, which are closed if that fails."""
+    try:
+        from camdaemon.daemon.build import build  # viewers see the card by now; importing this takes longer
+
+        return build(config, playing, ends, choices)
+    except BaseException:
+        ends.close()
+        raise
+
+
 def _end(pipeline: Pipeline, stop: threading.Event, cause: ControlError) -> None:
     """End the daemon in order, the card last, with `cause` as its error."""
     pipeline.cause = pipeline.cause or cause
@@ -146,6 +160,8 @@ def _close_backdrop(pipeline: Pipeline) -> None:
 @contextlib.contextmanager
 def _follow_viewers(pipeline: Pipeline, commands: Commands) -> Iterator[None]:
     """Have the sink's viewers be a reason for the camera to run; with the last of them the raw camera ends."""
+    from camdaemon.pipeline.camera_state import VIEWERS
+
     camera, stop = pipeline.state.camera, threading.Event()
 
     def tell(is_watched: bool) -> None:
@@ -203,6 +219,8 @@ def run(config: Config, playing: Playing, reread: Reread | None = None, memory: 
 
 def watch(pipeline: Pipeline, stop: threading.Event, manager: ServiceManager | None = None) -> None:
     """Show the status line until the pipeline ends or `stop` is set; tell `manager` meanwhile that frames move."""
+    from camdaemon.daemon.status_line import show_status_line
+
     with show_status_line(pipeline) as update:
         while not stop.is_set() and not pipeline.wait(0.25):
             update()

@@ -21,6 +21,7 @@ from camdaemon.control.instance import DaemonLock
 from camdaemon.control.plates import WITHOUT_PLATE
 from camdaemon.control.room import warn_of_room
 from camdaemon.control.scenes import check_scenes
+from camdaemon.control.server import ApiServer
 from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card
 from camdaemon.linux import desktop
@@ -83,8 +84,6 @@ class Surfaces:
             lock: Held for it.
             give_up: Ends the daemon: no command can reach it any more.
         """
-        from camdaemon.control.server import ApiServer  # loads while the first frame is in work
-
         performer = Performer(commands, _tell, self._presses)
         api = ApiServer(commands, socket, lock.keep, give_up)
         sleep = SleepWatch(partial(_fall_asleep, self._pipeline, commands))

@@ -1,11 +1,14 @@
-"""How the person and the backdrop are shown, as plain values. Apart from the arithmetic, which needs torch.
+"""How the person and the backdrop are shown, as plain values, and what they mean in numbers.
 
-The command line and the configuration's checks load this without the seconds that torch takes.
+Apart from the arithmetic: the command line and the configuration's checks load neither numpy nor torch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+NOISE = 0.02  # alpha below this is noise of the network; shown, it would be a faint print of the room
+_MAX_EDGE = 1 / 240  # of the height: how far the edge moves inwards at its tightest, 3 pixels of 720
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +35,13 @@ class Appearance:
     blur: float = 0.0  # of the backdrop: sigma in pixels; 0: none
     mirror: bool = False  # the person, and a backdrop made of the room; not the writing of a backdrop
     crop: Crop | None = None  # None: the whole picture
+
+
+def limits_of(edge: float) -> tuple[float, float]:
+    """Return the alpha up to which it becomes 0, and from which on it becomes 1, for an `Appearance.edge`."""
+    return NOISE + 0.3 * max(edge, 0.0), 1 - NOISE - 0.6 * max(-edge, 0.0)
+
+
+def reach_of(edge: float, height: int) -> int:
+    """Return how far a contour moves inwards, in pixels of a frame of `height`."""
+    return max(1, round(edge * _MAX_EDGE * height))

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from camdaemon.frames.card import Card
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from camdaemon.frames.pixels import Array
 
 
-def _cannot_tell(_: Tensor) -> None:
+def _cannot_tell(_: Array) -> None:
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class JobFrame:
-    """One frame as a job sees it. The tensors are borrowed for the call: clone what you keep.
+    """One frame as a job sees it. Its pictures are borrowed for the call: copy what you keep.
 
     Attributes:
         seq: As in `HostFrame`.
@@ -34,10 +34,10 @@ class JobFrame:
 
     seq: int
     t: float
-    src: Tensor
-    alpha: Tensor | None
-    finished: Tensor | None
-    matte_alone: Callable[[Tensor], Tensor | None] = _cannot_tell
+    src: Array
+    alpha: Array | None
+    finished: Array | None
+    matte_alone: Callable[[Array], Array | None] = _cannot_tell
 
 
 class Job(Protocol):

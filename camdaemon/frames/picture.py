@@ -16,16 +16,17 @@ from camdaemon.frames import decoder
 from camdaemon.frames.door import MOST_PICTURE_BYTES, NotInstalled, Unreadable, check_file
 from camdaemon.frames.frame import Size
 from camdaemon.frames.header import inspect_picture
+from camdaemon.frames.pixels import as_bytes, interleave, is_host
 from camdaemon.linux.files import replace_atomically
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from camdaemon.frames.pixels import Array
 
 CALM = (47, 79, 95)  # #2f4f5f, also the color of a backdrop that nobody chose: what shows through transparent backdrops
 Picture: TypeAlias = NDArray[np.uint8]  # (H,W,3) RGB
 DeepPicture: TypeAlias = NDArray[np.uint8 | np.uint16]  # (H,W,3) RGB, either in its full range
 Color: TypeAlias = tuple[int, int, int]  # RGB, 0..255
-Upload: TypeAlias = "Callable[[Picture], Tensor]"  # → (1,3,H,W) of the device, see `pixels`; the worker thread's
+Upload: TypeAlias = "Callable[[Picture], Array]"  # → (1,3,H,W) of the device, see `pixels`; the worker thread's
 _Codes = TypeVar("_Codes", bound=DeepPicture)
 
 
@@ -115,10 +116,10 @@ def write(path: Path, rgb: Picture, *, mode: int | None = None) -> None:
     replace_atomically(path, data.tobytes(), mode=mode)
 
 
-def from_tensor(tensor: Tensor) -> Picture:
-    """Convert (1,3,H,W) to uint8 (H,W,3), or (1,1,H,W) to (H,W). Bytes or floats; rounded, copied to the host."""
-    pixels = tensor[0] if not tensor.is_floating_point() else tensor[0].float().mul(255).add(0.5).clamp(0, 255).byte()
-    return np.array(pixels.permute(1, 2, 0).squeeze(2).cpu().numpy(), order="C")
+def copy_to_host(x: Array) -> Picture:
+    """Copy (1,3,H,W) into uint8 (H,W,3), or (1,1,H,W) into (H,W). Bytes or floats; rounded."""
+    found = interleave(as_bytes(x))
+    return found.copy() if is_host(x) and np.shares_memory(found, x) else found
 
 
 def quiet_opencv() -> None:

@@ -10,10 +10,9 @@ from camdaemon.errors import ConfigError
 from camdaemon.frames import kinds
 
 if TYPE_CHECKING:
-    from torch import Tensor, device
-
     from camdaemon.frames.composite import Matte
     from camdaemon.frames.frame import Size
+    from camdaemon.frames.pixels import Array
     from camdaemon.matting.effort import Effort
 
 
@@ -44,7 +43,7 @@ class MattingSettings:
 
     Attributes:
         weights: 'default', 'published' or 'slim', or the path of a checkpoint.
-        engine: What runs the network without CUDA: 'auto' measures; 'torch' or 'openvino', both on the CPU.
+        engine: What runs the network without CUDA: 'auto' is OpenVINO's fastest; or 'torch' or 'openvino', on the CPU.
         precision: The network's number format on a CPU: 'auto', 'float32', 'bfloat16', or 'int8'.
         refinement: Which patches a refiner works on.
         purpose: What the mattes are for: it decides which weights are the default.
@@ -90,7 +89,7 @@ class Matting(Protocol):
             MattingError: The device cannot do it.
         """
 
-    def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
+    def prepare(self, src: Array, plate: Array, confidence: Array | None) -> None:
         """Begin with a frame, the present one or one that comes next, if that saves time; return at once.
 
         The result of `__call__` is the same with and without it; there, all arguments may be others. See there.
@@ -98,20 +97,21 @@ class Matting(Protocol):
 
     def __call__(
         self,
-        src: Tensor,
-        plate: Tensor,
-        confidence: Tensor | None,
+        src: Array,
+        plate: Array,
+        confidence: Array | None,
         seq: int,
         halfway: Callable[[], None] | None = None,
     ) -> Matte:
         """Compute the matte of one frame. The result is of this frame, never of another.
 
         Args:
-            src: The camera's picture, (1,3,H,W), RGB, bytes 0..255 on the CPU or floats 0..1. Not changed.
-            plate: The empty room at the exposure of `src`, with its shape, dtype and device. Not changed. What is
-                prepared from it is kept for as long as it is the same tensor.
-            confidence: How far to trust each part of the plate: float32 (1,1,rows,columns), 0..1, on the device of
-                `src`, one value for each block of the picture, however many there are. 0: nothing is known of the
+            src: The camera's picture, (1,3,H,W), RGB: an array of bytes 0..255 on the CPU, else a tensor of floats
+                0..1. Not changed.
+            plate: The empty room at the exposure of `src`, of its kind. Not changed. What is prepared from it is kept
+                for as long as it is the same object.
+            confidence: How far to trust each part of the plate: float32 (1,1,rows,columns), 0..1, an array or a tensor
+                as `src` is, one value for each block of the picture, however many there are. 0: nothing is known of the
                 room there; 1: it was photographed. None: it is known everywhere. May differ in each frame. Ignored by
                 a matting that does not doubt. Not changed.
             seq: The frame's number, for `Matte.seq`.
@@ -131,7 +131,7 @@ class MattingClass(Protocol):
 
     uses_weights: bool
 
-    def open(self, settings: MattingSettings, on: device) -> Matting:
+    def open(self, settings: MattingSettings, device: str) -> Matting:
         """Make the matting; see `make_matting`."""
 
 
@@ -151,11 +151,11 @@ def require_no_plate(matting: Matting) -> None:
         raise ConfigError("--plate none needs weights that work without a plate. Run with: --weights slim")
 
 
-def make_matting(name: str, settings: MattingSettings, on: device) -> Matting:
-    """Make the matting called `name` on a device.
+def make_matting(name: str, settings: MattingSettings, device: str) -> Matting:
+    """Make the matting called `name` on a device, 'cpu' or 'cuda'.
 
     Raises:
         ConfigError: There is no such matting, or it cannot be made so: weights that do not load, an engine that is not
             installed, too little memory on the device.
     """
-    return find_matting(name).open(settings, on)
+    return find_matting(name).open(settings, device)

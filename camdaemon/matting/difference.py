@@ -17,59 +17,45 @@ from the edge. Clothes of the plate's color become holes; a shadow or a change o
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import cv2
 
 from camdaemon.errors import MattingError
 from camdaemon.frames import pixels
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Size
+from camdaemon.frames.pixels import Array
 from camdaemon.matting import MattingSettings
 from camdaemon.matting.effort import Effort, vary_rate_only
+from camdaemon.matting.maps import ArrayMaps, Maps
 
-_LOW, _HIGH, _SHARE = (
-    0.06,
-    0.20,
-    0.7,
-)  # d below low: room; above high, and this share of the contrast: person
+_LOW, _HIGH, _SHARE = 0.06, 0.20, 0.7  # d below low: room; above high, and this share of the contrast: person
 _CORE = 0.10
 _COARSE = 4  # pixels of the frame along a pixel of the mask
 _OPEN, _CLOSE, _EDGE = 1, 6, 2  # radii in pixels of the mask: specks, holes, width of the soft edge
 _LEAST_ALPHA = 0.05  # dividing by less would amplify noise
 
 
-def _dilate(x: Tensor, radius: int) -> Tensor:
-    side = 2 * radius + 1  # a square, as a row and a column
-    x = F.max_pool2d(x, (1, side), 1, (0, radius))
-    return F.max_pool2d(x, (side, 1), 1, (radius, 0))
-
-
-def _erode(x: Tensor, radius: int) -> Tensor:
-    return -_dilate(-x, radius)  # no erosion from outside the picture, because a body may extend beyond it
-
-
-def key_alpha(change: Tensor) -> Tensor:
+def key_alpha(difference: Any, maps: Maps) -> Any:
     """Compute alpha from the difference of a frame and its plate.
 
     Args:
-        change: Frame minus plate, (B,3,H,W), RGB, -1..1; H and W are multiples of 4.
+        difference: The largest of the channels', a map of H × W values, 0..1; H and W are multiples of 4.
+        maps: What computes with such maps.
 
     Returns:
-        Alpha, (B,1,H,W), 0..1.
+        Alpha, a map of H × W values, 0..1.
     """
-    difference = change.abs().amax(1, keepdim=True)
-    coarse = F.avg_pool2d(difference, _COARSE)
-    mask = (coarse > _CORE).to(change.dtype)
-    mask = _dilate(_erode(mask, _OPEN), _OPEN)
-    mask = _erode(_dilate(mask, _CLOSE), _CLOSE)
-    high = (_SHARE * _dilate(coarse, _EDGE)).clamp_min(_HIGH)
-    regions = torch.cat([_erode(mask, _EDGE), _dilate(mask, _EDGE), high], 1)
-    inside, near, high = F.interpolate(regions, change.shape[2:], mode="bilinear", align_corners=False).chunk(3, 1)
-    smooth = F.avg_pool2d(difference, 3, 1, 1, count_include_pad=False)
-    x = ((smooth - _LOW) / (high - _LOW)).clamp(0, 1)
-    return torch.maximum(inside, torch.minimum(near, x * x * (3 - 2 * x)))
+    coarse = maps.mean_blocks(difference, _COARSE)
+    mask = maps.exceeds(coarse, _CORE)
+    mask = maps.dilate(maps.erode(mask, _OPEN), _OPEN)
+    mask = maps.erode(maps.dilate(mask, _CLOSE), _CLOSE)
+    high = (_SHARE * maps.dilate(coarse, _EDGE)).clip(_HIGH)
+    regions = maps.erode(mask, _EDGE), maps.dilate(mask, _EDGE), high
+    inside, near, high = (maps.enlarge(each, difference) for each in regions)
+    x = ((maps.smooth(difference) - _LOW) / (high - _LOW)).clip(0, 1)
+    return maps.maximum(inside, maps.minimum(near, x * x * (3 - 2 * x)))
 
 
 class DifferenceMatting:
@@ -82,14 +68,14 @@ class DifferenceMatting:
     settled = True
 
     @classmethod
-    def open(cls, settings: MattingSettings, on: torch.device) -> DifferenceMatting:
+    def open(cls, settings: MattingSettings, device: str) -> DifferenceMatting:
         """See MattingClass.open. It has nothing to set and works on any device."""
         return cls()
 
     def warm_up(self, size: Size) -> None:
         """See `Matting.warm_up`. There is nothing to warm up."""
 
-    def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None) -> None:
+    def prepare(self, src: Array, plate: Array, confidence: Array | None) -> None:
         """See `Matting.prepare`. It works on all of a frame at once."""
 
     def prepared_cost(self, seconds: float) -> float:
@@ -98,25 +84,33 @@ class DifferenceMatting:
 
     def __call__(
         self,
-        src: Tensor,
-        plate: Tensor,
-        confidence: Tensor | None,
+        src: Array,
+        plate: Array,
+        confidence: Array | None,
         seq: int,
         halfway: Callable[[], None] | None = None,
     ) -> Matte:
         """See `Matting.__call__`. It believes the plate."""
+        maps = _find_maps(src)
         try:
-            with torch.inference_mode():
-                room = pixels.unit(plate)
-                change = pixels.unit(src) - room
-                alpha = key_alpha(change)
-                foreground = (room + change / alpha.clamp_min(_LEAST_ALPHA)).clamp(0, 1)
-                sane = bool((alpha.sum(dtype=torch.float32) + foreground.sum(dtype=torch.float32)).isfinite())
-        except RuntimeError as exc:
+            room = pixels.unit(plate)
+            change = pixels.unit(src) - room
+            alpha = key_alpha(maps.find_largest(change), maps)
+            foreground = (room + change / maps.as_picture(alpha).clip(_LEAST_ALPHA)).clip(0, 1)
+            sane = maps.is_finite(alpha) and maps.is_finite(foreground)
+        except (RuntimeError, ValueError, MemoryError, cv2.error) as exc:
             first = next(iter(str(exc).splitlines()), type(exc).__name__)
             raise MattingError(f"matting of frame {seq} failed: {first}. Run: camdaemon run --device cpu") from exc
         if not sane:
             raise MattingError(
                 f"matting of frame {seq} failed: NaN or infinite values. Run: camdaemon run --device cpu"
             )
-        return Matte(pixels.like(alpha, src), pixels.like(foreground, src), seq)
+        return Matte(pixels.like(maps.as_picture(alpha), src), pixels.like(foreground, src), seq)
+
+
+def _find_maps(src: Array) -> Maps:
+    if pixels.is_host(src):
+        return ArrayMaps()
+    from camdaemon.matting.tensor_maps import TensorMaps
+
+    return TensorMaps()

@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from camdaemon.model.layout import Selection
 from camdaemon.model.network import MattingNetwork
-from camdaemon.model.patches import Selection
 from camdaemon.model.published import Backbone, BackgroundMattingV2
 from camdaemon.model.refiner import KernelSize
 from camdaemon.model.slim import SlimMatting

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-HIDDEN = 32
-OUTPUTS = 1 + 3 + 1 + HIDDEN  # alpha, foreground residual, error, hidden features for the refiner
-VISIBLE = OUTPUTS - HIDDEN
+from camdaemon.model.layout import HIDDEN, VISIBLE
+
+OUTPUTS = VISIBLE + HIDDEN  # alpha, foreground residual, error, hidden features for the refiner
 _WIDTHS = (128, 64, 48)
 
 

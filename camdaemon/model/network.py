@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model.patches import SIDE, Selection
+from camdaemon.model.layout import KNOWN, SIDE, UNKNOWN_COLOR, Selection, base_size
 from camdaemon.model.refiner import Coarse, Refiner, upsample
-
-KNOWN = 0.02  # confidence above which a network that doubts is shown the plate
-UNKNOWN_COLOR = 0.5
-_CELL = 16  # pixels of the base input along one pixel of the encoder's last map
 
 
 class Output(NamedTuple):
@@ -34,28 +29,6 @@ class Output(NamedTuple):
     foreground_coarse: Tensor
     error_coarse: Tensor
     refined: Tensor
-
-
-def base_size(height: int, width: int, scale: float) -> tuple[int, int]:
-    """Return height and width of the base network's input: floor(side · scale), at least 1."""
-    # 1080 · (180 / 1080) may come out just below 180.
-    return max(1, math.floor(height * scale + 1e-6)), max(1, math.floor(width * scale + 1e-6))
-
-
-def base_size_for_lines(height: int, width: int, lines: int) -> tuple[int, int]:
-    """Return height and width of a base input whose shorter side is about `lines` pixels.
-
-    1280x720 with 176 lines gives (176, 320). The input is never larger than the frame, except by rounding: sides are
-    whole cells of the encoder. Half a cell shifts the maps that the decoder concatenates, and a base input of 426x240
-    has twice the error of 432x240.
-    """
-    scale = min(1.0, lines / min(height, width))
-    return round_to_cells(height * scale), round_to_cells(width * scale)
-
-
-def round_to_cells(side: float) -> int:
-    """Return the multiple of the encoder's cells nearest to `side` pixels, at least one cell."""
-    return max(1, round(side / _CELL)) * _CELL
 
 
 def hide_unknown(plate: Tensor, confidence: Tensor) -> Tensor:

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-SIDE = 4  # pixels of the frame along a patch
+from camdaemon.model.layout import SIDE, Selection
+
 WINDOW = 8  # pixels along the refiner's input for one patch, at both of its resolutions
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which patches to refine.
-
-    Attributes:
-        mode: "sampling": the pixels/16 patches of each frame with the highest predicted error, except those whose
-            error is 0. "thresholding": patches whose predicted error is above `threshold`. "full": all.
-        pixels: Pixels of the frame to refine, for "sampling".
-        threshold: Predicted error, 0..1, for "thresholding".
-    """
-
-    mode: Literal["sampling", "thresholding", "full"] = "sampling"
-    pixels: int = 80_000
-    threshold: float = 0.1
 
 
 class PatchPlaces(NamedTuple):

@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from camdaemon.model import mobilenetv2, resnet
 from camdaemon.model.aspp import ASPP
-from camdaemon.model.decoder import HIDDEN, Decoder
+from camdaemon.model.decoder import Decoder
+from camdaemon.model.layout import HIDDEN, Selection
 from camdaemon.model.network import MattingNetwork
-from camdaemon.model.patches import Selection
 from camdaemon.model.refiner import Coarse, KernelSize, Refiner
 
 Backbone = Literal["mobilenetv2", "resnet50", "resnet101"]

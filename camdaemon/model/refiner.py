@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model.decoder import HIDDEN
-from camdaemon.model.patches import SIDE, WINDOW, PatchPlaces, Selection, choose_patches, cut_windows, paste_patches
+from camdaemon.model.layout import HIDDEN, SIDE, Selection
+from camdaemon.model.patches import WINDOW, PatchPlaces, choose_patches, cut_windows, paste_patches
 
 KernelSize = Literal[1, 3]
 

@@ -16,14 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model.decoder import VISIBLE, resize_and_concat
+from camdaemon.model.decoder import resize_and_concat
+from camdaemon.model.layout import SLIM_HIDDEN, VISIBLE, Selection
 from camdaemon.model.mobilenetv2 import MobileNetV2Encoder
 from camdaemon.model.network import MattingNetwork, hide_unknown
-from camdaemon.model.patches import Selection
 from camdaemon.model.refiner import Coarse, Refiner
 
 INPUTS = 7
-HIDDEN = 12  # features for the refiner, at half the size of the base input
 _BLOCKS = 14  # of MobileNetV2
 _ENCODED = 96  # channels at 1/16
 _SKIPS = (32, 24, 16)  # channels at 1/8, 1/4, 1/2
@@ -61,7 +60,7 @@ class SlimDecoder(nn.Module):
         self.d2 = _conv_bn_relu(_WIDTHS[0] + quarter, _WIDTHS[1])
         self.d3 = _conv_bn_relu(_WIDTHS[1] + half + _PHASES * INPUTS, _WIDTHS[2])
         self.last = nn.Conv2d(_WIDTHS[2], _PHASES * VISIBLE, 3, padding=1)
-        self.hidden = nn.Conv2d(_WIDTHS[2], HIDDEN, 1)
+        self.hidden = nn.Conv2d(_WIDTHS[2], SLIM_HIDDEN, 1)
 
     def forward(self, x: Tensor, skips: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Decode context (B,128,h/16,w/16) and skips at 1/8, 1/4, 1/2 and 1/1, the last being the input itself.
@@ -120,4 +119,4 @@ class SlimMatting(MattingNetwork):
 
 def make_slim_refiner() -> Refiner:
     """Make a refiner of half the published one's operations, which sees the confidence too."""
-    return Refiner(3, hidden=HIDDEN, confidence=True, widths=_REFINER_WIDTHS)
+    return Refiner(3, hidden=SLIM_HIDDEN, confidence=True, widths=_REFINER_WIDTHS)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch import Tensor
-
 from camdaemon.backdrop.room import blur_picture
 from camdaemon.frames.appearance import Appearance
 from camdaemon.frames.composite import Matte, apply_framing, apply_framing_to_matte, composite, mix
 from camdaemon.frames.picture import Upload
+from camdaemon.frames.pixels import Array
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.pipeline.state import Scene
 
@@ -21,9 +20,9 @@ _CACHED = 4  # two scenes during a fade, each with a framed room and a blurred b
 class _Derived(NamedTuple):
     """A picture computed from `source` as `appearance` says."""
 
-    source: Tensor
+    source: Array
     appearance: Appearance
-    result: Tensor
+    result: Array
 
 
 class _Layer(NamedTuple):
@@ -60,7 +59,7 @@ class Compositor:
         """Have the next scene begin without a fade, because something else was shown: a card."""
         self._layers.clear()
 
-    def paint(self, scene: Scene, matte: Matte, clean: Tensor, t: float) -> Tensor:
+    def paint(self, scene: Scene, matte: Matte, clean: Array, t: float) -> Array:
         """Composite a matte over the backdrop of a scene.
 
         Args:
@@ -84,7 +83,7 @@ class Compositor:
             picture = mix(picture, self._scene(layer.scene, matte, clean, t), layer.share(t))
         return picture
 
-    def _scene(self, scene: Scene, matte: Matte, clean: Tensor, t: float) -> Tensor:
+    def _scene(self, scene: Scene, matte: Matte, clean: Array, t: float) -> Array:
         appearance = scene.appearance
         framing = Appearance(mirror=appearance.mirror, crop=appearance.crop)
         if framing != Appearance():
@@ -100,8 +99,8 @@ class Compositor:
         with self._metrics.step("composite"):
             return composite(matte, backdrop, appearance.edge)
 
-    def _derived(self, source: Tensor, appearance: Appearance, make: Callable[[], Tensor]) -> Tensor:
-        """Return `make()`, cached for as long as `source` is the same tensor."""
+    def _derived(self, source: Array, appearance: Appearance, make: Callable[[], Array]) -> Array:
+        """Return `make()`, cached for as long as `source` is the same array."""
         for cached in self._cache:
             if cached.source is source and cached.appearance == appearance:
                 return cached.result

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from camdaemon.errors import MattingError
+from camdaemon.frames import pixels
+from camdaemon.frames.pixels import Array
 from camdaemon.frames.transfer import Transfer
 from camdaemon.matting import Matting
 from camdaemon.pipeline.compositor import Compositor
@@ -32,7 +33,7 @@ class Engine:
     gate: PlateGate = field(default_factory=PlateGate)
 
 
-def matte_alone(engine: Engine, picture: Tensor) -> Tensor | None:
+def matte_alone(engine: Engine, picture: Array) -> Array | None:
     """Return the alpha (1,1,H,W) of a picture (1,3,H,W) that the network is told of no plate for.
 
     For the thread that owns `engine`. None where its matting needs a plate, or fails.
@@ -41,7 +42,7 @@ def matte_alone(engine: Engine, picture: Tensor) -> Tensor | None:
     if not matting.doubts:
         return None
     blank = engine.transfer.upload_picture(make_blank_plate(picture.shape[3], picture.shape[2]).rgb)
-    nothing = torch.zeros(1, 1, 1, 1, device=picture.device)
+    nothing = pixels.to_kind_of(picture, np.zeros((1, 1, 1, 1), np.float32))
     effort, matting.effort = matting.effort, replace(matting.effort, refined=0.0)  # its edges are of no interest
     try:
         return matting(picture, blank, nothing, -1).alpha
@@ -67,7 +68,7 @@ class EngineSnapshot:
         """Describe `engine`. For the thread that owns it."""
         reduced = engine.governor is not None and engine.governor.rung > 0
         return cls(
-            str(engine.transfer.device),
+            engine.transfer.device,
             engine.matting.name,
             str(engine.matting.effort),
             reduced,

@@ -7,38 +7,18 @@ changes. Where it does not, frames are shown at the rate at which all cores toge
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-
-import torch
-from torch import Tensor
 
 from camdaemon.frames.frame import HostFrame
 from camdaemon.frames.handoff import Closed, Mailbox
+from camdaemon.frames.pixels import Array
 from camdaemon.pipeline.engine import Engine
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.parts import Plate
 
 log = logging.getLogger(__name__)
-
-
-_count_threads = cache(torch.get_num_threads)  # of torch's own choice, before any other
-
-
-def share_processors(frames: int = 2) -> None:
-    """Have torch, and mattings that are made afterwards, compute with a share of the processors.
-
-    With all of them for each of two frames, threads mostly wait for one another: on two cores, 61 ms of processor time
-    for a matte instead of 40. The environment variable OMP_NUM_THREADS decides otherwise.
-
-    Args:
-        frames: How many are in work at the same time; with 1, all processors are used again.
-    """
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, _count_threads() // frames))
 
 
 class Incoming:
@@ -72,8 +52,8 @@ class _Begun:
     """A frame, its picture (1,3,H,W), and the confidence of the plate that its matte was begun with."""
 
     frame: HostFrame
-    src: Tensor
-    known: Tensor | None
+    src: Array
+    known: Array | None
 
 
 class LookAhead:
@@ -97,7 +77,7 @@ class LookAhead:
         To be called every now and then: it returns at once if the frame is not there yet, or has been begun.
         """
         # On a GPU, an upload ends the life of the one before; with fewer frames worked on, the next may be skipped.
-        if self._next is not None or engine.transfer.dtype.is_floating_point or engine.matting.effort.every > 1:
+        if self._next is not None or engine.transfer.device != "cpu" or engine.matting.effort.every > 1:
             return
         if (frame := peek()) is None:
             return
@@ -105,21 +85,21 @@ class LookAhead:
             with self._metrics.step("upload"):
                 src = engine.transfer.upload(frame)
             # Not timed as the step "plate", which each frame takes once, in its turn.
-            expected, known = engine.matcher.expect(plate, src), engine.gate.confidence(plate, src.device)
+            expected, known = engine.matcher.expect(plate, src), engine.gate.confidence(plate, src)
             engine.matting.prepare(src, expected, known)
         except Exception:  # the frame's own turn will show it to those who are to know
             log.debug("frame %d was not begun early", frame.seq, exc_info=True)
         else:
             self._next = _Begun(frame, src, known)
 
-    def take(self, frame: HostFrame) -> Tensor | None:
+    def take(self, frame: HostFrame) -> Array | None:
         """Return the picture of `frame`, (1,3,H,W), whose turn it is, if it was begun."""
         held, self._next = self._next, None
         self._now = held if held is not None and held.frame is frame else None
         return None if self._now is None else self._now.src
 
-    def find_confidence(self, gate: PlateGate, plate: Plate, on: torch.device) -> Tensor | None:
+    def find_confidence(self, gate: PlateGate, plate: Plate, src: Array) -> Array | None:
         """Return the confidence for the present frame: what it was begun with, if that will do."""
-        if self._now is not None and gate.still_holds(self._now.known, plate, on):
+        if self._now is not None and gate.still_holds(self._now.known, plate, src):
             return self._now.known
-        return gate.confidence(plate, on)
+        return gate.confidence(plate, src)

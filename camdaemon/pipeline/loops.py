@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import torch
-
 from camdaemon.errors import DeviceError, StreamEnded, SuddenChange
 from camdaemon.frames import card as cards
 from camdaemon.frames.card import Card, CardCache
@@ -94,7 +92,7 @@ def work_loop(
     state: SharedState,
 ) -> None:
     """Run the worker thread, which alone touches the accelerator. Raises Closed when a mailbox is closed."""
-    with torch.inference_mode():
+    with processor.engine.transfer.computing():
         incoming = Incoming(inbox)
         processor.peek = incoming.peek
         while True:

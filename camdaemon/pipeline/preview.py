@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from camdaemon.errors import ConfigError
 from camdaemon.frames import color, picture
 from camdaemon.frames.frame import HostFrame
 from camdaemon.frames.picture import Picture
+from camdaemon.frames.pixels import Array, is_host
 
 VIEWS = ("composite", "alpha", "camera")
 _MAX_WIDTH = 640  # pixels
@@ -50,11 +49,11 @@ class LivePreview:
             copy = HostFrame(frame.data.copy(), frame.fmt, frame.size, frame.seq, frame.t, frame.content)
             self._keep("composite", copy)
 
-    def record_matted(self, src: Tensor, alpha: Tensor | None) -> None:
+    def record_matted(self, src: Array, alpha: Array | None) -> None:
         """Keep a copy of the camera's picture `src`, (1,3,H,W), and of its matte `alpha`, (1,1,H,W), if any."""
-        for view, tensor in (("camera", src), ("alpha", alpha)):
-            if tensor is not None and self._due(view):
-                self._keep(view, picture.from_tensor(_shrink(tensor)))
+        for view, found in (("camera", src), ("alpha", alpha)):
+            if found is not None and self._due(view):
+                self._keep(view, picture.copy_to_host(_shrink(found)))
 
     def jpeg(self, view: str, after: int, timeout: float) -> tuple[int, bytes] | None:
         """See control.panel.app.Preview. Raises ConfigError for a view that is not in VIEWS."""
@@ -82,13 +81,15 @@ class LivePreview:
             self._changed.notify_all()
 
 
-def _shrink(tensor: Tensor) -> Tensor:
+def _shrink(found: Array) -> Array:
     """Shrink floats on their device; bytes are shrunk later, when they are compressed."""
-    if not tensor.is_floating_point():
-        return tensor
-    height, width = tensor.shape[-2:]
+    if is_host(found):
+        return found
+    from torch.nn import functional
+
+    height, width = found.shape[-2:]
     share = min(1.0, _MAX_WIDTH / width)
-    return F.interpolate(tensor, (round(height * share), round(width * share)), mode="area")
+    return functional.interpolate(found, (round(height * share), round(width * share)), mode="area")
 
 
 def _compress(found: NDArray[np.uint8] | HostFrame) -> bytes:

@@ -12,9 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import torch
-from torch import Tensor
-
 from camdaemon.errors import EngineError, MattingError, PlateMismatch
 from camdaemon.frames import card as cards
 from camdaemon.frames.card import CardCache
@@ -22,6 +19,7 @@ from camdaemon.frames.composite import Matte, check
 from camdaemon.frames.frame import Content, HostFrame
 from camdaemon.frames.handoff import Pool
 from camdaemon.frames.job import Job, JobFrame
+from camdaemon.frames.pixels import Array
 from camdaemon.pipeline.engine import Engine, EngineSnapshot, matte_alone
 from camdaemon.pipeline.look_ahead import LookAhead
 from camdaemon.pipeline.metrics import Metrics
@@ -68,9 +66,9 @@ class FrameProcessor:
     job: Job | None = None
     snapshot: EngineSnapshot = field(init=False)
     _frozen: HostFrame | None = field(default=None, init=False)  # the paused composite
-    _filled: tuple[Plate, Tensor] | None = field(default=None, init=False)  # a plate, and what backdrops see of it
+    _filled: tuple[Plate, Array] | None = field(default=None, init=False)  # a plate, and what backdrops see of it
     # The last frame that the gate has seen, its time, and whether it is sure to be whole.
-    _examined: tuple[Tensor, float, bool] | None = field(default=None, init=False)
+    _examined: tuple[Array, float, bool] | None = field(default=None, init=False)
     _held: int = field(default=0, init=False)  # frames in a row that were held back
     _last_seq: int = field(default=-(1 << 62), init=False)  # seq of the last frame that was processed
     _last_complaint: str = field(default="", init=False)
@@ -140,7 +138,7 @@ class FrameProcessor:
             try:
                 alpha, finished = self._composite(src, scene, out)
                 self._last_complaint, self._failures = "", 0
-            except (MattingError, torch.OutOfMemoryError) as exc:
+            except self._tolerated as exc:
                 self._log_failure(str(exc))
                 self.card_cache.copy_to(replace(cards.NO_MATTE, reason=str(exc)), out)
                 self._count_engine_failure(exc)
@@ -153,7 +151,12 @@ class FrameProcessor:
         if self.job is not None:
             self._feed(self.job, JobFrame(out.seq, out.t, src, alpha, finished, partial(matte_alone, self.engine)))
 
-    def _upload(self, frame: HostFrame) -> Tensor:
+    @property
+    def _tolerated(self) -> tuple[type[Exception], ...]:
+        """What costs a frame, and not the daemon."""
+        return (MattingError, *self.engine.transfer.failures)
+
+    def _upload(self, frame: HostFrame) -> Array:
         src = self._ahead.take(frame)
         if src is None:
             with self.metrics.step("upload"):
@@ -184,19 +187,19 @@ class FrameProcessor:
             self.keeper.tend(engine.matcher, engine.gate, src, t, learns=is_whole)
             self._room()
 
-    def _use_plate(self, scene: Scene, src: Tensor) -> Plate:
+    def _use_plate(self, scene: Scene, src: Array) -> Plate:
         """Return the plate for the frame `src` as it has become since it was given."""
         size, upload = (src.shape[2], src.shape[3]), self.engine.transfer.upload_picture
         return self.keeper.use(scene.plate, size, partial(matte_alone, self.engine), upload, scene.others)
 
-    def _room(self) -> Tensor:
-        """Return what backdrops see of the plate in use, (1,3,H,W); the same tensor as long as it is the same."""
+    def _room(self) -> Array:
+        """Return what backdrops see of the plate in use, (1,3,H,W); the same array as long as it is the same."""
         plate = self.keeper.shown
         if self._filled is None or self._filled[0] is not plate:
             self._filled = plate, self.engine.transfer.upload_picture(fill_unknown(plate))
         return self._filled[1]
 
-    def _composite(self, src: Tensor, scene: Scene, out: HostFrame) -> tuple[Tensor, Tensor]:
+    def _composite(self, src: Array, scene: Scene, out: HostFrame) -> tuple[Array, Array]:
         """Return alpha (1,1,H,W) and the composite (1,3,H,W) of `src` (1,3,H,W), downloaded into `out`."""
         step = self.metrics.step
         plate = self._use_plate(scene, src)
@@ -211,7 +214,7 @@ class FrameProcessor:
         out.content, out.matte_seq, out.backdrop = Content.COMPOSITE, matte.seq, scene.backdrop.spec
         return matte.alpha, finished
 
-    def _matte(self, src: Tensor, plate: Plate, out: HostFrame) -> tuple[Matte, Tensor]:
+    def _matte(self, src: Array, plate: Plate, out: HostFrame) -> tuple[Matte, Array]:
         """Return the matte of `src` as it may be shown, and its alpha as the network gave it.
 
         Raises:
@@ -224,9 +227,9 @@ class FrameProcessor:
             with step("plate"):
                 matched = matcher.match(plate, src)
             if is_last:
-                known = gate.confidence(plate, src.device)
+                known = gate.confidence(plate, src)
             else:
-                known = self._ahead.find_confidence(gate, plate, src.device)
+                known = self._ahead.find_confidence(gate, plate, src)
                 begin_next()
             with step("matte"):
                 matte = self.engine.matting(src, matched, known, out.seq, begin_next)
@@ -254,7 +257,7 @@ class FrameProcessor:
 
         A matte refused for what it shows is no engine failure: a bumped camera must not cost the GPU.
         """
-        self._failures = self._failures + 1 if isinstance(exc, EngineError | torch.OutOfMemoryError) else 0
+        self._failures = self._failures + 1 if isinstance(exc, (EngineError, *self.engine.transfer.failures)) else 0
         if self._failures < _MAX_FAILURES:
             return
         self._failures, engine = 0, self.make_engine()

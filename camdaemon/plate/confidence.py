@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from camdaemon.frames import pixels
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.parts import Mask, Plate
 
 _REGAIN_S = 1.0  # for so long a block must have fitted again
@@ -120,7 +120,7 @@ class PlateConfidence:
         self._kept: _Trust | None = None  # None: everything that was photographed is trusted
         self._now: _Trust | None = None
         self._t = -np.inf  # of the last frame
-        self._sent: tuple[Mask | None, Plate, Tensor] | None = None  # the tensor, and what it was made of
+        self._sent: tuple[Mask | None, Plate, Array] | None = None  # the map, and what it was made of
 
     def use(self, plate: Plate) -> None:
         """Trust `plate` wholly if it is another one than before."""
@@ -201,8 +201,8 @@ class PlateConfidence:
         """Have the last frame change nothing: it may be broken."""
         self._now = self._kept
 
-    def tensor(self, plate: Plate, on: torch.device) -> Tensor | None:
-        """Return the confidence of `plate` for a `Matting`; the same tensor as long as nothing changes."""
+    def map_for(self, plate: Plate, src: Array) -> Array | None:
+        """Return the confidence of `plate` for the `Matting` of `src`; the same map as long as nothing changes."""
         self.use(plate)
         known = None if self._now is None or self._now.known.all() else self._now.known
         if self._now is not None and self._now.is_refused(self._t):
@@ -210,8 +210,8 @@ class PlateConfidence:
         if known is None and plate.confidence is None:
             return None
         sent = self._sent
-        if sent is None or sent[0] is not known or sent[1] is not plate or sent[2].device != on:
-            sent = self._sent = known, plate, _combine(known, plate).to(on)
+        if sent is None or sent[0] is not known or sent[1] is not plate or not pixels.is_beside(sent[2], src):
+            sent = self._sent = known, plate, pixels.to_kind_of(src, _combine(known, plate))
         return sent[2]
 
     def _nothing(self, shape: tuple[int, ...]) -> Mask:
@@ -220,9 +220,9 @@ class PlateConfidence:
         return sent if sent is not None and sent.shape == shape and not sent.any() else np.zeros(shape, bool)
 
 
-def _combine(known: Mask | None, plate: Plate) -> Tensor:
+def _combine(known: Mask | None, plate: Plate) -> NDArray[np.float32]:
     """Return as (1,1,rows,columns) what of the plate was photographed and is not contradicted."""
     if known is None:
         assert plate.confidence is not None
-        return torch.from_numpy(plate.confidence)[None, None]
-    return torch.from_numpy(known * plate.trust(known.shape))[None, None]
+        return plate.confidence[None, None]
+    return (known * plate.trust(known.shape))[None, None]

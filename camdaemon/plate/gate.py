@@ -17,11 +17,11 @@ from enum import StrEnum
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from camdaemon.errors import PlateMismatch, SuddenChange
+from camdaemon.frames import pixels
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.confidence import PlateConfidence
 from camdaemon.plate.jumps import JumpGuard, LossGuard
 from camdaemon.plate.light import SOUND, find_differences, find_light, shed
@@ -108,15 +108,15 @@ class PlateGate:
         """When each block changed last, in seconds of the frames' `t`."""
         return self._pieces.since
 
-    def confidence(self, plate: Plate, on: torch.device) -> Tensor | None:
-        """Return how far the matting may trust `plate` in the frame that comes or is examined; see `Matting`."""
-        return self.trust.tensor(plate, on) if self.doubts else None
+    def confidence(self, plate: Plate, src: Array) -> Array | None:
+        """Return how far the matting may trust `plate` in `src`, the frame that comes or is examined; see `Matting`."""
+        return self.trust.map_for(plate, src) if self.doubts else None
 
-    def still_holds(self, before: Tensor | None, plate: Plate, on: torch.device) -> bool:
+    def still_holds(self, before: Array | None, plate: Plate, src: Array) -> bool:
         """Return whether `before`, an earlier `confidence`, will do: too little has changed for a second look."""
-        return _share_that_differs(before, self.confidence(plate, on)) <= _MUCH
+        return _share_that_differs(before, self.confidence(plate, src)) <= _MUCH
 
-    def examine(self, matcher: PlateMatcher, plate: Plate, src: Tensor, alpha: Tensor, t: float) -> bool:
+    def examine(self, matcher: PlateMatcher, plate: Plate, src: Array, alpha: Array, t: float) -> bool:
         """Judge a frame, and light the plate as it is where that is needed and possible.
 
         Args:
@@ -192,11 +192,11 @@ class PlateGate:
             raise SuddenChange("much appeared at once in a single frame, which may be broken")
         self.trust.keep()
 
-    def clean(self, alpha: Tensor, t: float) -> Tensor:
+    def clean(self, alpha: Array, t: float) -> Array:
         """Return the alpha, (1,1,H,W), of the frame examined last without what is certainly no person.
 
         That is what stands still, loose or in a corner, and what begins where the moved plate knows nothing. The same
-        tensor where there is nothing of the kind.
+        array where there is nothing of the kind.
         """
         if self.survey is None:
             return alpha
@@ -233,15 +233,16 @@ def judge(survey: Survey, inside: Mask) -> Health:
     return health
 
 
-def _share_that_differs(first: Tensor | None, second: Tensor | None) -> float:
+def _share_that_differs(first: Array | None, second: Array | None) -> float:
     """Return the share of the blocks, 0..1, that two confidences do not agree on; see `Matting`."""
     if first is second:
         return 0.0
     if first is None or second is None:
-        first, second = torch.ones(()), first if second is None else second
-    elif first.shape != second.shape:
+        known = first if second is None else second
+        return 0.0 if known is None else float((pixels.to_host(known) != 1).mean())
+    if first.shape != second.shape:
         return 1.0
-    return float((first != second).float().mean())
+    return float((pixels.to_host(first) != pixels.to_host(second)).mean())
 
 
 def _refuse(health: Health, why: str) -> Health:

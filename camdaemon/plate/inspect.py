@@ -6,17 +6,18 @@ A plate with a person in it calls the room behind that person a person for as lo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from camdaemon.frames import pixels
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.parts import Mask
 
-MatteAlone = Callable[[Tensor], Tensor | None]  # a picture (1,3,H,W) → its alpha without any plate, (1,1,H,W)
+MatteAlone: TypeAlias = (
+    "Callable[[Array], Array | None]"  # a picture (1,3,H,W) → its alpha without any plate, (1,1,H,W)
+)
 
 _SEEN = 0.5  # alpha from which on it is somebody
 _PIECE = 0.01  # of the picture; a smaller piece is an error of the network
@@ -37,7 +38,7 @@ class Inspection(NamedTuple):
     where: str
 
 
-def inspect(plate: Tensor, matte_alone: MatteAlone, pictures: Mask | None = None) -> Inspection | None:
+def inspect(plate: Array, matte_alone: MatteAlone, pictures: Mask | None = None) -> Inspection | None:
     """Look for people in the picture of a plate, (1,3,H,W).
 
     Args:
@@ -48,10 +49,10 @@ def inspect(plate: Tensor, matte_alone: MatteAlone, pictures: Mask | None = None
     Returns:
         What was found; None where the matting cannot tell.
     """
-    alone, mirrored = matte_alone(plate), matte_alone(_mirror(plate))
+    alone, mirrored = matte_alone(plate), matte_alone(pixels.mirror(plate))
     if alone is None or mirrored is None:
         return None
-    first, second = (pixels.array(pixels.as_bytes(part)) for part in (alone, mirrored.flip(3)))
+    first, second = (pixels.interleave(pixels.as_bytes(part)) for part in (alone, pixels.mirror(mirrored)))
     seen = np.minimum(first, second) > 255 * _SEEN
     known = np.zeros(seen.shape, bool)
     if pictures is not None:
@@ -83,9 +84,3 @@ def to_blocks(where: Mask, shape: tuple[int, int]) -> Mask:
     rows, columns = shape
     held = cv2.resize(where.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) > 0
     return np.asarray(cv2.dilate(held.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
-
-
-def _mirror(picture: Tensor) -> Tensor:
-    """Return the mirror image of a picture, in memory as the picture is."""
-    layout = torch.contiguous_format if picture.is_floating_point() else torch.channels_last
-    return picture.flip(3).contiguous(memory_format=layout)

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.frames.picture import Picture, Upload
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.gate import PlateGate
 from camdaemon.plate.inspect import MatteAlone, inspect, to_blocks
 from camdaemon.plate.learn import PlateLearner
@@ -92,7 +92,7 @@ class PlateKeeper:
         assert self._living is not None
         return self._living.shown if self._chosen is not None or self._shot is None else self._shot
 
-    def tend(self, matcher: PlateMatcher, gate: PlateGate, src: Tensor, t: float, *, learns: bool = True) -> None:
+    def tend(self, matcher: PlateMatcher, gate: PlateGate, src: Array, t: float, *, learns: bool = True) -> None:
         """Look after the plate by the frame that was examined last.
 
         Args:
@@ -150,14 +150,14 @@ class PlateKeeper:
 
     # ---- where the camera looks
 
-    def _look(self, matcher: PlateMatcher, gate: PlateGate, src: Tensor, survey: Survey, t: float) -> None:
+    def _look(self, matcher: PlateMatcher, gate: PlateGate, src: Array, survey: Survey, t: float) -> None:
         """Find out whether the camera has moved, or stands elsewhere, and have the plate follow it."""
         assert self._living is not None
         living, is_bad = self._living, bool(gate.health.reason)
         self._bad_since = self._bad_since if is_bad and self._bad_since <= t else t if is_bad else np.inf
         now = _view(_shrink(src, survey), survey.room)
         if self._chosen is not None or not living.current.is_blank:
-            then = _view(_shrink(pixels.tensor(living.current.rgb), survey), living.known)
+            then = _view(_shrink(pixels.as_planes(living.current.rgb), survey), living.known)
             if not is_bad and measure_fit(now, then) >= _ALIKE:
                 self._retry, self._next_look = _RETRY_S, t + _LOOK_S
                 return
@@ -181,7 +181,7 @@ class PlateKeeper:
             if plate is None or plate is self._chosen or plate.rgb.shape[:2] != self._living_size:
                 continue
             there = LivingPlate(plate, self._living_size, survey.side)
-            then = _view(_shrink(pixels.tensor(there.current.rgb), survey), there.known)
+            then = _view(_shrink(pixels.as_planes(there.current.rgb), survey), there.known)
             fits = measure_fit(now, then) >= _ALIKE
             movement = STILL if fits else find_movement(now, then)
             if movement is not None:
@@ -210,7 +210,7 @@ class PlateKeeper:
 
     # ---- what is learned
 
-    def _learn(self, matcher: PlateMatcher, gate: PlateGate, src: Tensor, survey: Survey, t: float) -> None:
+    def _learn(self, matcher: PlateMatcher, gate: PlateGate, src: Array, survey: Survey, t: float) -> None:
         assert self._living is not None
         hidden = gate.hidden if gate.hidden.shape == survey.room.shape else np.zeros_like(survey.room)
         if self._shown_at.shape != hidden.shape or (self._shown_at > t).any():
@@ -242,24 +242,24 @@ class PlateKeeper:
             matcher.go_on(self._living.current)
             gate.trust.go_on(self._living.current, blocks, t)
 
-    def _look_without_plate(self, src: Tensor, survey: Survey, t: float) -> Mask:
+    def _look_without_plate(self, src: Array, survey: Survey, t: float) -> Mask:
         """Return the blocks of a frame in which the network sees the room without being told of a plate."""
         alpha = self._matte_alone(src)
         if alpha is None:
             return np.zeros_like(survey.room)
-        room: Mask = pixels.peaks_below(alpha, survey.side, FAINT)[0, 0].cpu().numpy()
+        room: Mask = pixels.to_host(pixels.peaks_below(alpha, survey.side, FAINT))[0, 0]
         self._opinion.record(room, t)
         return room
 
 
-def _to_picture(src: Tensor) -> Picture:
+def _to_picture(src: Array) -> Picture:
     """Return a picture (1,3,H,W) as uint8 (H,W,3) in host memory; the same memory if it lies so."""
-    return pixels.array(pixels.as_bytes(src).cpu())
+    return pixels.interleave(pixels.as_bytes(src))
 
 
-def _shrink(picture: Tensor, survey: Survey) -> Picture:
+def _shrink(picture: Array, survey: Survey) -> Picture:
     """Return a small copy (h,w,3) of a picture. Waits for the device."""
-    small = pixels.as_bytes(pixels.blocks(picture, survey.side // FINE)).cpu()[0].permute(1, 2, 0).contiguous().numpy()
+    small = _to_picture(pixels.blocks(picture, survey.side // FINE))
     rows, columns = survey.room.shape
     return np.asarray(small[: FINE * rows, : FINE * columns])
 

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from camdaemon.frames import pixels
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.parts import Mask
 
 Floats = NDArray[np.float32]
@@ -120,29 +118,36 @@ def find_differences(now: Floats, then: Floats) -> Mask:
     return np.asarray((np.abs(now - then) > DIFFERENT).any(2))
 
 
-def light(picture: Tensor, gains: Tensor) -> Tensor:
+def light(picture: Array, gains: Array) -> Array:
     """Multiply a picture (1,3,H,W), bytes or floats, by gains (1,3,r,c) that are spread smoothly over it."""
-    if picture.is_floating_point():
-        spread = F.interpolate(gains, picture.shape[2:], mode="bilinear", align_corners=False)
-        return (picture * spread.to(picture.dtype)).clamp_(0, 1)
-    rgb = pixels.array(picture)
-    factors = spread_gains(gains[0].permute(1, 2, 0).contiguous().numpy(), rgb.shape[:2])
-    return pixels.tensor(np.asarray(cv2.multiply(rgb, factors, dtype=cv2.CV_8U), np.uint8))
+    if not pixels.is_host(picture):
+        from torch.nn import functional
+
+        assert not pixels.is_host(gains)
+        factors = functional.interpolate(gains, picture.shape[2:], mode="bilinear", align_corners=False)
+        return (picture * factors.to(picture.dtype)).clamp_(0, 1)
+    rgb = pixels.interleave(picture)
+    spread = spread_gains(pixels.interleave(pixels.to_host(gains)), rgb.shape[:2])
+    return pixels.as_planes(np.asarray(cv2.multiply(rgb, spread, dtype=cv2.CV_8U), np.uint8))
 
 
-def apply_gain(clean: Tensor, gain: Tensor, lift: Tensor | None = None) -> Tensor:
+def apply_gain(clean: Array, gain: Array, lift: Array | None = None) -> Array:
     """Multiply a picture, (1,3,H,W), bytes or floats, by gains, (1,3,1,1), add `lift`, 0..1, and clamp it."""
-    if clean.is_floating_point():
-        shown = clean * gain.to(clean.dtype)
-        return (shown if lift is None else shown + lift.to(clean.dtype)).clamp_(0, 1)
-    offset = np.zeros(3) if lift is None else 255 * lift.flatten().double().numpy()
-    by = np.column_stack([np.diag(gain.flatten().double().numpy()), offset])
-    return pixels.tensor(np.asarray(cv2.transform(pixels.array(clean), by), np.uint8))
+    if not pixels.is_host(clean):
+        shown = clean * pixels.as_tensor(gain).to(clean.dtype)
+        return (shown if lift is None else shown + pixels.as_tensor(lift).to(clean.dtype)).clamp_(0, 1)
+    offset = np.zeros(3) if lift is None else 255 * _flatten(lift).astype(float)
+    by = np.column_stack([np.diag(_flatten(gain).astype(float)), offset])
+    return pixels.as_planes(np.asarray(cv2.transform(pixels.interleave(clean), by), np.uint8))
 
 
-def apply_exact_gain(clean: Tensor, gain: Tensor, lift: Tensor | None = None) -> Tensor:
+def apply_exact_gain(clean: Array, gain: Array, lift: Array | None = None) -> Array:
     """Do what `apply_gain` does with bytes, without rounding: float32, 0..255."""
-    levels = np.arange(256, dtype=np.float32)[:, None] * gain.flatten().numpy()
+    levels = np.arange(256, dtype=np.float32)[:, None] * _flatten(gain)
     if lift is not None:
-        levels += 255 * lift.flatten().numpy()
-    return torch.from_numpy(cv2.LUT(pixels.array(clean), levels.clip(0, 255)[None])).permute(2, 0, 1)[None]
+        levels += 255 * _flatten(lift)
+    return pixels.as_planes(cv2.LUT(pixels.interleave(pixels.to_host(clean)), levels.clip(0, 255)[None]))
+
+
+def _flatten(factors: Array) -> Floats:
+    return np.asarray(pixels.to_host(factors).reshape(-1), np.float32)

@@ -7,13 +7,14 @@ person. A person moves, if only a little; so does a hand that is raised, and who
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from camdaemon.frames import pixels
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.light import Floats
 from camdaemon.plate.parts import Mask, spread
 from camdaemon.plate.survey import Survey
@@ -76,12 +77,15 @@ def _list_suspects(visible: Mask) -> list[Mask]:
     return [labels == label for label in range(1, count) if label != person or label in corners]
 
 
-def hide(alpha: Tensor, blocks: Mask, side: int) -> Tensor:
+def hide(alpha: Array, blocks: Mask, side: int) -> Array:
     """Return alpha (1,1,H,W), bytes or floats, with 0 in `blocks` of `side` pixels."""
-    return alpha.masked_fill(torch.from_numpy(spread(blocks, alpha.shape[2:], side)).to(alpha.device), 0)
+    hidden = pixels.to_kind_of(alpha, spread(blocks, alpha.shape[2:], side))
+    if not pixels.is_host(alpha):
+        return alpha.masked_fill(pixels.as_tensor(hidden), 0)
+    return np.where(hidden, alpha.dtype.type(0), alpha)
 
 
-def restrain(alpha: Tensor, known: Tensor | None, side: int) -> Tensor:
+def restrain(alpha: Array, known: Array | None, side: int) -> Array:
     """Return alpha without what the matte is not sure of where nothing is known of the room.
 
     There a network calls some of the room beside a person half a person. What is more than half one stays.
@@ -93,22 +97,23 @@ def restrain(alpha: Tensor, known: Tensor | None, side: int) -> Tensor:
     """
     if known is None:
         return alpha
-    unknown = spread(known[0, 0].cpu().numpy() == 0, alpha.shape[2:], side)
-    if alpha.is_floating_point():
-        return torch.where(torch.from_numpy(unknown).to(alpha.device), alpha * _weigh(alpha), alpha)
-    low = pixels.array(alpha).copy()
+    unknown = spread(pixels.to_host(known)[0, 0] == 0, alpha.shape[2:], side)
+    if not pixels.is_host(alpha) or alpha.dtype != np.uint8:  # what is no number stays none
+        found: Array = pixels.namespace(alpha).where(pixels.to_kind_of(alpha, unknown), alpha * _weigh(alpha), alpha)
+        return found
+    low = pixels.interleave(alpha).copy()
     cv2.copyTo(cv2.LUT(low, _RESTRAINED), unknown.astype(np.uint8), dst=low)
-    return pixels.tensor(low)
+    return pixels.as_planes(low)
 
 
-def _weigh(alpha: Tensor) -> Tensor:
+def _weigh(alpha: Any) -> Any:
     """Return what is left of alpha where it is doubtful: nothing up to the lower limit, all from the upper one on."""
     low, high = _DOUBTFUL
-    share = ((alpha - low) / (high - low)).clamp(0, 1)
+    share = ((alpha - low) / (high - low)).clip(0, 1)
     return share * share * (3 - 2 * share)
 
 
-def close_margins(alpha: Tensor, inside: Mask, side: int) -> Tensor:
+def close_margins(alpha: Array, inside: Mask, side: int) -> Array:
     """Return alpha (1,1,H,W) without what begins at the picture's edge where the plate knows nothing.
 
     A person who reaches into such a margin is visible at its inner edge as well; what is not is the room.
@@ -131,13 +136,14 @@ def close_margins(alpha: Tensor, inside: Mask, side: int) -> Tensor:
     return alpha
 
 
-def _close(alpha: Tensor, axis: int, margin: slice, inner: int) -> Tensor:
+def _close(alpha: Array, axis: int, margin: slice, inner: int) -> Array:
     """Return alpha that is nowhere in `margin`, lines of pixels, higher than in the line `inner`."""
-    alpha, edge = alpha.clone(), alpha.narrow(axis, inner, 1)
-    at = (..., margin) if axis == 3 else (..., margin, slice(None))
-    alpha[at] = torch.minimum(alpha[at], edge)
-    return alpha
+    found = alpha.copy() if pixels.is_host(alpha) else alpha.clone()
+    after = () if axis == 3 else (slice(None),)
+    edge, at = alpha[(..., slice(inner, inner + 1), *after)], (..., margin, *after)
+    found[at] = pixels.namespace(alpha).minimum(found[at], edge)
+    return found
 
 
-_LEVELS = torch.arange(256) / 255
-_RESTRAINED = (255 * _LEVELS * _weigh(_LEVELS) + 0.5).byte().numpy()  # of each level of alpha
+_LEVELS = np.arange(256, dtype=np.float32) / 255
+_RESTRAINED: NDArray[np.uint8] = (255 * _LEVELS * _weigh(_LEVELS) + 0.5).astype(np.uint8)  # of each level of alpha

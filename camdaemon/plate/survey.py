@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from camdaemon.frames import pixels
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.light import Floats
 from camdaemon.plate.parts import Mask
 
@@ -39,7 +39,7 @@ class Survey:
     side: int
 
 
-def make_survey(now: Tensor, then: Tensor, gain: Tensor, alpha: Tensor, room: Tensor, side: int) -> Survey:
+def make_survey(now: Array, then: Array, gain: Array, alpha: Array, room: Array, side: int) -> Survey:
     """Make a survey. Waits once for the accelerator.
 
     Args:
@@ -51,10 +51,10 @@ def make_survey(now: Tensor, then: Tensor, gain: Tensor, alpha: Tensor, room: Te
         side: Of a block, in pixels.
     """
     peaks = [room, *(pixels.peaks_below(alpha, side, limit) for limit in (FAINT, _SURE))]
-    parts = now, then, *(each.float() for each in peaks), gain.expand_as(now)
-    maps = torch.cat(parts, 1)[0].permute(1, 2, 0).cpu().numpy()
-    shows_room, bare, unsure = (maps[..., at] > 0.5 for at in (6, 7, 8))
-    return Survey(maps[..., :3], maps[..., 3:6], shows_room, bare, ~unsure, maps[0, 0, 9:12], side)
+    shows_room, bare, unsure, *pictures, by = pixels.to_host_at_once(*peaks, now, then, gain)
+    before, after = (np.ascontiguousarray(each[0].transpose(1, 2, 0)) for each in pictures)
+    room_map, bare_map, unsure_map = (each[0, 0] > 0.5 for each in (shows_room, bare, unsure))
+    return Survey(before, after, room_map, bare_map, ~unsure_map, by.reshape(3), side)
 
 
 def choose_side(height: int, width: int) -> int:

@@ -6,16 +6,17 @@ import math
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import cv2
+import numpy as np
 
 from camdaemon.errors import PlateRefused
 from camdaemon.frames import pixels
 from camdaemon.frames.card import TAKING, Card
 from camdaemon.frames.job import JobFrame
-from camdaemon.frames.picture import Picture
+from camdaemon.frames.picture import Picture, copy_to_host
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.inspect import inspect, to_blocks
+from camdaemon.plate.light import Floats
 from camdaemon.plate.parts import Mask, Plate
 
 SOMEBODY = "somebody is in the picture,"  # in which part of it follows
@@ -80,11 +81,11 @@ class PlateJob:
         self.longest_s = countdown + rules.timeout_s
         self._start: float | None = None
         self.progress = PlateProgress(countdown)
-        self._reference: Tensor | None = None
+        self._reference: Floats | None = None
         self._since = 0.0
         self._last_why = ""
         self._who = ""  # is in the picture, as far as is known
-        self._frames: list[Tensor] = []
+        self._frames: list[Picture] = []
 
     def card(self) -> Card:
         """Return the card to show: the countdown, then 'stay out'. Why it takes so long is for the user alone."""
@@ -106,7 +107,7 @@ class PlateJob:
         if left_s > 0:
             self.progress = PlateProgress(left_s)
             return None
-        small = F.avg_pool2d(pixels.unit(look.src).float(), _BLOCK, ceil_mode=True)
+        small = _shrink(look.src)
         why = find_bad_light(small)
         if not why and self._reference is not None:
             why = find_movement(self._reference, small)
@@ -114,7 +115,7 @@ class PlateJob:
         if why or self._reference is None:
             self._reference, self._since, self._frames = small, look.t, []
         elif look.t - self._since >= self._rules.still_s:
-            self._frames.append(pixels.as_bytes(look.src)[0].clone())
+            self._frames.append(copy_to_host(look.src))
         if len(self._frames) == self._rules.frames:
             median = compute_median(self._frames)
             who = self._find_person(median, look)
@@ -139,8 +140,9 @@ class PlateJob:
 
     def _find_person(self, median: Picture, look: JobFrame) -> Plate | str:
         """Return the plate, or where somebody is in it, in words."""
-        plate = pixels.like(pixels.unit(pixels.tensor(median)), look.src).to(look.src.device)
-        found = inspect(plate, look.matte_alone, None if self._anyway else self._pictures)
+        found = inspect(
+            pixels.to_picture_of(look.src, median), look.matte_alone, None if self._anyway else self._pictures
+        )
         if found is None:
             return Plate(median, pictures=self._pictures)
         rows, columns = (-(-length // _BLOCK) for length in median.shape[:2])
@@ -149,9 +151,18 @@ class PlateJob:
         return f"{SOMEBODY} {found.where}" if found.where else Plate(median, pictures=self._pictures)
 
 
-def find_bad_light(small: Tensor) -> str:
-    """Return why a picture, (1,3,h,w), 0..1, is too dark or too bright for a plate; '' if it is not."""
-    dark, bright = small.mean(), (small.amin(1) > 0.98).float().mean()
+def _shrink(src: Array) -> Floats:
+    """Return the means of a picture's blocks, (h,w,3), 0..1; the last ones may be smaller. Waits for the device."""
+    rgb = pixels.interleave(pixels.as_bytes(src))
+    down, right = (-length % _BLOCK for length in rgb.shape[:2])
+    padded = cv2.copyMakeBorder(rgb, 0, down, 0, right, cv2.BORDER_REPLICATE).astype(np.float32)
+    small = cv2.resize(padded, None, fx=1 / _BLOCK, fy=1 / _BLOCK, interpolation=cv2.INTER_AREA)
+    return np.asarray(small / 255, np.float32)
+
+
+def find_bad_light(small: Floats) -> str:
+    """Return why a picture, (h,w,3), 0..1, is too dark or too bright for a plate; '' if it is not."""
+    dark, bright = small.mean(), (small.min(2) > 0.98).mean()
     if dark < 0.04:
         return f"the picture is nearly black (mean {dark:.0%} of full brightness): is the lens covered, is there light?"
     if bright > 0.4:
@@ -159,24 +170,25 @@ def find_bad_light(small: Tensor) -> str:
     return ""
 
 
-def find_movement(before: Tensor, now: Tensor) -> str:
-    """Return what changed between two pictures, (1,3,h,w), 0..1; '' for at most an even, slight change of light."""
-    ratio = torch.log((now.mean(1) + 0.05) / (before.mean(1) + 0.05))[0]
-    light = ratio.median()
-    if light.abs() > _LIGHT:
-        return f"the light is changing ({light.exp() - 1:+.0%})"
-    moving = (ratio - light).abs() > _MOVED
-    share = moving.float().mean()
+def find_movement(before: Floats, now: Floats) -> str:
+    """Return what changed between two pictures, (h,w,3), 0..1; '' for at most an even, slight change of light."""
+    ratio = np.log((now.mean(2) + 0.05) / (before.mean(2) + 0.05))
+    light = float(np.median(ratio))
+    if abs(light) > _LIGHT:
+        return f"the light is changing ({math.exp(light) - 1:+.0%})"
+    moving = np.abs(ratio - light) > _MOVED
+    share = moving.mean()
     if share <= _MOVED_SHARE:
         return ""
-    rows, columns = moving.nonzero(as_tuple=True)
+    rows, columns = moving.nonzero()
     height, width = moving.shape
-    down = ("top", "middle", "bottom")[int(3 * rows.float().median() / height)]
-    across = ("left", "center", "right")[int(3 * columns.float().median() / width)]
+    down = ("top", "middle", "bottom")[int(3 * np.median(rows) / height)]
+    across = ("left", "center", "right")[int(3 * np.median(columns) / width)]
     return f"something moves in the {down} {across} ({share:.1%} of the picture)"
 
 
-def compute_median(frames: list[Tensor]) -> Picture:
-    """Compute the median of frames, uint8 (3,H,W), as uint8 (H,W,3) in host memory; 64 rows at once, to save memory."""
-    rows = [torch.stack([f[:, y : y + 64] for f in frames]).median(0).values for y in range(0, frames[0].shape[1], 64)]
-    return torch.cat(rows, 1).permute(1, 2, 0).contiguous().cpu().numpy()
+def compute_median(frames: list[Picture]) -> Picture:
+    """Compute the lower median of frames, uint8 (H,W,3); 64 rows at once, to save memory."""
+    middle = (len(frames) - 1) // 2
+    rows = range(0, len(frames[0]), 64)
+    return np.concatenate([np.partition([each[y : y + 64] for each in frames], middle, 0)[middle] for y in rows])

@@ -17,7 +17,7 @@ import numpy as np
 from camdaemon.config.schema import Config
 from camdaemon.control.commands import Commands
 from camdaemon.control.instance import socket_path
-from camdaemon.daemon.build import Playing
+from camdaemon.daemon.opening import Playing
 from camdaemon.daemon.progress import console
 from camdaemon.daemon.run import start_daemon, watch
 from camdaemon.daemon.signals import handle_signals
@@ -25,7 +25,7 @@ from camdaemon.errors import CamdaemonError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.job import JobFrame
-from camdaemon.frames.picture import Picture, from_tensor
+from camdaemon.frames.picture import Picture, copy_to_host
 from camdaemon.output import Sink
 from camdaemon.output.file import FileSink
 from camdaemon.output.tee import TeeSink
@@ -161,8 +161,8 @@ class MomentJob:
         """Return the moment if it has come and has a matte; see `Job`."""
         if look.t < self._at or look.alpha is None or look.finished is None:
             return None
-        gray = look.alpha.expand(-1, 3, -1, -1)
-        return from_tensor(look.src), from_tensor(gray), from_tensor(look.finished)
+        gray = np.dstack([copy_to_host(look.alpha)] * 3)
+        return copy_to_host(look.src), gray, copy_to_host(look.finished)
 
 
 def draw_contact_sheet(moments: Sequence[Moment], width: int = 1440) -> Picture:

@@ -37,7 +37,7 @@ Effort = Literal["live", "files"]
 class Matter:
     """Mattes pictures and films. A context manager; without `with`, call `close` to free the network's memory.
 
-    It computes in the thread that calls, and torch's own threads below it; a second thread that calls `matte`
+    It computes in the thread that calls, and the network's own threads below it; a second thread that calls `matte`
     meanwhile waits. Neither the daemon nor a configuration file is used. While it is there, OpenCV uses one thread in
     this process.
 

@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from camdaemon.backdrop.still import ready_path
 from camdaemon.errors import ConfigError
 from camdaemon.frames import composite as frame_mattes
-from camdaemon.frames import picture, pixels
+from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
 from camdaemon.frames.kinds import READY
 from camdaemon.frames.picture import DeepPicture
 from camdaemon.linux.folders import expand_home
-from camdaemon.tools.files.rendering import stretch_alpha, to_pixels
+from camdaemon.tools.files.rendering import stretch_alpha, to_numbers, to_pixels
 
 AnyPicture: TypeAlias = NDArray[np.uint8 | np.uint16 | np.float32]  # (H,W,3) RGB in full range; floats 0..1
 _MOST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
@@ -129,13 +129,12 @@ def to_codes(rgb: AnyPicture) -> DeepPicture:
 def make_matte(found: frame_mattes.Matte, like: AnyPicture, warning: str) -> Matte:
     """Return a matte of a pipeline, in floats, as arrays of the size and dtype of the picture `like`."""
     height, width = like.shape[:2]
-    alpha = np.array(stretch_alpha(found)[0, 0, :height, :width].float().cpu().numpy(), np.float32, order="C")
+    alpha = to_numbers(stretch_alpha(found))[:height, :width].copy()
     colors = found.foreground[..., :height, :width]
     foreground: AnyPicture
     if like.dtype == np.float32:
-        floats = pixels.unit(colors)[0].float().clamp(0, 1).permute(1, 2, 0)
-        foreground = np.array(floats.cpu().numpy(), np.float32, order="C")
+        foreground = to_numbers(colors)
     else:
-        foreground = to_pixels(colors, deep=like.dtype == np.uint16)
+        foreground = np.ascontiguousarray(to_pixels(colors, deep=like.dtype == np.uint16))
     foreground[alpha == 0] = 0  # the network's colors there look much like the room
     return Matte(alpha, foreground, warning)

@@ -1,5 +1,7 @@
 """Makes the int8 file of a base network: `python -m camdaemon.tools.quantize`. Needs NNCF, which nothing else does.
 
+The other graphs are made by `camdaemon.tools.graphs`, without data.
+
 Post-training quantization (NNCF) of what an engine runs, as OpenVINO converts it:
 
 - 7-bit weights everywhere (`overflow_fix`). Processors with AVX2 or AVX-512 but without dot products of bytes (VNNI)
@@ -29,8 +31,10 @@ from camdaemon.frames.frame import Size
 from camdaemon.linux.files import prepare_replacement
 from camdaemon.linux.results import check_results
 from camdaemon.matting.bgmv2.engines.dense import make_dense_base
-from camdaemon.matting.bgmv2.engines.int8 import int8_paths, record_int8
-from camdaemon.model import MattingNetwork, fold_batch_norms, load_network
+from camdaemon.matting.bgmv2.engines.graphs import graph_paths, record_int8
+from camdaemon.model.checkpoint import load_network
+from camdaemon.model.folding import fold_batch_norms
+from camdaemon.model.network import MattingNetwork
 from camdaemon.tools.evaluate.composites import Composites
 
 _FRAME, _BASE = Size(1280, 720), (320, 176)  # width, height
@@ -47,7 +51,7 @@ def quantize(
 ) -> None:
     """Make the int8 file of a base network, and its entry in the manifest beside it."""
     nncf = _load_nncf()
-    paths = int8_paths(weights)
+    paths = graph_paths(weights, "int8")
     check_results(paths, [weights], force=force)
     network = load_network(weights)
     fold_batch_norms(network)
@@ -87,9 +91,9 @@ def draw_inputs(network: MattingNetwork, data: Path, count: int, seed: int) -> I
 
 def quantize_base(nncf: Any, network: MattingNetwork, samples: list[Tensor]) -> Any:
     """Quantize the base of `network`, batch norms folded, for inputs of even sides; returns OpenVINO's model."""
-    from camdaemon.matting.bgmv2.engines.openvino_engine import convert
+    from camdaemon.matting.bgmv2.engines.conversion import convert_base
 
-    model = convert(make_dense_base(network, even=True))
+    model = convert_base(make_dense_base(network))
     return nncf.quantize(
         model,
         nncf.Dataset([each.numpy() for each in samples]),
@@ -130,7 +134,7 @@ def _is_convolution(operation: Any) -> bool:
 def _write(model: Any, weights: Path) -> None:
     import openvino as ov  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-    xml, weights_bin = int8_paths(weights)
+    xml, weights_bin = graph_paths(weights, "int8")
     with prepare_replacement(xml) as draft, prepare_replacement(weights_bin):
         ov.save_model(model, draft, compress_to_fp16=False)  # the .bin's draft is beside the .xml's
     record_int8(weights)

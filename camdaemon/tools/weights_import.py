@@ -12,7 +12,8 @@ from torch import Tensor
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.results import check_results
-from camdaemon.model import Architecture, MattingNetwork, detect_architecture, load_network, read_tensors
+from camdaemon.model.checkpoint import Architecture, detect_architecture, load_network, read_tensors
+from camdaemon.model.network import MattingNetwork
 from camdaemon.tools.files.writers import replace_file
 
 

@@ -8,20 +8,20 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.backdrop import make_backdrop
 from camdaemon.backdrop import video as module
 from camdaemon.backdrop.video import ClipBackdrop
 from camdaemon.errors import DeviceError
+from camdaemon.frames import picture, pixels
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import Picture
-from camdaemon.frames.transfer import Transfer
+from camdaemon.frames.transfer import HostTransfer
 from camdaemon.frames.video import Video
 from tests.films import write_film
 
 SIZE = Size(64, 64)
-PLATE = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+PLATE = pixels.as_planes(np.zeros((64, 64, 3), np.uint8))
 
 
 def film(path: Path, times: Sequence[float | None], **more: Any) -> Path:
@@ -63,8 +63,8 @@ def play(path: Path, until: float, monkeypatch: pytest.MonkeyPatch) -> list[tupl
 
 def play_offline(path: Path, moments: Sequence[float]) -> list[int]:
     """Which frame is shown at each of `moments`, seconds, by the time of the frames it is for."""
-    backdrop, upload = ClipBackdrop(str(path), SIZE), Transfer(torch.device("cpu"), SIZE).upload_picture
-    found = [number_of(backdrop.picture(at, PLATE, upload)[0].permute(1, 2, 0).numpy()) for at in moments]
+    backdrop, upload = ClipBackdrop(str(path), SIZE), HostTransfer(SIZE).upload_picture
+    found = [number_of(picture.copy_to_host(backdrop.picture(at, PLATE, upload))) for at in moments]
     backdrop.close()
     return found
 

@@ -34,7 +34,7 @@ def main(
     precision: Annotated[str, typer.Option(help="Number format on a CPU: auto, float32, bfloat16 or int8.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, or cuda.")] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of torch CPU threads.", show_default="torch's choice")
+        int | None, typer.Option(min=1, help="Number of CPU threads of each side.", show_default="one for each core")
     ] = None,
     frames: Annotated[int, typer.Option(min=2, help="Number of frames in each run.")] = 40,
     rounds: Annotated[int, typer.Option(min=1, help="Number of runs of each side, in turns.")] = 5,

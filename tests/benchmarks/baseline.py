@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import MattingNetwork, Selection
+from camdaemon.model.layout import Selection
+from camdaemon.model.network import MattingNetwork
 
 _SIDE, _WINDOW = 4, 8  # pixels along a patch, and along its window in the refiner at either resolution
 

@@ -27,7 +27,7 @@ from camdaemon.backdrop import Backdrop
 from camdaemon.config.schema import Config
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
-from camdaemon.pipeline.look_ahead import share_processors
+from camdaemon.linux.threads import share_processors
 from camdaemon.plate.parts import Plate
 from camdaemon.tools.files.fitting import fit_plate, pad_picture
 from camdaemon.tools.files.offline import OfflinePipeline

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from camdaemon.model import MattingNetwork
+from camdaemon.model.network import MattingNetwork
 
 _REFINER = "refiner."
 _AT_HALF, _AT_FULL = 4, 16  # pixels of one 4×4 patch at half and at full resolution

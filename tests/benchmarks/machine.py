@@ -11,23 +11,26 @@ from pathlib import Path
 
 import torch
 
+from camdaemon.frames.transfer import Device
+from camdaemon.linux.threads import count_compute_threads
 from camdaemon.tools.bench.runs import synchronizer
 
 _SIDE = {"cpu": 512, "cuda": 8192}  # of the matrices; short on a CPU, so that at least one try is not interrupted
 _COPIED = {"cpu": 64 * 2**20, "cuda": 2**30}  # bytes; more than most caches hold
+_ASKED = "OMP_NUM_THREADS"  # the environment variable that engines go by
 _TRIES = 20
 _OBSERVED_S = 0.5
 _TOLERATED = 0.15  # share of all cores
 
 
-def describe(device: torch.device, threads: int) -> dict[str, object]:
+def describe(device: Device, threads: int) -> dict[str, object]:
     """Return what a figure depends on, as plain values."""
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    gpu = torch.cuda.get_device_name() if device == "cuda" else None
     return {
         "cpu": _cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": threads,
-        "device": device.type,
+        "device": device,
         "gpu": gpu,
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -72,26 +75,32 @@ def resident_bytes() -> int:
 
 @contextmanager
 def use_threads(count: int | None) -> Iterator[int]:
-    """Run the block with `count` torch threads (None: torch's choice); yield how many there are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    """Run the block with `count` threads for each side (None: one for each core); yield how many there are."""
+    before, asked = torch.get_num_threads(), os.environ.get(_ASKED)
+    if count is not None:
+        os.environ[_ASKED] = str(count)
+    torch.set_num_threads(count_compute_threads())
     try:
         yield torch.get_num_threads()
     finally:
         torch.set_num_threads(before)
+        if asked is None:
+            os.environ.pop(_ASKED, None)
+        else:
+            os.environ[_ASKED] = asked
 
 
-def measure_macs(device: torch.device, dtype: torch.dtype) -> float:
+def measure_macs(device: Device, dtype: torch.dtype) -> float:
     """Return multiply-accumulates per second of a large matrix product, the best of a few tries."""
-    side = _SIDE[device.type]
+    side = _SIDE[device]
     a = torch.rand(side, side, device=device).to(dtype)
     out = torch.empty_like(a)
     return side**3 / _time_best(lambda: torch.mm(a, a, out=out), synchronizer(device))
 
 
-def measure_bandwidth(device: torch.device) -> float:
+def measure_bandwidth(device: Device) -> float:
     """Return bytes per second that a large copy reads and writes, the best of a few tries."""
-    a = torch.zeros(_COPIED[device.type], dtype=torch.uint8, device=device)
+    a = torch.zeros(_COPIED[device], dtype=torch.uint8, device=device)
     out = torch.zeros_like(a)
     return 2 * a.numel() / _time_best(lambda: out.copy_(a), synchronizer(device))
 

@@ -70,7 +70,7 @@ def measure(settings: Settings) -> Values:
         }
         found["parts"] = {name: part.summary() for name, part in parts.items()}
         counted = run_in_thread(lambda: network.count(matting, pairs[-1]), "bench")
-        if daemon.device.type == "cuda":
+        if daemon.device == "cuda":
             found["device"] = run_in_thread(lambda: _time_device(settings, footage, daemon, baseline), "bench")
         found["floor"] = run_in_thread(lambda: _find_floor(counted, daemon, parts["network"]), "bench")
         return found

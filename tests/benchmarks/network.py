@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle, islice
+from typing import TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from camdaemon.config.schema import Config
 from camdaemon.frames import pixels
+from camdaemon.frames.pixels import Array
+from camdaemon.frames.transfer import Device
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.tools.bench.footage import Footage
 from camdaemon.tools.bench.runs import TimedProcessor, pop_gpu_memory, synchronizer
@@ -20,8 +22,11 @@ from camdaemon.tools.bench.stopwatch import Run
 from tests.benchmarks.comparison import Comparison, alternate
 from tests.benchmarks.floor import Floor, count_operations, floor_of
 from tests.benchmarks.processor import BaselineMatting, baseline_dtype
+from tests.kinds import floats
 
-Pair = tuple[Tensor, Tensor]  # frame and plate, (1,3,H,W) each
+Pair = tuple[Array, Array]  # frame and plate, (1,3,H,W) each
+_Kind = TypeVar("_Kind", bound=Array)
+Floats = tuple[Tensor, Tensor]  # the same as the published network takes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +43,15 @@ def upload_pairs(footage: Footage, timed: TimedProcessor) -> list[Pair]:
     transfer, found = timed.processor.engine.transfer, []
     matcher = PlateMatcher(transfer.upload_picture, enabled=True)  # the daemon's own one remembers the last frame
     for frame in footage.frames:
-        src = transfer.upload(frame).clone()  # the next upload overwrites it
+        src = transfer.upload(frame)
+        if not pixels.is_host(src):
+            src = src.clone()  # the next upload overwrites it
         found.append((src, matcher.match(footage.plate, src)))
     return found
 
 
 def compare(
-    camdaemon: Callable[[Tensor, Tensor], object],
+    camdaemon: Callable[[Array, Array], object],
     baseline: Callable[[Tensor, Tensor], object],
     pairs: list[Pair],
     frames: int,
@@ -61,25 +68,26 @@ def compare(
         rounds: Runs of each side.
         tick: Called after each run.
     """
-    device, floats = pairs[0][0].device, [to_floats(pair) for pair in pairs]
+    device: Device = "cpu" if pixels.is_host(pairs[0][0]) else "cuda"
+    converted = [to_floats(pair) for pair in pairs]
     camdaemon(*pairs[0])
-    baseline(*floats[0])
+    baseline(*converted[0])
     return alternate(
         lambda: time_mattes(camdaemon, pairs, frames, device),
-        lambda: time_mattes(baseline, floats, frames, device),
+        lambda: time_mattes(baseline, converted, frames, device),
         rounds,
         tick,
     )
 
 
-def to_floats(pair: Pair) -> Pair:
+def to_floats(pair: Pair) -> Floats:
     """Convert `pair` to what the published network takes."""
-    src, plate = (pixels.unit(part).contiguous() for part in pair)
+    src, plate = (floats(part).contiguous() for part in pair)
     return src, plate
 
 
 def time_mattes(
-    matting: Callable[[Tensor, Tensor], object], pairs: list[Pair], frames: int, device: torch.device
+    matting: Callable[[_Kind, _Kind], object], pairs: list[tuple[_Kind, _Kind]], frames: int, device: Device
 ) -> Run:
     """Compute `frames` mattes one after the other and wait for each."""
     wait, seconds = synchronizer(device), []
@@ -99,7 +107,7 @@ def compare_alphas(timed: TimedProcessor, baseline: BaselineMatting, pairs: list
     """Compute the mattes of `pairs` by both sides and return how far apart they are."""
     apart = []
     for src, plate in pairs:
-        alpha = pixels.unit(timed.processor.engine.matting(src, plate, None, 0).alpha)
+        alpha = floats(timed.processor.engine.matting(src, plate, None, 0).alpha)
         apart.append((alpha - baseline(*to_floats((src, plate)))[0]).float().abs().flatten().cpu().numpy() * 255)
     every = np.concatenate(apart)
     return Difference(float(every.mean()), float(np.quantile(every, 0.999)), float(every.max()))

@@ -20,7 +20,7 @@ from camdaemon.daemon.progress import show_progress
 from camdaemon.frames import pixels
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import quiet_opencv
-from camdaemon.frames.transfer import choose_device
+from camdaemon.frames.transfer import Device, choose_device
 from camdaemon.matting.bgmv2.matting import BackgroundMatting
 from tests.benchmarks import machine, network
 from tests.benchmarks.comparison import Comparison, alternate
@@ -125,13 +125,13 @@ def _describe(row: Row) -> dict[str, Any]:
     }
 
 
-def _measure(setting: Setting, settings: Settings, device: torch.device, folder: Path) -> dict[str, Any]:
-    if needs_gpu(setting) and device.type == "cpu":
+def _measure(setting: Setting, settings: Settings, device: Device, folder: Path) -> dict[str, Any]:
+    if needs_gpu(setting) and device == "cpu":
         return {"note": "needs a GPU"}
     mode, refined = ("full", None) if setting.patches is None else ("sampling", 16 * setting.patches)
     weights = write_random_weights(setting.backbone, folder)
     of = replace(settings, source="pattern", weights="published", backbone=setting.backbone, size=setting.size)
-    config = replace(of, mode=mode, pixels=refined, scale=_SCALE[setting.size], device=device.type).config(weights)
+    config = replace(of, mode=mode, pixels=refined, scale=_SCALE[setting.size], device=device).config(weights)
     shape = (setting.batch, 3, setting.size.height, setting.size.width)
     src, plate = (torch.rand(shape, device=device).to(getattr(torch, setting.precision)) for _ in range(2))
     try:
@@ -143,9 +143,9 @@ def _measure(setting: Setting, settings: Settings, device: torch.device, folder:
                 network.time_mattes(baseline, [(src, plate)], settings.frames, device) for _ in range(settings.rounds)
             ]
             return counted | {"baseline_fps": round(setting.batch * median(run.fps for run in runs), 2)}
-        matting = BackgroundMatting.open(matting_settings(config), device)
+        matting: Any = BackgroundMatting.open(matting_settings(config), device)
         matting.warm_up(setting.size)
-        own_src, own_plate = (part.half() if device.type == "cuda" else pixels.as_bytes(part) for part in (src, plate))
+        own_src, own_plate = (part.half() if device == "cuda" else pixels.as_bytes(part) for part in (src, plate))
         baseline(src, plate)
         compared = alternate(
             lambda: network.time_mattes(

@@ -14,7 +14,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 
 from camdaemon.errors import ConfigError
 from camdaemon.frames import color
@@ -68,7 +67,7 @@ def _play(timed: TimedProcessor, footage: Footage, plate: Plate | None, frames: 
     out = processor.engine.transfer.pool(NullSink.fmt, footage.size, 1).acquire()
     scene = replace(timed.scene, plate=plate)
     whole: list[float] = []  # seconds
-    with torch.inference_mode(), contextlib.closing(footage.open()) as source:
+    with processor.engine.transfer.computing(), contextlib.closing(footage.open()) as source:
         for number in range(_WARM_UP + frames):
             if number == _WARM_UP:
                 stopwatch.take()

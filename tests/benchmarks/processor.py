@@ -13,13 +13,15 @@ from torch import Tensor
 from camdaemon.config.schema import Config
 from camdaemon.daemon.build import matting_settings
 from camdaemon.errors import MattingError
-from camdaemon.frames import color, pixels
+from camdaemon.frames import color
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Content, HostFrame, Size
 from camdaemon.frames.handoff import Pool
+from camdaemon.frames.pixels import as_tensor
+from camdaemon.frames.transfer import Device
 from camdaemon.matting.bgmv2.sizes import choose_base_size, choose_selection
 from camdaemon.matting.effort import choose_ladder
-from camdaemon.model import load_network
+from camdaemon.model.checkpoint import load_network
 from camdaemon.output.null import NullSink
 from camdaemon.pipeline.engine import Engine
 from camdaemon.pipeline.preview import LivePreview
@@ -30,29 +32,30 @@ from camdaemon.tools.bench.footage import Footage
 from camdaemon.tools.bench.runs import TimedProcessor, synchronizer
 from camdaemon.tools.bench.stopwatch import Stopwatch
 from tests.benchmarks.baseline import BaselineNetwork, composite_baseline
+from tests.kinds import floats
 
 
 def make_baseline(config: Config, footage: Footage, timed: TimedProcessor, *, paced: bool) -> TimedProcessor:
     """Make the baseline for the device and the scene of `timed`, with a stopwatch and a plate matcher of its own."""
     stopwatch = Stopwatch(paced=paced, settle=synchronizer(timed.device))
     transfer = timed.processor.engine.transfer
-    matcher = PlateMatcher(lambda rgb: pixels.unit(transfer.upload_picture(rgb)), enabled=config.match_exposure)
+    matcher = PlateMatcher(lambda rgb: floats(transfer.upload_picture(rgb)), enabled=config.match_exposure)
     engine = replace(timed.processor.engine, matcher=matcher)
     return TimedProcessor(BaselineProcessor(config, engine, footage.size, stopwatch), stopwatch, timed.scene)
 
 
-def baseline_dtype(on: torch.device) -> torch.dtype:
+def baseline_dtype(on: Device) -> torch.dtype:
     """Return the number format of the published network: float16 on a GPU, where that is fast."""
-    return torch.float16 if on.type == "cuda" else torch.float32
+    return torch.float16 if on == "cuda" else torch.float32
 
 
 class BaselineMatting:
     """The baseline network with the daemon's settings for frames of `size`: the same base input and patches."""
 
-    def __init__(self, config: Config, size: Size, on: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, config: Config, size: Size, on: Device, dtype: torch.dtype) -> None:
         unfolded = load_network(Path(config.weights))
         self.network = BaselineNetwork(unfolded).eval().requires_grad_(False).to(on, dtype)
-        settings = (matting_settings(config).refinement, size.height, size.width, choose_ladder(on.type)[0])
+        settings = (matting_settings(config).refinement, size.height, size.width, choose_ladder(on)[0])
         self.base, self.selection = choose_base_size(*settings), choose_selection(*settings)
 
     def __call__(self, src: Tensor, plate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -83,6 +86,7 @@ class BaselineProcessor(FrameProcessor):
         self._matting = BaselineMatting(config, size, self._on, self._dtype)
         self._backdrop = torch.tensor((0x2F, 0x4F, 0x5F), dtype=self._dtype, device=self._on).view(1, 3, 1, 1) / 255
 
+    @torch.inference_mode()
     def run(self, frame: HostFrame, inputs: Pool, scene: Scene, out: HostFrame) -> None:
         """See `FrameProcessor`. Raises MattingError where the daemon shows the card."""
         assert scene.plate is not None
@@ -92,7 +96,7 @@ class BaselineProcessor(FrameProcessor):
             src = self._upload(frame)
         inputs.release(frame)
         with step("plate"):
-            plate = matcher.match(scene.plate, src)
+            plate = as_tensor(matcher.match(scene.plate, src))
         with step("matte"):
             alpha, foreground, _ = self._matting(src, plate)
         with step("backdrop"):

@@ -12,7 +12,8 @@ from camdaemon.config.schema import Config, RefineConfig
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.matting.bgmv2.weights import find_weights
-from camdaemon.model import BACKBONES, Backbone, BackgroundMattingV2, KernelSize
+from camdaemon.model.published import BACKBONES, Backbone, BackgroundMattingV2
+from camdaemon.model.refiner import KernelSize
 
 ENGINES = ("auto", "torch", "openvino")
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")  # on the CPU; on CUDA it is float16
@@ -37,7 +38,7 @@ class Settings:
         precision: Its number format on a CPU.
         frames: Frames in each run.
         rounds: Runs of each side.
-        threads: torch CPU threads; None: torch's choice.
+        threads: CPU threads of each side; None: one for each core.
         realtime: Frames come as from a camera and late ones are dropped; otherwise as fast as they are taken.
         from_memory: End to end, frames are not decoded but come from memory.
     """

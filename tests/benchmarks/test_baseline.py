@@ -10,19 +10,20 @@ from camdaemon.config.schema import Config, RefineConfig
 from camdaemon.daemon.build import matting_settings
 from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
-from camdaemon.matting.bgmv2.engines.factory import has_bfloat16
-from camdaemon.matting.bgmv2.matting import BackgroundMatting
+from camdaemon.matting.bgmv2.engines.torch_engine import has_bfloat16
+from camdaemon.matting.bgmv2.floats import FloatMatting
 from camdaemon.matting.bgmv2.weights import find_weights
-from camdaemon.model import Selection, load_network
+from camdaemon.model.checkpoint import load_network
+from camdaemon.model.layout import Selection
 from camdaemon.tools.bench.footage import load_footage
 from camdaemon.tools.bench.runs import make_processor
 from tests.benchmarks import network
 from tests.benchmarks.baseline import BaselineNetwork, composite_baseline
 from tests.benchmarks.processor import BaselineMatting, make_baseline
 from tests.benchmarks.settings import Settings, write_random_weights
+from tests.kinds import floats
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-CPU = torch.device("cpu")
 SIZE = Size(192, 128)
 LEVEL = 1 / 255
 
@@ -50,10 +51,10 @@ def test_equals_the_daemons_matting_on_write_random_weights(mode, kernel_size, t
     src, plate = _pair()
     count = _clear_count(weights, src, plate)
     config = Config(weights=str(weights), refine=RefineConfig(mode=mode, pixels=16 * count, threshold=0.5, scale=0.25))
-    daemon = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, None, 0)
-    alpha, foreground, refined = BaselineMatting(config, SIZE, CPU, torch.float32)(src, plate)
-    assert (alpha - daemon.alpha).abs().max() < LEVEL
-    assert (foreground - daemon.foreground).abs().max() < LEVEL
+    daemon = FloatMatting(config.weights, matting_settings(config).refinement, "cpu")(src, plate, None, 0)
+    alpha, foreground, refined = BaselineMatting(config, SIZE, "cpu", torch.float32)(src, plate)
+    assert (alpha - floats(daemon.alpha)).abs().max() < LEVEL
+    assert (foreground - floats(daemon.foreground)).abs().max() < LEVEL
     assert alpha.std() > LEVEL, "a constant would prove nothing"
     patches = SIZE.width * SIZE.height // 16
     wanted = {"sampling": refined.sum() == count, "thresholding": 0 < refined.sum() < patches, "full": refined.all()}
@@ -64,9 +65,9 @@ def test_equals_the_daemons_matting_on_write_random_weights(mode, kernel_size, t
 def test_equals_the_daemons_matting_with_another_backbone(backbone, tmp_path):
     config = Settings(backbone=backbone, scale=0.25).config(write_random_weights(backbone, tmp_path))
     src, plate = _pair()
-    daemon = BackgroundMatting(config.weights, matting_settings(config).refinement, CPU)(src, plate, None, 0)
-    alpha, _, _ = BaselineMatting(config, SIZE, CPU, torch.float32)(src, plate)
-    assert (alpha - daemon.alpha).abs().max() < LEVEL
+    daemon = FloatMatting(config.weights, matting_settings(config).refinement, "cpu")(src, plate, None, 0)
+    alpha, _, _ = BaselineMatting(config, SIZE, "cpu", torch.float32)(src, plate)
+    assert (alpha - floats(daemon.alpha)).abs().max() < LEVEL
 
 
 def test_equals_the_network_before_it_is_prepared_for_running():
@@ -113,7 +114,7 @@ def test_published_weights_on_the_pattern_by_both_sides(tmp_path):
         frame = pool.acquire()
         frame.data[:], frame.seq = footage.frames[0].data, 3
         out = HostFrame.empty(PixelFormat.I420, footage.size)
-        with torch.inference_mode():
+        with side.processor.engine.transfer.computing():
             side.processor.run(frame, pool, side.scene, out)
         assert (out.content, out.matte_seq, out.seq) == (Content.COMPOSITE, 3, 3)
         assert {"upload", "plate", "matte", "composite", "download"} <= set(side.stopwatch.take()[0])
@@ -141,5 +142,5 @@ def test_in_bfloat16_the_matte_is_still_the_published_one(engine):
 def test_composite_equals_the_real_one():
     src, backdrop = _pair()
     alpha = src[:, :1]
-    daemon = composite(Matte(alpha, src, 0), backdrop)
+    daemon = floats(composite(Matte(alpha, src, 0), backdrop))
     torch.testing.assert_close(composite_baseline(alpha, src, backdrop), daemon, atol=1e-5, rtol=0)

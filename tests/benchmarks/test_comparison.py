@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
+from camdaemon.linux.threads import count_compute_threads
 from camdaemon.tools.bench.runs import pop_gpu_memory
 from camdaemon.tools.bench.stopwatch import Run, Stopwatch, quantile
 from tests.benchmarks import machine
@@ -75,23 +76,21 @@ def test_the_stopwatch_keeps_every_sample_and_gives_it_once():
 def test_threads_are_given_back():
     import torch
 
-    before = torch.get_num_threads()
+    before, own = torch.get_num_threads(), count_compute_threads()
     with machine.use_threads(1) as count:
-        assert count == torch.get_num_threads() == 1
+        assert count == torch.get_num_threads() == count_compute_threads() == 1
     with machine.use_threads(None) as count:
-        assert count == before
-    assert torch.get_num_threads() == before
+        assert count == torch.get_num_threads() == count_compute_threads() == own
+    assert (torch.get_num_threads(), count_compute_threads()) == (before, own)
 
 
 def test_the_machine_describes_itself():
-    import torch
-
-    facts: dict[str, Any] = machine.describe(torch.device("cpu"), 2)
+    facts: dict[str, Any] = machine.describe("cpu", 2)
     assert facts["cpu"]
     assert facts["cores"] >= 1
     assert (facts["device"], facts["gpu"], facts["threads"]) == ("cpu", None, 2)
     assert machine.resident_bytes() > 20 * 2**20
-    assert pop_gpu_memory(torch.device("cpu")) == 0
+    assert pop_gpu_memory("cpu") == 0
 
 
 def test_a_busy_machine_gives_a_warning(monkeypatch):

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from camdaemon.frames.frame import Size
-from camdaemon.model import BackgroundMattingV2, base_size
+from camdaemon.model.layout import base_size
+from camdaemon.model.published import BackgroundMattingV2
 from tests.benchmarks import network
 from tests.benchmarks.floor import Floor, count_operations, macs_per_patch
 from tests.benchmarks.processor import BaselineMatting
@@ -33,7 +34,7 @@ def test_a_patch_by_hand(tmp_path, one_thread):
     )
     size = Size(128, 64)
     pair = (torch.rand(1, 3, 64, 128), torch.rand(1, 3, 64, 128))
-    floor = network.count(BaselineMatting(config, size, torch.device("cpu"), torch.float32), pair)
+    floor = network.count(BaselineMatting(config, size, "cpu", torch.float32), pair)
     assert floor.patches == 50
     assert floor.refiner == 50 * PATCH
     assert floor.shared == 50 * SHARED

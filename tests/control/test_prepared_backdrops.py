@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.backdrop import Backdrop, make_backdrop
 from camdaemon.control import backdrops
@@ -17,6 +16,7 @@ from camdaemon.control.backdrops import PreparedBackdrops
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import Size
+from camdaemon.frames.pixels import as_planes
 
 SIZE = Size(64, 64)
 
@@ -65,9 +65,8 @@ def paint(path: Path, value: int) -> None:
 
 def value(backdrop: Backdrop) -> float:
     """The gray it shows, 0..255."""
-    plate = torch.zeros(1, 3, 64, 64)
-    shown = backdrop.picture(0.0, plate, lambda rgb: torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float())
-    return float(shown.mean())
+    plate = as_planes(np.zeros((64, 64, 3), np.uint8))
+    return float(backdrop.picture(0.0, plate, lambda rgb: as_planes(rgb.copy())).mean())
 
 
 def prepared() -> None:

@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 from camdaemon.cli.app import app
 from camdaemon.config.schema import Config
-from camdaemon.daemon import build
+from camdaemon.daemon import build, opening
 from camdaemon.errors import ConfigError, DeviceError
 from camdaemon.frames import picture
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.output.reopening import ReopeningSink
 from camdaemon.output.tee import TeeSink
+from tests.daemon.assembling import assemble
 from tests.fakes import FakeSource, RecordingSink
 
 
@@ -44,10 +45,10 @@ def test_a_camera_is_published_at_the_default_size_at_most(
     def open_fake(*_: Any, **__: Any) -> FakeSource:
         return FakeSource(size=given, live=live)
 
-    monkeypatch.setattr(build, "open_source", open_fake)
+    monkeypatch.setattr(opening, "open_source", open_fake)
     config = Config(source="pattern", sink="null", size=asked, matting="difference")
     with caplog.at_level(logging.INFO):
-        pipeline = build.build(config, build.Playing())
+        pipeline = assemble(config)
     with closing(pipeline.camera.first), closing(pipeline.stage.sink):
         assert str(pipeline.stage.sink.size) == size
     told = [line for line in caplog.messages if "scaled" in line]
@@ -57,7 +58,7 @@ def test_a_camera_is_published_at_the_default_size_at_most(
 @pytest.mark.parametrize("sinks", [{"sink": "/dev/video10"}, {"sink": "null", "more_sinks": ["/dev/video10"]}])
 def test_camdaemon_does_not_film_its_own_picture(sinks: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"source /dev/video10 .*sink.*Run: camdaemon devices"):
-        build.build(Config(source="/dev/video10", **sinks), build.Playing())
+        assemble(Config(source="/dev/video10", **sinks))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_what_is_wrong_is_found_before_the_network_loads(
 
     monkeypatch.setattr(build, "make_matting", load)
     with pytest.raises((ConfigError, DeviceError), match=message):
-        build.build(Config(**({"source": "pattern", "sink": "null"} | wrong)), build.Playing())
+        assemble(Config(**({"source": "pattern", "sink": "null"} | wrong)))
 
 
 def test_a_picture_s_backdrop_is_checked_before_the_network_loads(
@@ -104,8 +105,8 @@ def test_a_lost_virtual_camera_is_known_to_who_says_what_viewers_see(beside: boo
     lost = RecordingSink(fail_at=0)
     camera = ReopeningSink(lost, lambda: RecordingSink(fail_at=0), lambda _: None)
     sink = TeeSink([camera, RecordingSink()]) if beside else camera
-    is_lost = build._watch_loss(sink)
+    is_lost = opening.watch_loss(sink)
     assert not is_lost()
     sink.write(HostFrame.empty(lost.fmt, lost.size))
     assert is_lost()
-    assert not build._watch_loss(RecordingSink())()
+    assert not opening.watch_loss(RecordingSink())()

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.config.schema import Config
 from camdaemon.daemon import build
@@ -21,6 +20,7 @@ from camdaemon.frames.frame import Size
 from camdaemon.pipeline.metrics import Metrics
 from camdaemon.plate import saved, store
 from camdaemon.plate.parts import Plate
+from tests.daemon.assembling import assemble
 from tests.fakes import PerfectMatting
 
 SIZE = Size(128, 72)
@@ -62,7 +62,7 @@ def test_the_plates_of_all_places_are_loaded_the_latest_first():
 def test_plate_none_needs_weights_that_doubt():
     config = Config(source="pattern", sink="null", plate="none", matting="difference")
     with pytest.raises(ConfigError, match=r"works? without a plate\. Run with: --weights slim"):
-        build.build(config, build.Playing())
+        assemble(config)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_plate_none_needs_weights_that_doubt():
 )
 def test_whether_a_plate_is_needed(plate, without, doubts, needs):
     config = Config(source="pattern", sink="null", plate=plate, without_plate=without)
-    made = build.Engines(config, SIZE, Metrics()).make_first(torch.device("cpu"), PerfectMatting(doubts=doubts))
+    made = build.Engines(config, SIZE, Metrics()).make_first("cpu", PerfectMatting(doubts=doubts))
     assert made.gate.needs_plate is needs
 
 

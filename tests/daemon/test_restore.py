@@ -10,12 +10,13 @@ import pytest
 
 from camdaemon.config.choices import Choices
 from camdaemon.config.schema import Config, SceneConfig
-from camdaemon.daemon.build import Playing, build
+from camdaemon.daemon.opening import Playing
 from camdaemon.daemon.restore import memory_for, restore_backdrop
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Content, HostFrame, Size
 from camdaemon.pipeline.loops import presentable
 from camdaemon.pipeline.state import Mode
+from tests.daemon.assembling import assemble
 
 SIZE = Size(320, 180)  # a blur below 4 pixels is a light one
 CONFIG = Config(
@@ -80,7 +81,7 @@ def test_a_configured_backdrop_that_has_gone_is_an_error_unless_another_was_chos
 
 def test_a_card_that_was_on_is_in_force_before_anything_is_published():
     choices = Choices(scene="clean", card=True).choose(CONFIG, {"mirror": False, "backdrop": "blur:9"})
-    pipeline = build(CONFIG, Playing(), choices=choices)
+    pipeline = assemble(CONFIG, choices)
     scene = pipeline.state.scene
     assert (scene.mode, scene.name, scene.backdrop.spec) == (Mode.CARD, "clean", "blur:9")
     assert not scene.appearance.mirror

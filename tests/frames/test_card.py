@@ -4,10 +4,9 @@ import threading
 
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.frames import card as cards
-from camdaemon.frames import color
+from camdaemon.frames import color, pixels
 from camdaemon.frames.card import Card, CardCache, draw
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.frames.job import JobFrame
@@ -63,7 +62,7 @@ def test_the_words_of_a_plate_job_can_be_drawn():
         job = PlateJob(PlateRules(), countdown=1.0)
         for t in (0.0, 2.0, 2.1):
             assert (job.card().title + job.card().hint + job.card().big).isascii()
-            job.feed(JobFrame(0, t, torch.full((1, 3, 64, 64), brightness), None, None))
+            job.feed(JobFrame(0, t, pixels.as_planes(np.full((64, 64, 3), 255 * brightness, np.uint8)), None, None))
         assert (job.card().title + job.card().hint + job.card().big).isascii()
 
 

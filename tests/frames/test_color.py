@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from camdaemon.frames import color
 from camdaemon.frames.frame import PixelFormat, Size
+from camdaemon.frames.tensors.color import from_rgb, to_rgb
 
 SIZE = Size(128, 72)
 RGB, BGR, YUYV, NV12, I420 = (PixelFormat(name) for name in ("RGB", "BGR", "YUYV", "NV12", "I420"))
@@ -46,11 +47,11 @@ def on_host(rgb: np.ndarray, fmt: PixelFormat) -> np.ndarray:
 
 def on_device(rgb: np.ndarray, fmt: PixelFormat) -> np.ndarray:
     tensor = torch.from_numpy(rgb).permute(2, 0, 1)[None] / 255
-    return color.device_from_rgb(tensor, fmt).numpy()
+    return from_rgb(tensor, fmt).numpy()
 
 
 def back_on_device(data: np.ndarray, fmt: PixelFormat) -> np.ndarray:
-    tensor = color.device_to_rgb(torch.from_numpy(data), fmt, torch.float32)
+    tensor = to_rgb(torch.from_numpy(data), fmt, torch.float32)
     assert tensor.shape == (1, 3, SIZE.height, SIZE.width)
     assert 0 <= float(tensor.amin()) <= float(tensor.amax()) <= 1
     return (tensor[0].permute(1, 2, 0) * 255).numpy()
@@ -158,8 +159,8 @@ def test_the_chroma_that_comes_in_is_repeated_not_shifted():
     ("value", "level"), [(-0.2, 0), (0.0, 0), (100.4 / 255, 100), (100.6 / 255, 101), (1.0, 255), (1.2, 255)]
 )
 def test_values_are_rounded_and_do_not_wrap_around(value, level):
-    assert set(color.device_from_rgb(torch.full((1, 3, 64, 64), value), RGB).unique().tolist()) == {level}
-    luma = color.device_from_rgb(torch.full((1, 3, 64, 64), value), I420)[:64]
+    assert set(from_rgb(torch.full((1, 3, 64, 64), value), RGB).unique().tolist()) == {level}
+    luma = from_rgb(torch.full((1, 3, 64, 64), value), I420)[:64]
     assert abs(int(luma[0, 0]) - min(255, max(0, 16 + 219 * value))) <= 1, "of YUV nothing may wrap either"
 
 

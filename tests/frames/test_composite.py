@@ -17,11 +17,12 @@ from camdaemon.frames.composite import (
     composite,
     composite_bytes,
     mix,
-    trim,
 )
+from camdaemon.frames.pixels import Array, as_bytes, as_planes
+from camdaemon.frames.tensors.composite import trim
+from tests.kinds import EITHER, copied, floats, same
 
 SHAPE = (1, 3, 36, 64)
-EITHER = pytest.mark.parametrize("of", [pixels.unit, pixels.as_bytes], ids=["floats", "bytes"])
 EDGES = (-1.0, -0.4, 0.0, 0.3, 1.0)
 STYLES = [
     Appearance(mirror=mirror, crop=crop)
@@ -32,14 +33,14 @@ BACKDROP = torch.rand(SHAPE, generator=torch.Generator().manual_seed(1))
 FOREGROUND = torch.rand(SHAPE, generator=torch.Generator().manual_seed(2))
 
 
-def matte(alpha: float | torch.Tensor, seq: int = 5, foreground: torch.Tensor = FOREGROUND) -> Matte:
-    if not isinstance(alpha, torch.Tensor):
+def matte(alpha: float | Tensor, seq: int = 5, foreground: Tensor = FOREGROUND) -> Matte:
+    if not isinstance(alpha, Tensor):
         alpha = torch.full((1, 1, 36, 64), alpha)
     return Matte(alpha, foreground, seq)
 
 
 def seen(given: Matte, of) -> Matte:
-    """`given` in other levels."""
+    """`given` as another kind."""
     return Matte(of(given.alpha), of(given.foreground), given.seq)
 
 
@@ -47,29 +48,29 @@ def test_it_is_alpha_f_plus_one_minus_alpha_b_between_the_ends():
     alpha = torch.linspace(0.02, 0.98, 36 * 64).reshape(1, 1, 36, 64)
     stretched = (alpha - 0.02) / 0.96
     expected = stretched * FOREGROUND + (1 - stretched) * BACKDROP
-    assert torch.allclose(composite(matte(alpha), BACKDROP), expected, atol=1e-5)
+    assert torch.allclose(floats(composite(matte(alpha), BACKDROP)), expected, atol=1e-5)
 
 
 @EITHER
 @pytest.mark.parametrize("alpha", [0.0, 0.005, 0.0199, -0.3])
 def test_a_networks_noise_shows_nothing_of_the_room(alpha, of):
-    assert torch.equal(composite(seen(matte(alpha), of), of(BACKDROP)), of(BACKDROP))
+    assert same(composite(seen(matte(alpha), of), of(BACKDROP)), of(BACKDROP))
 
 
 @EITHER
 @pytest.mark.parametrize("alpha", [1.0, 0.995, 0.9801, 1.7])
 def test_a_sure_person_is_not_transparent(alpha, of):
     found = composite(seen(matte(alpha), of), of(BACKDROP))
-    if of is pixels.as_bytes:
-        assert torch.equal(found, of(FOREGROUND))
-    assert torch.allclose(pixels.unit(found), pixels.unit(of(FOREGROUND)), atol=1e-6)
+    if of is as_bytes:
+        assert same(found, of(FOREGROUND))
+    assert torch.allclose(floats(found), floats(of(FOREGROUND)), atol=1e-6)
 
 
 @EITHER
 def test_the_stretch_is_even_and_keeps_the_middle(of):
-    white, black = of(torch.ones(SHAPE)), of(torch.zeros(SHAPE))
-    alphas, step = ((0.26, 0.5, 0.74), 1e-5) if of is pixels.unit else ((67 / 255, 128 / 255, 189 / 255), 1 / 255)
-    found = [float(pixels.mean(composite(seen(matte(a, foreground=white), of), black))) for a in alphas]
+    white, black = torch.ones(SHAPE), of(torch.zeros(SHAPE))
+    alphas, step = ((0.26, 0.5, 0.74), 1e-5) if of is floats else ((67 / 255, 128 / 255, 189 / 255), 1 / 255)
+    found = [pixels.means(composite(seen(matte(a, foreground=white), of), black))[0] for a in alphas]
     assert found[1] == pytest.approx(0.5, abs=step)
     assert found[2] - found[1] == pytest.approx(found[1] - found[0], abs=step)
 
@@ -77,17 +78,17 @@ def test_the_stretch_is_even_and_keeps_the_middle(of):
 @EITHER
 @pytest.mark.parametrize("edge", EDGES)
 def test_what_comes_in_is_not_changed(of, edge):
-    alpha, backdrop, given = of(torch.rand(1, 1, 36, 64)), of(BACKDROP).clone(), of(FOREGROUND).clone()
-    before = alpha.clone()
+    alpha, backdrop, given = of(torch.rand(1, 1, 36, 64)), copied(of(BACKDROP)), copied(of(FOREGROUND))
+    before = copied(alpha)
     found = composite(Matte(alpha, given, 1), backdrop, edge)
     mix(backdrop, given, 0.3)
     apply_framing_to_matte(Matte(alpha, given, 1), Appearance(mirror=True, crop=Crop(0.1, 0.1, 0.5, 0.5)))
-    assert torch.equal(alpha, before)
-    assert torch.equal(backdrop, of(BACKDROP))
-    assert torch.equal(given, of(FOREGROUND))
-    found.zero_()
-    assert torch.equal(backdrop, of(BACKDROP)), "the result has a memory of its own"
-    assert torch.equal(given, of(FOREGROUND))
+    assert same(alpha, before)
+    assert same(backdrop, of(BACKDROP))
+    assert same(given, of(FOREGROUND))
+    found[:] = 0
+    assert same(backdrop, of(BACKDROP)), "the result has a memory of its own"
+    assert same(given, of(FOREGROUND))
 
 
 def test_the_type_stays():
@@ -98,12 +99,13 @@ def test_the_type_stays():
 
 
 def test_a_matte_in_floats_over_bytes_is_in_bytes():
-    alpha = torch.linspace(0, 1, 36 * 64).reshape(1, 1, 36, 64)
-    found = composite(matte(alpha), pixels.as_bytes(BACKDROP))
-    assert torch.equal(found, composite(seen(matte(alpha), pixels.as_bytes), pixels.as_bytes(BACKDROP)))
+    given = matte(torch.linspace(0, 1, 36 * 64).reshape(1, 1, 36, 64))
+    wanted = composite(seen(given, as_bytes), as_bytes(BACKDROP))
+    for of in (floats, lambda x: x.numpy()):  # of a tensor, and of an array
+        assert same(composite(seen(given, of), as_bytes(BACKDROP)), wanted)
 
 
-def checked(matte: Matte, seq: int = 5, max_coverage: float = 0.9, backdrop: Tensor = BACKDROP) -> None:
+def checked(matte: Matte, seq: int = 5, max_coverage: float = 0.9, backdrop: Array = BACKDROP) -> None:
     check(matte, composite(matte, backdrop), seq, max_coverage)
 
 
@@ -158,16 +160,16 @@ def test_half_precision_does_not_overflow_in_the_check():
 # ---- bytes against floats
 
 
-def noise(seed: int, channels: int = 3, height: int = 480, width: int = 64) -> Tensor:
+def noise(seed: int, channels: int = 3, height: int = 480, width: int = 64) -> np.ndarray:
     """Bytes, all of them; the height is one at which the tightest edge moves by two pixels."""
-    return pixels.tensor(np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8))
+    return as_planes(np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8))
 
 
-def contour(height: int = 480, width: int = 64) -> Tensor:
+def contour(height: int = 480, width: int = 64) -> np.ndarray:
     """Bytes (1,1,H,W): a soft blob that the lower border cuts off."""
     alpha = np.zeros((height, width), np.float32)
     cv2.ellipse(alpha, (width // 2, height), (width // 3, height // 2), 0, 0, 360, 1.0, -1)
-    return pixels.tensor((255 * cv2.GaussianBlur(alpha, (0, 0), 3) + 0.5).astype(np.uint8))
+    return as_planes((255 * cv2.GaussianBlur(alpha, (0, 0), 3) + 0.5).astype(np.uint8))
 
 
 def steps(edge: float) -> float:
@@ -177,11 +179,12 @@ def steps(edge: float) -> float:
     return 1.0 if edge <= 0 else 1.0 + 1 / (0.96 - 0.3 * edge)
 
 
-def away(found: Tensor, wanted: Tensor) -> Tensor:
+def away(found: Array, wanted: Array) -> np.ndarray:
     """In steps of 1/255, without rounding's own rounding."""
-    assert found.dtype == torch.uint8
+    assert found.dtype == np.uint8
+    assert pixels.is_host(found)
     assert found.shape == wanted.shape
-    return (found.double() - 255 * wanted.double()).abs() - 1e-3
+    return np.abs(found.astype(float) - 255 * pixels.to_host(wanted).astype(float)) - 1e-3
 
 
 @pytest.mark.parametrize("edge", EDGES)
@@ -189,7 +192,7 @@ def away(found: Tensor, wanted: Tensor) -> Tensor:
 def test_bytes_are_the_float_result(alpha, edge):
     given, backdrop = Matte(alpha, noise(2), 5), noise(3)
     found = composite(given, backdrop, edge)
-    wanted = composite(seen(given, pixels.unit), pixels.unit(backdrop), edge)
+    wanted = composite(seen(given, floats), floats(backdrop), edge)
     assert float(away(found, wanted).max()) <= steps(edge)
     assert float(away(found, wanted).mean()) < 0.5
 
@@ -198,16 +201,16 @@ def test_bytes_are_the_float_result(alpha, edge):
 def test_a_mixture_of_bytes_is_that_of_floats(share):
     below, above = noise(1), noise(2)
     found = mix(below, above, share)
-    assert float(away(found, mix(pixels.unit(below), pixels.unit(above), share)).max()) <= 0.51
+    assert float(away(found, mix(floats(below), floats(above), share)).max()) <= 0.51
     if share in (0.0, 1.0):
-        assert torch.equal(found, (below, above)[int(share)])
+        assert same(found, (below, above)[int(share)])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("appearance", STYLES, ids=str)
 def test_bytes_are_framed_as_floats_are(appearance, channels):
     given = noise(1, channels, 72, 128)
-    assert float(away(apply_framing(given, appearance), apply_framing(pixels.unit(given), appearance)).max()) <= 2
+    assert float(away(apply_framing(given, appearance), apply_framing(floats(given), appearance)).max()) <= 2
 
 
 @pytest.mark.parametrize("edge", [-1.0, 0.0])
@@ -217,20 +220,20 @@ def test_a_framed_matte_of_bytes_shows_what_that_of_floats_does(appearance, edge
     given, backdrop = Matte(contour(72, 128), noise(2, 3, 72, 128), 5), noise(3, 3, 72, 128)
     found, wanted = (
         apply_framing_to_matte(given, appearance),
-        apply_framing_to_matte(seen(given, pixels.unit), appearance),
+        apply_framing_to_matte(seen(given, floats), appearance),
     )
     assert found.seq == wanted.seq == 5
     assert float(away(found.alpha, wanted.alpha).max()) <= 2
-    weighed = pixels.unit(found.foreground) * pixels.unit(found.alpha) - wanted.foreground * wanted.alpha
+    weighed = floats(found.foreground) * floats(found.alpha) - floats(wanted.foreground) * floats(wanted.alpha)
     assert float(weighed.abs().max()) <= 2 / 255
     shown = composite(found, backdrop, edge)
-    assert float(away(shown, composite(wanted, pixels.unit(backdrop), edge)).max()) <= 4
+    assert float(away(shown, composite(wanted, floats(backdrop), edge)).max()) <= 4
 
 
 # ---- no room
 
 
-MARKER = pixels.tensor(np.full((480, 64, 3), (255, 0, 255), np.uint8))
+MARKER = as_planes(np.full((480, 64, 3), (255, 0, 255), np.uint8))
 
 
 @pytest.mark.parametrize("edge", EDGES)
@@ -239,13 +242,13 @@ def test_where_bytes_of_alpha_are_0_there_is_the_backdrop_bit_for_bit(appearance
     """The network's colors beside the person are the room's, here the marker."""
     alpha = contour()
     alpha[..., :5, :] = 5  # the noise of a network: under 2 %
-    gray = torch.full((1, 3, 480, 64), 120, dtype=torch.uint8)
-    given = apply_framing_to_matte(Matte(alpha, torch.where(alpha > 0, gray, MARKER), 5), appearance)
+    colors = np.where(alpha > 0, np.uint8(120), MARKER)
+    given = apply_framing_to_matte(Matte(alpha, colors, 5), appearance)
     backdrop = noise(3) // 4 * 2  # no byte of it above 126
     found = composite(given, backdrop, edge)
-    nobody = (trim(pixels.unit(given.alpha), edge) == 0).expand_as(found)
-    assert float(nobody.float().mean()) > 0.02
-    assert torch.equal(found[nobody], backdrop[nobody])
+    nobody = np.broadcast_to((trim(floats(given.alpha), edge) == 0).numpy(), found.shape)
+    assert nobody.mean() > 0.02
+    assert np.array_equal(found[nobody], backdrop[nobody])
     assert int(found.max()) <= 127, "the marker's red and blue are 255: a fringe of the room"
 
 
@@ -253,8 +256,8 @@ def test_where_bytes_of_alpha_are_0_there_is_the_backdrop_bit_for_bit(appearance
 def test_nobody_is_exactly_the_backdrop(edge):
     backdrop = noise(3)
     for level in (0, 3, 5):
-        alpha = torch.full((1, 1, 480, 64), level, dtype=torch.uint8)
-        assert torch.equal(composite(Matte(alpha, MARKER, 1), backdrop, edge), backdrop)
+        alpha = np.full((1, 1, 480, 64), level, np.uint8)
+        assert same(composite(Matte(alpha, MARKER, 1), backdrop, edge), backdrop)
 
 
 @pytest.mark.parametrize("between", [0.0, 0.001, 0.05, 0.1, 0.5, 1.0])
@@ -265,7 +268,7 @@ def test_a_contour_and_a_wide_blur_are_composited_alike(between):
     solid = some.choice(np.array([0, 255], np.uint8), shape)
     alpha = np.where(some.random(shape) < between, some.integers(1, 255, shape, np.uint8), solid)
     near, far = (some.integers(0, 256, (*shape, 3), np.uint8) for _ in range(2))
-    found = pixels.array(composite_bytes(far, near, alpha))
+    found = pixels.interleave(composite_bytes(far, near, alpha))
     share = alpha[..., None].astype(float) / 255
     assert np.abs(found - (share * near + (1 - share) * far)).max() <= 0.5 + 1e-9
     assert np.array_equal(found[alpha == 255], near[alpha == 255])
@@ -277,5 +280,5 @@ def test_nobody_between_solid_and_nothing_is_no_special_case():
     alpha[2:4] = 255
     near, far = np.full((8, 8, 3), 9, np.uint8), np.full((8, 8, 3), 200, np.uint8)
     assert np.array_equal(
-        pixels.array(composite_bytes(far, near, alpha))[:, 0, 0], [200, 200, 9, 9, 200, 200, 200, 200]
+        pixels.interleave(composite_bytes(far, near, alpha))[:, 0, 0], [200, 200, 9, 9, 200, 200, 200, 200]
     )

@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture, pixels
 from camdaemon.frames.frame import Size
+from tests.kinds import copied, floats
 
 
 def gradient(height: int, width: int) -> picture.Picture:
@@ -265,23 +266,36 @@ def test_a_large_picture_is_averaged_not_sampled():
     assert np.abs(found.astype(int) - 127).max() <= 2
 
 
+def pixel_by_pixel(x):
+    return (
+        pixels.as_planes(pixels.interleave(x).copy())
+        if pixels.is_host(x)
+        else x.contiguous(memory_format=torch.channels_last)
+    )
+
+
+def plane_by_plane(x):
+    return np.ascontiguousarray(x) if pixels.is_host(x) else x.contiguous()
+
+
+@pytest.mark.parametrize("laid", [pixel_by_pixel, plane_by_plane])
 @pytest.mark.parametrize(
-    "of", [pixels.as_bytes, pixels.unit, lambda x: pixels.unit(x).half()], ids=["u8", "f32", "f16"]
+    "of", [pixels.as_bytes, pixels.unit, floats, lambda x: floats(x).half()], ids=["u8", "host f32", "f32", "f16"]
 )
-def test_a_tensor_of_either_level_becomes_a_picture_of_its_own(of):
+def test_a_picture_of_either_kind_is_copied_to_the_host(of, laid):
     rgb = gradient(36, 64)
     for wanted in (rgb, rgb[..., 1]):
-        given = of(pixels.tensor(wanted.copy()))
-        for tensor in (given.contiguous(memory_format=torch.channels_last).clone(), given.contiguous().clone()):
-            found = picture.from_tensor(tensor)
-            assert (found.dtype, found.flags.c_contiguous) == (np.uint8, True)
-            tensor.zero_()
-            assert np.array_equal(found, wanted), "a copy, since tensors are only borrowed"
+        given = copied(laid(of(pixels.as_planes(wanted.copy()))))
+        found = picture.copy_to_host(given)
+        assert (found.dtype, found.flags.c_contiguous) == (np.uint8, True)
+        given[:] = 0
+        assert np.array_equal(found, wanted), "a copy, since pictures are only borrowed"
 
 
 def test_floats_out_of_range_do_not_wrap_and_are_rounded():
     values = torch.tensor([1.2, -0.1, 100.6 / 255])[None, :, None, None].expand(1, 3, 4, 8)
-    assert picture.from_tensor(values)[2, 5].tolist() == [255, 0, 101]
+    for given in (values, values.numpy()):
+        assert picture.copy_to_host(given)[2, 5].tolist() == [255, 0, 101]
 
 
 @pytest.mark.parametrize("factor", [1.5, 2, 3, 4.7])

@@ -8,8 +8,9 @@ from camdaemon.errors import MattingError
 from camdaemon.frames import pixels
 from camdaemon.frames.composite import Matte, check, composite
 
-EVERY = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(1, 3, 16, 16)
-BYTES = torch.empty(0, dtype=torch.uint8)
+EVERY = pixels.as_planes(np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2))
+BYTES = np.empty(0, np.uint8)
+FLOATS = [np.float16, np.float32, np.float64]
 
 
 def noise(channels: int | None = 3, seed: int = 1) -> np.ndarray:
@@ -17,18 +18,23 @@ def noise(channels: int | None = 3, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
-def test_every_byte_is_its_255th_part():
-    found = pixels.unit(EVERY)
-    assert found.dtype == torch.float32
-    assert float((found.double() - EVERY.double() / 255).abs().max()) < 1e-7
+@pytest.mark.parametrize("of", [np.asarray, torch.from_numpy])
+def test_every_byte_is_its_255th_part(of):
+    every = of(EVERY.copy())
+    found = pixels.unit(every)
+    assert found.dtype == (np.float32 if of is np.asarray else torch.float32)
+    assert pixels.is_beside(found, every)
+    assert np.abs(np.asarray(found).astype(float) - EVERY.astype(float) / 255).max() < 1e-7
     assert (float(found.min()), float(found.max())) == (0.0, 1.0)
-    assert torch.equal(EVERY[0, 0].flatten().long(), torch.arange(256)), "what comes in is not changed"
+    assert np.array_equal(np.asarray(every)[0, 0].ravel(), np.arange(256)), "what comes in is not changed"
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", FLOATS)
 def test_every_byte_survives_there_and_back(dtype):
-    assert torch.equal(pixels.like(pixels.unit(EVERY).to(dtype), BYTES), EVERY)
-    assert torch.equal(pixels.as_bytes(pixels.unit(EVERY).to(dtype)), EVERY)
+    there = pixels.unit(EVERY).astype(dtype)
+    assert np.array_equal(pixels.like(there, BYTES), EVERY)
+    assert np.array_equal(pixels.as_bytes(there), EVERY)
+    assert np.array_equal(pixels.as_bytes(torch.from_numpy(there)), EVERY)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
@@ -42,8 +48,18 @@ def test_floats_stay_floats(dtype):
     assert torch.equal(x, before), "what comes in is not changed"
 
 
-def test_bytes_that_are_bytes_are_the_same_tensor():
-    x = pixels.tensor(noise())
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_floats_on_the_host_stay_floats(dtype):
+    x = np.random.default_rng(1).random((1, 3, 4, 8)).astype(dtype)
+    before = x.copy()
+    assert pixels.unit(x) is x
+    assert pixels.like(x.astype(np.float32), x).dtype == dtype
+    pixels.as_bytes(x)
+    assert np.array_equal(x, before), "what comes in is not changed"
+
+
+def test_bytes_that_are_bytes_are_the_same_array():
+    x = pixels.as_planes(noise())
     assert pixels.as_bytes(x) is x
 
 
@@ -51,17 +67,18 @@ def test_bytes_that_are_bytes_are_the_same_tensor():
     ("value", "byte"), [(-0.1, 0), (0.0, 0), (100.4 / 255, 100), (100.6 / 255, 101), (1.0, 255), (1.1, 255), (9e9, 255)]
 )
 def test_floats_are_rounded_and_held_to_what_a_byte_is(value, byte):
-    found = pixels.like(torch.full((1, 3, 4, 8), value), BYTES)
-    assert found.dtype == torch.uint8
-    assert set(found.flatten().tolist()) == {byte}
+    floats = np.full((1, 3, 4, 8), value, np.float32)
+    for found in (pixels.like(floats, BYTES), pixels.as_bytes(floats), pixels.as_bytes(torch.from_numpy(floats))):
+        assert found.dtype == np.uint8
+        assert set(found.ravel().tolist()) == {byte}
 
 
 @pytest.mark.parametrize("channels", [3, 1, None])
-def test_an_array_becomes_a_tensor_and_an_array_again_in_one_memory(channels):
+def test_pixels_become_planes_and_pixels_again_in_one_memory(channels):
     given = noise(channels)
-    found = pixels.tensor(given)
+    found = pixels.as_planes(given)
     assert found.shape == (1, channels or 1, 12, 20)
-    back = pixels.array(found)
+    back = pixels.interleave(found)
     assert np.array_equal(back, given.squeeze(2) if channels == 1 else given)
     assert np.shares_memory(back, given)
     found[0, 0, 3, 7] = 255 - int(found[0, 0, 3, 7])
@@ -70,20 +87,21 @@ def test_an_array_becomes_a_tensor_and_an_array_again_in_one_memory(channels):
 
 def test_the_axes_are_where_they_belong():
     given = noise()
-    found = pixels.tensor(given)
+    found = pixels.as_planes(given)
     for y, x, c in ((0, 0, 0), (11, 19, 2), (3, 17, 1)):
         assert int(found[0, c, y, x]) == given[y, x, c]
 
 
 def test_what_is_made_of_floats_lies_pixel_by_pixel():
     for channels in (1, 3):
-        made = pixels.like(torch.rand(1, channels, 12, 20), BYTES)
-        assert pixels.array(made).ctypes.data == made.data_ptr(), "OpenCV would work on a copy"
+        floats = np.random.default_rng(1).random((1, channels, 12, 20)).astype(np.float32)
+        for made in (pixels.like(floats, BYTES), pixels.as_bytes(torch.from_numpy(floats))):
+            assert np.shares_memory(pixels.interleave(made), made), "OpenCV would work on a copy"
 
 
 def test_what_lies_plane_by_plane_is_copied_in_order():
-    planes = torch.from_numpy(noise().transpose(2, 0, 1).copy())[None]
-    found = pixels.array(planes)
+    planes = noise().transpose(2, 0, 1).copy()[None]
+    found = pixels.interleave(planes)
     assert found.flags.c_contiguous
     assert np.array_equal(found, noise())
 
@@ -91,33 +109,41 @@ def test_what_lies_plane_by_plane_is_copied_in_order():
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("planes", [False, True])
 def test_the_mean_of_bytes_is_that_of_their_floats(channels, planes):
-    x = pixels.tensor(noise(channels))
-    x = x.contiguous() if planes else x
-    found = pixels.mean(x)
-    assert found.shape == ()
-    assert float(found) == pytest.approx(float(x.double().mean() / 255), abs=1e-6)
-    assert float(pixels.mean(pixels.unit(x))) == pytest.approx(float(found), abs=1e-6)
+    x = pixels.as_planes(noise(channels))
+    x = np.ascontiguousarray(x) if planes else x
+    [found] = pixels.means(x)
+    assert found == pytest.approx(float(x.astype(float).mean() / 255), abs=1e-6)
+    assert pixels.means(pixels.unit(x)) == pytest.approx([found], abs=1e-6)
+    assert pixels.means(torch.from_numpy(pixels.unit(x))) == pytest.approx([found], abs=1e-6)
+
+
+def test_several_means_are_each_ones_own():
+    one, other = pixels.as_planes(noise(3)), pixels.as_planes(noise(1) // 2)
+    wanted = pytest.approx([float(x.astype(float).mean() / 255) for x in (one, other)], abs=1e-6)
+    assert pixels.means(one, other) == wanted
+    assert pixels.means(*(torch.from_numpy(pixels.unit(x)) for x in (one, other))) == wanted
 
 
 def test_the_mean_has_no_limit_of_its_number_format():
-    assert float(pixels.mean(torch.ones(1, 1, 720, 1280, dtype=torch.float16))) == 1.0
-    assert float(pixels.mean(torch.full((1, 3, 720, 1280), 255, dtype=torch.uint8))) == 1.0
+    assert pixels.means(torch.ones(1, 1, 720, 1280, dtype=torch.float16)) == [1.0]
+    assert pixels.means(np.full((1, 3, 720, 1280), 255, np.uint8)) == [1.0]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("where", ["alpha", "foreground under the person", "foreground beside the person"])
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_what_is_no_number_is_refused_although_bytes_cannot_show_it(value, where, dtype):
     """A matte in floats over a backdrop in bytes: the picture itself would look well."""
-    alpha, foreground = torch.zeros(1, 1, 36, 64), torch.rand(1, 3, 36, 64)
+    alpha = np.zeros((1, 1, 36, 64), np.float32)
+    foreground = np.random.default_rng(1).random((1, 3, 36, 64)).astype(np.float32)
     alpha[..., :20] = 1.0
-    backdrop = pixels.tensor(np.full((36, 64, 3), 90, np.uint8))
-    good = Matte(alpha.to(dtype), foreground.to(dtype), 5)
+    backdrop = pixels.as_planes(np.full((36, 64, 3), 90, np.uint8))
+    good = Matte(alpha.astype(dtype), foreground.astype(dtype), 5)
     check(good, composite(good, backdrop), 5, 0.9)
     if where == "alpha":
         alpha[0, 0, 17, 33] = value
     else:
         foreground[0, 1, 17, 5 if "under" in where else 50] = value
-    bad = Matte(alpha.to(dtype), foreground.to(dtype), 5)
+    bad = Matte(alpha.astype(dtype), foreground.astype(dtype), 5)
     with pytest.raises(MattingError, match="NaN or infinity"):
         check(bad, composite(bad, backdrop), 5, 0.9)

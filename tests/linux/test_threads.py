@@ -5,11 +5,18 @@ import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from camdaemon.linux import threads
-from camdaemon.linux.threads import lower_priority, run_in_thread, run_low_priority
+from camdaemon.linux.threads import (
+    count_compute_threads,
+    lower_priority,
+    run_in_thread,
+    run_low_priority,
+    share_processors,
+)
 
 NOTHING: dict[str, int] = {}
 
@@ -46,11 +53,48 @@ def test_what_is_made_apart_does_not_give_way_and_its_thread_is_gone() -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.parametrize(("own", "wanted"), [(1, 1), (2, 1), (5, 2), (8, 4)])
+def test_each_of_two_frames_gets_half_of_the_processors(own: int, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often an engine is made."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "count_cores", lambda cpus: own)
+    try:
+        for _ in range(2):
+            share_processors()
+            assert count_compute_threads() == wanted
+        share_processors(1)
+        assert count_compute_threads() == own, "one has all of them"
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")
+        share_processors()
+        assert count_compute_threads() == 3, "whoever sets it knows better"
+        monkeypatch.setenv("OMP_NUM_THREADS", "5,2")  # of nested teams: the outer one's
+        assert count_compute_threads() == 5
+        for nonsense in ("", "0", "many", "-2"):
+            monkeypatch.setenv("OMP_NUM_THREADS", nonsense)
+            assert count_compute_threads() == wanted
+    finally:
+        share_processors(1)
+
+
+def test_two_threads_of_one_core_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for cpu in range(8):
+        topology = tmp_path / f"cpu{cpu}" / "topology"
+        topology.mkdir(parents=True)
+        (topology / "thread_siblings").write_text(f"{0b10001 << cpu % 4:02x}\n")
+    monkeypatch.setattr(threads, "_CPUS", tmp_path)
+    monkeypatch.setattr(threads, "count_cores", threads.count_cores.__wrapped__)  # it remembers
+    assert threads.count_cores(frozenset(range(8))) == 4
+    assert threads.count_cores(frozenset({1, 5, 2})) == 2, "those that the process may use"
+    monkeypatch.setattr(threads, "_CPUS", tmp_path / "unknown")
+    assert threads.count_cores(frozenset(range(8))) == 8
+
+
 _BUILD = """
 import contextlib, time
 from pathlib import Path
 from camdaemon.config.schema import Config
-from camdaemon.daemon.build import Playing, build
+from camdaemon.daemon.build import build
+from camdaemon.daemon.opening import Playing, open_ends
 from camdaemon.frames.frame import Size
 from camdaemon.frames.picture import quiet_opencv
 
@@ -69,7 +113,8 @@ def threads(most):
 
 quiet_opencv()
 before = threads(0)
-build(Config(source="pattern", sink="null", size=Size(320, 180), engine="torch"), Playing())
+config, playing = Config(source="pattern", sink="null", size=Size(320, 180), engine="torch"), Playing()
+build(config, playing, open_ends(config, playing))
 print(before, threads(before))
 """
 
@@ -95,3 +140,53 @@ def test_a_thread_that_does_not_end_is_waited_for_no_longer_and_named(monkeypatc
     threads.join_or_warn(thread)
     assert not thread.is_alive()
     assert caplog.messages == []
+
+
+# ---- how many compute
+
+
+@pytest.fixture
+def cpus(tmp_path, monkeypatch):
+    """cpus(pairs): as many processors, each two of which are one core where `pairs` says so; all may be used."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "_CPUS", tmp_path)
+    monkeypatch.setattr(threads, "_share", 1)
+    threads.count_cores.cache_clear()
+
+    def made(count: int, *, pairs: bool, known: bool = True) -> None:
+        threads.count_cores.cache_clear()
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(count)))
+        for cpu in range(count if known else 0):
+            (tmp_path / f"cpu{cpu}" / "topology").mkdir(parents=True)
+            first = cpu // 2 if pairs else cpu
+            (tmp_path / f"cpu{cpu}" / "topology" / "thread_siblings").write_text(f"{first:x}\n")
+
+    yield made
+    threads.count_cores.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("count", "pairs", "known", "found"),
+    [(4, False, True, 4), (8, True, True, 4), (1, False, True, 1), (6, False, False, 6)],
+)
+def test_an_engine_computes_with_as_many_threads_as_there_are_cores(cpus, count, pairs, known, found):
+    cpus(count, pairs=pairs, known=known)
+    assert threads.count_compute_threads() == found
+
+
+@pytest.mark.parametrize(("frames", "found"), [(1, 4), (2, 2), (3, 1), (9, 1)])
+def test_frames_in_work_at_the_same_time_share_the_cores(cpus, frames, found):
+    cpus(8, pairs=True)
+    threads.share_processors(frames)
+    assert threads.count_compute_threads() == found
+    threads.share_processors(1)
+    assert threads.count_compute_threads() == 4
+
+
+@pytest.mark.parametrize(("asked", "found"), [("3", 3), ("6,2", 6), (" 2 ", 2), ("", 4), ("0", 4), ("many", 4)])
+def test_the_users_own_number_decides(cpus, monkeypatch, asked, found):
+    cpus(4, pairs=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert threads.count_compute_threads() == found
+    threads.share_processors(2)
+    assert threads.count_compute_threads() == (found if found != 4 else 2)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from camdaemon.model import BackgroundMattingV2, fold_batch_norms
+from camdaemon.model.folding import fold_batch_norms
+from camdaemon.model.published import BackgroundMattingV2
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """The keyed difference: the contract of the seam, and a blob before a noisy room."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from camdaemon.frames.composite import Matte
 from camdaemon.matting import Matting
 from camdaemon.matting.difference import DifferenceMatting
 from tests.fakes import assert_keeps_the_contract
+from tests.matting.bgmv2.in_torch import as_unit
 
 NOISE = 0.015  # standard deviation; four gray levels of 255
 BOUND = 0.01  # mean absolute difference of alpha
@@ -31,6 +34,11 @@ def _scene(height: int = 240, width: int = 320) -> tuple[Tensor, Tensor, Tensor,
 EITHER = pytest.mark.parametrize("of", [pixels.unit, pixels.as_bytes], ids=["floats", "bytes"])
 
 
+def _floats(x: Any) -> Tensor:
+    """Floats 0..1 of either kind."""
+    return as_unit(x) if pixels.is_host(x) else x
+
+
 @pytest.fixture
 def matting() -> Matting:
     return DifferenceMatting()
@@ -45,16 +53,16 @@ def test_keeps_the_contract(matting: Matting, of) -> None:
 
 def test_bytes_are_the_float_result(matting: Matting) -> None:
     src, plate = (pixels.as_bytes(each) for each in _scene()[:2])
-    found, wanted = matting(src, plate, None, 0), matting(pixels.unit(src), pixels.unit(plate), None, 0)
-    assert (pixels.unit(found.alpha) - wanted.alpha).abs().max() <= 0.51 / 255
-    assert (pixels.unit(found.foreground) - wanted.foreground).abs().max() <= 0.51 / 255
+    found, wanted = matting(src, plate, None, 0), matting(as_unit(src), as_unit(plate), None, 0)
+    assert (as_unit(found.alpha) - wanted.alpha).abs().max() <= 0.51 / 255
+    assert (as_unit(found.foreground) - wanted.foreground).abs().max() <= 0.51 / 255
 
 
 @EITHER
 def test_separates_a_blob_from_a_noisy_room(matting: Matting, of) -> None:
     src, plate, alpha, person = _scene()
     found = matting(of(src), of(plate), None, 0)
-    matte = Matte(pixels.unit(found.alpha), pixels.unit(found.foreground), 0)
+    matte = Matte(_floats(found.alpha), _floats(found.foreground), 0)
     assert (matte.alpha - alpha).abs().mean() < BOUND
     assert matte.alpha[alpha == 1].min() > 0.99
     far = torch.nn.functional.max_pool2d(alpha, 33, 1, 16) == 0
@@ -78,7 +86,7 @@ def test_holes_are_filled_and_specks_removed(matting: Matting, of) -> None:
     src[..., 100:, 100:220] = 0.1
     src[..., 150:170, 150:170] = 0.5  # a shirt button of the wall's color
     src[..., 40:44, 40:44] = 0.1  # a speck
-    alpha = pixels.unit(matting(of(src), of(plate), None, 0).alpha)
+    alpha = _floats(matting(of(src), of(plate), None, 0).alpha)
     assert alpha[..., 104:, 104:216].min() > 0.99
     assert alpha[..., 30:54, 30:54].max() == 0
 

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from camdaemon.model import Backbone, BackgroundMattingV2, detect_architecture, load_network
+from camdaemon.model.checkpoint import detect_architecture, load_network
+from camdaemon.model.published import Backbone, BackgroundMattingV2
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 

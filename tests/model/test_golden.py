@@ -10,7 +10,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from camdaemon.model import BackgroundMattingV2, Output, Selection, fold_batch_norms
+from camdaemon.model.folding import fold_batch_norms
+from camdaemon.model.layout import Selection
+from camdaemon.model.network import Output
+from camdaemon.model.published import BackgroundMattingV2
 
 CASES = (
     "mobilenetv2-full-180x320-scale4",

@@ -6,15 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from camdaemon.model import (
-    BackgroundMattingV2,
-    Selection,
-    SlimMatting,
-    base_size,
-    fold_batch_norms,
-    scale_by_norms,
-)
+from camdaemon.model.folding import fold_batch_norms, scale_by_norms
+from camdaemon.model.layout import Selection, base_size
 from camdaemon.model.patches import choose_patches, cut_windows, paste_patches
+from camdaemon.model.published import BackgroundMattingV2
+from camdaemon.model.slim import SlimMatting
 from tests.present import present
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
+import numpy as np
 
+from camdaemon.frames import pixels
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Content
 from camdaemon.pipeline.state import Mode
@@ -28,11 +29,10 @@ def play(rig: Rig, composites: int) -> None:
 
 def smear(matte: Matte) -> Matte:
     """The lower rows are full of what the plate does not know."""
-    alpha = matte.alpha.clone()
+    alpha, foreground = pixels.to_host(matte.alpha).copy(), np.ones_like(pixels.to_host(matte.foreground))
     alpha[:, :, 52:] = 1
-    return replace(
-        matte, alpha=alpha, foreground=torch.ones_like(matte.foreground) * torch.tensor([1.0, 0, 1.0])[:, None, None]
-    )
+    foreground[:, 1] = 0
+    return replace(matte, alpha=alpha, foreground=foreground)
 
 
 def test_every_fifth_frame_is_broken_and_no_viewer_sees_one() -> None:

@@ -5,15 +5,17 @@ The matting here believes the plate as blindly as it is told to, and knows the t
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.backdrop import make_backdrop
+from camdaemon.frames import pixels
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat
 from camdaemon.frames.picture import CALM, Picture
-from camdaemon.frames.transfer import Transfer
+from camdaemon.frames.transfer import HostTransfer
 from camdaemon.pipeline.compositor import Compositor
 from camdaemon.pipeline.engine import Engine
 from camdaemon.pipeline.metrics import Metrics
@@ -36,18 +38,18 @@ class Knowing(BelievingMatting):
 
     truth: Picture
 
-    def _see(self, unit: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(self.truth)[None, None] / 255
+    def _see(self, unit: Any) -> Any:
+        return pixels.unit(pixels.as_planes(self.truth))
 
-    def _see_alone(self, unit: torch.Tensor) -> torch.Tensor:
-        return torch.zeros_like(unit[:, :1])  # nobody is in a plate
+    def _see_alone(self, unit: Any) -> Any:
+        return np.zeros_like(unit[:, :1])  # nobody is in a plate
 
 
 class Stage:
     """A frame processor; `show` returns what is published of a frame."""
 
     def __init__(self, taken: Picture | None, *, backdrop: str = "color:#00ff00", needs_plate: bool = False) -> None:
-        metrics, transfer = Metrics(), Transfer(torch.device("cpu"), SIZE)
+        metrics, transfer = Metrics(), HostTransfer(SIZE)
         self.matting = Knowing()
         engine = Engine(
             transfer,
@@ -66,7 +68,7 @@ class Stage:
         frame.data[:], frame.seq, frame.t = film(index), self._count, self._count / 30
         self.matting.truth = alpha(index)
         self._count += 1
-        with torch.inference_mode():
+        with self.processor.engine.transfer.computing():
             self.processor.run(frame, self._pool, self._scene, out)
         return out
 

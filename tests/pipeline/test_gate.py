@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.backdrop import make_backdrop
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat
 from camdaemon.frames.picture import Picture
-from camdaemon.frames.transfer import Transfer
+from camdaemon.frames.transfer import HostTransfer
 from camdaemon.matting import MattingSettings, make_matting
 from camdaemon.pipeline.compositor import Compositor
 from camdaemon.pipeline.engine import Engine
@@ -33,9 +32,8 @@ class Stage:
     """A frame processor with a plate in use; `show` returns what is published of a frame."""
 
     def __init__(self, matting: str, taken: Picture) -> None:
-        cpu, metrics = torch.device("cpu"), Metrics()
-        transfer = Transfer(cpu, SIZE)
-        made = make_matting(matting, MattingSettings("published", engine="torch", precision="float32"), cpu)
+        metrics, transfer = Metrics(), HostTransfer(SIZE)
+        made = make_matting(matting, MattingSettings("published", engine="torch", precision="float32"), "cpu")
         made.warm_up(SIZE)
         matcher = PlateMatcher(transfer.upload_picture, enabled=True)
         engine = Engine(transfer, made, matcher, Compositor(transfer.upload_picture, metrics))
@@ -48,7 +46,7 @@ class Stage:
         frame, out = self._pool.acquire(), HostFrame.empty(PixelFormat.RGB, SIZE)
         frame.data[:], frame.seq, frame.t = seen, self._count, self._count / 30
         self._count += 1
-        with torch.inference_mode():
+        with self.processor.engine.transfer.computing():
             self.processor.run(frame, self._pool, self._scene, out)
             self.processor.tend()
         return out

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat
 from camdaemon.frames.handoff import Closed, Mailbox
+from camdaemon.frames.picture import copy_to_host
+from camdaemon.frames.pixels import Array
 from camdaemon.matting.effort import Effort
-from camdaemon.pipeline import look_ahead
-from camdaemon.pipeline.look_ahead import Incoming, share_processors
+from camdaemon.pipeline.look_ahead import Incoming
 from tests.fakes import SIZE, FakeSource, PerfectMatting, Rig
 
 
@@ -22,17 +21,17 @@ class Preparing(PerfectMatting):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.begun: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]] = []
+        self.begun: list[tuple[Array, Array, Array | None]] = []
         self.used = 0
 
-    def prepare(self, src: torch.Tensor, plate: torch.Tensor, confidence: torch.Tensor | None) -> None:
+    def prepare(self, src: Array, plate: Array, confidence: Array | None) -> None:
         self.begun.append((src, plate, confidence))
 
     def __call__(
         self,
-        src: torch.Tensor,
-        plate: torch.Tensor,
-        confidence: torch.Tensor | None,
+        src: Array,
+        plate: Array,
+        confidence: Array | None,
         seq: int,
         halfway: Callable[[], None] | None = None,
     ) -> Any:
@@ -143,26 +142,6 @@ def test_the_end_is_told_when_the_frame_is_taken(live: Mailbox[HostFrame]) -> No
 def test_each_frame_is_begun_with_its_own_picture() -> None:
     matting = Preparing()
     rig = play(matting, frames=4)
-    pictures = [src.clone() for src, _, _ in matting.begun]
-    assert len({np.asarray(each).tobytes() for each in pictures}) == len(pictures), "each is the picture of its frame"
+    pictures = {copy_to_host(src).tobytes() for src, _, _ in matting.begun}
+    assert len(pictures) == 3, "each is the picture of its frame"
     assert rig.counts().get("faults", 0) == 0
-
-
-@pytest.mark.parametrize(("own", "wanted"), [(1, 1), (2, 1), (5, 2), (8, 4)])
-def test_each_of_two_frames_gets_half_of_the_processors(own: int, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often an engine is made."""
-    count = torch.get_num_threads()
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(look_ahead, "_count_threads", lambda: own)
-    try:
-        for _ in range(2):
-            share_processors()
-            assert torch.get_num_threads() == wanted
-        share_processors(1)
-        assert torch.get_num_threads() == own, "one has all of them"
-        monkeypatch.setenv("OMP_NUM_THREADS", "3")
-        torch.set_num_threads(3)
-        share_processors()
-        assert torch.get_num_threads() == 3, "whoever sets it knows better"
-    finally:
-        torch.set_num_threads(count)

@@ -12,14 +12,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.backdrop import make_backdrop
 from camdaemon.errors import SuddenChange
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
-from camdaemon.frames.transfer import Transfer
+from camdaemon.frames.transfer import HostTransfer
 from camdaemon.pipeline.compositor import Compositor
 from camdaemon.pipeline.engine import Engine
 from camdaemon.pipeline.metrics import Metrics
@@ -108,7 +107,7 @@ class Stage:
     def __init__(
         self, taken: Plate | None, backdrop: str, matting: PerfectMatting, places: Places = lambda n: [60 + n % 3]
     ) -> None:
-        metrics, transfer = Metrics(), Transfer(torch.device("cpu"), SIZE)
+        metrics, transfer = Metrics(), HostTransfer(SIZE)
         engine = Engine(
             transfer,
             matting,
@@ -129,7 +128,7 @@ class Stage:
         for left in self._places(n):
             frame.data[50:, left : left + 60] = PERSON
         self._count += 1
-        with torch.inference_mode():
+        with self.processor.engine.transfer.computing():
             try:
                 self.processor.run(frame, self._pool, self._scene, out)
             except SuddenChange:
@@ -195,7 +194,7 @@ def test_the_clean_room_is_not_made_of_what_was_learned() -> None:
 
 
 def _nan(matte: Matte) -> Matte:
-    return replace(matte, alpha=matte.alpha * torch.nan, foreground=matte.foreground * torch.nan)
+    return replace(matte, alpha=matte.alpha * np.nan, foreground=matte.foreground * np.nan)
 
 
 def _of_another_frame(matte: Matte) -> Matte:

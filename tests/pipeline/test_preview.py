@@ -13,12 +13,13 @@ import torch
 
 from camdaemon.control.commands import Commands
 from camdaemon.errors import ConfigError
-from camdaemon.frames import color, pixels
+from camdaemon.frames import color
 from camdaemon.frames import picture as pictures
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.pipeline import preview
 from camdaemon.pipeline.preview import VIEWS, LivePreview
 from tests.fakes import MARKER, PERSON, SIZE, Rig
+from tests.kinds import EITHER, floats
 from tests.present import present
 
 
@@ -40,7 +41,7 @@ def newest(finder: LivePreview, view: str, after: int = 0) -> tuple[int, np.ndar
     return None if found is None else (found[0], decoded(found[1]))
 
 
-FROM_TENSOR = pictures.from_tensor
+COPY = pictures.copy_to_host
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def clock(monkeypatch):
 def copies(monkeypatch):
     """How many pictures were fetched from the accelerator."""
     made = []
-    monkeypatch.setattr(pictures, "from_tensor", lambda tensor: made.append(1) or FROM_TENSOR(tensor))
+    monkeypatch.setattr(pictures, "copy_to_host", lambda x: made.append(1) or COPY(x))
     return made
 
 
@@ -69,10 +70,7 @@ class Copied(np.ndarray):
         return np.array(self)
 
 
-EITHER = pytest.mark.parametrize("of", [pixels.unit, pixels.as_bytes], ids=["floats", "bytes"])
-
-
-def look(finder: LivePreview, value: float = 0.5, size: Size = SIZE, of=pixels.unit) -> None:
+def look(finder: LivePreview, value: float = 0.5, size: Size = SIZE, of=floats) -> None:
     """One frame of the worker's."""
     src = of(torch.full((1, 3, size.height, size.width), value))
     finder.record_matted(src, src[:, :1])
@@ -225,7 +223,7 @@ def test_a_picture_is_a_copy_the_frame_goes_on(of):
     finder.record_published(shown)
     finder.record_matted(src, None)
     shown.data[:] = 0
-    src.zero_()
+    src[:] = 0
     assert present(newest(finder, "composite"))[1].mean() == pytest.approx(200, abs=2)
     assert present(newest(finder, "camera"))[1].mean() == pytest.approx(0.8 * 255, abs=2)
 

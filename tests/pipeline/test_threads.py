@@ -343,13 +343,16 @@ def test_a_moment_waits_for_a_matte(start):
     assert job.future.result(60)[0].shape == (SIZE.height, SIZE.width, 3)
 
 
-def test_only_the_worker_touches_tensors_that_track_nothing(start):
-    """Gradients would cost memory with every frame."""
-    rig = start(Rig())
+def test_only_the_worker_computes_and_in_the_context_of_the_device(start, monkeypatch):
+    """On a GPU nothing is tracked there: gradients would cost memory with every frame."""
+    rig = Rig()
+    monkeypatch.setattr(rig.transfer, "computing", torch.inference_mode)
+    start(rig)
 
     class Peek(CountingJob):
         def feed(self, look):
-            return (threading.current_thread().name, torch.is_inference_mode_enabled(), look.src.requires_grad)
+            tracks = torch.ones(1, requires_grad=True) + 1
+            return (threading.current_thread().name, torch.is_inference_mode_enabled(), tracks.requires_grad)
 
     job = Peek()
     rig.pipeline.submit(job)

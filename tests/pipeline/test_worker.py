@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import replace
 
 import pytest
-import torch
 
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat
@@ -14,7 +13,7 @@ from camdaemon.matting.effort import Effort
 from camdaemon.pipeline.engine import EngineSnapshot
 from camdaemon.pipeline.governor import Governor
 from camdaemon.pipeline.worker import FrameProcessor
-from tests.fakes import SIZE, PerfectMatting, Rig
+from tests.fakes import SIZE, OutOfMemory, PerfectMatting, Rig
 
 BEST, LESS = Effort(), Effort(every=2)
 
@@ -77,7 +76,7 @@ def test_what_could_have_been_done_ahead_is_no_reason_for_less_effort(
 
 def test_another_engine_is_published_as_a_new_snapshot() -> None:
     def fail(n: int, matte: Matte) -> Matte:
-        raise torch.OutOfMemoryError("fake")
+        raise OutOfMemory("fake")
 
     class Other(PerfectMatting):
         name = "other"

@@ -3,9 +3,10 @@
 import pytest
 
 from camdaemon.frames import pixels
+from tests.kinds import floats
 from tests.plate import rooms
 
 
-@pytest.fixture(params=[pixels.unit, pixels.as_bytes], ids=["floats", "bytes"])
+@pytest.fixture(params=[floats, pixels.as_bytes], ids=["floats", "bytes"])
 def kind(request, monkeypatch):
     monkeypatch.setattr(rooms, "convert", request.param)

@@ -1,18 +1,20 @@
 """A painted room, as the device of this run has its pictures: in floats or in bytes."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
-from camdaemon.frames import pixels
+from camdaemon.frames.pixels import Array
+from tests.kinds import floats
 
 HEIGHT, WIDTH = 96, 160
 NOISE = torch.randn(32, 1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
 
-convert: Callable[[torch.Tensor], torch.Tensor] = pixels.unit  # set by the fixture of each test
+convert: Callable[[Array], Array] = floats  # set by the fixture of each test
 
 
-def seen(picture: torch.Tensor) -> torch.Tensor:
+def seen(picture: Array) -> Any:
     """`picture` as the device has it."""
     return convert(picture)
 
@@ -23,6 +25,6 @@ def room() -> torch.Tensor:
     return torch.stack([0.25 + 0.4 * x, 0.3 + 0.35 * y, 0.45 + 0.2 * torch.sin(9 * x + 4 * y)])[None]
 
 
-def noisy(picture: torch.Tensor, seed: int, sigma: float = 6 / 255) -> torch.Tensor:
+def noisy(picture: torch.Tensor, seed: int, sigma: float = 6 / 255) -> Any:
     """`picture` with the noise of a small sensor, as the device has it."""
     return seen(torch.add(picture, NOISE[seed % len(NOISE)], alpha=sigma).clamp_(0, 1))

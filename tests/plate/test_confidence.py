@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
+from camdaemon.frames import pixels
 from camdaemon.plate.confidence import PlateConfidence
 from camdaemon.plate.parts import Plate
+from tests.kinds import floats, same
 
-CPU = torch.device("cpu")
 SHAPE = (4, 6)
 PLATE = Plate(np.zeros((64, 96, 3), np.uint8))
+SRC = pixels.as_planes(PLATE.rgb)
 ALL, NONE = np.ones(SHAPE, bool), np.zeros(SHAPE, bool)
 
 
@@ -24,8 +25,8 @@ def at(*blocks: tuple[int, int]) -> np.ndarray:
 
 def known(confidence: PlateConfidence, plate: Plate = PLATE) -> np.ndarray:
     """The confidence as a map; all ones where the matting would be told nothing."""
-    told = confidence.tensor(plate, CPU)
-    return np.ones(SHAPE) if told is None else told[0, 0].numpy()
+    told = confidence.map_for(plate, SRC)
+    return np.ones(SHAPE) if told is None else pixels.to_host(told)[0, 0]
 
 
 def frame(confidence: PlateConfidence, differs: np.ndarray, room: np.ndarray, t: float) -> float:
@@ -43,7 +44,7 @@ def confidence() -> PlateConfidence:
 
 def test_a_plate_that_fits_is_trusted_and_the_matting_told_nothing(confidence: PlateConfidence) -> None:
     assert frame(confidence, NONE, ALL, 0.0) == 0
-    assert confidence.tensor(PLATE, CPU) is None
+    assert confidence.map_for(PLATE, SRC) is None
 
 
 def test_a_block_of_room_that_differs_counts_at_once_and_the_person_does_not(confidence: PlateConfidence) -> None:
@@ -51,11 +52,21 @@ def test_a_block_of_room_that_differs_counts_at_once_and_the_person_does_not(con
     assert confidence.record(at((0, 1)) | person, ~person, ALL, 0.0) == pytest.approx(1 / 24)
     assert np.array_equal(known(confidence), 1.0 - at((0, 1)))
     assert confidence.record(at((0, 1)) | person, ~person, ALL, 0.0) == 0, "the second look at the frame"
-    told = confidence.tensor(PLATE, CPU)
+    told = confidence.map_for(PLATE, SRC)
     assert told is not None
     assert told.shape == (1, 1, *SHAPE)
-    assert told.dtype == torch.float32
-    assert confidence.tensor(PLATE, CPU) is told, "the same tensor while nothing changes"
+    assert told.dtype == np.float32
+    assert pixels.is_host(told)
+    assert confidence.map_for(PLATE, SRC) is told, "the same map while nothing changes"
+
+
+def test_a_map_is_of_the_kind_of_the_picture_that_it_is_for(confidence: PlateConfidence) -> None:
+    confidence.record(at((0, 1)), ALL, ALL, 0.0)
+    mine, told = confidence.map_for(PLATE, SRC), confidence.map_for(PLATE, floats(SRC))
+    assert mine is not None
+    assert told is not None
+    assert not pixels.is_host(told)
+    assert same(told, floats(mine))
 
 
 def test_it_is_trusted_again_after_a_second_in_which_it_fits(confidence: PlateConfidence) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.errors import PlateMismatch, SuddenChange
 from camdaemon.frames import pixels
@@ -13,9 +12,10 @@ from camdaemon.plate.gate import PlateGate, State
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.unknown import make_blank_plate
+from tests.kinds import copied, same
 from tests.plate.painted import EMPTY, SIZE, THERE, alpha, film, lamp, other_room, plate
 
-CPU = torch.device("cpu")
+ANY = pixels.as_planes(np.zeros((SIZE.height, SIZE.width, 3), np.uint8))  # what is told depends on its kind only
 PLACE = (slice(80, 160), slice(440, 520))  # of a thing that is brought, beside the person
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -26,28 +26,28 @@ class Bench:
 
     def __init__(self, taken: Plate, *, needs_plate: bool = False, is_live: bool = False) -> None:
         self.gate = PlateGate(doubts=True, needs_plate=needs_plate, is_live=is_live)
-        self.taken, self.matcher = taken, PlateMatcher(pixels.tensor, enabled=True)
+        self.taken, self.matcher = taken, PlateMatcher(pixels.as_planes, enabled=True)
 
     def look(self, seen: Picture, matte: Picture, t: float) -> bool:
         again = self.examine(seen, matte, t)
         if again:
             self.examine(seen, matte, t)
-        self.gate.clean(pixels.tensor(matte), t)
+        self.gate.clean(pixels.as_planes(matte), t)
         self.gate.confirm(t)
         return again
 
     def examine(self, seen: Picture, matte: Picture, t: float) -> bool:
-        src, seen_alpha = pixels.tensor(seen), pixels.tensor(matte)
-        self.gate.confidence(self.taken, CPU)
+        src, seen_alpha = pixels.as_planes(seen), pixels.as_planes(matte)
+        self.gate.confidence(self.taken, src)
         self.matcher.match(self.taken, src)
         again = self.gate.examine(self.matcher, self.taken, src, seen_alpha, t)
         self.matcher.learn(seen_alpha)
         return again
 
     def known(self) -> np.ndarray:
-        told = self.gate.confidence(self.taken, CPU)
+        told = self.gate.confidence(self.taken, ANY)
         rows, columns = SIZE.height // 8, SIZE.width // 8
-        return np.ones((rows, columns)) if told is None else told[0, 0].numpy()
+        return np.ones((rows, columns)) if told is None else pixels.to_host(told)[0, 0]
 
 
 def brought(seen: Picture) -> Picture:
@@ -158,26 +158,26 @@ def test_without_a_plate_there_is_nothing_to_judge() -> None:
     assert not bench.look(film(THERE), alpha(THERE), 0.0)
     assert not bench.known().any()
     assert bench.gate.health.state is State.UNKNOWN
-    src = pixels.tensor(lamp(film(THERE)))
-    assert torch.equal(bench.matcher.match(blank, src), bench.matcher.upload_clean(blank)), "gray stays gray"
+    src = pixels.as_planes(lamp(film(THERE)))
+    assert same(bench.matcher.match(blank, src), bench.matcher.upload_clean(blank)), "gray stays gray"
 
 
 def test_a_matting_that_does_not_doubt_is_told_nothing_and_always_needs_a_plate() -> None:
     gate = PlateGate(doubts=False, needs_plate=False)
     assert gate.needs_plate
-    assert gate.confidence(make_blank_plate(64, 64), CPU) is None
+    assert gate.confidence(make_blank_plate(64, 64), ANY) is None
 
 
 def test_a_confidence_holds_until_a_second_look_would_be_taken() -> None:
     bench = Bench(Plate(plate()))
     bench.look(film(EMPTY), alpha(EMPTY), 0.0)
-    before = bench.gate.confidence(bench.taken, CPU)
-    assert bench.gate.still_holds(before, bench.taken, CPU)
+    before = bench.gate.confidence(bench.taken, ANY)
+    assert bench.gate.still_holds(before, bench.taken, ANY)
     bench.look(brought(film(EMPTY)), alpha(EMPTY), 0.1)
-    now = bench.gate.confidence(bench.taken, CPU)
+    now = bench.gate.confidence(bench.taken, ANY)
     assert now is not None
-    assert not bench.gate.still_holds(before, bench.taken, CPU)
-    nearly = now.clone()
+    assert not bench.gate.still_holds(before, bench.taken, ANY)
+    nearly = copied(now)
     nearly[0, 0, 0, 0] = 1 - nearly[0, 0, 0, 0]
-    assert bench.gate.still_holds(nearly, bench.taken, CPU)
-    assert not bench.gate.still_holds(now[..., :-1], bench.taken, CPU), "of another number of blocks"
+    assert bench.gate.still_holds(nearly, bench.taken, ANY)
+    assert not bench.gate.still_holds(now[..., :-1], bench.taken, ANY), "of another number of blocks"

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def examine(gate: PlateGate, matcher: PlateMatcher, taken: Plate, seen: Picture, matte: Picture, t: float) -> bool:
     """One frame through matcher and gate, as the worker does it."""
-    src, al = pixels.tensor(seen), pixels.tensor(matte)
+    src, al = pixels.as_planes(seen), pixels.as_planes(matte)
     matcher.match(taken, src)
     moved_on = gate.examine(matcher, taken, src, al, t)
     matcher.learn(al)
@@ -45,13 +45,13 @@ def examine(gate: PlateGate, matcher: PlateMatcher, taken: Plate, seen: Picture,
 
 
 def gate_and_matcher() -> tuple[PlateGate, PlateMatcher]:
-    return PlateGate(), PlateMatcher(pixels.tensor, enabled=True)
+    return PlateGate(), PlateMatcher(pixels.as_planes, enabled=True)
 
 
 def explain(rgb: Picture, taken: Picture, matte: Picture) -> Health:
     """Judge a single picture as live."""
     gate, matcher = gate_and_matcher()
-    kept, seen = Plate(taken), pixels.tensor(matte)
+    kept, seen = Plate(taken), pixels.as_planes(matte)
     matcher.upload_clean(kept)
     matcher.learn(seen)
     with contextlib.suppress(PlateMismatch):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.frames import pixels
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.inspect import find_people, inspect, to_blocks
 
 HEIGHT, WIDTH = 90, 160
@@ -49,13 +49,13 @@ def test_only_what_is_seen_in_the_mirror_too_counts() -> None:
     rgb = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
     rgb[somebody(10)] = 200
     rgb[somebody(120)] = 150
-    plate, calls = pixels.tensor(rgb), []
+    plate, calls = pixels.as_planes(rgb), []
 
-    def matte_alone(picture: torch.Tensor) -> torch.Tensor:
+    def matte_alone(picture: Array) -> Array:
         calls.append(picture)
-        levels = pixels.array(picture)[..., 0]
+        levels = pixels.interleave(pixels.to_host(picture))[..., 0]
         seen = (levels == 200) | ((levels == 150) & (len(calls) == 1))
-        return pixels.tensor(np.asarray(255 * seen, np.uint8))
+        return pixels.as_planes(np.asarray(255 * seen, np.uint8))
 
     found = inspect(plate, matte_alone)
     assert found is not None
@@ -64,7 +64,7 @@ def test_only_what_is_seen_in_the_mirror_too_counts() -> None:
 
 
 def test_a_matting_that_needs_a_plate_cannot_tell() -> None:
-    assert inspect(pixels.tensor(np.zeros((HEIGHT, WIDTH, 3), np.uint8)), lambda picture: None) is None
+    assert inspect(pixels.as_planes(np.zeros((HEIGHT, WIDTH, 3), np.uint8)), lambda picture: None) is None
 
 
 def test_the_blocks_of_a_person_reach_to_their_neighbors() -> None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.frames.picture import Picture
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.gate import PlateGate, State
 from camdaemon.plate.keeper import PlateKeeper
 from camdaemon.plate.match import PlateMatcher
@@ -20,7 +19,7 @@ from camdaemon.plate.parts import Origin, Plate
 from camdaemon.plate.report import PlateReport
 from tests.plate.painted import EMPTY, SIZE, THERE, alpha, film, lamp, moved, other_room, plate
 
-CPU = torch.device("cpu")
+ANY = pixels.as_planes(np.zeros((SIZE.height, SIZE.width, 3), np.uint8))  # what is told depends on its kind only
 PLACE = (slice(80, 160), slice(440, 520))  # of a thing that is brought, beside the person
 BLOCKS = (slice(10, 20), slice(55, 65))
 NOBODY = np.zeros((SIZE.height, SIZE.width), np.uint8)
@@ -34,23 +33,23 @@ class Room:
     def __init__(self, taken: Plate | None, *others: Plate, grows: bool = True, doubts: bool = True) -> None:
         self.others = others
         self.gate = PlateGate(doubts=doubts, needs_plate=False, refuses=False)
-        self.matcher, self.keeper = PlateMatcher(pixels.tensor, enabled=True), PlateKeeper(grows=grows)
+        self.matcher, self.keeper = PlateMatcher(pixels.as_planes, enabled=True), PlateKeeper(grows=grows)
         self.taken, self.alone = taken, NOBODY  # what the network sees without a plate
         self.t = 0.0
         self.asked = 0
 
-    def matte_alone(self, picture: Tensor) -> Tensor | None:
+    def matte_alone(self, picture: Array) -> Array | None:
         self.asked += 1
-        return pixels.tensor(self.alone) if self.gate.doubts else None
+        return pixels.as_planes(self.alone) if self.gate.doubts else None
 
     def look(self, seen: Picture, matte: Picture) -> PlateReport:
         self.t += 0.1
-        src, cover = pixels.tensor(seen), pixels.tensor(matte)
+        src, cover = pixels.as_planes(seen), pixels.as_planes(matte)
         for _ in range(2):
             current = self.keeper.use(
-                self.taken, (SIZE.height, SIZE.width), self.matte_alone, pixels.tensor, self.others
+                self.taken, (SIZE.height, SIZE.width), self.matte_alone, pixels.as_planes, self.others
             )
-            self.gate.confidence(current, CPU)
+            self.gate.confidence(current, src)
             self.matcher.match(current, src)
             if not self.gate.examine(self.matcher, current, src, cover, self.t):
                 break
@@ -68,14 +67,18 @@ class Room:
         return report
 
     def known(self) -> np.ndarray:
-        current = self.keeper.use(self.taken, (SIZE.height, SIZE.width), self.matte_alone, pixels.tensor, self.others)
-        told = self.gate.confidence(current, CPU)
-        return np.ones((45, 80)) if told is None else told[0, 0].numpy()
+        current = self.keeper.use(
+            self.taken, (SIZE.height, SIZE.width), self.matte_alone, pixels.as_planes, self.others
+        )
+        told = self.gate.confidence(current, ANY)
+        return np.ones((45, 80)) if told is None else pixels.to_host(told)[0, 0]
 
     def error(self, seen: Picture) -> float:
         """How far the trusted plate is from the room, in levels."""
-        current = self.keeper.use(self.taken, (SIZE.height, SIZE.width), self.matte_alone, pixels.tensor, self.others)
-        matched = pixels.array(self.matcher.match(current, pixels.tensor(seen)))
+        current = self.keeper.use(
+            self.taken, (SIZE.height, SIZE.width), self.matte_alone, pixels.as_planes, self.others
+        )
+        matched = pixels.interleave(pixels.to_host(self.matcher.match(current, pixels.as_planes(seen))))
         where = self.known().repeat(8, 0).repeat(8, 1) > 0
         return float(np.abs(matched.astype(float) - seen)[where].mean())
 

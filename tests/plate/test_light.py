@@ -11,6 +11,7 @@ from camdaemon.frames import pixels
 from camdaemon.plate.light import Light, find_differences, find_light, light, shed
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.parts import Plate
+from tests.kinds import floats
 from tests.plate.painted import EMPTY, SIZE, film, lamp, other_room, plate
 
 SHAPE = (SIZE.height // 8, SIZE.width // 8)
@@ -54,13 +55,13 @@ def test_no_light_without_room() -> None:
 
 
 def test_light_is_spread_alike_in_bytes_and_floats() -> None:
-    taken, gains = pixels.tensor(plate()), torch.linspace(0.7, 1.4, 72).reshape(1, 3, 4, 6)
-    one, other = pixels.unit(light(taken, gains)), light(pixels.unit(taken), gains)
+    taken, gains = pixels.as_planes(plate()), torch.linspace(0.7, 1.4, 72).reshape(1, 3, 4, 6)
+    one, other = floats(light(taken, gains.numpy())), floats(light(floats(taken), gains))
     assert float((one - other).abs().max()) <= 0.51 / 255
 
 
 def test_what_is_learned_of_a_frame_is_brought_back_to_the_light_of_the_plate() -> None:
-    matcher, seen = PlateMatcher(pixels.tensor, enabled=True), lamp(plate())
+    matcher, seen = PlateMatcher(pixels.as_planes, enabled=True), lamp(plate())
     taken = Plate(plate())
     matcher.upload_clean(taken)
     found = find_light(blocks(seen), blocks(plate()), EVERYWHERE)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from camdaemon.frames import pixels
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.pieces import StillPieces, close_margins, hide, restrain
 from camdaemon.plate.pose import warp_blocks
 from camdaemon.plate.survey import Survey
+from tests.kinds import EITHER, copied, same
 
 ROWS, COLUMNS, FPS = 18, 32, 10
 PERSON = (slice(6, 18), slice(12, 20))
@@ -89,40 +95,58 @@ def test_a_piece_that_touches_the_person_is_never_cut_in_two() -> None:
     assert play(StillPieces(), 5, PERSON, chair) is None
 
 
-@pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
-def test_hidden_blocks_are_exactly_zero_up_to_the_edge_of_odd_pictures(kind: torch.dtype) -> None:
-    alpha = torch.ones(1, 1, 20, 37, dtype=kind)
+@EITHER
+def test_hidden_blocks_are_exactly_zero_up_to_the_edge_of_odd_pictures(of: Callable[[Array], Any]) -> None:
+    alpha = of(torch.ones(1, 1, 20, 37))
+    before, whole = copied(alpha), alpha.max()
     blocks = np.zeros((2, 4), bool)
     blocks[1, 3] = True
     found = hide(alpha, blocks, 8)
-    assert found.dtype == kind
+    assert found.dtype == alpha.dtype
+    assert pixels.is_beside(found, alpha)
     assert found[..., 8:, 24:].max() == 0
-    assert found.sum() == alpha.sum() - 12 * 13
-    assert alpha.min() == 1, "the matting's own alpha is not changed"
+    assert found.sum() == alpha.sum() - 12 * 13 * int(whole)
+    assert same(alpha, before), "the matting's own alpha is not changed"
 
 
+@EITHER
 @pytest.mark.parametrize("by", [(8, 0), (-8, 0), (0, 8), (0, -8), (4, -3)])
-def test_a_margin_that_the_moved_plate_does_not_know_shows_only_who_reaches_into_it(by: tuple[int, int]) -> None:
-    alpha = torch.ones(1, 1, 40, 64)
+def test_a_margin_that_the_moved_plate_does_not_know_shows_only_who_reaches_into_it(
+    by: tuple[int, int], of: Callable[[Array], Any]
+) -> None:
+    alpha = of(torch.ones(1, 1, 40, 64))
+    before = copied(alpha)
     inside = warp_blocks(np.ones((10, 16), bool), np.array([[1, 0, by[0]], [0, 1, by[1]], [0, 0, 1]]), (40, 64), 4)
     inner = torch.from_numpy(inside.repeat(4, 0).repeat(4, 1))[None, None].float()
-    assert torch.equal(close_margins(alpha, inside, 4), alpha), "someone is at the inner edge everywhere"
-    assert close_margins(1 - inner, inside, 4).max() == 0, "only the margin is called person"
+    assert same(close_margins(alpha, inside, 4), alpha), "someone is at the inner edge everywhere"
+    margin = of(1 - inner)
+    assert margin.max() > 0, "the test of the test"
+    assert close_margins(margin, inside, 4).max() == 0, "only the margin is called person"
     assert close_margins(alpha, np.ones((10, 16), bool), 4) is alpha
+    assert same(alpha, before)
+    assert same(margin, of(1 - inner)), "what comes in is not changed"
 
 
-@pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
-def test_where_nothing_is_known_what_is_less_than_half_a_person_is_none(kind: torch.dtype) -> None:
+@EITHER
+def test_where_nothing_is_known_what_is_less_than_half_a_person_is_none(of: Callable[[Array], Any]) -> None:
     levels = torch.tensor([0.0, 0.2, 0.4, 0.6, 0.8, 1.0]).repeat_interleave(8)
-    alpha = (levels if kind.is_floating_point else (255 * levels).byte()).expand(1, 1, 20, 48).contiguous()
-    known = torch.ones(1, 1, 2, 6)
+    alpha = of(levels.expand(1, 1, 20, 48).contiguous())
+    known = np.ones((1, 1, 2, 6), np.float32)
     known[:, :, 1] = 0
-    found = restrain(alpha, known, 8)
-    assert found.dtype == kind
-    assert torch.equal(found[..., :8, :], alpha[..., :8, :]), "known"
+    found: Any = restrain(alpha, pixels.to_kind_of(alpha, known), 8)
+    assert found.dtype == alpha.dtype
+    assert same(found[..., :8, :], alpha[..., :8, :]), "known"
     least, half, most = found[..., 8:, :16].max(), found[..., 8:, 16:24], found[..., 8:, 24:]
     assert least == 0
     assert (half < alpha[..., 8:, 16:24]).all()
     assert (half > 0).all()
-    assert torch.equal(most, alpha[..., 8:, 24:])
+    assert same(most, alpha[..., 8:, 24:])
     assert restrain(alpha, None, 8) is alpha
+
+
+@pytest.mark.parametrize("of", [np.asarray, torch.from_numpy])
+def test_what_is_no_number_is_not_restrained_to_one(of: Callable[[Any], Array]) -> None:
+    """The check before publishing looks for it."""
+    alpha = of(np.full((1, 1, 16, 16), np.nan, np.float32))
+    found = restrain(alpha, pixels.to_kind_of(alpha, np.zeros((1, 1, 2, 2), np.float32)), 8)
+    assert np.isnan(pixels.to_host(found)).all()

@@ -10,8 +10,10 @@ from camdaemon.errors import PlateRefused
 from camdaemon.frames import pixels
 from camdaemon.frames.card import Card
 from camdaemon.frames.job import JobFrame
+from camdaemon.frames.pixels import Array
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.take import PlateJob, PlateRules
+from tests.kinds import copied, floats
 from tests.plate.rooms import HEIGHT, WIDTH, noisy, room, seen
 
 FPS = 30
@@ -55,7 +57,7 @@ def test_the_median_of_noisy_frames_is_closer_to_the_room_than_any_frame():
     plate, t = run(PlateJob(RULES, 0.0), lambda t, n: noisy(truth, n))
     assert plate.rgb.shape == (HEIGHT, WIDTH, 3)
     assert plate.rgb.dtype == np.uint8
-    one = pixels.array(pixels.as_bytes(noisy(truth, 0)))
+    one = pixels.interleave(pixels.as_bytes(noisy(truth, 0)))
     assert error(plate.rgb, truth) < 0.55 * error(one, truth)
     assert error(plate.rgb, truth) < 3
     mean = float((torch.from_numpy(plate.rgb).float().mean() / 255 - truth.mean()).abs())
@@ -64,11 +66,12 @@ def test_the_median_of_noisy_frames_is_closer_to_the_room_than_any_frame():
 
 
 def test_a_frame_that_was_only_borrowed_is_not_kept():
-    """The worker uses its tensor again for the next frame."""
-    shared, truth = seen(room()).clone(), room()
+    """The worker uses its memory again for the next frame."""
+    shared, truth = copied(seen(room())), room()
 
     def overwritten(t, n):
-        return shared.copy_(noisy(truth, n))
+        shared[:] = noisy(truth, n)
+        return shared
 
     plate, _ = run(PlateJob(RULES, 0.0), overwritten)
     assert error(plate.rgb, truth) < 3
@@ -231,14 +234,14 @@ def test_a_plate_of_a_larger_picture_is_whole():
 def person_seen(where: slice | None):
     """A network that sees somebody there, whatever it is shown, also in the mirror."""
 
-    def matte_alone(picture: torch.Tensor) -> torch.Tensor:
-        alpha = torch.zeros_like(picture[:, :1])
+    def matte_alone(picture: Array) -> Array:
+        alpha = torch.zeros(1, 1, HEIGHT, WIDTH)
         if where is not None:
-            now, mirrored = ((part.float() - seen(room()).float()).abs().mean() for part in (picture, picture.flip(3)))
-            flipped = bool(mirrored < now)
-            alpha[:, :, 30:, where] = 255 if picture.dtype == torch.uint8 else 1
-            alpha = alpha.flip(3) if flipped else alpha
-        return alpha
+            given = floats(picture)
+            now, mirrored = ((part - room()).abs().mean() for part in (given, given.flip(3)))
+            alpha[:, :, 30:, where] = 1
+            alpha = alpha.flip(3) if mirrored < now else alpha
+        return seen(alpha)
 
     return matte_alone
 
@@ -264,7 +267,7 @@ def test_somebody_in_the_plate_is_refused_with_the_way_out():
 def test_who_steps_out_in_time_has_a_plate():
     calls = []
 
-    def matte_alone(picture: torch.Tensor) -> torch.Tensor:
+    def matte_alone(picture: Array) -> Array:
         calls.append(picture)
         return person_seen(slice(10, 50) if len(calls) <= 2 else None)(picture)
 

@@ -8,19 +8,18 @@ from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from camdaemon.backdrop import make_backdrop
 from camdaemon.config.schema import Config
 from camdaemon.daemon.build import Engines, matting_settings
 from camdaemon.errors import SuddenChange
 from camdaemon.frames import pixels
+from camdaemon.frames.appearance import limits_of
 from camdaemon.frames.card import CardCache
-from camdaemon.frames.composite import trim
 from camdaemon.frames.frame import Content, HostFrame, PixelFormat, Size
 from camdaemon.frames.handoff import Pool
+from camdaemon.frames.pixels import Array
 from camdaemon.frames.transfer import choose_device
 from camdaemon.matting import make_matting
 from camdaemon.pipeline.metrics import Metrics
@@ -69,9 +68,9 @@ class Figures(NamedTuple):
 class _Recorder(LivePreview):
     """Keeps the alpha that the frame was published with."""
 
-    alpha: Tensor | None = None
+    alpha: Array | None = None
 
-    def record_matted(self, src: Tensor, alpha: Tensor | None) -> None:
+    def record_matted(self, src: Array, alpha: Array | None) -> None:
         self.alpha = alpha
 
 
@@ -124,7 +123,7 @@ class Player:
 def _publish(processor: FrameProcessor, frame: HostFrame, inputs: Pool, scene: Scene, out: HostFrame) -> bool:
     """Fill `out` as the worker does; return whether it was, or the frame was held back."""
     out.content = Content.ROOM
-    with torch.inference_mode():
+    with processor.engine.transfer.computing():
         try:
             processor.run(frame, inputs, scene, out)
         except SuddenChange:
@@ -135,7 +134,7 @@ def _publish(processor: FrameProcessor, frame: HostFrame, inputs: Pool, scene: S
 
 
 def _measure(
-    t: float, place: int, seen: Seen, out: HostFrame, alpha: Tensor | None, processor: FrameProcessor
+    t: float, place: int, seen: Seen, out: HostFrame, alpha: Array | None, processor: FrameProcessor
 ) -> Figures:
     plate, known = _compare_plate(seen, processor)
     true = np.asarray(seen.alpha / np.float32(255), np.float32)
@@ -143,7 +142,8 @@ def _measure(
     room = cv2.resize(true, blocks, interpolation=cv2.INTER_AREA) == 0
     if out.content is not Content.COMPOSITE or alpha is None:
         return Figures(t, np.nan, np.nan, np.nan, plate, known, is_card=True, errors=None, room=room, place=place)
-    shown = trim(pixels.unit(alpha), 0.0)[0, 0].numpy()
+    low, high = limits_of(0.0)
+    shown = ((pixels.to_host(pixels.unit(alpha))[0, 0] - low) / (high - low)).clip(0, 1)
     difference = 1000 * np.abs(shown - true)
     errors = np.asarray(cv2.resize(difference, blocks, interpolation=cv2.INTER_AREA), np.float32)
     figures = leak(shown, find_room(true)), holes(shown, true), float(difference.mean())
@@ -155,9 +155,9 @@ def _compare_plate(seen: Seen, processor: FrameProcessor) -> tuple[float, float]
     gate, survey = processor.engine.gate, processor.engine.gate.survey
     if survey is None or processor.keeper.report is None:
         return np.nan, 0.0
-    told = gate.confidence(processor.keeper.report.plate, torch.device("cpu"))
+    told = gate.confidence(processor.keeper.report.plate, pixels.as_planes(seen.rgb))
     rows, columns = survey.then.shape[:2]
-    known = np.ones((rows, columns), bool) if told is None else told[0, 0].numpy() > 0
+    known = np.ones((rows, columns), bool) if told is None else pixels.to_host(told)[0, 0] > 0
     room, person = (
         cv2.resize(part[: rows * survey.side, : columns * survey.side], (columns, rows), interpolation=cv2.INTER_AREA)
         for part in (seen.room, seen.alpha)

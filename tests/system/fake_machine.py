@@ -162,7 +162,7 @@ class FakeMachine:
         self.acl[path] = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
     def says_torch(self, **facts: object) -> None:
-        """What the doctor's probe prints: a working one on a GPU, but for `facts`."""
+        """What the doctor's probe prints: a working one on a GPU, but for `facts`; without one `version` is None."""
         known: dict[str, object] = {
             "version": "2.9.0",
             "cuda": "12.8",
@@ -172,7 +172,8 @@ class FakeMachine:
             "why": "",
         }
         known |= {"capability": [8, 6], "built_for": ["sm_75", "sm_86", "sm_120"]}
-        self.answers[sys.executable] = CommandResult(0, f"a warning\n{json.dumps(known | facts)}\n")
+        said = facts if facts.get("version", "") is None else known | facts
+        self.answers[sys.executable] = CommandResult(0, f"a warning\n{json.dumps(said)}\n")
 
     @property
     def old(self) -> bool:

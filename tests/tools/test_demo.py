@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from camdaemon.frames import pixels
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.frames.job import JobFrame
 from camdaemon.output.null import NullSink
 from camdaemon.tools import demo
 from camdaemon.tools.demo import MomentJob, draw_contact_sheet
+from tests.kinds import EITHER
 from tests.present import present
 
 WIDTH = 480
@@ -70,15 +70,15 @@ def test_the_job_waits_for_a_frame_with_a_matte(missing):
     assert MomentJob().feed(look(**missing)) is None
 
 
-@pytest.mark.parametrize("of", [pixels.unit, pixels.as_bytes], ids=["floats", "bytes"])
+@EITHER
 def test_the_job_copies_the_frame_as_pictures(of):
     plain = look()
     given = look(src=of(plain.src), alpha=of(plain.alpha), finished=of(plain.finished))
     found = present(MomentJob().feed(given))
     assert [each.shape for each in found] == [(72, 128, 3)] * 3
     assert [each.dtype for each in found] == [np.uint8] * 3
-    given.src.zero_()
-    assert found[0][0, 0].tolist() == [255, 0, 0], "a copy, since the tensors are only borrowed"
+    given.src[:] = 0
+    assert found[0][0, 0].tolist() == [255, 0, 0], "a copy, since the pictures are only borrowed"
     assert found[1][0, 0].tolist() == [128, 128, 128]
     assert found[2][0, 0].tolist() == [0, 0, 255]
 

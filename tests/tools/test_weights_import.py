@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from camdaemon.cli.tools import weights_import
 from camdaemon.errors import ConfigError
-from camdaemon.model import BackgroundMattingV2, load_network
+from camdaemon.model.checkpoint import load_network
+from camdaemon.model.published import BackgroundMattingV2
 from camdaemon.tools.weights_import import import_weights
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,9 +14,9 @@ from camdaemon.cli.image import image
 from camdaemon.cli.video import video
 from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
-from camdaemon.frames.picture import CALM, from_tensor
+from camdaemon.frames.picture import CALM, copy_to_host
 from camdaemon.matting import Matting
-from camdaemon.model import SlimMatting
+from camdaemon.model.slim import SlimMatting
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.unknown import make_blank_plate
 from camdaemon.tools.files.image import matte_pair
@@ -109,8 +109,8 @@ def test_the_confidence_of_a_plate_reaches_the_matting_and_its_mirror_image(doub
     seen = somebody(room())
     doubting.matte_picture(seen, Plate(room(), confidence))
     doubting.matte_frame(seen, make_blank_plate(128, 72), 0)
-    told = [present(each).flatten().tolist() for each in cast("BelievingMatting", doubting.matting).told]
-    assert told == [[1, 0], [0, 1], [1, 0], [0]]
+    told: list[Any] = [present(each) for each in cast("BelievingMatting", doubting.matting).told]
+    assert [each.ravel().tolist() for each in told] == [[1, 0], [0, 1], [1, 0], [0]]
 
 
 def test_live_effort_is_the_daemons(tmp_path: Path) -> None:
@@ -120,6 +120,6 @@ def test_live_effort_is_the_daemons(tmp_path: Path) -> None:
         alpha = tmp_path / f"{effort}.png"
         run(image, "--src", src, "--plate", back, "--alpha", alpha, "--effort", effort, "--device", "cpu")
         pipeline = OfflinePipeline(Config(device="cpu"), live=effort == "live")
-        wanted = from_tensor(stretch_alpha(pipeline.matte_picture(seen, Plate(plate))))
+        wanted = copy_to_host(stretch_alpha(pipeline.matte_picture(seen, Plate(plate))))
         assert np.array_equal(read(alpha), wanted)
     assert not np.array_equal(read(tmp_path / "live.png"), read(tmp_path / "files.png"))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.folders import expand_home
 from camdaemon.matting import Purpose
-from camdaemon.model import MattingNetwork, load_network
+from camdaemon.matting.bgmv2.engines.graphs import checksum
+
+if TYPE_CHECKING:
+    from camdaemon.model.network import MattingNetwork
 
 # What the manifest names a default for; the device matters for live frames alone.
 USES: tuple[tuple[Purpose, str], ...] = (
@@ -42,8 +44,7 @@ def find_weights(weights: str, purpose: Purpose = "live", device: str = "cpu") -
             raise ConfigError(f"this camdaemon comes without weights {weights}. Run with: --weights default")
         path: Path = folder / name
         expected = manifest["files"][name]["sha256"]
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = checksum(path)
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise ConfigError(f"the {weights} weights are not in {folder} ({exc}). {_REMEDY}") from exc
     if found != expected:
@@ -63,19 +64,45 @@ def _find_default(defaults: dict[str, Any], purpose: Purpose, device: str) -> st
     return str(entry[device] if isinstance(entry, dict) else entry)
 
 
+def mark_of(path: Path) -> str:
+    """Return the checksum of a file of weights, which tells them from all others.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    try:
+        return checksum(path)
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
+
+
 def load_weights(weights: str, purpose: Purpose = "live", device: str = "cpu") -> MattingNetwork:
-    """Load the network of `weights`; see `find_weights`.
+    """Load the network of `weights`, in torch; see `find_weights`.
 
     Raises:
         ConfigError: The file cannot be read, or does not fit.
     """
-    path = find_weights(weights, purpose, device)
+    return load_file(find_weights(weights, purpose, device))
+
+
+def load_file(path: Path) -> MattingNetwork:
+    """Load the network of a file, in torch.
+
+    Raises:
+        ConfigError: The file cannot be read, or does not fit.
+    """
+    from camdaemon.model.checkpoint import load_network
+
     try:
         return load_network(path)
     except OSError as exc:
-        raise ConfigError(
-            f"cannot read the weights {path}: {exc.strerror or exc}. Name a .safetensors or .pth file, "
-            "or run with: --weights default"
-        ) from exc
+        raise _unreadable(path, exc) from exc
     except ValueError as exc:
         raise ConfigError(f"weights {exc}. Name another file, or run with: --weights default") from exc
+
+
+def _unreadable(path: Path, exc: OSError) -> ConfigError:
+    return ConfigError(
+        f"cannot read the weights {path}: {exc.strerror or exc}. Name a .safetensors or .pth file, "
+        "or run with: --weights default"
+    )

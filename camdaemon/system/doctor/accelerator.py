@@ -1,6 +1,6 @@
-"""torch and the GPU: does torch load, was it built for the GPU that is here, is the driver new enough?
+"""What runs the network: is OpenVINO or torch there; does torch load, and was it built for the GPU that is here?
 
-torch is asked in a process of its own: a missing library or a hanging driver must not end the doctor.
+A CPU needs no torch. It is asked in a process of its own: a missing library or a hanging driver must not end this one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from camdaemon.system.loopback import parse_version
 from camdaemon.system.machine import Machine
 
 PROBE = """
-import importlib.util, json, warnings
+import importlib.util, json, sys, warnings
 warnings.simplefilter("ignore")
+openvino = importlib.util.find_spec("openvino") is not None
+if importlib.util.find_spec("torch") is None:
+    sys.exit(print(json.dumps({"version": None, "openvino": openvino})))
 import torch
-facts = {"version": torch.__version__, "cuda": torch.version.cuda, "hip": torch.version.hip}
+facts = {"version": torch.__version__, "cuda": torch.version.cuda, "hip": torch.version.hip, "openvino": openvino}
 facts |= {"available": torch.cuda.is_available(), "names": [], "why": ""}
-facts["openvino"] = importlib.util.find_spec("openvino") is not None
 if facts["available"]:
     count = torch.cuda.device_count()
     facts["names"] = [torch.cuda.get_device_name(index) for index in range(count)]
@@ -44,31 +46,47 @@ _REINSTALL = f"{sys.executable} -m pip install --force-reinstall --index-url {{}
 _WITH_CUDA = _REINSTALL.format("https://pypi.org/simple")
 _FOR_CPU = _REINSTALL.format("https://download.pytorch.org/whl/cpu")  # a twentieth of the size
 _SMALLER = "if it is too slow: camdaemon run --size 640x360"
-_FASTER = f"faster with OpenVINO: {sys.executable} -m pip install openvino"
+_ADD_OPENVINO = f"{sys.executable} -m pip install openvino"
+_FASTER = f"faster with OpenVINO: {_ADD_OPENVINO}"
+_ADD_TORCH = f"{sys.executable} -m pip install torch safetensors"
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """Yield whether torch loads, whether it can use the GPU that the configuration asks for, and OpenVINO Intel's."""
+    """Yield what runs the network, and whether torch or OpenVINO can use the GPU that the configuration asks for."""
     facts = _probe_torch(context.machine)
     if "error" in facts:
         yield problem(
             "torch", f"torch does not load: {facts['error']}", _WITH_CUDA if _has_nvidia(context.machine) else _FOR_CPU
         )
         return
-    yield ok("torch", f"torch {facts['version']} loads, {_describe_build(facts)}")
+    yield _describe_torch(context, facts)
     config = context.config
     if not find_matting(config.matting).uses_weights:
         yield ok("gpu", "not needed: the configuration asks for the CPU")
         return
     if config.device == "cpu":
         yield ok("gpu", "not needed: the configuration asks for the CPU")
-    elif facts["available"]:
+    elif facts.get("available"):
         yield _check_usable(facts)
         return
-    else:
+    elif facts["version"] is not None or not _has_nvidia(context.machine):
         yield _explain_unusable(context, facts)
+    else:
+        yield note("gpu", "there is an NVIDIA GPU, which the network runs on by torch", _ADD_TORCH)
     if facts.get("openvino") and config.engine == config.precision == "auto":
         yield from intel.check(context)
+
+
+def _describe_torch(context: Context, facts: dict[str, Any]) -> Finding:
+    """Say whether torch is there, and what there is without it."""
+    if facts["version"] is not None:
+        return ok("torch", f"torch {facts['version']} loads, {_describe_build(facts)}")
+    if context.config.device == "cuda" or context.config.engine == "torch":
+        asked = "--device cuda" if context.config.device == "cuda" else "--engine torch"
+        return problem("torch", f"torch is not installed, and the configuration asks for {asked}", _ADD_TORCH)
+    if not facts["openvino"]:
+        return problem("torch", "neither OpenVINO nor torch is installed, so nothing runs the network", _ADD_OPENVINO)
+    return ok("torch", "not installed and not needed: OpenVINO runs the network on the CPU")
 
 
 def _probe_torch(machine: Machine) -> dict[str, Any]:
@@ -112,7 +130,7 @@ def _explain_unusable(context: Context, facts: dict[str, Any]) -> Finding:
         return note("gpu", says, _SMALLER if facts.get("openvino") else _FASTER)
     if not driver:
         return problem("gpu", "there is an NVIDIA GPU, but its driver is not loaded", _driver_command(machine))
-    if not facts["cuda"]:
+    if not facts.get("cuda"):
         says = f"there is an NVIDIA GPU (driver {driver}), but this torch was built without CUDA"
         return problem("gpu", says, _WITH_CUDA)
     if parse_version(driver) < _DRIVERS.get(int(facts["cuda"].partition(".")[0]), ()):

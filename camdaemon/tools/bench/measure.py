@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from rich import box
 from rich.table import Table
 
@@ -13,9 +13,7 @@ from camdaemon.config.schema import Config
 from camdaemon.daemon.progress import show_progress
 from camdaemon.frames.picture import quiet_opencv
 from camdaemon.frames.transfer import choose_device
-from camdaemon.linux.threads import run_in_thread
-from camdaemon.matting.bgmv2.matting import BackgroundMatting
-from camdaemon.pipeline.look_ahead import share_processors
+from camdaemon.linux.threads import run_in_thread, share_processors
 from camdaemon.tools.bench.footage import Footage, load_footage
 from camdaemon.tools.bench.runs import TimedProcessor, make_processor, run_pipeline, run_stops
 from camdaemon.tools.bench.stopwatch import summarize
@@ -32,7 +30,7 @@ def measure(config: Config, frames: int, threads: int | None = None) -> dict[str
     Args:
         config: Of the run.
         frames: Number of frames.
-        threads: With which torch computes on a CPU; None: as in the daemon.
+        threads: With which the network runs on a CPU; None: as in the daemon.
 
     Returns:
         Plain values: `about` (what was measured) and `parts` (the figures of either run, see `stopwatch.summarize`).
@@ -44,8 +42,8 @@ def measure(config: Config, frames: int, threads: int | None = None) -> dict[str
     """
     quiet_opencv()
     if threads is not None:
-        torch.set_num_threads(threads)
-    elif choose_device(config.device).type == "cpu":
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+    elif choose_device(config.device) == "cpu":
         share_processors()
     with show_progress("measuring", 2) as tick:
         footage = load_footage(config)
@@ -66,7 +64,7 @@ def _measure_stops(config: Config, footage: Footage, frames: int) -> tuple[Timed
 def name_engine(timed: TimedProcessor) -> str:
     """Return what runs the network and its number format: 'torch float16', for instance."""
     matting = timed.processor.engine.matting
-    return matting.engine if isinstance(matting, BackgroundMatting) else "torch float32"
+    return getattr(matting, "engine", matting.name)
 
 
 def make_tables(found: dict[str, Any]) -> Iterator[Table]:

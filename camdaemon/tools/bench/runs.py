@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 
-import torch
-
 from camdaemon.backdrop import make_backdrop
 from camdaemon.capture import Source
 from camdaemon.config.schema import Config
@@ -17,7 +15,7 @@ from camdaemon.daemon.build import Engines, matting_settings
 from camdaemon.errors import MattingError
 from camdaemon.frames.card import CardCache
 from camdaemon.frames.frame import Content
-from camdaemon.frames.transfer import choose_device
+from camdaemon.frames.transfer import Device, choose_device
 from camdaemon.matting import make_matting
 from camdaemon.output.null import NullSink
 from camdaemon.pipeline.camera_reader import CameraInput
@@ -44,7 +42,7 @@ class TimedProcessor:
     scene: Scene
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> Device:
         """Where it computes."""
         return self.processor.engine.transfer.device
 
@@ -73,7 +71,7 @@ def run_stops(timed: TimedProcessor, footage: Footage, frames: int) -> Run:
     stopwatch.take()
     pop_gpu_memory(timed.device)
     start, cpu = time.perf_counter(), time.process_time()
-    with torch.inference_mode():
+    with transfer.computing():
         for seq, kept in enumerate(islice(cycle(footage.frames), frames)):
             frame = pool.acquire()
             frame.data[:], frame.seq, frame.t = kept.data, seq, seq / 30
@@ -147,15 +145,21 @@ def run_pipeline(
     )
 
 
-def synchronizer(device: torch.device) -> Callable[[], None]:
+def synchronizer(device: Device) -> Callable[[], None]:
     """Return the function that waits until `device` has finished what it was given."""
-    return (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)
+    if device == "cpu":
+        return lambda: None
+    import torch
+
+    return torch.cuda.synchronize
 
 
-def pop_gpu_memory(device: torch.device) -> int:
+def pop_gpu_memory(device: Device) -> int:
     """Return the peak of allocated GPU memory in bytes since the last call; 0 without a GPU."""
-    if device.type != "cuda":
+    if device == "cpu":
         return 0
-    peak = torch.cuda.max_memory_allocated(device)
-    torch.cuda.reset_peak_memory_stats(device)
+    import torch
+
+    peak = torch.cuda.max_memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
     return peak

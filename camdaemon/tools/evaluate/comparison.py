@@ -11,7 +11,7 @@ import numpy as np
 from camdaemon.errors import ConfigError
 from camdaemon.frames import picture
 from camdaemon.frames.composite import Matte
-from camdaemon.frames.picture import Picture, from_tensor
+from camdaemon.frames.picture import Picture, copy_to_host
 from camdaemon.linux.listing import list_files
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.take import PlateRules
@@ -47,7 +47,7 @@ def score_composites(
         for row, matting in zip(rows, mattings, strict=True):
             matte = matting.pipeline.matte_picture(case.frame, plate)
             alphas.append(to_alpha(matte))
-            colors = from_tensor(matte.foreground)
+            colors = copy_to_host(matte.foreground)
             row.add(case.name, flatten(score(alphas[-1], case.alpha)))
             row.add(case.name, {"FG MSE": foreground_mse(colors, case.foreground, case.alpha)})
             row.add(case.name, look(alphas[-1], case.alpha, room, card=matting.is_card(matte)))
@@ -131,7 +131,7 @@ def read_alpha(path: Path) -> Alpha:
 
 def to_alpha(matte: Matte) -> Alpha:
     """Return the alpha as it is written and shown, in 8 bits, as (H,W), 0..1."""
-    return np.asarray(from_tensor(stretch_alpha(matte)), np.float32) / np.float32(255)
+    return np.asarray(copy_to_host(stretch_alpha(matte)), np.float32) / np.float32(255)
 
 
 def flatten(regions: dict[str, Figures]) -> Figures:

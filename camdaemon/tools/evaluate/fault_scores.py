@@ -13,9 +13,10 @@ from functools import partial
 import numpy as np
 
 from camdaemon.errors import ConfigError
+from camdaemon.frames import pixels
 from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Size
-from camdaemon.frames.picture import Color, Picture, from_tensor
+from camdaemon.frames.picture import Color, Picture, copy_to_host
 from camdaemon.plate.parts import Plate
 from camdaemon.plate.take import PlateRules
 from camdaemon.tools.evaluate.clips import Clip, read_pairs
@@ -143,7 +144,7 @@ def _show(frame: Picture, plate: Picture, mattes: Mattes) -> list[Picture]:
     """Return frame, plate, and for each matting its alpha and what viewers would see over a vivid color."""
     shown = [frame, plate]
     for alpha, matte in mattes:
-        color = matte.foreground.new_tensor(_VIVID).view(1, 3, 1, 1) / 255
-        published = composite(matte, color.expand_as(matte.foreground))
-        shown += [to_gray(alpha), from_tensor(published)]
+        backdrop = pixels.to_picture_of(matte.foreground, np.full(frame.shape, _VIVID, np.uint8))
+        published = composite(matte, backdrop)
+        shown += [to_gray(alpha), copy_to_host(published)]
     return shown

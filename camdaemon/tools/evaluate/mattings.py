@@ -48,7 +48,7 @@ class Running:
         if self.device not in (known := get_args(Config.model_fields["device"].annotation)):
             options = ", ".join(known[:-1])
             raise ConfigError(f"there is no device {self.device!r}. Run with: --device {options} or {known[-1]}")
-        if self.engine is not None and choose_device(self.device).type != "cpu":
+        if self.engine is not None and choose_device(self.device) != "cpu":
             raise ConfigError("engines are for a CPU. Run with: --device cpu")
 
     def open(self, config: Config) -> OfflinePipeline:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from camdaemon import __version__
-from camdaemon.model import SIDE
+from camdaemon.model.layout import SIDE
 from camdaemon.tools.export.static import Port, StaticNetwork
 
 if TYPE_CHECKING:

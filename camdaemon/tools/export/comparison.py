@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from camdaemon.errors import CamdaemonError
-from camdaemon.model import SIDE, MattingNetwork, Selection
+from camdaemon.model.layout import SIDE, Selection
+from camdaemon.model.network import MattingNetwork
 from camdaemon.tools.export.family import Arrays
 from camdaemon.tools.export.formats import Precision
 from camdaemon.tools.export.static import StaticNetwork

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.results import check_results
-from camdaemon.matting.bgmv2.engines.int8 import int8_paths
+from camdaemon.matting.bgmv2.engines.graphs import graph_paths
 from camdaemon.matting.bgmv2.weights import load_weights
-from camdaemon.model import SIDE, MattingNetwork
+from camdaemon.model.layout import SIDE
+from camdaemon.model.network import MattingNetwork
 from camdaemon.tools.export import comparison
 from camdaemon.tools.export.card import card_path, describe, make_card
 from camdaemon.tools.export.comparison import Difference, compute_reference, measure
@@ -53,7 +54,7 @@ def export(request: Request, families: Callable[[Request], Family] = load_family
     _check(request)
     family = families(request)
     files, card = family.files(request.output), card_path(request.output)
-    check_results([*files, card], [request.weights, *int8_paths(request.weights)], force=request.force)
+    check_results([*files, card], [request.weights, *graph_paths(request.weights, "int8")], force=request.force)
     network = load_weights(str(request.weights))
     static = prepare(network, request)
     with ExitStack() as stack:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from camdaemon.model import MattingNetwork
 from camdaemon.model.mobilenetv2 import MobileNetV2Encoder
+from camdaemon.model.network import MattingNetwork
 
 FIRST = 2  # blocks
 

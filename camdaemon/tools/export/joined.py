@@ -15,7 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import VISIBLE, BackgroundMattingV2, Coarse, resize_and_concat
+from camdaemon.model.decoder import resize_and_concat
+from camdaemon.model.layout import VISIBLE
+from camdaemon.model.published import BackgroundMattingV2
+from camdaemon.model.refiner import Coarse
 from camdaemon.tools.export.family import zero_inputs
 from camdaemon.tools.export.openvino_file import convert
 from camdaemon.tools.export.static import StaticNetwork

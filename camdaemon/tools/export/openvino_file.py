@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from camdaemon.errors import ConfigError
-from camdaemon.matting.bgmv2.engines.int8 import find_int8
+from camdaemon.matting.bgmv2.engines.graphs import find_int8
 from camdaemon.tools.export.card import make_example
 from camdaemon.tools.export.family import Arrays, Request, check_modules, export_program, quiet, zero_inputs
 from camdaemon.tools.export.static import StaticNetwork

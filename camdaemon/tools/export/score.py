@@ -17,7 +17,7 @@ import typer
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.matting.bgmv2.weights import find_weights, load_weights
-from camdaemon.model import base_size_for_lines
+from camdaemon.model.layout import base_size_for_lines
 from camdaemon.tools.evaluate.composites import Case, Composites
 from camdaemon.tools.export.comparison import compute_reference
 from camdaemon.tools.export.family import Arrays, Request, load_family

@@ -18,17 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camdaemon.frames.frame import Size
-from camdaemon.model import (
-    SIDE,
-    Coarse,
-    MattingNetwork,
-    Refiner,
-    Selection,
-    base_size_for_lines,
-    choose_patches,
-    fold_batch_norms,
-    hide_unknown,
-)
+from camdaemon.model.folding import fold_batch_norms
+from camdaemon.model.layout import SIDE, Selection, base_size_for_lines
+from camdaemon.model.network import MattingNetwork, hide_unknown
+from camdaemon.model.patches import choose_patches
+from camdaemon.model.refiner import Coarse, Refiner
 from camdaemon.tools.export.float16 import to_float16
 from camdaemon.tools.export.formats import Part
 

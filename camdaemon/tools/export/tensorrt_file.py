@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from camdaemon.errors import CamdaemonError, ConfigError
-from camdaemon.model import SIDE
+from camdaemon.model.layout import SIDE
 from camdaemon.tools.export.family import Arrays, Request, check_modules
 from camdaemon.tools.export.onnx_file import write_onnx
 from camdaemon.tools.export.static import StaticNetwork

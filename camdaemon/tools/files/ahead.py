@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from torch import Tensor
-
 from camdaemon.frames.picture import DeepPicture
+from camdaemon.frames.pixels import Array
 from camdaemon.matting import Matting
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.parts import Plate
@@ -27,12 +26,12 @@ class FramesAhead:
         most: How many frames after the present one.
     """
 
-    def __init__(self, matting: Matting, upload: Callable[[DeepPicture], Tensor], most: int) -> None:
+    def __init__(self, matting: Matting, upload: Callable[[DeepPicture], Array], most: int) -> None:
         self._matting, self._upload, self._most = matting, upload, most
-        self._begun: list[tuple[DeepPicture, Tensor]] = []  # frames after the present one, and as they were uploaded
+        self._begun: list[tuple[DeepPicture, Array]] = []  # frames after the present one, and as they were uploaded
         self._has_present = False
 
-    def take(self, rgb: DeepPicture) -> Tensor:
+    def take(self, rgb: DeepPicture) -> Array:
         """Return the frame whose turn it is as it was uploaded, or upload it now."""
         self._has_present = bool(self._begun) and self._begun[0][0] is rgb
         if self._has_present:
@@ -41,7 +40,7 @@ class FramesAhead:
         return self._upload(rgb)
 
     def begin(
-        self, present: tuple[Tensor, Tensor, Tensor | None], plate: Plate, matcher: PlateMatcher, peek: Peek
+        self, present: tuple[Array, Array, Array | None], plate: Plate, matcher: PlateMatcher, peek: Peek
     ) -> None:
         """Begin with the present frame, unless that was done, and with those that come next.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from camdaemon.frames.composite import Matte
 from camdaemon.frames.decoder import to_bytes
-from camdaemon.frames.picture import DeepPicture, Picture, from_tensor
+from camdaemon.frames.picture import DeepPicture, Picture, copy_to_host
 from camdaemon.plate.align import PlateAligner
 from camdaemon.plate.parts import Plate
 
@@ -45,7 +45,7 @@ class PlateFollower:
         """
         if self._aligner is None or self._aligner[0] is not plate:
             self._aligner = plate, PlateAligner(plate)
-        alpha = from_tensor(self._matte_alone(rgb).alpha) if before is None else before
+        alpha = copy_to_host(self._matte_alone(rgb).alpha) if before is None else before
         return self._aligner[1].align(to_bytes(rgb), alpha)
 
     def forget(self) -> None:

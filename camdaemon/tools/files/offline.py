@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from camdaemon.config.schema import Config
 from camdaemon.frames import pixels
 from camdaemon.frames.composite import Matte, check
-from camdaemon.frames.picture import DeepPicture, Picture, from_tensor, quiet_opencv
+from camdaemon.frames.picture import DeepPicture, Picture, copy_to_host, quiet_opencv
+from camdaemon.frames.pixels import Array
 from camdaemon.frames.transfer import choose_device
 from camdaemon.matting import find_matting
-from camdaemon.matting.bgmv2.matting import BackgroundMatting, RefinementMaps
+from camdaemon.matting.bgmv2.cpu.matting import CpuMatting
 from camdaemon.plate.gate import judge
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.parts import Plate
@@ -34,7 +33,10 @@ from camdaemon.tools.files.fitting import explain_misfit
 from camdaemon.tools.files.follower import PlateFollower
 from camdaemon.tools.files.offline_matting import make_offline_matting
 from camdaemon.tools.files.rendering import find_mean, to_floats
-from camdaemon.tools.files.uploader import Uploader, upload_confidence
+from camdaemon.tools.files.uploader import Uploader, has_torch, upload_confidence
+
+if TYPE_CHECKING:
+    from camdaemon.matting.bgmv2.floats import RefinementMaps
 
 _MOST_AT_ONCE = 8  # frames of 1920x1080 on a GPU
 
@@ -47,7 +49,8 @@ class OfflinePipeline:
         live: Spend no more work than on a live frame, to see what viewers see.
         plates: Whether there are plates; weights that can do without are needed else.
         in_bytes: On a CPU, run the network on bytes, by the configuration's engine and precision, as the daemon does;
-            else as published, in floats. For pictures of bytes, and without `render_maps`.
+            else as published, in floats, by torch. For pictures of bytes, and without `render_maps`. None: where there
+            is no torch.
         align: Whether plates are brought to where the camera looks in each picture.
         best: Whether a video's frames are matted twice, as pictures are: as they are and mirrored.
 
@@ -65,7 +68,7 @@ class OfflinePipeline:
         *,
         live: bool = False,
         plates: bool = True,
-        in_bytes: bool = False,
+        in_bytes: bool | None = None,
         align: bool = False,
         best: bool = False,
     ) -> None:
@@ -75,6 +78,7 @@ class OfflinePipeline:
         self._alone: OfflinePipeline | None = None  # what works without a plate, once it was needed
         self._follower = PlateFollower(self.matte_without_plate) if align else None
         self._on = on = choose_device(config.device)
+        in_bytes = on == "cpu" and (not has_torch() if in_bytes is None else in_bytes)
         self._live, self._plates, self._in_bytes = live, plates, in_bytes
         self.maps: RefinementMaps | None = None  # of the last picture
         self.matting = make_offline_matting(config, on, self._keep_maps, live=live, plates=plates, in_bytes=in_bytes)
@@ -83,7 +87,7 @@ class OfflinePipeline:
         self.upload, self.upload_room = uploader.upload, uploader.upload_room
         self._match = config.match_exposure
         self._before: Picture | None = None  # the alpha of a video's last frame
-        most = self.matting.frames_ahead if isinstance(self.matting, BackgroundMatting) else 0
+        most = self.matting.frames_ahead if isinstance(self.matting, CpuMatting) else 0
         self._ahead = FramesAhead(self.matting, self.upload, most if in_bytes and not align else 0)
         self._matcher = self._make_matcher()
 
@@ -145,7 +149,7 @@ class OfflinePipeline:
         if self._best:
             matte = replace(find_mean(to_floats(matte), self._matte_mirrored(src, plate)), seq=seq)
         self._matcher.learn(matte.alpha)
-        self._before = from_tensor(matte.alpha) if self._follower is not None or self.keeps_alpha else None
+        self._before = copy_to_host(matte.alpha) if self._follower is not None or self.keeps_alpha else None
         return matte
 
     def find_batch(self, width: int, height: int) -> int:
@@ -154,7 +158,7 @@ class OfflinePipeline:
         A GPU is not kept busy by one frame. What depends on the frame before keeps them apart.
         """
         apart = self._follower is not None or self.keeps_alpha or self._best or self._config.matting != "bgmv2"
-        if apart or self._on.type != "cuda":
+        if apart or self._on != "cuda":
             return 1
         return max(1, min(_MOST_AT_ONCE, _MOST_AT_ONCE * 1920 * 1080 // (width * height)))
 
@@ -174,14 +178,20 @@ class OfflinePipeline:
         Raises:
             MattingError: The matting fails, or a matte is not valid.
         """
-        assert isinstance(self.matting, BackgroundMatting), "`find_batch` says so"
+        import torch
+
+        from camdaemon.matting.bgmv2.floats import FloatMatting
+
+        assert isinstance(self.matting, FloatMatting), "`find_batch` says so"
         pictures, rooms, moments = [], [], []
         for rgb in frames:
             pictures.append(self.upload(rgb))
             rooms.append(self._matcher.match(plate, pictures[-1]))
             moments.append(self._matcher.moment)
         confidence = upload_confidence(plate, pictures[0])
-        mattes = self.matting.matte_batch(torch.cat(pictures), torch.cat(rooms), confidence, seq)
+        mattes = self.matting.matte_batch(
+            *(torch.cat([pixels.as_tensor(x) for x in each]) for each in (pictures, rooms)), confidence, seq
+        )
         found = []
         for matte, moment in zip(mattes, moments, strict=True):
             check(matte, matte.foreground, matte.seq, 1.0)
@@ -249,7 +259,7 @@ class OfflinePipeline:
         if self._follower is not None:
             self._follower.forget()
 
-    def _matte(self, src: Tensor, plate: Plate, seq: int, peek: Peek | None = None) -> Matte:
+    def _matte(self, src: Array, plate: Plate, seq: int, peek: Peek | None = None) -> Matte:
         given = src, self._matcher.match(plate, src), upload_confidence(plate, src)
         if peek is not None:
             self._ahead.begin(given, plate, self._matcher, peek)
@@ -261,12 +271,12 @@ class OfflinePipeline:
             matte = replace(matte, alpha=close_margins(pixels.unit(matte.alpha), known, side))
         return matte
 
-    def _matte_mirrored(self, src: Tensor, plate: Plate) -> Matte:
+    def _matte_mirrored(self, src: Array, plate: Plate) -> Matte:
         """Return the matte of the mirrored picture, mirrored back; in memory of its own."""
         confidence = upload_confidence(plate, src)
-        turned = confidence.flip(3) if confidence is not None else None
-        matte = self.matting(src.flip(3), self._matcher.match(plate, src).flip(3), turned, 0)
-        alpha, foreground = (pixels.unit(part).flip(3) for part in (matte.alpha, matte.foreground))
+        turned = pixels.mirror(confidence) if confidence is not None else None
+        matte = self.matting(pixels.mirror(src), pixels.mirror(self._matcher.match(plate, src)), turned, 0)
+        alpha, foreground = (pixels.mirror(pixels.unit(part)) for part in (matte.alpha, matte.foreground))
         return replace(matte, alpha=alpha, foreground=foreground)
 
     def _make_matcher(self) -> PlateMatcher:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING, cast
 
 from camdaemon.config.schema import Config
 from camdaemon.daemon.build import matting_settings
-from camdaemon.matting import Matting, Purpose, make_matting, require_no_plate
-from camdaemon.matting.bgmv2.matting import BackgroundMatting, Observer
+from camdaemon.frames.transfer import Device
+from camdaemon.matting import Matting, MattingSettings, Purpose, make_matting, require_no_plate
+from camdaemon.matting.bgmv2.cpu.matting import CpuMatting
 from camdaemon.matting.effort import OFFLINE
+
+if TYPE_CHECKING:
+    from camdaemon.matting.bgmv2.floats import Observer
 
 
 def make_offline_matting(
-    config: Config, on: torch.device, observer: Observer, *, live: bool, plates: bool, in_bytes: bool
+    config: Config, on: Device, observer: Observer, *, live: bool, plates: bool, in_bytes: bool
 ) -> Matting:
     """Make the matting of an `OfflinePipeline`; see there.
 
@@ -24,18 +28,19 @@ def make_offline_matting(
     if config.matting != "bgmv2":
         matting = make_matting(config.matting, settings, on)
     else:
-        matting = BackgroundMatting(
-            settings.weights,
-            settings.refinement,
-            on,
-            settings.engine if in_bytes else "torch",
-            settings.precision,
-            observer,
-            settings.purpose,
-            exact=True,
-        )
+        matting = _make_network(settings, on, observer, in_bytes=in_bytes)
         if not live:
             matting.effort = OFFLINE
     if not plates:
         require_no_plate(matting)
     return matting
+
+
+def _make_network(settings: MattingSettings, on: Device, observer: Observer, *, in_bytes: bool) -> Matting:
+    if in_bytes:
+        chosen = settings.weights, settings.refinement, settings.engine, settings.precision, settings.purpose
+        return cast("Matting", CpuMatting(*chosen, exact=True))  # it is given bytes alone
+    from camdaemon.matting.bgmv2.floats import FloatMatting
+
+    made = FloatMatting(settings.weights, settings.refinement, on, observer, settings.purpose)
+    return cast("Matting", made)  # it is given floats alone

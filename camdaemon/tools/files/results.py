@@ -8,8 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from torch import Tensor
-from torch.nn import functional as F
 
 from camdaemon.backdrop import Backdrop, check_backdrop, make_backdrop
 from camdaemon.errors import ConfigError
@@ -17,12 +15,14 @@ from camdaemon.frames import pixels
 from camdaemon.frames.composite import Matte, composite
 from camdaemon.frames.frame import Size
 from camdaemon.frames.kinds import room_blur
-from camdaemon.frames.picture import Picture, Upload, from_tensor
+from camdaemon.frames.picture import Picture, Upload, copy_to_host
+from camdaemon.frames.pixels import Array
 from camdaemon.linux.results import expand
-from camdaemon.model import SIDE
+from camdaemon.model.layout import SIDE
 from camdaemon.plate.parts import Plate
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.rendering import Pixels, render_alpha, to_pixels
+from camdaemon.tools.files.uploader import ADD_TORCH, has_torch
 
 NO_PLATE = "none"  # of the option --plate
 
@@ -124,6 +124,8 @@ def _render_maps(pipeline: OfflinePipeline) -> tuple[Picture, Picture]:
     Raises:
         ConfigError: The matting has no such maps.
     """
+    if pipeline.maps is None and not has_torch():
+        raise ConfigError(f"--error and --refined need torch, which is not installed. {ADD_TORCH}")
     if pipeline.maps is None:
         raise ConfigError(
             f"the matting {pipeline.matting.name} predicts no error and refines nothing. "
@@ -131,9 +133,9 @@ def _render_maps(pipeline: OfflinePipeline) -> tuple[Picture, Picture]:
         )
     rows, columns = pipeline.maps.refined.shape[2:]
     size = (rows * SIDE, columns * SIDE)
-    error = F.interpolate(pipeline.maps.error.float(), size, mode="bilinear", align_corners=False)
-    refined = F.interpolate(pipeline.maps.refined.float(), size, mode="nearest")
-    return from_tensor(error), from_tensor(refined)
+    error, refined = (pixels.to_host(each.float())[0, 0] for each in pipeline.maps)
+    large = cv2.resize(error, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return copy_to_host(large[None, None]), copy_to_host(refined.repeat(SIDE, 0).repeat(SIDE, 1)[None, None])
 
 
 def check_files_backdrop(spec: str, plate: object) -> None:
@@ -171,19 +173,28 @@ class _Squeezed:
     def __init__(self, backdrop: Backdrop) -> None:
         self._backdrop = backdrop
         self.spec, self.needs_plate = backdrop.spec, backdrop.needs_plate
-        self._last: tuple[Tensor, Tensor] | None = None  # a picture, and the same in the frames' size
+        self._last: tuple[Array, Array] | None = None  # a picture, and the same in the frames' size
 
-    def picture(self, t: float, plate: Tensor, upload: Upload) -> Tensor:
+    def picture(self, t: float, plate: Array, upload: Upload) -> Array:
         """See `Backdrop`."""
         found = self._backdrop.picture(t, plate, upload)
         if found.shape == plate.shape:
             return found
         if self._last is None or self._last[0] is not found:
             size = (plate.shape[2], plate.shape[3])
-            scaled = F.interpolate(pixels.unit(found), size, mode="bilinear", antialias=True)
-            self._last = found, pixels.like(scaled, found)
+            self._last = found, _resize(found, size)
         return self._last[1]
 
     def close(self) -> None:
         """See `Backdrop`."""
         self._backdrop.close()
+
+
+def _resize(picture: Array, size: tuple[int, int]) -> Array:
+    """Resize (1,3,H,W) to `size` (height, width), where every pixel counts."""
+    if pixels.is_host(picture):
+        found = cv2.resize(pixels.interleave(picture), size[::-1], interpolation=cv2.INTER_AREA)
+        return pixels.as_planes(np.asarray(found, np.uint8))
+    from torch.nn import functional
+
+    return functional.interpolate(picture, size, mode="bilinear", antialias=True)

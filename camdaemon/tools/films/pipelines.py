@@ -7,13 +7,16 @@ from importlib.util import find_spec
 from typing import Any, Literal
 
 from camdaemon.config.schema import Config
+from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.frames.transfer import choose_device
+from camdaemon.linux.threads import share_processors
 from camdaemon.matting import Purpose, find_matting
-from camdaemon.matting.bgmv2.matting import BackgroundMatting
-from camdaemon.matting.bgmv2.weights import find_weights, load_weights
-from camdaemon.pipeline.look_ahead import share_processors
+from camdaemon.matting.bgmv2.cpu.matting import CpuMatting
+from camdaemon.matting.bgmv2.engines.graphs import find_graphs
+from camdaemon.matting.bgmv2.weights import find_weights, load_file, mark_of
 from camdaemon.tools.files.offline import OfflinePipeline
+from camdaemon.tools.files.uploader import ADD_TORCH, has_torch
 from camdaemon.tools.films.job import FilmJob
 
 Work = Literal["live", "files", "best"]
@@ -32,7 +35,7 @@ class Pipelines:
 
     def __init__(self, config: Config, work: Work, *, plates: bool, align: bool) -> None:
         self._config, self._work, self._plates, self._align = config, work, plates, align
-        self._device = choose_device(config.device).type
+        self._device = choose_device(config.device)
         self._doubts = self._find_doubts()
         self._made: dict[tuple[bool, str], OfflinePipeline] = {}
 
@@ -51,8 +54,7 @@ class Pipelines:
             ConfigError: The matting cannot be made so.
             MattingError: The device cannot do it.
         """
-        fits = self._device == "cpu" and self._work != "best" and not job.film.deep and not job.wanted.needs_maps
-        in_bytes = fits and (self._work == "live" or not self._doubts)
+        in_bytes = self._device == "cpu" and self._choose_bytes(job)
         config = self._choose_engine(before)
         key = in_bytes, f"{config.engine} {config.precision}"
         # Several frames are in work, or encoding takes as long as matting. A plate that is aligned needs each in turn.
@@ -71,11 +73,21 @@ class Pipelines:
         if not in_bytes:
             return pipeline, f"{self._device} floats, {pipeline.find_batch(*job.film.size)} at once"
         size = Size.around(*job.film.size)
-        if self._work == "live" or not isinstance(pipeline.matting, BackgroundMatting):
+        if self._work == "live" or not isinstance(pipeline.matting, CpuMatting):
             pipeline.matting.warm_up(size)
         else:
             pipeline.matting.build(size)
         return pipeline, getattr(pipeline.matting, "engine", "")
+
+    def _choose_bytes(self, job: FilmJob) -> bool:
+        """Return whether a film is matted in bytes on a CPU. Raises ConfigError: it cannot be, and torch is missing."""
+        needs_floats = job.film.deep or job.wanted.needs_maps
+        if not has_torch():
+            if needs_floats:
+                what = "a film of more than 8 bits" if job.film.deep else "the network's own maps"
+                raise ConfigError(f"{what} needs torch, which is not installed. {ADD_TORCH}")
+            return True
+        return not needs_floats and self._work != "best" and (self._work == "live" or not self._doubts)
 
     @property
     def _purpose(self) -> Purpose:
@@ -85,7 +97,9 @@ class Pipelines:
         """Tell whether the network is told how far to trust a plate: its byte formulation is the daemon's alone."""
         if not find_matting(self._config.matting).uses_weights:
             return False
-        return load_weights(self._config.weights, self._purpose, self._device).doubts
+        weights = find_weights(self._config.weights, self._purpose, self._device)
+        graphs = find_graphs(weights, mark_of(weights))
+        return graphs.layout.doubts if graphs is not None else load_file(weights).doubts
 
     def _choose_engine(self, before: str) -> Config:
         engine, _, precision = before.partition(" ")

@@ -12,14 +12,9 @@ from torch import Tensor
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux.files import prepare_replacement
-from camdaemon.model import (
-    Architecture,
-    MattingNetwork,
-    Selection,
-    detect_architecture,
-    load_network,
-    read_tensors,
-)
+from camdaemon.model.checkpoint import Architecture, detect_architecture, load_network, read_tensors
+from camdaemon.model.layout import Selection
+from camdaemon.model.network import MattingNetwork
 from camdaemon.model.refiner import Refiner
 from camdaemon.model.slim import make_slim_refiner
 from camdaemon.tools.train.folder import LAST

@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from camdaemon.errors import ConfigError
-from camdaemon.matting.bgmv2.engines.factory import has_bfloat16
+from camdaemon.matting.bgmv2.engines.torch_engine import has_bfloat16
 from camdaemon.tools.train.recipe import Precision
 
 

@@ -14,7 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camdaemon.model import MattingNetwork, Output, Selection, SlimMatting, base_size_for_lines, scale_by_norms
+from camdaemon.model.folding import scale_by_norms
+from camdaemon.model.layout import Selection, base_size_for_lines
+from camdaemon.model.network import MattingNetwork, Output
+from camdaemon.model.slim import SlimMatting
 from camdaemon.tools.train.recipe import RATES, Recipe
 
 if TYPE_CHECKING:

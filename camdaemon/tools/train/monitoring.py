@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from camdaemon.matting.effort import LADDER
-from camdaemon.model import MattingNetwork, base_size_for_lines
+from camdaemon.model.layout import base_size_for_lines
+from camdaemon.model.network import MattingNetwork
 from camdaemon.tools.train.draws import ShuffledOrder
 from camdaemon.tools.train.folder import LOG
 from camdaemon.tools.train.losses import Losses

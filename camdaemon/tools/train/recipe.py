@@ -35,7 +35,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from camdaemon.errors import ConfigError
-from camdaemon.model import BACKBONES, Backbone, KernelSize
+from camdaemon.model.published import BACKBONES, Backbone
+from camdaemon.model.refiner import KernelSize
 
 TrainingStage = Literal["base", "joint"]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]

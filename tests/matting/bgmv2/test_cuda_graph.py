@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from camdaemon.matting import Refinement
-from camdaemon.matting.bgmv2 import matting as module
+from camdaemon.matting.bgmv2 import floats as module
 from camdaemon.matting.bgmv2.cuda_graph import GraphedStep, Results
 from camdaemon.matting.effort import Effort
-from camdaemon.model import SlimMatting
+from camdaemon.model.slim import SlimMatting
 
 SRC, PLATE = (torch.rand(1, 3, 8, 12, generator=torch.Generator().manual_seed(n)) for n in range(2))
 KNOWN = torch.ones(1, 1, 2, 3)
@@ -97,7 +97,7 @@ def test_confidence_of_any_shape_reaches_a_network_that_doubts_in_one_shape(
 ) -> None:
     monkeypatch.setattr(module, "GraphedStep", partial(GraphedStep, record=Recording()))
     monkeypatch.setattr(module, "load_weights", lambda *_: SlimMatting(refined=False).eval())
-    matting = module.BackgroundMatting("default", Refinement(), torch.device("cpu"))
+    matting = module.FloatMatting("default", Refinement(), "cpu", purpose="live")
     assert matting.doubts
     matting._uses_graphs = graphs
     src, plate = (torch.rand(1, 3, 96, 160, generator=torch.Generator().manual_seed(n)) for n in range(2))
@@ -111,7 +111,7 @@ def test_confidence_of_any_shape_reaches_a_network_that_doubts_in_one_shape(
 
 def test_the_matting_records_once_for_each_work_and_not_for_each_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GraphedStep", partial(GraphedStep, record=Recording()))
-    matting = module.BackgroundMatting("default", Refinement(), torch.device("cpu"))
+    matting = module.FloatMatting("default", Refinement(), "cpu", purpose="live")
     src, plate = (torch.rand(1, 3, 96, 160, generator=torch.Generator().manual_seed(n)) for n in range(2))
     computed = matting(src, plate, None, 0).alpha
     matting._uses_graphs = True  # as on CUDA
@@ -131,7 +131,7 @@ def test_the_matting_records_once_for_each_work_and_not_for_each_rate(monkeypatc
 def test_an_observer_sees_the_maps_of_each_frame(monkeypatch: pytest.MonkeyPatch, graphs: bool) -> None:
     monkeypatch.setattr(module, "GraphedStep", partial(GraphedStep, record=Recording()))
     seen: list[module.RefinementMaps] = []
-    matting = module.BackgroundMatting("default", Refinement(), torch.device("cpu"), observer=seen.append)
+    matting = module.FloatMatting("default", Refinement(), "cpu", seen.append, "live")
     matting._uses_graphs = graphs
     pictures = [torch.rand(1, 3, 96, 160, generator=torch.Generator().manual_seed(n)) for n in range(3)]
     errors = []
@@ -139,7 +139,9 @@ def test_an_observer_sees_the_maps_of_each_frame(monkeypatch: pytest.MonkeyPatch
         matting(src, pictures[0], None, seq)
         errors.append(seen[-1].error.clone())
         with torch.inference_mode():
-            found = matting._run_network(src, pictures[0], matting._fix_shape(None, src), *matting._settings_for(src))
+            found = matting._run_network(
+                src, pictures[0], matting._fix_shape(None, src), *matting.choose_sizes(96, 160)
+            )
         torch.testing.assert_close(errors[-1], found[3])
         assert seen[-1].refined.shape == (1, 1, 24, 40)
         assert seen[-1].refined.dtype == torch.bool

@@ -261,6 +261,38 @@ def test_without_a_gpu_the_cpu_does_it(fake, look):
     assert (found.level, found.fix) == (Level.PROBLEM, "camdaemon run --device auto")
 
 
+def test_a_cpu_needs_no_torch(fake, look):
+    fake.says_torch(version=None, openvino=True)
+    torch, gpu = look("torch")
+    assert (torch.level, "not needed" in torch.says) == (Level.OK, True)
+    assert gpu.level is Level.NOTE
+    assert "640x360" in gpu.fix
+    for settings in ({"device": "cuda"}, {"engine": "torch"}):
+        (found, *_) = look("torch", **settings)
+        assert found.level is Level.PROBLEM
+        assert found.fix.endswith("-m pip install torch safetensors")
+
+
+def test_without_torch_and_openvino_nothing_runs_the_network(fake, look):
+    fake.says_torch(version=None, openvino=False)
+    (found, *_) = look("torch")
+    assert (found.level, "nothing runs the network" in found.says) == (Level.PROBLEM, True)
+    assert found.fix.endswith("-m pip install openvino")
+
+
+def test_a_gpu_of_nvidia_s_asks_for_torch(well, look):
+    well.says_torch(version=None, openvino=True)
+    gpu = next(found for found in look("torch") if found.about == "gpu")
+    assert (gpu.level, gpu.fix.endswith("-m pip install torch safetensors")) == (Level.NOTE, True)
+
+
+def test_the_probe_tells_that_there_is_no_torch():
+    hidden = "import importlib.util; real = importlib.util.find_spec\n"
+    hidden += "importlib.util.find_spec = lambda name: None if name == 'torch' else real(name)\n"
+    facts = json.loads(ask([sys.executable, "-c", hidden + accelerator.PROBE]).out)
+    assert facts == {"version": None, "openvino": find_spec("openvino") is not None}
+
+
 @pytest.fixture
 def laptop(fake):
     """Intel's GPU and NPU, and OpenVINO with a driver for the first."""

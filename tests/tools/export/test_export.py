@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from camdaemon.errors import CamdaemonError, ConfigError
-from camdaemon.matting.bgmv2.engines.int8 import int8_paths, record_int8
+from camdaemon.matting.bgmv2.engines.graphs import graph_paths, record_int8
 from camdaemon.matting.bgmv2.weights import find_weights
 from camdaemon.tools.export.export import export
 from camdaemon.tools.export.family import Arrays, Request
@@ -73,15 +73,16 @@ def test_openvino_joins_a_published_base_with_its_refiner(ask, tmp_path):
     need("openvino")
     ov = importlib.import_module("openvino")
 
+    from camdaemon.matting.bgmv2.engines.conversion import convert_base
     from camdaemon.matting.bgmv2.engines.dense import make_dense_base
-    from camdaemon.matting.bgmv2.engines.openvino_engine import convert
-    from camdaemon.model import fold_batch_norms, load_network
+    from camdaemon.model.checkpoint import load_network
+    from camdaemon.model.folding import fold_batch_norms
 
     weights = tmp_path / "own.safetensors"
     weights.write_bytes(find_weights("published").read_bytes())
     network = load_network(weights)
     fold_batch_norms(network)
-    ov.save_model(convert(make_dense_base(network, even=True)), int8_paths(weights)[0], compress_to_fp16=False)
+    ov.save_model(convert_base(make_dense_base(network)), graph_paths(weights, "int8")[0], compress_to_fp16=False)
     record_int8(weights)
     done = export(ask("openvino", precision="int8", weights=weights))
     assert max(done.difference.largest.values()) < 1e-3, "nothing is in int8 here"

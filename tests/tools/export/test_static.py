@@ -7,7 +7,9 @@ import torch
 
 from camdaemon.frames.frame import Size
 from camdaemon.matting.bgmv2.weights import load_weights
-from camdaemon.model import Backbone, BackgroundMattingV2, MattingNetwork, SlimMatting
+from camdaemon.model.network import MattingNetwork
+from camdaemon.model.published import Backbone, BackgroundMattingV2
+from camdaemon.model.slim import SlimMatting
 from camdaemon.tools.export import comparison
 from camdaemon.tools.export.comparison import compute_reference, measure
 from camdaemon.tools.export.pictures import draw_samples

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.capture import pattern
 from camdaemon.config.schema import Config
 from camdaemon.frames.frame import Size
 from camdaemon.matting.bgmv2.cpu.ahead import CoarseAhead
-from camdaemon.matting.bgmv2.matting import BackgroundMatting
+from camdaemon.matting.bgmv2.cpu.matting import CpuMatting
 from camdaemon.plate.parts import Plate
 from camdaemon.tools.files.offline import OfflinePipeline
 from camdaemon.tools.files.rendering import render_alpha
 from camdaemon.tools.films.source import FrameSequence, Span
+from tests.kinds import floats, same
 
 SIZE = (480, 272)
 
@@ -36,11 +36,11 @@ def frames() -> tuple[Plate, list[np.ndarray]]:
 )
 def test_mattes_are_those_in_floats_to_a_level(engine: str, frames: tuple[Plate, list[np.ndarray]]) -> None:
     plate, seen = frames
-    floats = OfflinePipeline(Config(device="cpu"))
+    in_floats = OfflinePipeline(Config(device="cpu"))
     in_bytes = OfflinePipeline(Config(device="cpu", engine=engine, precision="float32"), in_bytes=True)
     _build_first(in_bytes)
     for seq, rgb in enumerate(seen):
-        mattes = floats.matte_next(rgb, plate, seq), in_bytes.matte_next(rgb, plate, seq, _after(seen, seq))
+        mattes = in_floats.matte_next(rgb, plate, seq), in_bytes.matte_next(rgb, plate, seq, _after(seen, seq))
         expected, found = (render_alpha(each).astype(int) for each in mattes)
         assert np.abs(expected - found).max() <= 1
         assert (expected == 255).mean() > 0.03, "somebody is there"
@@ -57,8 +57,8 @@ def test_frames_that_are_begun_before_their_turn_get_the_same_mattes(
     monkeypatch.setattr(CoarseAhead, "_run_alone", lambda *_: pytest.fail("every frame was begun"))
     for seq, rgb in enumerate(seen):
         found = ahead.matte_next(rgb, plate, seq, _after(seen, seq))
-        assert found.alpha.equal(expected[seq].alpha)
-        assert found.foreground.equal(expected[seq].foreground)
+        assert same(found.alpha, expected[seq].alpha)
+        assert same(found.foreground, expected[seq].foreground)
 
 
 def _after(seen: list[np.ndarray], seq: int) -> Callable[[int], np.ndarray | None]:
@@ -67,7 +67,7 @@ def _after(seen: list[np.ndarray], seq: int) -> Callable[[int], np.ndarray | Non
 
 def _build_first(pipeline: OfflinePipeline) -> None:
     """Build what the first frame needs, so that it, too, may be begun."""
-    assert isinstance(pipeline.matting, BackgroundMatting)
+    assert isinstance(pipeline.matting, CpuMatting)
     pipeline.matting.build(Size(*SIZE))
 
 
@@ -81,8 +81,8 @@ def test_a_run_from_a_saved_state_goes_on_to_the_bit(frames: tuple[Plate, list[n
         other.load_state(plate, one.save_state())
         for seq in range(2, 4):
             expected, found = (each.matte_next(seen[seq], plate, seq) for each in (one, other))
-            assert expected.alpha.equal(found.alpha)
-            assert expected.foreground.equal(found.foreground)
+            assert same(expected.alpha, found.alpha)
+            assert same(expected.foreground, found.foreground)
 
 
 def test_frames_that_are_matted_at_once_get_the_mattes_of_each_alone(
@@ -97,9 +97,9 @@ def test_frames_that_are_matted_at_once_get_the_mattes_of_each_alone(
     found = other.matte_batch(seen[:3], plate, 0)
     assert [matte.seq for matte, _ in found] == [0, 1, 2]
     for alone, (matte, doubt) in zip(expected, found, strict=True):
-        assert (alone.alpha - matte.alpha).abs().max() < 1e-4
+        assert (floats(alone.alpha) - floats(matte.alpha)).abs().max() < 1e-4
         assert doubt == one.doubt_plate(alone) == ""
-    monkeypatch.setattr(other, "_on", torch.device("cuda"))
+    monkeypatch.setattr(other, "_on", "cuda")
     assert [other.find_batch(*size) for size in ((1280, 720), (1920, 1080), (3840, 2160))] == [8, 8, 2]
     other.keeps_alpha = True
     assert other.find_batch(1280, 720) == 1, "the next plate depends on the last matte"

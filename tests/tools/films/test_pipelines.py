@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from camdaemon.config.schema import Config
-from camdaemon.pipeline import look_ahead
+from camdaemon.linux import threads
 from camdaemon.tools.files.results import ResultPaths
 from camdaemon.tools.films.job import FilmJob
 from camdaemon.tools.films.pipelines import Pipelines
@@ -18,15 +18,16 @@ ALPHA, MAPS = ResultPaths(alpha=Path("alpha.mkv")), ResultPaths(alpha=Path("alph
 
 @pytest.fixture(autouse=True)
 def _eight_processors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    count = torch.get_num_threads()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(look_ahead, "_count_threads", lambda: 8)
+    monkeypatch.setattr(threads, "count_cores", lambda cpus: 8)
+    count = torch.get_num_threads()
     yield
+    threads.share_processors(1)
     torch.set_num_threads(count)
 
 
 @pytest.mark.parametrize(
-    ("matting", "align", "wanted", "threads"),
+    ("matting", "align", "wanted", "wanted_threads"),
     [
         ("bgmv2", False, ALPHA, 4),  # in bytes: two base networks run beside the refiner
         ("bgmv2", True, ALPHA, 8),  # the next plate depends on this matte
@@ -35,13 +36,13 @@ def _eight_processors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_frames_share_the_processors_where_several_are_in_work(
-    films: Path, matting: str, align: bool, wanted: ResultPaths, threads: int
+    films: Path, matting: str, align: bool, wanted: ResultPaths, wanted_threads: int
 ) -> None:
     film = FrameSequence.open(films / "take1.mp4")
     config = Config(device="cpu", matting=matting, engine="torch")
     pipelines = Pipelines(config, "files", plates=True, align=align)
     for _ in range(2):
-        torch.set_num_threads(2)  # another film's, whatever it was
+        threads.share_processors(4)  # another film's, whatever it was
         _, engine = pipelines.find(FilmJob(film, wanted, "auto", "blur"), "")
-        assert torch.get_num_threads() == threads
+        assert threads.count_compute_threads() == wanted_threads
     assert ("floats" in engine) == (wanted is MAPS)

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from camdaemon.errors import ConfigError, Interrupted
-from camdaemon.model import BackgroundMattingV2
+from camdaemon.model.published import BackgroundMattingV2
 from camdaemon.tools.train import folder
 from camdaemon.tools.train.cli import app
 from camdaemon.tools.train.interruption import Interruption

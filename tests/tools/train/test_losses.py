@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from camdaemon.model import Output
+from camdaemon.model.network import Output
 from camdaemon.tools.train.losses import (
     Losses,
     base_losses,

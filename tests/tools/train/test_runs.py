@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from camdaemon.errors import ConfigError
-from camdaemon.model import BackgroundMattingV2, Selection, detect_architecture, load_network
+from camdaemon.model.checkpoint import detect_architecture, load_network
+from camdaemon.model.layout import Selection
+from camdaemon.model.published import BackgroundMattingV2
 from camdaemon.tools.train.checkpoints import initialize_as_coarse, make_starting_network
 from camdaemon.tools.train.cli import app
 from camdaemon.tools.train.distributed import MixedPrecision, join_processes

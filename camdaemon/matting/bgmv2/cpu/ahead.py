@@ -15,8 +15,6 @@ from functools import partial
 from itertools import cycle
 from typing import Any, NamedTuple, TypeVar
 
-import torch
-
 from camdaemon.matting.bgmv2.cpu.coarse import CoarseMatte, CoarseStep, FrameInput
 
 _Result = TypeVar("_Result")
@@ -72,7 +70,7 @@ class CoarseAhead:
     def begin(self, given: FrameInput) -> None:
         """Start computing what a call with the same input will return, and return at once."""
         if given.confidence is not None:
-            given = replace(given, confidence=given.confidence.clone())
+            given = replace(given, confidence=given.confidence.copy())
         lane = next(self._turns)
         found = lane.submit(partial(_run, lane.step, given))
         self._begun = [*self._begun[-len(self._lanes) :], (given, found)]  # the present one, and those after it
@@ -99,6 +97,5 @@ class CoarseAhead:
 
 def _run(step: CoarseStep, given: FrameInput) -> _Timed:
     began = time.perf_counter()
-    with torch.inference_mode():  # applies to the calling thread only
-        coarse = step(given)
+    coarse = step(given)
     return _Timed(coarse, time.perf_counter() - began)

@@ -8,12 +8,11 @@ from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
-from torch import Tensor
 
 from camdaemon.matting.bgmv2.cpu.parts import Span
-from camdaemon.matting.bgmv2.cpu.tile_windows import Levels
-from camdaemon.matting.bgmv2.cpu.tiles import ByteArray, CoarseWindows, TiledRefiner, Tiles
-from camdaemon.matting.bgmv2.engines.factory import BaseEngine
+from camdaemon.matting.bgmv2.cpu.tile_windows import ByteArray, Levels
+from camdaemon.matting.bgmv2.cpu.tiles import CoarseWindows, TiledRefiner, Tiles
+from camdaemon.matting.bgmv2.engines.engine import BaseEngine, Floats
 
 _Picture = TypeVar("_Picture", bound=Levels)
 
@@ -36,13 +35,13 @@ class CoarseFrame:
     """What the base network has found in a frame. It stays valid while the next one is computed.
 
     Attributes:
-        visible: float32 (h,w,5): alpha, residual, predicted error; unbounded.
+        visible: (h,w,5): alpha, residual, predicted error; unbounded.
         columns: From which to which column the network ran; what is beside them is room.
         bgr: The plate as the refiner is shown it, from `TiledRefiner.pad`; None without a refiner.
         find_windows: Returns what the refiner is shown of the coarse maps in some tiles.
     """
 
-    visible: Tensor
+    visible: Floats
     columns: Span
     bgr: Levels | None
     find_windows: Callable[[Tiles], CoarseWindows]
@@ -69,13 +68,13 @@ class CpuBase(Protocol):
     def release(self) -> None:
         """Give back memory that its next frame allocates again: other networks run for now."""
 
-    def __call__(self, rgb: ByteArray, plate: Tensor, confidence: Tensor | None) -> CoarseFrame:
+    def __call__(self, rgb: ByteArray, plate: Levels, confidence: Floats | None) -> CoarseFrame:
         """Run the base network.
 
         Args:
             rgb: The picture, (H,W,3).
             plate: uint8 (1,3,H,W); for an exact network also float32, 0..255. What is prepared of it is kept for as
-                long as it is the same tensor.
+                long as it is the same array.
             confidence: See `Matting`.
         """
 

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 
-import torch
-
 from camdaemon.linux.heap import release_free_memory
 from camdaemon.linux.threads import start_low_priority
 from camdaemon.matting.bgmv2.cpu.base import NetworkShape
@@ -75,8 +73,7 @@ class CpuNetworkCache:
             release_free_memory()
 
     def _build_in_this_thread(self, shape: NetworkShape) -> CpuNetwork:
-        with torch.inference_mode():  # applies to the calling thread only
-            made = self._build(shape)
+        made = self._build(shape)
         release_free_memory()
         return made
 

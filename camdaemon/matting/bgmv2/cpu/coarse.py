@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from functools import partial
 
 import cv2
-import torch
-from torch import Tensor
+import numpy as np
 
 from camdaemon.frames import pixels
 from camdaemon.linux.heap import release_free_memory
 from camdaemon.matting.bgmv2.cpu.base import CoarseFrame, CpuBase, NetworkShape
 from camdaemon.matting.bgmv2.cpu.parts import Span
-from camdaemon.matting.bgmv2.cpu.tiles import ByteArray, TileInputs
+from camdaemon.matting.bgmv2.cpu.tile_windows import ByteArray, Levels, is_finite
+from camdaemon.matting.bgmv2.cpu.tiles import Mask, TileInputs
 from camdaemon.matting.bgmv2.cpu.told_plate import are_equal
-from camdaemon.model import SIDE, Selection
+from camdaemon.matting.bgmv2.engines.engine import Floats
+from camdaemon.model.layout import SIDE, Selection
 
 # Refining patches with a lower predicted error has no visible effect (on two clips: 0.1 of 255 at the 99.9th
 # percentile), yet nearly half of the tiles hold no others.
@@ -31,9 +32,9 @@ LEAST_ERROR = 1 / 64
 class FrameInput:
     """All that the matte of a frame depends on; see `CpuNetwork.__call__`."""
 
-    src: Tensor
-    plate: Tensor
-    confidence: Tensor | None
+    src: ByteArray
+    plate: Levels
+    confidence: Floats | None
     selection: Selection
 
     def is_same_as(self, other: FrameInput) -> bool:
@@ -47,14 +48,14 @@ class CoarseMatte:
     """The result of the first half.
 
     Attributes:
-        visible: float32 (h,w,5): alpha, residual, predicted error; unbounded.
+        visible: (h,w,5): alpha, residual, predicted error; unbounded.
         columns: From which to which pixel of the frame's width the network ran; what is beside them is room.
         gather: Returns what the refiner is to work on, None for nothing. Called once, in the second half, and only if
             all is finite. It copies it then, unless the first half, having had time, already has.
         is_finite: Whether all of `visible` is.
     """
 
-    visible: Tensor
+    visible: Floats
     columns: Span
     gather: Callable[[], TileInputs | None]
     is_finite: bool
@@ -79,9 +80,9 @@ class CoarseStep:
 
     def __call__(self, given: FrameInput) -> CoarseMatte:
         """Return the coarse matte of a frame."""
-        rgb = pixels.array(given.src)
+        rgb = pixels.interleave(given.src)
         found = self._base(rgb, given.plate, given.confidence)
-        finite = bool(found.visible.sum().isfinite())
+        finite = is_finite(found.visible)
         gather: Callable[[], TileInputs | None] = partial(self._gather, rgb, found, given.selection)
         if finite and not self._base.is_heavy:
             gathered = gather()
@@ -94,29 +95,34 @@ class CoarseStep:
         if refiner is None or found.bgr is None:
             return None
         tiles = refiner.select_tiles(self._choose_patches(found.visible[..., 4], found.columns, selection))
-        return refiner.gather(tiles, found.find_windows(tiles), refiner.pad(rgb), found.bgr)
+        windows = found.find_windows(tiles)
+        return refiner.gather(tiles, windows, refiner.pad(rgb), found.bgr, copy=not self._base.is_heavy)
 
     def _to_pixels(self, columns: Span, side: int) -> Span:
         """Return which columns, of patches of `side` pixels of the frame, lie wholly within columns of the base."""
         width, small = self._shape.frame[1], self._shape.base[1] * side
         return -(-columns[0] * width // small), columns[1] * width // small
 
-    def _choose_patches(self, predicted: Tensor, where: Span, selection: Selection) -> Tensor:
-        """Choose the patches to refine, bool (H/4,W/4), by the `predicted` error (h,w), in the columns `where`."""
+    def _choose_patches(self, predicted: Floats, where: Span, selection: Selection) -> Mask:
+        """Choose the patches to refine, (H/4,W/4), by the `predicted` error (h,w), in the columns `where`."""
         rows, columns = (side // SIDE for side in self._shape.frame)
         left, right = self._to_pixels(where, SIDE)
         if selection.mode == "full":
-            everywhere = torch.zeros(rows, columns, dtype=torch.bool)
+            everywhere = np.zeros((rows, columns), bool)
             everywhere[:, left:right] = True
             return everywhere
-        error = torch.from_numpy(cv2.resize(predicted.clamp(0, 1).numpy(), (columns, rows)))
+        error = np.asarray(cv2.resize(np.clip(predicted, 0, 1), (columns, rows)), np.float32)
         error[:, :left] = 0
         error[:, right:] = 0
         if selection.mode == "thresholding":
             return error > max(selection.threshold, self._least_error)
-        at = (error.flatten() > self._least_error).nonzero().flatten()
-        if len(at) > (count := max(0, selection.pixels // SIDE**2)):
-            at = at[error.flatten()[at].topk(count, sorted=False).indices]
-        chosen = torch.zeros(rows * columns, dtype=torch.bool)
-        chosen[at] = True
-        return chosen.view(rows, columns)
+        likely = error > self._least_error
+        count = max(0, selection.pixels // SIDE**2)
+        if np.count_nonzero(likely) <= count:
+            return likely
+        flat = error.reshape(-1)
+        at = np.flatnonzero(likely)
+        best = np.argpartition(-flat[at], count)[:count]
+        chosen = np.zeros(rows * columns, bool)
+        chosen[at[best]] = True
+        return chosen.reshape(rows, columns)

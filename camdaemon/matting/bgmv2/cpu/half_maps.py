@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from camdaemon.matting.bgmv2.cpu.parts import PartialResize, Span
-from camdaemon.matting.bgmv2.cpu.tile_windows import Floats, WindowGrid
+from camdaemon.matting.bgmv2.cpu.tile_windows import Index, WindowGrid
+from camdaemon.matting.bgmv2.engines.engine import Floats
 
 
 class HalfMap:
@@ -30,19 +29,19 @@ class HalfMap:
         """Give its memory back until the next `write`."""
         self._padded = None
 
-    def write(self, values: Floats, row: Tensor, column: Tensor) -> None:
-        """Upsample `values` (h,w,C) where the windows at `row`, `column`, int64 (T,), lie."""
+    def write(self, values: Floats, row: Index, column: Index) -> None:
+        """Upsample `values` (h,w,C) where the windows at `row`, `column`, (T,), lie."""
         if self._padded is None:
             self._padded = self._grid.make_padded(self._channels)
         if len(row):
             part = self._resize.find_part(self._span(row), self._span(column))
             self._resize.resize(values, part, self._grid.cut_margin(self._padded, self._half))
 
-    def _span(self, index: Tensor) -> Span:
+    def _span(self, index: Index) -> Span:
         step, margin = self._grid.step, self._grid.margin
         return int(index.min()) * step - margin, (int(index.max()) + 1) * step + margin
 
-    def windows(self, row: Tensor, column: Tensor) -> Tensor:
+    def windows(self, row: Index, column: Index) -> Floats:
         """Copy the windows at `row`, `column`, (T,14,14,C)."""
         assert self._padded is not None
         return self._grid.windows(self._padded, row, column)

@@ -9,26 +9,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import numpy as np
+from numpy.typing import NDArray
 
 from camdaemon.matting.bgmv2.cpu.tile_windows import (
+    Index,
     Levels,
     UpsamplingAxis,
     WindowGrid,
     build_upsampling_axis,
     index_pieces,
     interpolate_pieces,
-    pad_to_multiple,
 )
-from camdaemon.matting.bgmv2.engines.dense import BaseMaps
-from camdaemon.matting.bgmv2.engines.packed import concat_channels
-from camdaemon.model import HIDDEN, VISIBLE, Decoder
+from camdaemon.matting.bgmv2.engines.engine import BaseMaps, Floats, WindowEngine
+from camdaemon.model.layout import HIDDEN
 
 BLOCK = 8  # pixels of the base input along a block
 _SPARSE = HIDDEN + 4  # maps for the refiner: hidden features, alpha, residual
-_BLOCKS_AT_ONCE = 1024  # so that a frame that is refined everywhere does not take gigabytes
+_BLOCKS_AT_ONCE = 64  # what they are made of stays in the processor's cache
 
 
 class SparseFeatures(NamedTuple):
@@ -38,11 +36,11 @@ class SparseFeatures(NamedTuple):
         values: (n,36), one row per pixel: hidden features, alpha, residual; hidden features and alpha clamped to their
             ranges. Pixels that were not computed have a row of NaN, so that a mistake about what is needed can never
             pass for a matte.
-        place: int64 (h,w), the row of each pixel of the base input.
+        place: (h,w), the row of each pixel of the base input.
     """
 
-    values: Tensor
-    place: Tensor
+    values: Floats
+    place: Index
 
 
 class SparseWindows:
@@ -57,90 +55,81 @@ class SparseWindows:
         self._axes, self._width = axes, base[1]
         self._touched = [axis.touched_blocks(BLOCK, -(-small // BLOCK)) for axis, small in zip(axes, base, strict=True)]
 
-    def find_needed_blocks(self, row: Tensor, column: Tensor) -> Tensor:
-        """Return the blocks that windows at `row`, `column`, int64 (T,), read, bool (⌈h/BLOCK⌉,⌈w/BLOCK⌉)."""
+    def find_needed_blocks(self, row: Index, column: Index) -> NDArray[np.bool_]:
+        """Return the blocks that windows at `row`, `column`, (T,), read, (⌈h/BLOCK⌉,⌈w/BLOCK⌉)."""
         rows, columns = self._touched
-        mask = torch.zeros(len(rows), len(columns))
+        mask = np.zeros((len(rows), len(columns)), np.float32)
         mask[row, column] = 1
         return rows.T @ mask @ columns > 0
 
-    def upsample(self, coarse: SparseFeatures, row: Tensor, column: Tensor) -> tuple[Tensor]:
+    def upsample(self, coarse: SparseFeatures, row: Index, column: Index) -> tuple[Floats]:
         """Return windows of the coarse maps at half resolution, (T,14,14,36); see `CoarseWindows`."""
         index = index_pieces(*self._axes, row, column, self._width)
-        pieces = coarse.values.index_select(0, coarse.place.flatten()[index.flatten()])
-        return (interpolate_pieces(*self._axes, row, column, pieces.view(*index.shape, pieces.shape[1])),)
+        pieces = coarse.values.take(coarse.place.reshape(-1).take(index), 0)
+        return (interpolate_pieces(*self._axes, row, column, pieces),)
 
 
 class HiddenFeatures:
     """Computes `SparseFeatures` for base inputs of one size. Used by the worker thread only.
 
     Args:
-        decoder: Batch norms folded; its weights are copied.
-        dtype: Of the computation and of the result.
-        base: Height and width of the base input.
+        engine: Computes the hidden features of blocks.
+        base: Height and width of the base input, even.
     """
 
-    def __init__(self, decoder: Decoder, dtype: torch.dtype, base: tuple[int, int]) -> None:
-        self._conv = decoder.slice_last_conv(slice(VISIBLE, None), padding=0).to(dtype)
-        self._conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._conv.weight[:, -6:].mul_(1 / 255)  # pictures are given as bytes
-        self._base = base
+    def __init__(self, engine: WindowEngine, base: tuple[int, int]) -> None:
+        self._engine, self._base = engine, base
         count = -(-base[0] // BLOCK), -(-base[1] // BLOCK)
         self._grid = WindowGrid(count, BLOCK, 1)
         self._axes = [
-            build_upsampling_axis(blocks, BLOCK, 1, side, -(-side // 2), dtype)
-            for blocks, side in zip(count, base, strict=True)
+            build_upsampling_axis(blocks, BLOCK, 1, side, side // 2) for blocks, side in zip(count, base, strict=True)
         ]
-        self._offsets = torch.arange(BLOCK)[:, None] * BLOCK + torch.arange(BLOCK)
+        self._offsets = np.arange(BLOCK)[:, None] * BLOCK + np.arange(BLOCK)
 
     def pad(self, small: Levels) -> Levels:
         """Pad a picture of the base input's size, (h,w,3), for `__call__`."""
         return self._grid.pad(small)
 
-    def __call__(self, maps: BaseMaps, src: Levels, bgr: Levels, needed: Tensor) -> SparseFeatures:
+    def __call__(self, maps: BaseMaps, src: Levels, bgr: Levels, needed: NDArray[np.bool_]) -> SparseFeatures:
         """Compute the features of some blocks.
 
         Args:
             maps: Of this frame.
             src: The picture, from `pad`.
             bgr: The plate, from `pad`.
-            needed: bool (⌈h/BLOCK⌉,⌈w/BLOCK⌉), the blocks to compute.
+            needed: (⌈h/BLOCK⌉,⌈w/BLOCK⌉), the blocks to compute.
         """
-        row, column = pad_to_multiple(*needed.nonzero().unbind(1))
-        values = torch.full(((len(row) + 1) * BLOCK**2, _SPARSE), torch.nan, dtype=self._conv.weight.dtype)
-        parts = [
-            values[: -(BLOCK**2)].view(-1, BLOCK, BLOCK, _SPARSE).split(_BLOCKS_AT_ONCE),
-            row.split(_BLOCKS_AT_ONCE),
-            column.split(_BLOCKS_AT_ONCE),
-        ]
-        for part, i, j in zip(*parts, strict=True):
-            part[..., :HIDDEN] = self._compute_hidden(maps.features, (src, bgr), i, j)
-            part[..., HIDDEN:] = self._cut_visible(maps.visible, i, j)
-        first = torch.full(needed.shape, len(row) * BLOCK**2)
-        first[row, column] = torch.arange(len(row)) * BLOCK**2
-        place = first[:, None, :, None] + self._offsets[:, None]
+        row, column = np.nonzero(needed)
+        values = np.empty((len(row) + 1, BLOCK, BLOCK, _SPARSE), np.float32)
+        values[-1] = np.nan
+        for first in range(0, len(row), _BLOCKS_AT_ONCE):
+            part = slice(first, first + _BLOCKS_AT_ONCE)
+            found = self._compute_hidden(maps.features, src, bgr, row[part], column[part])
+            values[first : first + len(found), ..., :HIDDEN] = found
+        values[:-1, ..., HIDDEN:] = self._cut_visible(maps.visible, row, column)
+        first_row = np.full(needed.shape, len(row) * BLOCK**2)
+        first_row[row, column] = np.arange(len(row)) * BLOCK**2
+        place = first_row[:, None, :, None] + self._offsets[:, None]
         height, width = self._base
-        return SparseFeatures(values, place.reshape(len(first) * BLOCK, -1)[:height, :width])
+        return SparseFeatures(values.reshape(-1, _SPARSE), place.reshape(len(first_row) * BLOCK, -1)[:height, :width])
 
-    def _compute_hidden(self, features: Tensor, pictures: tuple[Levels, Levels], row: Tensor, column: Tensor) -> Tensor:
+    def _compute_hidden(self, features: Floats, src: Levels, bgr: Levels, row: Index, column: Index) -> Floats:
         """Return the hidden features of blocks, (N,BLOCK,BLOCK,32)."""
         rows, columns = self._axes
         height, width, channels = features.shape
-        index = index_pieces(rows, columns, row, column, width)
-        pieces = features.reshape(height * width, channels).index_select(0, index.flatten()).to(rows.weights.dtype)
-        upsampled = interpolate_pieces(rows, columns, row, column, pieces.view(*index.shape, channels))
-        x = concat_channels(upsampled.dtype, upsampled, *(self._grid.windows(each, row, column) for each in pictures))
-        return F.relu_(self._conv(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
+        pieces = features.reshape(height * width, channels).take(index_pieces(rows, columns, row, column, width), 0)
+        upsampled = interpolate_pieces(rows, columns, row, column, pieces)
+        return self._engine(*(self._grid.windows(each, row, column) for each in (src, bgr)), upsampled)
 
-    def _cut_visible(self, visible: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    def _cut_visible(self, visible: Floats, row: Index, column: Index) -> Floats:
         """Return alpha and residual of blocks, (N,BLOCK,BLOCK,4).
 
         A block's pixels beyond the picture repeat the last one; nothing reads them.
         """
         height, width = self._base
-        y = (row[:, None] * BLOCK + torch.arange(BLOCK)).clamp_(max=height - 1)
-        x = (column[:, None] * BLOCK + torch.arange(BLOCK)).clamp_(max=width - 1)
+        y = np.minimum(row[:, None] * BLOCK + np.arange(BLOCK), height - 1)
+        x = np.minimum(column[:, None] * BLOCK + np.arange(BLOCK), width - 1)
         index = y[:, :, None] * width + x[:, None, :]
-        cut = visible.reshape(height * width, VISIBLE).index_select(0, index.flatten())[:, :4]
-        cut[:, 0].clamp_(0, 1)
-        return cut.view(*index.shape, 4)
+        cut: Floats = visible.reshape(height * width, -1).take(index, 0)[..., :4]
+        np.clip(cut[..., 0], 0, 1, out=cut[..., 0])
+        return cut

@@ -13,9 +13,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.cpu.ahead import CoarseAhead
@@ -24,10 +22,11 @@ from camdaemon.matting.bgmv2.cpu.coarse import LEAST_ERROR, CoarseMatte, CoarseS
 from camdaemon.matting.bgmv2.cpu.parts import Part, PartialResize, find_span, join_spans
 from camdaemon.matting.bgmv2.cpu.published import PublishedBase
 from camdaemon.matting.bgmv2.cpu.slim import SlimBase
-from camdaemon.matting.bgmv2.cpu.tile_windows import Floats
-from camdaemon.matting.bgmv2.cpu.tiles import ByteArray, RefinedPatches
-from camdaemon.matting.bgmv2.engines.factory import BaseEngine, BaseEngineFactory
-from camdaemon.model import SIDE, BackgroundMattingV2, MattingNetwork, Selection, SlimMatting
+from camdaemon.matting.bgmv2.cpu.tile_windows import ByteArray, Levels, is_finite
+from camdaemon.matting.bgmv2.cpu.tiles import RefinedPatches
+from camdaemon.matting.bgmv2.engines.engine import BaseEngine, Floats
+from camdaemon.matting.bgmv2.engines.factory import EngineFactory
+from camdaemon.model.layout import SIDE, Selection
 
 _SUBSTEPS = 64  # steps per level of alpha, so that upsampling does not round twice
 
@@ -38,8 +37,7 @@ class CpuNetwork:
     """A network on the CPU for frames of one shape. Used by the worker thread only.
 
     Args:
-        engines: Builds the engine that runs the base network of `network`.
-        network: Batch norms folded.
+        engines: Builds the engines of the network.
         shape: Sizes of the frames and of the base input.
         exact: Whether every run gives the same mattes, within a level of 255 of those in floats. It is slower: the
             slim network's engines are built when they are needed instead of in the background; the published one's
@@ -53,15 +51,14 @@ class CpuNetwork:
 
     def __init__(
         self,
-        engines: BaseEngineFactory,
-        network: MattingNetwork,
+        engines: EngineFactory,
         shape: NetworkShape,
         *,
         exact: bool = False,
         frames_ahead: int = 1,
     ) -> None:
         self.shape = shape
-        self._base, *others = (_make_base(engines, network, shape, exact=exact) for _ in range(frames_ahead))
+        self._base, *others = (_make_base(engines, shape, exact=exact) for _ in range(frames_ahead))
         least_error = 0.0 if exact and self._base.is_heavy else LEAST_ERROR
         self._coarse = CoarseAhead(*(CoarseStep(base, shape, least_error) for base in (self._base, *others)))
         self._refiner = self._base.refiner
@@ -90,18 +87,18 @@ class CpuNetwork:
         self._scratch = None
         self._coarse.release()
 
-    def prepare(self, src: Tensor, plate: Tensor, confidence: Tensor | None, selection: Selection) -> None:
+    def prepare(self, src: ByteArray, plate: Levels, confidence: Floats | None, selection: Selection) -> None:
         """Begin with a frame that comes next, in another thread; see `__call__`."""
         self._coarse.begin(FrameInput(src, plate, confidence, selection))
 
     def __call__(
         self,
-        src: Tensor,
-        plate: Tensor,
-        confidence: Tensor | None,
+        src: ByteArray,
+        plate: Levels,
+        confidence: Floats | None,
         selection: Selection,
         halfway: Callable[[], None] | None = None,
-    ) -> tuple[Tensor, Tensor, bool]:
+    ) -> tuple[ByteArray, ByteArray, bool]:
         """Matte one frame.
 
         Args:
@@ -124,10 +121,10 @@ class CpuNetwork:
         patches = None
         if self._refiner is not None and (chosen := coarse.gather()) is not None:
             patches = self._refiner(chosen)
-            if not patches.values.sum().isfinite():
+            if not is_finite(patches.values):
                 return _empty_result(src)
-        alpha, foreground = self._finish(pixels.array(src), coarse, patches)
-        return pixels.tensor(alpha), pixels.tensor(foreground), True
+        alpha, foreground = self._finish(pixels.interleave(src), coarse, patches)
+        return pixels.as_planes(alpha), pixels.as_planes(foreground), True
 
     def _finish(
         self, rgb: ByteArray, coarse: CoarseMatte, patches: RefinedPatches | None
@@ -170,29 +167,27 @@ class CpuNetwork:
         return self._resize.find_part(rows, columns)
 
 
-def _make_base(engines: BaseEngineFactory, network: MattingNetwork, shape: NetworkShape, *, exact: bool) -> CpuBase:
-    if isinstance(network, SlimMatting):
-        return SlimBase(engines, network, shape, steady=exact)
-    assert isinstance(network, BackgroundMattingV2)
-    return PublishedBase(engines, network, shape, exact=exact)
+def _make_base(engines: EngineFactory, shape: NetworkShape, *, exact: bool) -> CpuBase:
+    if engines.layout.doubts:
+        return SlimBase(engines, shape, steady=exact)
+    return PublishedBase(engines, shape, exact=exact)
 
 
 def _paste_patches(patches: RefinedPatches, pha: ShortArray, res: ShortArray) -> None:
     """Write the refined patches into the full maps, in place."""
     height, width = pha.shape
-    for fine, whole in zip(_to_fixed_point(patches.values.flatten(0, 1)), (pha, res), strict=True):
+    for fine, whole in zip(_to_fixed_point(patches.values.reshape(-1, SIDE, 4)), (pha, res), strict=True):
         line = np.dtype((np.void, SIDE * whole[0, :1].nbytes))  # of a patch, copied at once
         lines = whole.reshape(height, -1).view(line).reshape(height // SIDE, SIDE, width // SIDE)
         lines[patches.row, :, patches.column] = fine.reshape(-1, SIDE, fine[0].size).view(line)[..., 0]
 
 
-def _to_fixed_point(maps: Tensor) -> tuple[ShortArray, ShortArray]:
-    """Convert (h,w,C), of which the first four are alpha and residual, to integers: half the memory traffic of floats.
+def _to_fixed_point(values: Floats) -> tuple[ShortArray, ShortArray]:
+    """Convert `values` (h,w,C), which begin with alpha and residual, to integers: half the memory traffic of floats.
 
     Returns:
         Alpha (h,w), clamped to 0..1, in steps of 1/(255·_SUBSTEPS), and residual (h,w,3) in steps of 1/255.
     """
-    values = maps.numpy()  # torch would wake its threads for every step
     pha, res = np.empty(values.shape[:2], np.float32), np.empty((*values.shape[:2], 3), np.float32)
     cv2.mixChannels([values], [pha, res], [0, 0, 1, 1, 2, 2, 3, 3])  # contiguous, they take half of the time
     return _round(pha, 0, 255 * _SUBSTEPS), _round(res, -1, 255)
@@ -205,6 +200,6 @@ def _round(values: Floats, least: float, scale: float) -> ShortArray:
     return np.asarray(np.rint(values, out=values), np.int16)
 
 
-def _empty_result(src: Tensor) -> tuple[Tensor, Tensor, bool]:
+def _empty_result(src: ByteArray) -> tuple[ByteArray, ByteArray, bool]:
     """Return the result for a frame whose maps are not finite."""
-    return torch.zeros_like(src[:, :1]), torch.zeros_like(src), False
+    return np.zeros_like(src[:, :1]), np.zeros_like(src), False

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camdaemon.matting.bgmv2.cpu.tile_windows import Floats, IntArray
+from camdaemon.matting.bgmv2.cpu.tile_windows import IntArray
+from camdaemon.matting.bgmv2.engines.engine import Floats
 
 Span = tuple[int, int]  # from the first pixel to the one behind the last
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camdaemon.matting.bgmv2.cpu.parts import Span, find_span
-from camdaemon.matting.bgmv2.cpu.tile_windows import Floats
-from camdaemon.matting.bgmv2.cpu.tiles import ByteArray
+from camdaemon.matting.bgmv2.cpu.tile_windows import ByteArray
+from camdaemon.matting.bgmv2.engines.engine import Floats
 
 _BLOCK = 8  # pixels of the base input along a block
 _MARGIN = 2  # blocks next to one that differs that are no evidence

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.cpu.base import downscale
-from camdaemon.matting.bgmv2.cpu.tile_windows import Floats
-from camdaemon.matting.bgmv2.cpu.tiles import ByteArray, TiledRefiner
-from camdaemon.model.network import KNOWN, UNKNOWN_COLOR
+from camdaemon.matting.bgmv2.cpu.tile_windows import ByteArray, Levels
+from camdaemon.matting.bgmv2.cpu.tiles import TiledRefiner
+from camdaemon.matting.bgmv2.engines.engine import Floats
+from camdaemon.model.layout import KNOWN, UNKNOWN_COLOR
 
 _GRAY = round(255 * UNKNOWN_COLOR)
 
@@ -31,8 +31,8 @@ class ToldPlate:
         full: The same, hidden where nothing is known.
     """
 
-    source: Tensor
-    confidence: Tensor | None
+    source: Levels
+    confidence: Floats | None
     small: ByteArray
     floats: Floats
     trust: Floats | None
@@ -56,7 +56,7 @@ class PlateTeller:
         """Let go of the last plate."""
         self._told = None
 
-    def __call__(self, plate: Tensor, confidence: Tensor | None) -> ToldPlate:
+    def __call__(self, plate: Levels, confidence: Floats | None) -> ToldPlate:
         """Prepare `plate`, uint8 (1,3,H,W), and its `confidence`; the same object if it is told nothing new."""
         told = self._told
         if told is not None and told.source is plate:
@@ -64,7 +64,7 @@ class PlateTeller:
                 return told
             small, padded = told.small, told.padded
         else:
-            rgb = pixels.array(plate)
+            rgb = np.asarray(pixels.interleave(plate), np.uint8)
             small, padded = (
                 downscale(rgb, self._base),
                 None if self._refiner is None else np.asarray(self._refiner.pad(rgb), np.uint8),
@@ -72,14 +72,14 @@ class PlateTeller:
         floats, full = small * np.float32(1 / 255), padded
         trust = None
         if confidence is not None:
-            trust, confidence = _enlarge(confidence, self._base), confidence.clone()
+            trust, confidence = _enlarge(confidence, self._base), confidence.copy()
             floats[~(trust > KNOWN)] = UNKNOWN_COLOR
             if padded is not None and not bool((confidence > KNOWN).all()):
                 full = self._hide(padded, confidence, (plate.shape[2], plate.shape[3]))
         self._told = ToldPlate(plate, confidence, small, floats, trust, padded, full)
         return self._told
 
-    def _hide(self, padded: ByteArray, confidence: Tensor, size: tuple[int, int]) -> ByteArray:
+    def _hide(self, padded: ByteArray, confidence: Floats, size: tuple[int, int]) -> ByteArray:
         """Return a copy of the plate `padded`, of `size` (height, width), in gray where nothing is known."""
         assert self._refiner is not None
         hidden = padded.copy()
@@ -88,13 +88,13 @@ class PlateTeller:
         return hidden
 
 
-def _enlarge(confidence: Tensor, size: tuple[int, int]) -> Floats:
+def _enlarge(confidence: Floats, size: tuple[int, int]) -> Floats:
     """Resize (1,1,rows,columns) bilinearly to `size` (height, width)."""
-    return np.asarray(cv2.resize(confidence[0, 0].float().numpy(), size[::-1]), np.float32)
+    return np.asarray(cv2.resize(confidence[0, 0], size[::-1]), np.float32)
 
 
-def are_equal(first: Tensor | None, second: Tensor | None) -> bool:
+def are_equal(first: Floats | None, second: Floats | None) -> bool:
     """Return whether two confidences say the same."""
     if first is None or second is None:
         return first is second
-    return bool(first.equal(second))
+    return np.array_equal(first, second)

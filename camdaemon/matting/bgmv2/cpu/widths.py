@@ -7,14 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from functools import partial
 
-import torch
-
 from camdaemon.linux.heap import release_free_memory
 from camdaemon.linux.threads import start_low_priority
 from camdaemon.matting.bgmv2.cpu.parts import Span
 from camdaemon.matting.bgmv2.cpu.room import fit_width
-from camdaemon.matting.bgmv2.engines.factory import BaseEngine, BaseSize
-from camdaemon.model.network import round_to_cells
+from camdaemon.matting.bgmv2.engines.engine import BaseEngine, BaseSize
+from camdaemon.model.layout import round_to_cells
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +66,7 @@ class EngineWidths:
         return found, self._engines[found[1] - found[0]]
 
     def _build_narrow(self, width: int) -> BaseEngine:
-        with torch.inference_mode():  # applies to the calling thread only
-            made = self._build((self._height, width))
+        made = self._build((self._height, width))
         release_free_memory()
         return made
 

@@ -12,10 +12,10 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
-
 from camdaemon.linux.files import read_regular, replace_atomically
 from camdaemon.linux.folders import find_folder
+from camdaemon.linux.processor import read_flags, read_processor
+from camdaemon.linux.threads import count_compute_threads
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +36,20 @@ def write_fastest(key: str, engine: str) -> None:
         log.info("fastest engine not cached: %s", exc)
 
 
-def measurement_key(engines: Iterable[str], size: tuple[int, int], parameters: int) -> str:
+def measurement_key(engines: Iterable[str], size: tuple[int, int], mark: str) -> str:
     """Return a key for what a measurement depends on.
 
     Args:
         engines: Names of the engines; their versions and this machine are part of the key.
         size: Height and width of the base input.
-        parameters: Number of the network's parameters.
+        mark: Of the network's weights.
     """
-    parts = [platform.node(), torch.backends.cpu.get_cpu_capability(), str(torch.get_num_threads()), torch.__version__]
-    with suppress(PackageNotFoundError):
-        parts.append(version("openvino"))
-    return hashlib.sha256(repr((parts, sorted(engines), size, parameters)).encode()).hexdigest()[:16]
+    parts = [platform.node(), read_processor().get("model name", ""), *sorted(read_flags())]
+    parts.append(str(count_compute_threads()))
+    for package in ("openvino", "torch"):
+        with suppress(PackageNotFoundError):
+            parts.append(f"{package} {version(package)}")
+    return hashlib.sha256(repr((parts, sorted(engines), size, mark)).encode()).hexdigest()[:16]
 
 
 def cache_file() -> Path:

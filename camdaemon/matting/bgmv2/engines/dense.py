@@ -6,59 +6,47 @@ decoder's last convolution, a third of all operations, and the refiner needs the
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from camdaemon.matting.bgmv2.engines.polyphase import to_polyphase
-from camdaemon.model import VISIBLE, BackgroundMattingV2, MattingNetwork, SlimMatting, resize_and_concat
-
-
-class BaseMaps(NamedTuple):
-    """The base network's dense maps, channels last, float, unbounded.
-
-    Attributes:
-        visible: (h,w,5): alpha, residual, predicted error.
-        features: (⌈h/2⌉,⌈w/2⌉,48): input of the decoder's last convolution, besides the base input. Of the
-            slim network: (h/2,w/2,12), the hidden features themselves.
-    """
-
-    visible: Tensor
-    features: Tensor
+from camdaemon.model.decoder import resize_and_concat
+from camdaemon.model.layout import VISIBLE
+from camdaemon.model.network import MattingNetwork
+from camdaemon.model.published import BackgroundMattingV2
+from camdaemon.model.slim import SlimMatting
 
 
 class DenseBase(nn.Module):
-    """The part of the base network that is computed everywhere, as a module that can be traced.
+    """The part of the published base network that is computed everywhere, for inputs of even sides from 4 on.
+
+    Features of even inputs need no upsampling for the last convolution (`polyphase`).
 
     Args:
         network: In evaluation mode, batch norms folded. Its weights are shared, but for the last convolution's.
-        even: For base inputs of even sides, whose features need no upsampling for the last convolution (`polyphase`).
     """
 
-    def __init__(self, network: BackgroundMattingV2, *, even: bool) -> None:
+    def __init__(self, network: BackgroundMattingV2) -> None:
         super().__init__()
         self.inputs = network.inputs
         self.backbone, self.aspp, self.decoder = network.backbone, network.aspp, network.decoder
         self.last = network.decoder.slice_last_conv(slice(VISIBLE), padding=1)
-        self.inner = to_polyphase(self.last, self.last.in_channels - 6, (1,) * 6, "bilinear") if even else None
+        self.inner = to_polyphase(self.last, self.last.in_channels - 6, (1,) * 6, "bilinear")
 
     def forward(self, pair: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the maps of `BaseMaps`, batched and channels first, of pairs (B,6,h,w), 0..1."""
         x, skips = self.backbone(pair)
         features = self.decoder.to_half(self.aspp(x), skips)
-        if self.inner is None:
-            return self._convolve_last(features, pair), features
-        return self._convolve_last_polyphase(self.inner, features, pair), features
+        return self._convolve_last_polyphase(features, pair), features
 
     def _convolve_last(self, features: Tensor, pair: Tensor) -> Tensor:
         y: Tensor = self.last(resize_and_concat(features, pair))
         return y
 
-    def _convolve_last_polyphase(self, inner: nn.Conv2d, features: Tensor, pair: Tensor) -> Tensor:
+    def _convolve_last_polyphase(self, features: Tensor, pair: Tensor) -> Tensor:
         """Compute `_convolve_last`; the border, where `to_polyphase` is not exact, is computed separately."""
-        y = F.pixel_shuffle(inner(torch.cat([features, F.pixel_unshuffle(pair, 2)], 1)), 2)
+        y = F.pixel_shuffle(self.inner(torch.cat([features, F.pixel_unshuffle(pair, 2)], 1)), 2)
         top = self._convolve_last(features[:, :, :2], pair[:, :, :4])[:, :, :2]
         bottom = self._convolve_last(features[:, :, -2:], pair[:, :, -4:])[:, :, -2:]
         left = self._convolve_last(features[..., :2], pair[..., :4])[..., :2]
@@ -82,14 +70,9 @@ class SlimDense(nn.Module):
         return visible, hidden
 
 
-def make_dense_base(network: MattingNetwork, *, even: bool) -> DenseBase | SlimDense:
-    """Return the part of `network` that is computed everywhere, for base inputs of even sides or of any."""
+def make_dense_base(network: MattingNetwork) -> DenseBase | SlimDense:
+    """Return the part of `network`, batch norms folded, that is computed everywhere."""
     if isinstance(network, SlimMatting):
         return SlimDense(network).eval()
     assert isinstance(network, BackgroundMattingV2)
-    return DenseBase(network, even=even).eval()
-
-
-def has_even_sides(size: tuple[int, int]) -> bool:
-    """Return whether `DenseBase(even=True)` fits a base input of `size`: even sides, larger than its borders."""
-    return min(size) >= 4 and not (size[0] % 2 or size[1] % 2)
+    return DenseBase(network).eval()

@@ -7,7 +7,7 @@ A driver can abort the process, hang, or compute something else. So a device is
 3. noted on the disk while it is prepared here (`device_notes`), so that the next start knows of an abort;
 4. compared with the CPU.
 
-Imports no OpenVINO. `OpenVinoEngineFactory` calls it, in any thread.
+Imports no OpenVINO. `OpenVinoDeviceRuntime` calls it, in any thread.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import cv2
+import numpy as np
 
 from camdaemon.linux.accelerators import find_intel
+from camdaemon.linux.folders import find_folder
 from camdaemon.linux.programs import ask
-from camdaemon.matting.bgmv2.engines.dense import BaseMaps, DenseBase, SlimDense
 from camdaemon.matting.bgmv2.engines.device_notes import noted, read_skipped, remember_tried, skip, was_tried
+from camdaemon.matting.bgmv2.engines.engine import BaseMaps, Floats
 
 log = logging.getLogger(__name__)
 
@@ -57,27 +57,29 @@ def list_usable(core: Any) -> list[str]:
     return sorted(there & available)
 
 
-def compile_settings(cache: Path) -> dict[str, str]:
-    """Return OpenVINO's settings for a device. `cache`: folder of compiled networks; other processes find them too."""
+def compile_settings() -> dict[str, str]:
+    """Return OpenVINO's settings for a device. Other processes find the compiled networks too."""
+    cache = find_folder("cache") / "openvino"
     return {"INFERENCE_PRECISION_HINT": "f16", "PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(cache)}
 
 
-def try_apart(device: str, xml: Path, shape: list[int]) -> None:
+def try_apart(device: str, xml: Path, shape: list[int], mark: str) -> None:
     """Compile and run the network of `xml` in a process of its own, unless that went well in the last week.
 
     Args:
         device: 'GPU' or 'NPU'.
-        xml: The converted network; its name tells which.
+        xml: The network's graph.
         shape: Of the input.
+        mark: Of the network's weights.
 
     Raises:
         RuntimeError: It did not go well. If the process was aborted or hung, the device is left out from now on.
     """
-    key = f"{device} {xml.stem} {'x'.join(map(str, shape))}"
+    key = f"{device} {mark[:16]} {'x'.join(map(str, shape))}"
     if was_tried(key):
         return
     program = str(Path(__file__).with_name("openvino_probe.py"))
-    given = [device, str(xml), json.dumps(shape), json.dumps(compile_settings(xml.parent))]
+    given = [device, str(xml), json.dumps(shape), json.dumps(compile_settings())]
     done = ask([sys.executable, "-P", program, *given], _LIMIT_S)
     if not done.code:
         remember_tried(key)
@@ -92,34 +94,34 @@ def try_apart(device: str, xml: Path, shape: list[int]) -> None:
     raise RuntimeError(f"{device}: {why}")
 
 
-def compare(engine: Callable[[Tensor], BaseMaps], base: DenseBase | SlimDense, size: tuple[int, int]) -> None:
-    """Compare an engine's maps with those of `base`, in float32 on the CPU, for a scene of `size` (height, width).
+def compare(engine: Callable[[Floats], BaseMaps], exact: Callable[[Floats], BaseMaps], shape: list[int]) -> None:
+    """Compare an engine's maps with those of an `exact` one, float32 on the CPU, for a scene of `shape` (1,h,w,C).
 
     Raises:
         RuntimeError: They differ by more than `TOLERANCE`.
     """
-    scene = _make_scene(*size)[:, : base.inputs].contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        wanted = [each[0].permute(1, 2, 0) for each in base(scene)]
-        for name, found, right in zip(BaseMaps._fields, engine(scene), wanted, strict=True):
-            off = float((found.float() - right).square().mean().sqrt() / right.std())
-            if not off <= TOLERANCE:  # nor is NaN
-                raise RuntimeError(f"its {name} maps differ from the CPU's by {off:.3f} standard deviations")
+    scene = np.ascontiguousarray(_make_scene(*shape[1:3])[..., : shape[3]])
+    for name, found, right in zip(BaseMaps._fields, engine(scene), exact(scene), strict=True):
+        off = float(np.sqrt(np.mean(np.square(found - right))) / right.std())
+        if not off <= TOLERANCE:  # nor is NaN
+            raise RuntimeError(f"its {name} maps differ from the CPU's by {off:.3f} standard deviations")
 
 
-def _make_scene(height: int, width: int) -> Tensor:
-    """Return picture, plate and confidence, (1,7,h,w): somebody before a room of soft colors, and some noise.
+def _make_scene(height: int, width: int) -> Floats:
+    """Return picture, plate and confidence, (1,h,w,7): somebody before a room of soft colors, and some noise.
 
     Pure noise would not do: networks are not made for it, and rounding is four times as visible there.
     """
-    rng = torch.Generator().manual_seed(1)
+    rng = np.random.default_rng(1)
 
-    def draw(rows: int, columns: int) -> Tensor:
-        colors = torch.rand(1, 3, rows, columns, generator=rng)
-        return F.interpolate(colors, (height, width), mode="bilinear", align_corners=False)
+    def draw(rows: int, columns: int) -> Floats:
+        colors = rng.random((rows, columns, 3), np.float32)
+        return np.asarray(cv2.resize(colors, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
     plate = 0.1 + 0.8 * draw(9, 16)
-    y, x = torch.linspace(-1, 1, height)[:, None], torch.linspace(-1, 1, width)
-    inside = (8 * (1 - (x / 0.35) ** 2 - ((y - 0.6) / 0.9) ** 2)).sigmoid()  # an ellipse that the lower edge cuts
-    picture = torch.lerp(plate, draw(5, 8), inside) + 0.02 * torch.randn(1, 3, height, width, generator=rng)
-    return torch.cat([picture.clamp(0, 1), plate, torch.ones(1, 1, height, width)], 1)
+    y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
+    away = 1 - (x / 0.35) ** 2 - ((y - 0.6) / 0.9) ** 2  # an ellipse that the lower edge cuts
+    inside = (1 / (1 + np.exp(-8 * away)))[..., None]
+    picture = plate + inside * (draw(5, 8) - plate) + rng.normal(0, 0.02, plate.shape)
+    whole = np.concatenate([np.clip(picture, 0, 1), plate, np.ones((height, width, 1))], 2)
+    return whole[None].astype(np.float32)

@@ -1,15 +1,15 @@
 # ruff: noqa: E402
-"""The base network in OpenVINO: on the CPU in floats or in int8, and on Intel's GPU or NPU.
+"""The network in OpenVINO: on the CPU in floats or in int8, and its base on Intel's GPU or NPU.
 
-Imported only where the extra `openvino` is installed.
+Runs the graphs of `graphs`; loads no torch. Imported only where OpenVINO is installed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sys
-import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,115 +19,148 @@ sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 import numpy as np
 import openvino as ov  # type: ignore[import-untyped, import-not-found, unused-ignore]
-import torch
-from openvino.preprocess import PrePostProcessor  # type: ignore[import-untyped, import-not-found, unused-ignore]
-from torch import Tensor
+from numpy.typing import NDArray
 
-from camdaemon.linux.files import prepare_replacement
-from camdaemon.linux.folders import find_folder
+from camdaemon.linux.processor import read_flags
+from camdaemon.linux.threads import count_compute_threads
 from camdaemon.matting.bgmv2.engines import device_notes, openvino_devices
-from camdaemon.matting.bgmv2.engines.dense import BaseMaps, DenseBase, SlimDense, has_even_sides, make_dense_base
-from camdaemon.model import MattingNetwork
+from camdaemon.matting.bgmv2.engines.engine import BaseMaps, BaseSize, Floats, WindowEngine, pad_count
+from camdaemon.matting.bgmv2.engines.graphs import GraphFiles, Part
+from camdaemon.model.layout import NetworkLayout
 
 log = logging.getLogger(__name__)
 
-_LAYOUT = "NHWC 2"  # of the cached network; part of its file name
-_HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
+VERSION = str(ov.__version__).partition("-")[0]  # without the number of the build
+_CHUNK = 32  # windows at once: a graph is fastest with a fixed number, and a whole 4K frame does not take gigabytes
+_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}  # as /proc/cpuinfo has them; the last on ARM
 
 
-class OpenVinoEngineFactory:
-    """Builds OpenVINO engines for one network, converted once, for any size.
+@dataclass(slots=True)
+class GraphSource:
+    """The graphs of one network, each read when it is first asked for.
 
-    Args:
-        network: In evaluation mode, batch norms folded.
-        int8: The .xml of the same network in int8, for inputs of even sides; see `int8`.
+    Attributes:
+        layout: Of the network.
+        mark: Checksum of the weights that they were made of.
+        paths: The .xml of each part that is in a file.
+        models: Those that are in memory.
     """
 
-    def __init__(self, network: MattingNetwork, int8: Path | None = None) -> None:
-        self._network, self._int8 = network, int8
-        self._core = ov.Core()
+    layout: NetworkLayout
+    mark: str
+    paths: Mapping[Part, Path]
+    models: dict[Part, Any] = field(default_factory=dict)
+    core: Any = field(default_factory=ov.Core)
+
+    @classmethod
+    def of_files(cls, files: GraphFiles, int8: Path | None) -> GraphSource:
+        """Return the graphs in files."""
+        return cls(files.layout, files.mark, {**files.paths} if int8 is None else {**files.paths, "int8": int8})
+
+    def has(self, part: Part) -> bool:
+        """Return whether there is such a graph."""
+        return part in self.paths or part in self.models
+
+    def copy(self, part: Part) -> Any:
+        """Return OpenVINO's model of a part, to be changed at will. Raises RuntimeError."""
+        if part not in self.models:
+            self.models[part] = self.core.read_model(self.paths[part])
+        return self.models[part].clone()
+
+
+def has_bfloat16(core: Any) -> bool:
+    """Return whether OpenVINO computes in bfloat16 here, and the processor does.
+
+    Without it OpenVINO would compute in float32 and call it bfloat16, or emulate it, in twenty times the time.
+    """
+    offered = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return offered and not _BFLOAT16_FLAGS.isdisjoint(read_flags())
+
+
+class OpenVinoRuntime:
+    """A `Runtime` of OpenVINO on the CPU.
+
+    Args:
+        graphs: Of the network.
+        precision: 'float32' or 'bfloat16'; of what is not in int8.
+        int8: Whether the base network is in int8.
+    """
+
+    def __init__(self, graphs: GraphSource, precision: str, *, int8: bool = False) -> None:
+        self.name = "openvino int8" if int8 else f"openvino {precision}"
+        self._graphs, self._precision = graphs, precision
+        self._base: Part = "int8" if int8 else "base"
+        self._windows: dict[tuple[Part, bool], WindowEngine] = {}
         _load_bindings()
-        self._models: dict[bool, Any] = {}  # by whether the base input has even sides
 
-    def list_devices(self) -> list[str]:
-        """Return which of Intel's devices beside the CPU may be used: 'GPU', 'NPU'."""
-        return openvino_devices.list_usable(self._core)
+    def build_base(self, size: BaseSize) -> OpenVinoEngine:
+        """Build an engine of the base network on the CPU; see `Runtime`."""
+        model = self._graphs.copy(self._base)
+        model.reshape([1, *size, self._graphs.layout.inputs])
+        return OpenVinoEngine(self._compile(model), self.name)
 
-    def build(self, size: tuple[int, int], dtype: torch.dtype) -> OpenVinoEngine:
-        """Build an engine for pairs of `size` (height, width) on the CPU.
+    def build_refiner(self, *, exact: bool) -> WindowEngine:
+        """Build an engine of the refiner on the CPU, or return it if it is there; see `Runtime`."""
+        return self._build_windows("refiner", [1] if exact else [], exact=exact)
 
-        Raises:
-            RuntimeError: OpenVINO cannot compile the network, or has no bfloat16 on this processor.
-        """
-        if dtype == torch.bfloat16 and not self._has_bfloat16():
-            # OpenVINO would compute in float32 and call it bfloat16.
-            raise RuntimeError("this processor has no bfloat16 for OpenVINO")
-        return self._build_on_cpu(self._model(has_even_sides(size)), size, str(dtype).removeprefix("torch."), dtype)
+    def build_hidden(self, *, exact: bool) -> WindowEngine:
+        """Build an engine of the hidden features on the CPU, or return it if it is there; see `Runtime`."""
+        return self._build_windows("hidden", [0, 1] if exact else [], exact=exact)
 
-    def build_int8(self, size: tuple[int, int], dtype: torch.dtype) -> OpenVinoEngine:
-        """Build an engine in int8, `dtype` where that is float; wholly in `dtype` for odd sides.
+    def _build_windows(self, part: Part, floats: list[int], *, exact: bool) -> WindowEngine:
+        """Build an engine of windows of which the inputs numbered `floats` are no bytes."""
+        key = part, exact
+        if key not in self._windows:
+            model = self._graphs.copy(part)
+            for number in floats:
+                model.inputs[number].get_node().set_element_type(ov.Type.f32)
+            model.validate_nodes_and_infer_types()
+            model.reshape({port: [_CHUNK, *list(port.get_partial_shape())[1:]] for port in model.inputs})
+            self._windows[key] = OpenVinoWindows(self._compile(model))
+        return self._windows[key]
 
-        Raises:
-            RuntimeError: As `build`, or the file cannot be read.
-        """
-        if self._int8 is None or not has_even_sides(size):
-            return self.build(size, dtype)
-        dtype = dtype if self._has_bfloat16() else torch.float32
-        return self._build_on_cpu(self._core.read_model(self._int8), size, "int8", dtype)
+    def _compile(self, model: Any) -> Any:
+        settings = {
+            "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
+            "INFERENCE_NUM_THREADS": count_compute_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,  # a pinned thread waits for its core while the capture thread decodes there
+        }
+        return self._graphs.core.compile_model(model, "CPU", settings)
 
-    def build_on(self, device: str, size: tuple[int, int], dtype: torch.dtype) -> OpenVinoEngine:
-        """Build an engine on 'GPU' or 'NPU', in float16; what the CPU does around it is computed in `dtype`.
+
+class OpenVinoDeviceRuntime(OpenVinoRuntime):
+    """A `Runtime` whose base network runs on 'GPU' or 'NPU', in float16; the CPU does what is around it.
+
+    Args:
+        graphs: Of the network.
+        precision: 'float32' or 'bfloat16': of what the CPU computes.
+        device: 'GPU' or 'NPU'.
+    """
+
+    def __init__(self, graphs: GraphSource, precision: str, device: str) -> None:
+        super().__init__(graphs, precision)
+        self.name, self._device = f"openvino {device}", device
+
+    def build_base(self, size: BaseSize) -> OpenVinoEngine:
+        """Build an engine of the base network on the device; see `Runtime`.
 
         Raises:
             RuntimeError: The device is not to be trusted: its driver ended a process or hung, refuses the network, or
                 computes something else than the CPU.
         """
-        even = has_even_sides(size)
-        model, shape = self._model(even), [1, *size, self._network.inputs]
-        base = make_dense_base(self._network, even=even)
-        openvino_devices.try_apart(device, _cache_path(base), shape)
+        graphs, shape = self._graphs, [1, *size, self._graphs.layout.inputs]
+        if "base" not in graphs.paths:
+            raise RuntimeError("the network has no file from which another process could try the device")
+        openvino_devices.try_apart(self._device, graphs.paths["base"], shape, graphs.mark)
+        model = graphs.copy("base")
         model.reshape(shape)
-        with device_notes.noted(device):
-            settings = openvino_devices.compile_settings(_cache_path(base).parent)
-            engine = _DeviceEngine(self._core.compile_model(model, device, settings), device, dtype)
-            openvino_devices.compare(engine, base, size)
+        with device_notes.noted(self._device):
+            settings = openvino_devices.compile_settings()
+            engine = _DeviceEngine(graphs.core.compile_model(model, self._device, settings), self.name)
+            openvino_devices.compare(engine, OpenVinoRuntime(graphs, "float32").build_base(size), shape)
         return engine
-
-    def _has_bfloat16(self) -> bool:
-        return "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-    def _build_on_cpu(self, model: Any, size: tuple[int, int], name: str, dtype: torch.dtype) -> OpenVinoEngine:
-        model.reshape([1, *size, self._network.inputs])
-        settings = {
-            "INFERENCE_PRECISION_HINT": _HINTS[dtype],
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "PERFORMANCE_HINT": "LATENCY",
-            "ENABLE_CPU_PINNING": False,  # a pinned thread waits for its core while the capture thread decodes there
-        }
-        return OpenVinoEngine(self._core.compile_model(model, "CPU", settings), name, dtype)
-
-    def _model(self, even: bool) -> Any:
-        if even not in self._models:
-            self._models[even] = self._read_or_convert(make_dense_base(self._network, even=even))
-        return self._models[even].clone()
-
-    def _read_or_convert(self, network: DenseBase | SlimDense) -> Any:
-        """Return the converted network from the cache if it is there: converting adds two seconds to a start."""
-        path = _cache_path(network)
-        if path.is_file() and path.with_suffix(".bin").is_file():
-            try:
-                return self._core.read_model(path)
-            except RuntimeError as exc:
-                log.info("cached network unreadable, converting again: %s: %s", path, exc)
-        model = convert(network)
-        try:
-            # The weights' draft is the one that OpenVINO writes beside the .xml's; it takes its name first, so that an
-            # .xml says that both are there.
-            with prepare_replacement(path) as draft, prepare_replacement(path.with_suffix(".bin")):
-                ov.save_model(model, draft, compress_to_fp16=False)
-        except (OSError, RuntimeError) as exc:
-            log.info("converted network not cached: %s", exc)
-        return model
 
 
 @cache
@@ -140,29 +173,8 @@ def _load_bindings() -> None:
     number = ov.op.Parameter(ov.Type.f32, ov.PartialShape([1]))
     model = ov.Model([ov.opset8.relu(number)], [number], "first")
     request = ov.Core().compile_model(model, "CPU").create_infer_request()
-    request.infer({0: np.zeros(1, np.float32)}, share_inputs=True)
+    request.infer([np.zeros(1, np.float32)], share_inputs=True)
     assert request.get_output_tensor(0).data.shape == (1,)
-
-
-def convert(network: DenseBase | SlimDense) -> Any:
-    """Convert `network`; input and outputs are channels last, as everywhere on the CPU."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # OpenVINO traces with torch.jit
-        model = ov.convert_model(network, example_input=torch.zeros(1, network.inputs, 144, 256))
-    steps = PrePostProcessor(model)
-    for end in (steps.input(), steps.output(0), steps.output(1)):
-        end.tensor().set_layout(ov.Layout("NHWC"))
-        end.model().set_layout(ov.Layout("NCHW"))
-    return steps.build()
-
-
-def _cache_path(network: DenseBase | SlimDense) -> Path:
-    """Return the path of the converted network; other weights and other versions of OpenVINO have other paths."""
-    mark = hashlib.sha256(f"{ov.__version__} {_LAYOUT}".encode())
-    for name, tensor in network.state_dict().items():
-        mark.update(name.encode())
-        mark.update(tensor.float().contiguous().numpy().tobytes())
-    return find_folder("cache") / "openvino" / f"{mark.hexdigest()[:16]}.xml"
 
 
 class OpenVinoEngine:
@@ -170,25 +182,57 @@ class OpenVinoEngine:
 
     Args:
         compiled: Takes float32 pairs (1,h,w,C).
-        name: Of the number format or the device; part of the engine's name.
-        dtype: See `BaseEngine`.
+        name: Of the engine.
     """
 
-    def __init__(self, compiled: Any, name: str, dtype: torch.dtype) -> None:
-        self.name, self.dtype = f"openvino {name}", dtype
+    def __init__(self, compiled: Any, name: str) -> None:
+        self.name = name
         self._request = compiled.create_infer_request()
 
-    def __call__(self, pair: Tensor) -> BaseMaps:
+    def __call__(self, pair: Floats) -> BaseMaps:
         """Run the base network; see `BaseEngine`."""
-        self._request.infer({0: pair.permute(0, 2, 3, 1).numpy()}, share_inputs=True)
+        self._request.infer({0: pair}, share_inputs=True, share_outputs=True)
         # Copies: the next frame's are computed while these are still in use.
-        return BaseMaps(*(torch.from_numpy(self._request.get_output_tensor(n).data)[0].clone() for n in range(2)))
+        return BaseMaps(*(np.array(self._request.get_output_tensor(n).data[0]) for n in range(2)))
+
+
+class OpenVinoWindows:
+    """A `WindowEngine` in OpenVINO.
+
+    Args:
+        compiled: Takes `_CHUNK` windows.
+    """
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._idle: list[Any] = []  # requests; each runs for one caller at a time
+
+    def __call__(self, *windows: NDArray[Any]) -> Floats:
+        """Run the network; see `WindowEngine`."""
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        count = len(windows[0])
+        found: Floats | None = None
+        for first in range(0, count, _CHUNK):
+            given = [pad_count(each[first : first + _CHUNK], _CHUNK) for each in windows]
+            for number, each in enumerate(given):  # a quarter of a millisecond less than as arguments of `infer`
+                request.set_input_tensor(number, ov.Tensor(each, shared_memory=True))
+            request.infer(share_outputs=True)
+            made = request.get_output_tensor(0).data
+            if found is None:
+                found = np.empty((count, *made.shape[1:]), np.float32)
+            found[first : first + _CHUNK] = made[: count - first]
+        self._idle.append(request)
+        assert found is not None, "no windows"
+        return found
 
 
 class _DeviceEngine(OpenVinoEngine):
     """An `OpenVinoEngine` on a device whose failure in the frame loop leaves a note; see `openvino_devices`."""
 
-    def __call__(self, pair: Tensor) -> BaseMaps:
+    def __call__(self, pair: Floats) -> BaseMaps:
         try:
             return super().__call__(pair)
         except RuntimeError as exc:

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from camdaemon.frames.composite import Matte
-from camdaemon.frames.picture import from_tensor
+from camdaemon.frames.picture import copy_to_host
 from camdaemon.tools.evaluate.composites import Case
 from camdaemon.tools.evaluate.metrics import (
     Alpha,
@@ -27,7 +27,7 @@ from camdaemon.tools.evaluate.metrics import (
 
 def to_own_alpha(matte: Matte) -> Alpha:
     """Return the network's alpha in 8 bits, as (H,W), 0..1."""
-    return np.asarray(from_tensor(matte.alpha), np.float32) / np.float32(255)
+    return np.asarray(copy_to_host(matte.alpha), np.float32) / np.float32(255)
 
 
 def score_photo(alpha: Alpha, matte: Matte, case: Case) -> Figures:
@@ -61,7 +61,7 @@ def _score_foreground(matte: Matte, case: Case, where: Mask) -> float:
     """
     if not where.any():
         return math.nan
-    difference = (from_tensor(matte.foreground)[where].astype(np.float64) - case.foreground[where]) / 255
+    difference = (copy_to_host(matte.foreground)[where].astype(np.float64) - case.foreground[where]) / 255
     return float(1000 * np.square(difference * (case.alpha[where] > 0)[:, None]).mean())
 
 

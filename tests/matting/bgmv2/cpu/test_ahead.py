@@ -7,15 +7,16 @@ from concurrent.futures import wait
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from camdaemon.errors import EngineError
 from camdaemon.matting.bgmv2.cpu import ahead
 from camdaemon.matting.bgmv2.cpu.ahead import CoarseAhead
 from camdaemon.matting.bgmv2.cpu.coarse import FrameInput
-from camdaemon.model import Selection, SlimMatting
+from camdaemon.model.layout import Selection
+from camdaemon.model.slim import SlimMatting
 from tests.matting.bgmv2.cpu.test_network import FRAME, matting, picture
 from tests.matting.bgmv2.cpu.test_slim import known, networks, on_cpu, random_slim
 
@@ -23,7 +24,7 @@ __all__ = ["networks"]  # a fixture
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SRC, PLATE = torch.zeros(1, 3, 16, 16, dtype=torch.uint8), torch.ones(1, 3, 16, 16, dtype=torch.uint8)
+SRC, PLATE = np.zeros((1, 3, 16, 16), np.uint8), np.ones((1, 3, 16, 16), np.uint8)
 SELECTION = Selection("sampling", 8_000)
 
 
@@ -51,7 +52,10 @@ def coarse(counting: Counting) -> CoarseAhead:
 
 
 def frame(
-    src: Tensor = SRC, plate: Tensor = PLATE, trust: Tensor | None = None, selection: Selection = SELECTION
+    src: NDArray[np.uint8] = SRC,
+    plate: NDArray[np.uint8] = PLATE,
+    trust: NDArray[np.float32] | None = None,
+    selection: Selection = SELECTION,
 ) -> FrameInput:
     return FrameInput(src, plate, trust, selection)
 
@@ -86,7 +90,7 @@ def test_it_says_how_long_the_step_took_and_how_long_that_held_up_the_caller(mon
 def test_the_next_frame_may_be_begun_before_the_present_one_is_asked_for(
     coarse: CoarseAhead, counting: Counting
 ) -> None:
-    after = SRC.clone()
+    after = SRC.copy()
     for src in (SRC, after):
         coarse.begin(frame(src))
     assert [cast(int, coarse(frame(src))) for src in (SRC, after)] == [1, 2]
@@ -101,7 +105,7 @@ def test_two_steps_work_at_the_same_time_and_each_on_one_frame(counting: Countin
         return counting(given)
 
     two = CoarseAhead(cast(Any, run), cast(Any, run))
-    frames = [SRC.clone() for _ in range(6)]
+    frames = [SRC.copy() for _ in range(6)]
     for src in frames[:2]:
         two.begin(frame(src))
     for n, src in enumerate(frames):  # as many are always begun after the present one
@@ -115,9 +119,9 @@ def test_two_steps_work_at_the_same_time_and_each_on_one_frame(counting: Countin
 @pytest.mark.parametrize(
     "asked",
     [
-        frame(SRC.clone()),
-        frame(plate=PLATE.clone()),
-        frame(trust=torch.full((1, 1, 2, 2), 0.5)),
+        frame(SRC.copy()),
+        frame(plate=PLATE.copy()),
+        frame(trust=np.full((1, 1, 2, 2), 0.5, np.float32)),
         frame(selection=Selection("sampling", 4_000)),
     ],
     ids=["picture", "plate", "confidence", "selection"],
@@ -129,14 +133,14 @@ def test_a_result_for_anything_else_is_not_used(coarse: CoarseAhead, counting: C
 
 
 def test_a_confidence_that_is_changed_afterwards_is_another_one(coarse: CoarseAhead) -> None:
-    trust = torch.ones(1, 1, 2, 2)
+    trust = np.ones((1, 1, 2, 2), np.float32)
     coarse.begin(frame(trust=trust))
     trust[0, 0, 0, 0] = 0
     assert cast(int, coarse(frame(trust=trust))) == 2
 
 
 def test_a_failure_appears_when_the_frame_is_asked_for(coarse: CoarseAhead) -> None:
-    nothing = torch.zeros(1, 1, 2, 2)
+    nothing = np.zeros((1, 1, 2, 2), np.float32)
     coarse.begin(frame(trust=nothing))
     with pytest.raises(RuntimeError, match="nothing is known"):
         coarse(frame(trust=nothing))
@@ -145,7 +149,7 @@ def test_a_failure_appears_when_the_frame_is_asked_for(coarse: CoarseAhead) -> N
 
 def test_frames_that_are_begun_and_never_asked_for_do_not_pile_up(coarse: CoarseAhead) -> None:
     for _ in range(5):
-        coarse.begin(frame(SRC.clone()))
+        coarse.begin(frame(SRC.copy()))
     assert len(coarse._begun) == 2, "the present one and the next"
 
 
@@ -158,7 +162,7 @@ def test_mattes_of_a_film_are_the_same_with_and_without(networks: dict[bool, Sli
         if n + 1 < len(frames):
             early.prepare(frames[n + 1], plate, told[n + 1], SELECTION)
         one, other = (each(src, plate, told[n], SELECTION) for each in (plain, early))
-        assert all(torch.equal(a, b) for a, b in zip(one[:2], other[:2], strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(one[:2], other[:2], strict=True))
 
 
 @pytest.mark.parametrize("is_prepared", [False, True])
@@ -169,9 +173,9 @@ def test_halfway_is_when_the_next_frame_may_be_prepared(is_prepared: bool, tmp_p
     if is_prepared:
         made.prepare(first, plate, None)
     found = made(first, plate, None, 1, lambda: made.prepare(second, plate, None))
-    assert torch.equal(found.alpha, wanted[0].alpha)
+    assert np.array_equal(found.alpha, wanted[0].alpha)
     found = made(second, plate, None, 2)
-    assert torch.equal(found.alpha, wanted[1].alpha)
+    assert np.array_equal(found.alpha, wanted[1].alpha)
     assert made.prepared_cost(5.0) <= 5
 
 
@@ -179,8 +183,7 @@ def test_what_a_frame_costs_if_it_was_prepared_is_the_longer_half(tmp_path: Any)
     made = matting(tmp_path, random_slim())
     assert made.prepared_cost(3.0) == 3, "nothing was matted"
     made(picture(1), picture(2), None, 0)
-    network = made._cpu_networks
-    assert network is not None
+    network = made._networks
     assert network.current is not None
     coarse = network.current._coarse
     coarse.took_s, coarse.waited_s = 2.0, 2.0
@@ -197,7 +200,7 @@ def test_a_matting_begins_once_it_has_a_network_for_such_frames(tmp_path: Any) -
     wanted = made(src, plate, None, 0)
     made.prepare(src, plate, None)
     found = made(src, plate, None, 1)
-    assert torch.equal(found.alpha, wanted.alpha)
+    assert np.array_equal(found.alpha, wanted.alpha)
     made.prepare(src[..., : FRAME[1] // 2], plate, None)
     with pytest.raises(EngineError):
         made(src[..., : FRAME[1] // 2], plate, None, 2)

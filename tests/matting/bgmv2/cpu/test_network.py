@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -16,17 +17,22 @@ from camdaemon.matting.bgmv2.cpu import base as cpu_base
 from camdaemon.matting.bgmv2.cpu import published as published_cpu
 from camdaemon.matting.bgmv2.cpu.base import NetworkShape
 from camdaemon.matting.bgmv2.cpu.hidden import SparseWindows
+from camdaemon.matting.bgmv2.cpu.matting import CpuMatting
 from camdaemon.matting.bgmv2.cpu.network import CpuNetwork
-from camdaemon.matting.bgmv2.engines.factory import BaseEngineFactory
-from camdaemon.matting.bgmv2.matting import BackgroundMatting
-from camdaemon.model import SIDE, BackgroundMattingV2, MattingNetwork, Output, Selection, base_size, fold_batch_norms
+from camdaemon.matting.bgmv2.cpu.tile_windows import Index
+from camdaemon.matting.bgmv2.sizes import choose_base_size
+from camdaemon.model.folding import fold_batch_norms
+from camdaemon.model.layout import SIDE, Selection
+from camdaemon.model.network import MattingNetwork, Output
+from camdaemon.model.published import BackgroundMattingV2
 from tests.fakes import assert_keeps_the_contract
+from tests.matting.bgmv2.in_torch import as_tensor, as_unit, engines_of
 from tests.present import present
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-CPU = torch.device("cpu")
 FRAME = (96, 128)
+Bytes = NDArray[np.uint8]
 
 
 def random_network(kernel: int | None = 3, seed: int = 5) -> BackgroundMattingV2:
@@ -50,28 +56,36 @@ def networks() -> dict[int | None, BackgroundMattingV2]:
     return made
 
 
-def picture(seed: int, frame: tuple[int, int] = FRAME) -> Tensor:
+def picture(seed: int, frame: tuple[int, int] = FRAME) -> Bytes:
     """Bytes (1,3,H,W), as soft as a camera's picture."""
     rgb = np.random.default_rng(seed).integers(0, 256, (*frame, 3), np.uint8)
     soft = cv2.GaussianBlur(rgb, (0, 0), 3).astype(np.float32)
-    return pixels.tensor(np.clip(4 * (soft - 127.5) + 127.5, 0, 255).astype(np.uint8))
+    return pixels.as_planes(np.clip(4 * (soft - 127.5) + 127.5, 0, 255).astype(np.uint8))
+
+
+def base_of(frame: tuple[int, int], scale: float) -> tuple[int, int]:
+    """What the CPU takes for a scale: of even sides."""
+    return choose_base_size(Refinement(scale=scale), *frame, sides="even")
 
 
 def on_cpu(network: BackgroundMattingV2, scale: float = 1.0, frame: tuple[int, int] = FRAME) -> CpuNetwork:
-    return CpuNetwork(
-        BaseEngineFactory(network, "torch", "float32"), network, NetworkShape(frame, base_size(*frame, scale))
-    )
+    return CpuNetwork(engines_of(network), NetworkShape(frame, base_of(frame, scale)))
 
 
-def published(network: BackgroundMattingV2, src: Tensor, plate: Tensor, selection: Selection, scale: float) -> Output:
+def published(
+    network: BackgroundMattingV2,
+    src: Bytes,
+    plate: Bytes,
+    selection: Selection,
+    scale: float,
+) -> Output:
     network.selection = selection
-    base = base_size(src.shape[2], src.shape[3], scale)
     with torch.inference_mode():
-        found: Output = network(pixels.unit(src), pixels.unit(plate), base=base)
+        found: Output = network(as_unit(src), as_unit(plate), base=base_of((src.shape[2], src.shape[3]), scale))
     return found
 
 
-def clear(network: BackgroundMattingV2, src: Tensor, plate: Tensor, mode: str, scale: float) -> Selection:
+def clear(network: BackgroundMattingV2, src: Bytes, plate: Bytes, mode: str, scale: float) -> Selection:
     """One whose choice hangs on no rounding: the limit lies in the widest gap between two predicted errors."""
     if mode == "full":
         return Selection("full")
@@ -86,11 +100,11 @@ def clear(network: BackgroundMattingV2, src: Tensor, plate: Tensor, mode: str, s
     return Selection("thresholding", threshold=float(ranked[count - 1] + ranked[count]) / 2)
 
 
-def assert_near(found: Tensor, wanted: Tensor) -> None:
+def assert_near(found: Bytes, wanted: Tensor) -> None:
     """Within 2 of 255 in 99.9 % of the pixels, and within 6 everywhere."""
-    assert found.dtype == torch.uint8
+    assert found.dtype == np.uint8
     assert found.shape == wanted.shape
-    away = (found.float() - 255 * wanted).abs()
+    away = (as_tensor(found).float() - 255 * wanted).abs()
     assert float((away > 2).float().mean()) <= 0.001
     assert float(away.max()) <= 6
 
@@ -104,8 +118,7 @@ def test_it_is_the_published_matte(networks, kernel, scale, mode):
     wanted = published(network, src, plate, selection, scale)
     share = float(wanted.refined.float().mean())
     assert share == 1 if mode == "full" else 0.05 < share < 0.95
-    with torch.inference_mode():
-        alpha, foreground, finite = on_cpu(network, scale)(src, plate, None, selection)
+    alpha, foreground, finite = on_cpu(network, scale)(src, plate, None, selection)
     assert finite is True
     assert_near(alpha, wanted.alpha)
     assert_near(foreground, wanted.foreground)
@@ -117,8 +130,7 @@ def test_it_is_the_published_matte(networks, kernel, scale, mode):
 def test_without_a_refiner_it_is_the_enlarged_coarse_matte(networks, mode, scale):
     network, src, plate = networks[None], picture(1), picture(2)
     wanted = published(network, src, plate, Selection(mode), scale)
-    with torch.inference_mode():
-        alpha, foreground, finite = on_cpu(network, scale)(src, plate, None, Selection(mode))
+    alpha, foreground, finite = on_cpu(network, scale)(src, plate, None, Selection(mode))
     assert finite is True
     assert_near(alpha, wanted.alpha)
     assert_near(foreground, wanted.foreground)
@@ -129,8 +141,7 @@ def test_nothing_to_refine_is_the_enlarged_coarse_matte(networks, selection):
     """An empty room in good light: the network is sure of everything."""
     network, src, plate = networks[3], picture(1), picture(2)
     wanted = published(network, src, plate, selection, 0.5)
-    with torch.inference_mode():
-        alpha, foreground, finite = on_cpu(network, 0.5)(src, plate, None, selection)
+    alpha, foreground, finite = on_cpu(network, 0.5)(src, plate, None, selection)
     assert finite is True
     assert_near(alpha, wanted.alpha)
     assert_near(foreground, wanted.foreground)
@@ -146,18 +157,16 @@ def test_a_network_that_expects_no_error_refines_nothing(error):
     network.requires_grad_(False)
     src, plate = picture(1), picture(2)
     wanted = published(network, src, plate, Selection(pixels=0), 0.5)
-    with torch.inference_mode():
-        alpha, _, _ = on_cpu(network, 0.5)(src, plate, None, Selection())
+    alpha, _, _ = on_cpu(network, 0.5)(src, plate, None, Selection())
     assert_near(alpha, wanted.alpha)
 
 
 def test_bytes_plane_by_plane_are_the_same_picture(networks):
     src, plate = picture(1), picture(2)
-    with torch.inference_mode():
-        first = on_cpu(networks[3])(src, plate, None, Selection("full"))
-        other = on_cpu(networks[3])(src.contiguous(), plate.contiguous(), None, Selection("full"))
-    assert torch.equal(first[0], other[0])
-    assert torch.equal(first[1], other[1])
+    first = on_cpu(networks[3])(src, plate, None, Selection("full"))
+    other = on_cpu(networks[3])(np.ascontiguousarray(src), np.ascontiguousarray(plate), None, Selection("full"))
+    assert np.array_equal(first[0], other[0])
+    assert np.array_equal(first[1], other[1])
 
 
 def test_the_plates_parts_are_prepared_again_for_another_plate_and_only_then(networks, monkeypatch):
@@ -165,32 +174,30 @@ def test_the_plates_parts_are_prepared_again_for_another_plate_and_only_then(net
     calls: list[int] = []
     monkeypatch.setattr(published_cpu, "downscale", lambda *args: calls.append(1) or small(*args))
     network, src, plate, other = on_cpu(networks[3], 0.5), picture(1), picture(2), picture(3)
-    with torch.inference_mode():
 
-        def smaller(of: Tensor) -> int:
-            calls.clear()
-            network(src, of, None, Selection("full"))
-            return len(calls)
+    def smaller(of: Bytes) -> int:
+        calls.clear()
+        network(src, of, None, Selection("full"))
+        return len(calls)
 
-        assert smaller(plate) == 2
-        assert [smaller(plate), smaller(plate)] == [1, 1], "the frame's alone"
-        assert smaller(other) == 2
-        assert smaller(other.clone()) == 2
-        assert smaller(plate) == 2, "the first one again"
-        found = network(src, other, None, Selection("full"))
-        fresh = on_cpu(networks[3], 0.5)(src, other, None, Selection("full"))
-    assert torch.equal(found[0], fresh[0]), "something of the old plate was left"
-    assert torch.equal(found[1], fresh[1])
+    assert smaller(plate) == 2
+    assert [smaller(plate), smaller(plate)] == [1, 1], "the frame's alone"
+    assert smaller(other) == 2
+    assert smaller(other.copy()) == 2
+    assert smaller(plate) == 2, "the first one again"
+    found = network(src, other, None, Selection("full"))
+    fresh = on_cpu(networks[3], 0.5)(src, other, None, Selection("full"))
+    assert np.array_equal(found[0], fresh[0]), "something of the old plate was left"
+    assert np.array_equal(found[1], fresh[1])
 
 
 def test_the_next_frame_does_not_change_the_last_matte(networks):
     network, plate = on_cpu(networks[3]), picture(3)
-    with torch.inference_mode():
-        alpha, foreground, _ = network(picture(1), plate, None, Selection("full"))
-        kept = alpha.clone(), foreground.clone()
-        network(picture(2), plate, None, Selection("full"))
-    assert torch.equal(alpha, kept[0])
-    assert torch.equal(foreground, kept[1])
+    alpha, foreground, _ = network(picture(1), plate, None, Selection("full"))
+    kept = alpha.copy(), foreground.copy()
+    network(picture(2), plate, None, Selection("full"))
+    assert np.array_equal(alpha, kept[0])
+    assert np.array_equal(foreground, kept[1])
 
 
 # ---- as a matting
@@ -201,28 +208,14 @@ def saved(network: MattingNetwork, folder) -> str:
     return str(folder / "own.safetensors")
 
 
-def matting(folder, network: MattingNetwork | None = None, **refine) -> BackgroundMatting:
-    return BackgroundMatting(saved(network or random_network(), folder), Refinement(**refine), CPU, "torch", "float32")
+def matting(folder, network: MattingNetwork | None = None, **refine) -> CpuMatting:
+    return CpuMatting(saved(network or random_network(), folder), Refinement(**refine), "torch", "float32")
 
 
 @pytest.mark.parametrize("mode", ["sampling", "thresholding", "full"])
 @pytest.mark.parametrize("kernel", [None, 3])
 def test_keeps_the_contract_in_bytes(tmp_path, kernel, mode):
     assert_keeps_the_contract(matting(tmp_path, random_network(kernel), mode=mode), picture(1), picture(2))
-
-
-def test_it_is_used_for_bytes_and_not_for_floats(tmp_path, monkeypatch):
-    made = matting(tmp_path)
-    floats = made(pixels.unit(picture(1)), pixels.unit(picture(2)), None, 1)
-    assert floats.alpha.dtype == floats.foreground.dtype == torch.float32
-
-    def refused(*_: object) -> None:
-        raise RuntimeError("the CPU's was asked")
-
-    monkeypatch.setattr(CpuNetwork, "__call__", refused)
-    made(pixels.unit(picture(1)), pixels.unit(picture(2)), None, 2)
-    with pytest.raises(EngineError, match="the CPU's was asked"):
-        made(picture(1), picture(2), None, 3)
 
 
 def test_another_frame_size_and_the_first_again(tmp_path):
@@ -233,10 +226,10 @@ def test_another_frame_size_and_the_first_again(tmp_path):
         assert matte.seq == seq
         assert matte.alpha.shape == (1, 1, *frame)
         assert matte.foreground.shape == (1, 3, *frame)
-        assert matte.alpha.dtype == matte.foreground.dtype == torch.uint8
+        assert matte.alpha.dtype == matte.foreground.dtype == np.uint8
     again = made(picture(1), picture(2), None, 5)
-    assert torch.equal(first.alpha, again.alpha)
-    assert torch.equal(first.foreground, again.foreground)
+    assert np.array_equal(first.alpha, again.alpha)
+    assert np.array_equal(first.foreground, again.foreground)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -253,10 +246,10 @@ def test_weights_that_are_no_numbers_give_an_error_and_never_a_picture(name, val
 def test_a_mistake_about_what_the_refiner_looks_at_gives_an_error_and_never_a_picture(forgotten, tmp_path, monkeypatch):
     needed = SparseWindows.find_needed_blocks
 
-    def too_few(self: SparseWindows, row: Tensor, column: Tensor) -> Tensor:
+    def too_few(self: SparseWindows, row: Index, column: Index) -> NDArray[np.bool_]:
         found = needed(self, row, column)
         assert int(found.sum()) > 1
-        found.view(-1)[found.view(-1).nonzero()[0 if forgotten == "one" else slice(None)]] = False
+        found.reshape(-1)[np.flatnonzero(found)[0 if forgotten == "one" else slice(None)]] = False
         return found
 
     monkeypatch.setattr(SparseWindows, "find_needed_blocks", too_few)

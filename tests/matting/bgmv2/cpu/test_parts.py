@@ -5,10 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from camdaemon.matting.bgmv2.cpu.parts import PartialResize, find_span, join_spans
-from camdaemon.model import Selection
+from camdaemon.model.layout import Selection
 from tests.matting.bgmv2.cpu.test_network import FRAME, picture
 from tests.matting.bgmv2.cpu.test_slim import base_of, known, networks, on_cpu
 
@@ -54,34 +53,32 @@ def test_spans():
 @pytest.mark.parametrize("selection", [Selection("full"), Selection(pixels=320), Selection(pixels=0)], ids=str)
 def test_what_other_frames_left_in_memory_is_never_read(networks, selection):
     one = on_cpu(networks[True], (48, 64))
-    with torch.inference_mode():
-        first = one(picture(1), picture(2), known("blocks"), selection)
-        for half in (base_of(one)._hidden, base_of(one)._shown):
-            assert half._padded is not None
-            half._grid.cut_margin(half._padded, half._half)[:] = np.nan
-        assert one._scratch is not None
-        for scratch in one._scratch:
-            scratch[:] = 12345
-        second = one(picture(1), picture(2), known("blocks"), selection)
+    first = one(picture(1), picture(2), known("blocks"), selection)
+    for half in (base_of(one)._hidden, base_of(one)._shown):
+        assert half._padded is not None
+        half._grid.cut_margin(half._padded, half._half)[:] = np.nan
+    assert one._scratch is not None
+    for scratch in one._scratch:
+        scratch[:] = 12345
+    second = one(picture(1), picture(2), known("blocks"), selection)
     assert second[2] is True
-    assert torch.equal(first[0], second[0])
-    assert torch.equal(first[1], second[1])
+    assert np.array_equal(first[0], second[0])
+    assert np.array_equal(first[1], second[1])
 
 
 def test_a_network_that_rests_gives_memory_back_and_finds_the_same_afterwards(networks):
     """Also if a frame was begun that never comes."""
     one = on_cpu(networks[True], (48, 64))
     given = picture(1), picture(2), known("blocks"), Selection("full")
-    with torch.inference_mode():
-        first = one(*given)
-        one.prepare(*given)
-        one.release()
-        one._coarse._lanes[0].last[0].result(60)
-        base = base_of(one)
-        assert one._scratch is base._hidden._padded is base._shown._padded is base._told is None
-        assert not one._coarse._begun
-        second = one(*given)
-    assert all(torch.equal(a, b) for a, b in zip(first[:2], second[:2], strict=True))
+    first = one(*given)
+    one.prepare(*given)
+    one.release()
+    one._coarse._lanes[0].last[0].result(60)
+    base = base_of(one)
+    assert one._scratch is base._hidden._padded is base._shown._padded is base._told is None
+    assert not one._coarse._begun
+    second = one(*given)
+    assert all(np.array_equal(a, b) for a, b in zip(first[:2], second[:2], strict=True))
 
 
 def test_where_no_alpha_is_seen_it_is_zero_and_the_rest_is_left_alone(networks, monkeypatch):
@@ -90,17 +87,16 @@ def test_where_no_alpha_is_seen_it_is_zero_and_the_rest_is_left_alone(networks, 
 
     def only_one(x):
         maps = engine(x)
-        maps.visible[..., :4] = torch.tensor([1 / 600, 0.3, 0.3, 0.3])  # rounds to no alpha
+        maps.visible[..., :4] = [1 / 600, 0.3, 0.3, 0.3]  # rounds to no alpha
         maps.visible[20, 30, 0] = 1
         return maps
 
     monkeypatch.setitem(base_of(one)._widths._engines, 64, only_one)
     src = picture(1)
-    with torch.inference_mode():
-        alpha, foreground, _ = one(src, picture(2), None, Selection())
-    rows, columns = (find_span((alpha[0, 0] > 0).any(axis).numpy()) for axis in (1, 0))
+    alpha, foreground, _ = one(src, picture(2), None, Selection())
+    rows, columns = (find_span((alpha[0, 0] > 0).any(axis)) for axis in (1, 0))
     assert rows == (39, 43)
     assert columns == (59, 63)
     assert FRAME == (96, 128)
-    assert torch.equal(foreground[..., :20, :], src[..., :20, :])
-    assert not torch.equal(foreground[..., 39:43, 59:63], src[..., 39:43, 59:63])
+    assert np.array_equal(foreground[..., :20, :], src[..., :20, :])
+    assert not np.array_equal(foreground[..., 39:43, 59:63], src[..., 39:43, 59:63])

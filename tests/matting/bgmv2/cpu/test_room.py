@@ -8,15 +8,13 @@ import time
 import cv2
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.cpu.room import find_columns, fit_width
 from camdaemon.matting.bgmv2.cpu.widths import EngineWidths
-from camdaemon.matting.bgmv2.engines.dense import BaseMaps
-from camdaemon.matting.bgmv2.engines.factory import BaseEngine
-from camdaemon.model import Selection
+from camdaemon.matting.bgmv2.engines.engine import BaseEngine, BaseMaps
+from camdaemon.model.layout import Selection
 from camdaemon.plate.match import PlateMatcher
 from camdaemon.plate.parts import Plate
 from tests.matting.bgmv2.cpu.test_network import FRAME, picture
@@ -44,13 +42,13 @@ def columns_of(rgb: np.ndarray, plate: np.ndarray, confidence: np.ndarray | None
 
 def test_nothing_of_a_painted_person_is_lost():
     plate = Plate(painted.plate())
-    matcher = PlateMatcher(pixels.tensor, enabled=True)
+    matcher = PlateMatcher(pixels.as_planes, enabled=True)
     matcher.upload_clean(plate)
     spans = []
     for index in range(0, 80, 2):
         src, alpha = painted.film(index), painted.alpha(index)
-        seen = pixels.array(matcher.match(plate, pixels.tensor(src)))
-        matcher.learn(pixels.tensor(alpha))
+        seen = pixels.interleave(matcher.match(plate, pixels.as_planes(src)))
+        matcher.learn(pixels.as_planes(alpha))
         left, right = columns_of(small(src), small(seen))
         there = np.flatnonzero((small(alpha) > 13).any(0))
         if len(there):
@@ -130,17 +128,19 @@ def test_a_width_that_an_engine_takes(needed, found):
 class Local:
     """An engine without surroundings: alpha is the picture's red, its features the mean of the input."""
 
-    name, dtype = "torch float32", torch.float32
+    name = "torch float32"
 
     def __init__(self, ran: list[int]) -> None:
         self.ran = ran
 
-    def __call__(self, pair: Tensor) -> BaseMaps:
-        assert pair.is_contiguous(memory_format=torch.channels_last)
-        self.ran.append(pair.shape[3])
-        rgb = pair[0].permute(1, 2, 0)
-        visible = torch.cat([rgb[..., :1], 0.1 * rgb[..., :3], rgb[..., 1:2]], 2)
-        return BaseMaps(visible, rgb[::2, ::2, :1].expand(-1, -1, 12))
+    def __call__(self, pair: NDArray[np.float32]) -> BaseMaps:
+        assert pair.flags.c_contiguous
+        self.ran.append(pair.shape[2])
+        rgb = pair[0]
+        visible = np.concatenate([rgb[..., :1], 0.1 * rgb[..., :3], rgb[..., 1:2]], 2)
+        return BaseMaps(
+            visible, np.ascontiguousarray(np.broadcast_to(rgb[::2, ::2, :1], (*rgb[::2, ::2, 0].shape, 12)))
+        )
 
 
 def local(network, ran: list[int], *, narrows: bool):
@@ -157,9 +157,9 @@ def until_built(widths: EngineWidths) -> None:
         time.sleep(0.005)
 
 
-def person_in_the_middle() -> tuple[Tensor, Tensor]:
+def person_in_the_middle() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     plate = picture(2)
-    src = plate.clone()
+    src = plate.copy()
     src[:, :, 40:, 58:70] = picture(3)[:, :, 40:, 58:70]
     return src, plate
 
@@ -168,45 +168,42 @@ def person_in_the_middle() -> tuple[Tensor, Tensor]:
 def test_the_columns_that_it_sees_are_matted_as_without_a_cut_and_the_others_are_zero(networks, selection):
     (src, plate), ran = person_in_the_middle(), list[int]()
     cut, whole = (local(networks[True], ran, narrows=narrows) for narrows in (True, False))
-    with torch.inference_mode():
-        first = cut(src, plate, None, selection)
-        until_built(base_of(cut)._widths)
-        ran.clear()
-        alpha, foreground, finite = cut(src, plate, None, selection)
-        wanted = whole(src, plate, None, selection)
+    first = cut(src, plate, None, selection)
+    until_built(base_of(cut)._widths)
+    ran.clear()
+    alpha, foreground, finite = cut(src, plate, None, selection)
+    wanted = whole(src, plate, None, selection)
     assert ran == [80, 128]
     assert finite is True
-    assert torch.equal(first[0], wanted[0]), "until the narrow engine is there"
+    assert np.array_equal(first[0], wanted[0]), "until the narrow engine is there"
     left, right = fit_width((40, 88), [80, 96, 112, 128])
     assert int(alpha[..., :left].max()) == int(alpha[..., right:].max()) == 0
     assert int(wanted[0][..., :left].max()) > 0, "the test of the test"
     inner = slice(left + 8, right - 8)  # farther than the refiner looks
-    assert (alpha.int() - wanted[0].int())[..., inner].abs().max() <= 1
-    assert (foreground.int() - wanted[1].int())[..., inner].abs().max() <= 1
+    assert np.abs(alpha.astype(int) - wanted[0])[..., inner].max() <= 1
+    assert np.abs(foreground.astype(int) - wanted[1])[..., inner].max() <= 1
 
 
 def test_near_the_person_a_cut_changes_little(networks):
     src, plate = person_in_the_middle()
     one = on_cpu(networks[True], FRAME)
-    with torch.inference_mode():
-        whole = one(src, plate, None, Selection(pixels=0))[0]
-        until_built(base_of(one)._widths)
-        cut = one(src, plate, None, Selection(pixels=0))[0]
+    whole = one(src, plate, None, Selection(pixels=0))[0]
+    until_built(base_of(one)._widths)
+    cut = one(src, plate, None, Selection(pixels=0))[0]
     assert int(cut[..., :24].max()) == 0 < int(whole[..., :24].max())
-    assert float((cut.int() - whole.int())[..., 50:78].abs().float().mean()) < 0.02 * 255
+    assert float(np.abs(cut.astype(int) - whole)[..., 50:78].mean()) < 0.02 * 255
 
 
 def test_a_frame_that_is_all_room_needs_no_network(networks):
     plate, ran = picture(2), list[int]()
     one = local(networks[True], ran, narrows=True)
-    src = plate.clone()
+    src = plate.copy()
     src[0, 0, 5, 5] += 1
-    with torch.inference_mode():
-        alpha, foreground, finite = one(src, plate, None, Selection("full"))
-        assert ran == []
-        assert (int(alpha.max()), finite) == (0, True)
-        assert torch.equal(foreground, src)
-        one(src, plate, torch.zeros(1, 1, 6, 8), Selection("full"))
+    alpha, foreground, finite = one(src, plate, None, Selection("full"))
+    assert ran == []
+    assert (int(alpha.max()), finite) == (0, True)
+    assert np.array_equal(foreground, src)
+    one(src, plate, np.zeros((1, 1, 6, 8), np.float32), Selection("full"))
     assert ran == [128], "a plate that is not known is no evidence"
 
 

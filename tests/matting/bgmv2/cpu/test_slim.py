@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from camdaemon.errors import EngineError
 from camdaemon.frames import pixels
@@ -13,11 +14,14 @@ from camdaemon.matting.bgmv2.cpu import told_plate
 from camdaemon.matting.bgmv2.cpu.base import NetworkShape
 from camdaemon.matting.bgmv2.cpu.network import CpuNetwork
 from camdaemon.matting.bgmv2.cpu.slim import SlimBase
-from camdaemon.matting.bgmv2.engines.factory import BaseEngineFactory
 from camdaemon.matting.bgmv2.sizes import choose_base_size
-from camdaemon.model import SIDE, Output, Selection, SlimMatting, fold_batch_norms
+from camdaemon.model.folding import fold_batch_norms
+from camdaemon.model.layout import SIDE, Selection
+from camdaemon.model.network import Output
+from camdaemon.model.slim import SlimMatting
 from tests.fakes import assert_keeps_the_contract
 from tests.matting.bgmv2.cpu.test_network import FRAME, assert_near, matting, picture
+from tests.matting.bgmv2.in_torch import as_tensor, as_unit, engines_of
 from tests.present import present
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -46,23 +50,23 @@ def networks() -> dict[bool, SlimMatting]:
     return made
 
 
-def known(what: str) -> Tensor | None:
+def known(what: str) -> NDArray[np.float32] | None:
     """What is told of the plate, in blocks of 16 pixels and of another number."""
     draw = torch.Generator().manual_seed(4)
     match what:
         case "all":
             return None
         case "nothing":
-            return torch.zeros(1, 1, 6, 8)
+            return np.zeros((1, 1, 6, 8), np.float32)
         case "blocks":
-            return (torch.rand(1, 1, 6, 8, generator=draw) < 0.5).float()
+            return (torch.rand(1, 1, 6, 8, generator=draw) < 0.5).float().numpy()
         case "more or less":
-            return torch.rand(1, 1, 5, 11, generator=draw)
+            return torch.rand(1, 1, 5, 11, generator=draw).numpy()
     raise AssertionError(what)
 
 
 def on_cpu(network: SlimMatting, base: Pair) -> CpuNetwork:
-    return CpuNetwork(BaseEngineFactory(network, "torch", "float32"), network, NetworkShape(FRAME, base))
+    return CpuNetwork(engines_of(network), NetworkShape(FRAME, base))
 
 
 def base_of(network: CpuNetwork) -> SlimBase:
@@ -70,16 +74,20 @@ def base_of(network: CpuNetwork) -> SlimBase:
     return network._base
 
 
+Bytes = NDArray[np.uint8]
+Known = NDArray[np.float32] | None
+
+
 def wanted_of(
-    network: SlimMatting, src: Tensor, plate: Tensor, confidence: Tensor | None, selection: Selection, base: Pair
+    network: SlimMatting, src: Bytes, plate: Bytes, confidence: Known, selection: Selection, base: Pair
 ) -> Output:
     network.selection = selection
-    with torch.inference_mode():
-        found: Output = network(pixels.unit(src), pixels.unit(plate), confidence, base=base)
+    told = None if confidence is None else as_tensor(confidence)
+    found: Output = network(as_unit(src), as_unit(plate), told, base=base)
     return found
 
 
-def clear(network: SlimMatting, src: Tensor, plate: Tensor, confidence: Tensor | None, base: Pair) -> Selection:
+def clear(network: SlimMatting, src: Bytes, plate: Bytes, confidence: Known, base: Pair) -> Selection:
     """One whose choice hangs on no rounding: the limit lies in the widest gap between two predicted errors."""
     error = wanted_of(network, src, plate, confidence, Selection(pixels=0), base).error_coarse
     error = torch.nn.functional.interpolate(error, [side // SIDE for side in src.shape[2:]], mode="bilinear")
@@ -99,8 +107,7 @@ def test_it_is_the_matte_of_the_network_in_torch(networks, what, base, refined):
     wanted = wanted_of(network, src, plate, confidence, selection, base)
     if refined == "some":
         assert 0.05 < float(wanted.refined.float().mean()) < 0.95
-    with torch.inference_mode():
-        alpha, foreground, finite = on_cpu(network, base)(src, plate, confidence, selection)
+    alpha, foreground, finite = on_cpu(network, base)(src, plate, confidence, selection)
     assert finite is True
     assert_near(alpha, wanted.alpha)
     assert_near(foreground, wanted.foreground)
@@ -111,32 +118,29 @@ def test_what_it_is_told_may_change_with_every_frame_while_the_plate_stays(netwo
     network, src, plate = networks[True], picture(1), picture(2)
     one = on_cpu(network, (48, 64))
     told = [known(what) for what in ("all", "nothing", "all", "blocks", "more or less", "blocks", "all")]
-    with torch.inference_mode():
-        found = [one(src, plate, each, Selection("full")) for each in told]
-        fresh = [on_cpu(network, (48, 64))(src, plate, each, Selection("full")) for each in told]
+    found = [one(src, plate, each, Selection("full")) for each in told]
+    fresh = [on_cpu(network, (48, 64))(src, plate, each, Selection("full")) for each in told]
     for first, second in zip(found, fresh, strict=True):
-        assert torch.equal(first[0], second[0])
-        assert torch.equal(first[1], second[1])
-    assert not torch.equal(found[0][0], found[1][0]), "the test of the test"
+        assert np.array_equal(first[0], second[0])
+        assert np.array_equal(first[1], second[1])
+    assert not np.array_equal(found[0][0], found[1][0]), "the test of the test"
 
 
 def test_what_is_told_is_looked_at_again_when_it_was_changed_in_place(networks):
     network, src, plate = networks[True], picture(1), picture(2)
-    one, told = on_cpu(network, (48, 64)), torch.ones(1, 1, 6, 8)
-    with torch.inference_mode():
-        first = one(src, plate, told, Selection("full"))[0]
-        told.zero_()
-        second = one(src, plate, told, Selection("full"))[0]
-        assert torch.equal(second, on_cpu(network, (48, 64))(src, plate, told, Selection("full"))[0])
-    assert not torch.equal(first, second)
+    one, told = on_cpu(network, (48, 64)), np.ones((1, 1, 6, 8), np.float32)
+    first = one(src, plate, told, Selection("full"))[0]
+    told[:] = 0
+    second = one(src, plate, told, Selection("full"))[0]
+    assert np.array_equal(second, on_cpu(network, (48, 64))(src, plate, told, Selection("full"))[0])
+    assert not np.array_equal(first, second)
 
 
 def test_a_plate_of_which_nothing_is_known_does_not_matter(networks):
-    one, nothing = on_cpu(networks[True], (48, 64)), torch.zeros(1, 1, 6, 8)
-    with torch.inference_mode():
-        first, second = (one(picture(1), picture(seed), nothing, Selection("full")) for seed in (2, 3))
-    assert torch.equal(first[0], second[0])
-    assert torch.equal(first[1], second[1])
+    one, nothing = on_cpu(networks[True], (48, 64)), np.zeros((1, 1, 6, 8), np.float32)
+    first, second = (one(picture(1), picture(seed), nothing, Selection("full")) for seed in (2, 3))
+    assert np.array_equal(first[0], second[0])
+    assert np.array_equal(first[1], second[1])
 
 
 # ---- as a matting
@@ -147,16 +151,15 @@ def test_keeps_the_contract_in_bytes(tmp_path, refined):
     made = matting(tmp_path, random_slim(refined))
     assert made.doubts
     assert_keeps_the_contract(made, picture(1), picture(2))
-    first, second = (made(picture(1), picture(2), told, 1).alpha for told in (None, torch.zeros(1, 1, 6, 8)))
-    assert not torch.equal(first, second), "it was not told"
+    first, second = (made(picture(1), picture(2), told, 1).alpha for told in (None, np.zeros((1, 1, 6, 8), np.float32)))
+    assert not np.array_equal(first, second), "it was not told"
 
 
 @pytest.mark.parametrize("scale", [0.3, 0.5, 1.0])
 def test_a_scale_is_rounded_to_whole_cells(tmp_path, scale):
     made = matting(tmp_path, random_slim(), scale=scale)
-    assert choose_base_size(made._refine, *FRAME, in_cells=True)[0] % 16 == 0
-    for of in (pixels.as_bytes, pixels.unit):
-        assert made(of(picture(1)), of(picture(2)), None, 1).alpha.shape == (1, 1, *FRAME)
+    assert choose_base_size(made._refine, *FRAME, sides="cells")[0] % 16 == 0
+    assert made(picture(1), picture(2), None, 1).alpha.shape == (1, 1, *FRAME)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -172,10 +175,10 @@ def test_the_plates_parts_are_prepared_again_when_there_is_something_new_and_onl
     resize, calls = cpu_base.downscale, list[int]()
     monkeypatch.setattr(told_plate, "downscale", lambda *args: calls.append(1) or resize(*args))
     tell = base_of(on_cpu(networks[True], (48, 64)))._tell
-    plate, other, told = picture(2), picture(3), torch.ones(1, 1, 6, 8)
+    plate, other, told = picture(2), picture(3), np.ones((1, 1, 6, 8), np.float32)
     first = tell(plate, None)
     assert tell(plate, None) is first
-    assert tell(plate, told) is tell(plate, told.clone()) is not first
+    assert tell(plate, told) is tell(plate, told.copy()) is not first
     assert len(calls) == 1, "another confidence is no other plate"
     assert tell(plate, told).full is first.full, "nothing is hidden"
     told[0, 0, 2, 3] = 0

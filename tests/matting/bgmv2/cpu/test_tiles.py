@@ -7,17 +7,24 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from camdaemon.frames import pixels
 from camdaemon.matting.bgmv2.cpu import tiles
 from camdaemon.matting.bgmv2.cpu.hidden import BLOCK, SparseFeatures, SparseWindows
-from camdaemon.matting.bgmv2.cpu.tiles import RefinedPatches, TiledRefiner, TileInputs
-from camdaemon.model import SIDE, Coarse, Refiner, Selection, fold_batch_norms
+from camdaemon.matting.bgmv2.cpu.tiles import Mask, RefinedPatches, TiledRefiner, TileInputs
+from camdaemon.matting.bgmv2.engines.torch_engine import TorchWindows
+from camdaemon.matting.bgmv2.engines.windows import TileRefiner
+from camdaemon.model.folding import fold_batch_norms
+from camdaemon.model.layout import SIDE, Selection
+from camdaemon.model.refiner import Coarse, Refiner
+from tests.matting.bgmv2.in_torch import as_unit
 from tests.present import present
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+Bytes = NDArray[np.uint8]
 Pair = tuple[int, int]  # height, width
 FRAMES: list[Pair] = [(100, 76), (128, 96), (76, 132), (16, 16), (4, 20)]
 RATIOS = [1 / 4, 1 / 2, 1 / 3, 1 / 6, 1.0, 0.37, 0.81]
@@ -36,9 +43,14 @@ def refiner(kernel: int, seed: int = 7) -> Refiner:
     return made.requires_grad_(False)
 
 
-def pictures(frame: Pair, seed: int = 3) -> tuple[Tensor, Tensor]:
+def tiled_refiner(given: Refiner, frame: Pair, dtype: torch.dtype = torch.float32) -> TiledRefiner:
+    with torch.inference_mode():
+        return TiledRefiner(TorchWindows(TileRefiner(given), dtype), given.kernel_size, frame)
+
+
+def pictures(frame: Pair, seed: int = 3) -> tuple[Bytes, Bytes]:
     rng = np.random.default_rng(seed)
-    first, second = (pixels.tensor(rng.integers(0, 256, (*frame, 3), np.uint8)) for _ in range(2))
+    first, second = (pixels.as_planes(rng.integers(0, 256, (*frame, 3), np.uint8)) for _ in range(2))
     return first, second
 
 
@@ -52,53 +64,45 @@ def clamped(coarse: Tensor) -> Coarse:
     return Coarse(x[:, :1], x[:, 1:4], x[:, 4:5], x[:, 5:].relu()).clamped()
 
 
-def shown(coarse: Tensor, needed: Tensor, dtype=torch.float32) -> SparseFeatures:
-    """What the refiner is shown of `coarse`, (h,w,37): where it is `needed`, bool, by blocks; else NaN."""
+def shown(coarse: Tensor, needed: Mask) -> SparseFeatures:
+    """What the refiner is shown of `coarse`, (h,w,37): where it is `needed`, by blocks; else NaN."""
     held = clamped(coarse)
-    values = torch.cat([held.hidden, held.alpha, held.residual], 1)[0].permute(1, 2, 0)
-    known = needed.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)[: len(values), : values.shape[1]]
-    values = torch.where(known[..., None], values, torch.nan)
-    place = torch.arange(known.numel()).view_as(known)
-    return SparseFeatures(values.reshape(-1, values.shape[2]).to(dtype), place)
+    values = torch.cat([held.hidden, held.alpha, held.residual], 1)[0].permute(1, 2, 0).numpy()
+    known = needed.repeat(BLOCK, 0).repeat(BLOCK, 1)[: len(values), : values.shape[1]]
+    values = np.where(known[..., None], values, np.float32(np.nan))
+    return SparseFeatures(values.reshape(-1, values.shape[2]), np.arange(known.size).reshape(known.shape))
 
 
-def whole(kernel: int, src: Tensor, plate: Tensor, coarse: Tensor) -> Tensor:
+def whole(kernel: int, src: Bytes, plate: Bytes, coarse: Tensor) -> NDArray[np.float32]:
     """(H,W,4) of the published formulation, everything refined."""
-    found = refiner(kernel)(pixels.unit(src), pixels.unit(plate), clamped(coarse), Selection("full"))
-    return torch.cat([found.alpha, found.residual], 1)[0].permute(1, 2, 0)
+    found = refiner(kernel)(as_unit(src), as_unit(plate), clamped(coarse), Selection("full"))
+    return torch.cat([found.alpha, found.residual], 1)[0].permute(1, 2, 0).numpy()
 
 
 def tiled(
-    kernel: int, src: Tensor, plate: Tensor, coarse: Tensor, chosen: Tensor, dtype=torch.float32
+    kernel: int, src: Bytes, plate: Bytes, coarse: Tensor, chosen: Mask, dtype: torch.dtype = torch.float32
 ) -> RefinedPatches:
-    height, width = src.shape[-2:]
-    made = TiledRefiner(refiner(kernel), dtype, (height, width))
-    with torch.inference_mode():
-        return refined(made, coarse, src, plate, chosen, dtype)
+    return refined(tiled_refiner(refiner(kernel), src.shape[2:], dtype), coarse, src, plate, chosen)
 
 
-def refined(made: TiledRefiner, coarse: Tensor, src: Tensor, plate: Tensor, chosen: Tensor, dtype) -> RefinedPatches:
-    return made(present(gathered(made, coarse, src, plate, chosen, dtype)))
+def refined(made: TiledRefiner, coarse: Tensor, src: Bytes, plate: Bytes, chosen: Mask) -> RefinedPatches:
+    return made(present(gathered(made, coarse, src, plate, chosen)))
 
 
 def gathered(
-    made: TiledRefiner, coarse: Tensor, src: Tensor, plate: Tensor, chosen: Tensor, dtype
+    made: TiledRefiner, coarse: Tensor, src: Bytes, plate: Bytes, chosen: Mask, *, copy: bool = True
 ) -> TileInputs | None:
     found, base = made.select_tiles(chosen), (coarse.shape[0], coarse.shape[1])
     windows = SparseWindows(made.build_axes(base), base)
-    features = shown(coarse, windows.find_needed_blocks(found.row, found.column), dtype)
-    return made.gather(
-        found,
-        partial(windows.upsample, features),
-        made.pad(pixels.array(src)),
-        made.pad(pixels.array(plate)),
-    )
+    features = shown(coarse, windows.find_needed_blocks(found.row, found.column))
+    upsample = partial(windows.upsample, features)
+    return made.gather(found, upsample, made.pad(pixels.interleave(src)), made.pad(pixels.interleave(plate)), copy=copy)
 
 
-def places(frame: Pair, which: str) -> Tensor:
-    """bool (H/4,W/4)."""
+def places(frame: Pair, which: str) -> Mask:
+    """(H/4,W/4)."""
     rows, columns = (side // SIDE for side in frame)
-    chosen = torch.zeros(rows, columns, dtype=torch.bool)
+    chosen = np.zeros((rows, columns), bool)
     match which:
         case "all":
             chosen[:] = True
@@ -109,18 +113,18 @@ def places(frame: Pair, which: str) -> Tensor:
         case "borders":
             chosen[0], chosen[-1], chosen[:, 0], chosen[:, -1] = True, True, True, True
         case "some":
-            chosen = torch.rand(rows, columns, generator=torch.Generator().manual_seed(8)) < 0.2
+            chosen = np.random.default_rng(8).random((rows, columns)) < 0.2
     return chosen
 
 
-def assert_found(fine: RefinedPatches, chosen: Tensor, expected: Tensor, bound: float = BOUND) -> None:
+def assert_found(fine: RefinedPatches, chosen: Mask, expected: NDArray[np.float32], bound: float = BOUND) -> None:
     assert fine.values.shape == (int(chosen.sum()), SIDE, SIDE, 4)
-    assert fine.values.dtype == torch.float32
+    assert fine.values.dtype == np.float32
     found = list(zip(fine.row.tolist(), fine.column.tolist(), strict=True))
-    assert sorted(found) == [tuple(place) for place in chosen.nonzero().tolist()]
+    assert sorted(found) == [tuple(place) for place in np.argwhere(chosen).tolist()]
     for (row, column), values in zip(found, fine.values, strict=True):
         wanted = expected[row * SIDE : (row + 1) * SIDE, column * SIDE : (column + 1) * SIDE]
-        assert float((values - wanted).abs().max()) < bound, f"patch in row {row}, column {column}"
+        assert float(np.abs(values - wanted).max()) < bound, f"patch in row {row}, column {column}"
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -155,9 +159,8 @@ def test_just_the_chosen_patches_come(which: str, kernel: int) -> None:
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_where_no_patch_is_chosen_there_is_nothing_to_refine(kernel: int) -> None:
     frame = (100, 76)
-    made = TiledRefiner(refiner(kernel), torch.float32, frame)
-    with torch.inference_mode():
-        assert gathered(made, maps((25, 19)), *pictures(frame), places(frame, "none"), torch.float32) is None
+    made = tiled_refiner(refiner(kernel), frame)
+    assert gathered(made, maps((25, 19)), *pictures(frame), places(frame, "none")) is None
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -167,10 +170,10 @@ def test_patch_by_patch_it_is_the_same(kernel: int) -> None:
     src, plate = pictures(frame)
     coarse = maps((33, 25))
     selection = Selection("thresholding", threshold=0.5)
-    found = refiner(kernel)(pixels.unit(src), pixels.unit(plate), clamped(coarse), selection)
-    chosen = found.refined[0, 0]
-    assert 0 < int(chosen.sum()) < chosen.numel()
-    expected = torch.cat([found.alpha, found.residual], 1)[0].permute(1, 2, 0)
+    found = refiner(kernel)(as_unit(src), as_unit(plate), clamped(coarse), selection)
+    chosen = found.refined[0, 0].numpy()
+    assert 0 < int(chosen.sum()) < chosen.size
+    expected = torch.cat([found.alpha, found.residual], 1)[0].permute(1, 2, 0).numpy()
     assert_found(tiled(kernel, src, plate, coarse, chosen), chosen, expected)
 
 
@@ -184,6 +187,22 @@ def test_more_tiles_than_fit_at_once(at_once: int, monkeypatch: pytest.MonkeyPat
     for which in ("all", "some"):
         chosen = places((100, 76), which)
         assert_found(tiled(3, src, plate, coarse, chosen), chosen, expected)
+        made = tiled_refiner(refiner(3), (100, 76))
+        lazily = present(gathered(made, coarse, src, plate, chosen, copy=False))
+        assert lazily.refined == [], "nothing is done before its time"
+        assert_found(made(lazily), chosen, expected)
+
+
+@pytest.mark.parametrize(("most", "early"), [(1, 11), (4, 8), (12, 0)])
+def test_of_very_many_tiles_the_first_are_refined_at_once(most: int, early: int, monkeypatch) -> None:
+    monkeypatch.setattr(tiles, "_TILES_AT_ONCE", 3)
+    monkeypatch.setattr(tiles, "_MOST_KEPT", most)
+    src, plate = pictures((100, 76))
+    coarse, chosen = maps((25, 19)), places((100, 76), "all")
+    made = tiled_refiner(refiner(3), (100, 76))
+    given = present(gathered(made, coarse, src, plate, chosen))
+    assert len(given.refined) == early
+    assert_found(made(given), chosen, whole(3, src, plate, coarse))
 
 
 def test_a_chosen_patch_does_not_depend_on_what_else_is_chosen() -> None:
@@ -191,19 +210,17 @@ def test_a_chosen_patch_does_not_depend_on_what_else_is_chosen() -> None:
     coarse = maps((32, 24))
     alone, all_ = (tiled(3, src, plate, coarse, places((128, 96), which)) for which in ("one", "all"))
     same = (all_.row == alone.row[0]) & (all_.column == alone.column[0])
-    assert float((all_.values[same] - alone.values).abs().max()) < 1e-6
+    assert float(np.abs(all_.values[same] - alone.values).max()) < 1e-6
 
 
 def test_what_it_is_given_stays_as_it_is() -> None:
     src, plate = pictures((100, 76))
     coarse, chosen = maps((25, 19)), places((100, 76), "some")
-    given = (src, plate, coarse, chosen)
-    before = [each.clone() for each in given]
+    before = src.copy(), plate.copy(), coarse.numpy().copy(), chosen.copy()
     own = refiner(3)
     weights = {name: each.clone() for name, each in own.state_dict().items()}
-    made = TiledRefiner(own, torch.bfloat16, (100, 76))
-    refined(made, coarse, src, plate, chosen, torch.bfloat16)
-    assert all(torch.equal(old, now) for old, now in zip(before, given, strict=True))
+    refined(tiled_refiner(own, (100, 76), torch.bfloat16), coarse, src, plate, chosen)
+    assert all(np.array_equal(old, now) for old, now in zip(before, (src, plate, coarse, chosen), strict=True))
     for name, each in own.state_dict().items():
         assert each.dtype == torch.float32
         assert torch.equal(each, weights[name]), "it works on a copy of the refiner"
@@ -214,6 +231,6 @@ def test_bfloat16_is_near() -> None:
     src, plate = pictures((100, 76))
     coarse, chosen = maps((25, 19)), places((100, 76), "all")
     exact, rough = (tiled(3, src, plate, coarse, chosen, dtype) for dtype in (torch.float32, torch.bfloat16))
-    difference = (exact.values - rough.values).abs()
+    difference = np.abs(exact.values - rough.values)
     assert 0 < difference.mean() < 0.01
     assert difference.max() < 0.1

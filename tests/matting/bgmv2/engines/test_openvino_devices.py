@@ -7,23 +7,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from camdaemon.linux.programs import ask
 from camdaemon.matting.bgmv2.engines import device_notes, factory, openvino_devices
-from camdaemon.matting.bgmv2.engines.dense import BaseMaps, make_dense_base
-from camdaemon.matting.bgmv2.engines.factory import BaseEngineFactory
+from camdaemon.matting.bgmv2.engines.dense import DenseBase, SlimDense, make_dense_base
+from camdaemon.matting.bgmv2.engines.engine import BaseMaps
+from camdaemon.matting.bgmv2.engines.factory import EngineFactory
+from camdaemon.matting.bgmv2.engines.graphs import GraphFiles
+from camdaemon.model.layout import NetworkLayout
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 FAKE = Path(__file__).parent / "fake_openvino"
 ENGINE = "camdaemon.matting.bgmv2.engines.openvino_engine"
-SIZE = (32, 48)
+SIZE, SHAPE = (32, 48), [1, 32, 48, 6]
 NODES = {"GPU": "/dev/dri/renderD128", "NPU": "/dev/accel/accel0"}
 
 
@@ -44,13 +50,13 @@ def openvino(network, monkeypatch):
     from camdaemon.matting.bgmv2.engines import openvino_engine
 
     monkeypatch.setattr(openvino_engine, "_load_bindings", lambda: None)  # the stand-in has none
-    base = make_dense_base(network, even=True)
+    base = make_dense_base(network)
 
     def compute(given: Any) -> list[Any]:
-        return [each.permute(0, 2, 3, 1).numpy() for each in base(torch.from_numpy(given).permute(0, 3, 1, 2))]
+        with torch.inference_mode():
+            return [each.permute(0, 2, 3, 1).numpy() for each in base(torch.from_numpy(given).permute(0, 3, 1, 2))]
 
     monkeypatch.setattr(fake, "network", compute)
-    monkeypatch.setattr(openvino_engine, "convert", lambda network: fake.Model())
     yield fake
     for name in [name for name in sys.modules if name == ENGINE or name.partition(".")[0] == "openvino"]:
         del sys.modules[name]
@@ -61,16 +67,36 @@ def openvino(network, monkeypatch):
 
 
 @pytest.fixture
-def build(network, openvino) -> Callable[..., Any]:
+def graphs(openvino, tmp_path) -> Callable[[], Any]:
+    """graphs(): the network's, as after a start of the program."""
+
+    def made() -> Any:
+        from camdaemon.matting.bgmv2.engines.openvino_engine import GraphSource
+
+        (tmp_path / "own.xml").write_text("a network")
+        layout = NetworkLayout(doubts=False, kernel=3)
+        return GraphSource.of_files(GraphFiles(layout, "mark", {"base": tmp_path / "own.xml"}), None)
+
+    return made
+
+
+@pytest.fixture
+def build(graphs) -> Callable[..., Any]:
     """build('GPU'): an engine on it, as after a start of the program."""
 
     def made(device: str, size: tuple[int, int] = SIZE) -> Any:
-        from camdaemon.matting.bgmv2.engines.openvino_engine import OpenVinoEngineFactory
+        from camdaemon.matting.bgmv2.engines.openvino_engine import OpenVinoDeviceRuntime
 
-        with torch.inference_mode():
-            return OpenVinoEngineFactory(network).build_on(device, size, torch.float32)
+        return OpenVinoDeviceRuntime(graphs(), "float32", device).build_base(size)
 
     return made
+
+
+def computed(base: DenseBase | SlimDense, given: NDArray[np.float32]) -> BaseMaps:
+    """What torch computes."""
+    with torch.inference_mode():
+        found = base(torch.from_numpy(given).permute(0, 3, 1, 2))
+    return BaseMaps(*(each[0].permute(1, 2, 0).numpy() for each in found))
 
 
 @pytest.fixture
@@ -93,11 +119,10 @@ def usable(openvino: Any) -> list[str]:
 def test_a_device_that_computes_what_the_cpu_does_is_used(build, openvino, network, tries):
     assert usable(openvino) == ["GPU", "NPU"]
     engine = build("GPU")
-    assert (engine.name, engine.dtype) == ("openvino GPU", torch.float32)
-    given = torch.rand(1, 6, *SIZE).contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        wanted = make_dense_base(network, even=True)(given)[0][0].permute(1, 2, 0)
-        assert float((engine(given).visible - wanted).abs().max()) < 1e-5
+    assert engine.name == "openvino GPU"
+    given = np.random.default_rng(1).random(SHAPE, np.float32)
+    wanted = computed(make_dense_base(network), given)
+    assert float(np.abs(engine(given).visible - wanted.visible).max()) < 1e-5
     build("GPU")
     assert tries == ["GPU"], "once in a week"
     build("GPU", (32, 64))
@@ -136,34 +161,34 @@ def test_a_device_that_computes_something_else_is_not_used(build, openvino, monk
 
 
 def test_nan_is_a_difference(network):
-    base = make_dense_base(network, even=True)
+    base = make_dense_base(network)
+    nothing = BaseMaps(np.full((*SIZE, 5), np.nan, np.float32), np.zeros((16, 24, 48), np.float32))
     with pytest.raises(RuntimeError, match="differ"):
-        openvino_devices.compare(
-            lambda given: BaseMaps(torch.full((*SIZE, 5), torch.nan), torch.zeros(16, 24, 48)), base, SIZE
-        )
+        openvino_devices.compare(lambda given: nothing, partial(computed, base), SHAPE)
 
 
 def test_float16_is_within_the_tolerance(network):
-    base, tolerated = make_dense_base(network, even=True), openvino_devices.TOLERANCE
-    half = make_dense_base(network, even=True)
+    base, tolerated = make_dense_base(network), openvino_devices.TOLERANCE
+    half = make_dense_base(network)
 
-    def rounded(given: torch.Tensor) -> BaseMaps:
+    def rounded(given: NDArray[np.float32]) -> BaseMaps:
         hooks = [
             each.register_forward_hook(lambda module, args, y: y.half().float())
             for each in half.modules()
             if isinstance(each, torch.nn.Conv2d)
         ]
         try:
-            return BaseMaps(*(each[0].permute(1, 2, 0) for each in half(given)))
+            return computed(half, given)
         finally:
             for hook in hooks:
                 hook.remove()
 
-    openvino_devices.compare(rounded, base, SIZE)
+    def far(given: NDArray[np.float32]) -> BaseMaps:
+        return BaseMaps(*(each + 2 * tolerated * each.std() for each in rounded(given)))
+
+    openvino_devices.compare(rounded, partial(computed, base), SHAPE)
     with pytest.raises(RuntimeError):
-        openvino_devices.compare(
-            lambda given: BaseMaps(*(each + 2 * tolerated * each.std() for each in rounded(given))), base, SIZE
-        )
+        openvino_devices.compare(far, partial(computed, base), SHAPE)
 
 
 def test_an_abort_of_our_own_process_is_known_to_the_next(openvino):
@@ -189,7 +214,7 @@ def test_a_failure_in_the_frame_loop_costs_the_device(build, openvino, monkeypat
     engine = build("GPU")
     monkeypatch.setenv("FAKE_OPENVINO", '{"GPU": "fails later"}')
     with pytest.raises(RuntimeError, match="queue was lost"):
-        engine(torch.zeros(1, 6, *SIZE))
+        engine(np.zeros(SHAPE, np.float32))
     assert device_notes.read_skipped() == {"GPU": "it failed: [GPU] the queue was lost"}
 
 
@@ -219,32 +244,35 @@ def test_a_device_without_a_driver_is_left_alone(openvino, monkeypatch):
     assert usable(openvino) == []
 
 
-CHOICES = [("auto", "auto", {"openvino GPU", "openvino NPU"}), ("openvino", "auto", set()), ("auto", "float32", set())]
+def test_the_fastest_device_is_remembered(graphs, openvino, monkeypatch, tries):
+    from camdaemon.matting.bgmv2.engines.openvino_engine import OpenVinoDeviceRuntime, OpenVinoRuntime
 
+    def engines() -> EngineFactory:
+        found = graphs()
+        devices = [OpenVinoDeviceRuntime(found, "float32", each) for each in usable(openvino)]
+        return EngineFactory(found.layout, found.mark, [OpenVinoRuntime(found, "float32"), *devices])
 
-@pytest.mark.parametrize(("engine", "precision", "offered"), CHOICES)
-def test_devices_are_offered_where_the_choice_is_ours(network, openvino, monkeypatch, engine, precision, offered):
-    monkeypatch.setattr(factory, "has_bfloat16", lambda: False)
-    made = BaseEngineFactory(network, engine, precision)
-    assert {name for name in made._builders if "PU" in name} == offered
-
-
-def test_the_fastest_device_is_remembered(network, openvino, monkeypatch, tries):
     measure = factory._measure_fastest
 
-    def prefer_the_gpu(candidates: dict[str, Any], size: tuple[int, int], pair: torch.Tensor) -> str:
+    def prefer_the_gpu(candidates: dict[str, Any], size: tuple[int, int], pair: NDArray[np.float32]) -> str:
         measure(candidates, size, pair)
         candidates["openvino GPU"].seconds = 0.0
         return "openvino GPU"
 
-    monkeypatch.setattr(factory, "has_bfloat16", lambda: False)
     monkeypatch.setattr(factory, "_measure_fastest", prefer_the_gpu)
-    with torch.inference_mode():
-        assert BaseEngineFactory(network, "auto", "auto").build(SIZE).name == "openvino GPU"
-        assert tries == ["GPU", "NPU"]
-        assert BaseEngineFactory(network, "auto", "auto").build(SIZE).name == "openvino GPU"
+    assert engines().build(SIZE).name == "openvino GPU"
+    assert tries == ["GPU", "NPU"]
+    assert engines().build(SIZE).name == "openvino GPU"
     assert tries == ["GPU", "NPU"], "the next start neither tries nor measures"
     device_notes.skip("GPU", "it failed")
     monkeypatch.setattr(factory, "_measure_fastest", measure)
-    with torch.inference_mode():
-        assert BaseEngineFactory(network, "auto", "auto").build(SIZE).name != "openvino GPU"
+    assert engines().build(SIZE).name != "openvino GPU"
+
+
+def test_without_a_file_no_other_process_can_try_a_device(graphs, openvino, tries):
+    from camdaemon.matting.bgmv2.engines.openvino_engine import GraphSource, OpenVinoDeviceRuntime
+
+    found = GraphSource(NetworkLayout(doubts=False, kernel=3), "mark", {}, {"base": openvino.Model()})
+    with pytest.raises(RuntimeError, match="no file"):
+        OpenVinoDeviceRuntime(found, "float32", "GPU").build_base(SIZE)
+    assert tries == []

@@ -10,9 +10,9 @@ from typing import cast
 import pytest
 import torch
 
-from camdaemon.frames import color, composite, fused
-from camdaemon.frames.composite import Matte
+from camdaemon.frames.appearance import limits_of
 from camdaemon.frames.frame import PixelFormat, Size
+from camdaemon.frames.tensors import color, composite, fused
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SIZES = [(4, 8), (36, 52), (48, 64)]  # height, width
@@ -72,7 +72,7 @@ def test_every_format_is_read_as_torch_reads_it(interpreter, fmt, size, dtype):
     found = fused.to_rgb(data, fmt, dtype)
     assert found.dtype == dtype
     assert found.is_contiguous()
-    assert apart(found, color.device_to_rgb(data, fmt, dtype)) <= NEAR[dtype]
+    assert apart(found, color.to_rgb(data, fmt, dtype)) <= NEAR[dtype]
     assert 0 <= float(found.min()) < float(found.max()) <= 1
 
 
@@ -84,7 +84,7 @@ def test_every_format_is_written_as_torch_writes_it(interpreter, fmt, size, dtyp
     found = fused.from_rgb(rgb, fmt)
     assert found.dtype == torch.uint8
     assert found.is_contiguous()
-    right = color.device_from_rgb(rgb, fmt)
+    right = color.from_rgb(rgb, fmt)
     assert apart(found, right) <= 1
     if dtype == torch.float32:  # what is rounded to bytes differs only where it lay half-way between two
         assert float((found != right).double().mean()) < 0.01
@@ -109,15 +109,15 @@ def test_bytes_come_back_as_they_went(interpreter, fmt):
 @pytest.mark.parametrize("edge", [-1.0, -0.3, 0.0])
 def test_blending_is_the_composite(interpreter, size, dtype, edge):
     alpha, near, far = picture(size, dtype, 1, 3), picture(size, dtype, 3, 4), picture(size, dtype, 3, 5)
-    found = fused.blend(alpha, near, far, *composite.limits_of(edge))
+    found = fused.blend(alpha, near, far, *limits_of(edge))
     assert found.dtype == dtype
-    right = composite.composite(Matte(alpha.float(), near.float(), 0), far.float(), edge)
+    right = composite.composite(alpha.float(), near.float(), far.float(), edge)
     assert apart(found, right) <= NEAR[dtype]
 
 
 @pytest.mark.parametrize("edge", [0.4, 1.0])
 def test_blending_with_an_alpha_that_was_moved(interpreter, edge):
-    low, high = composite.limits_of(edge)
+    low, high = limits_of(edge)
     alpha, near, far = (picture((36, 52), torch.float32, channels, channels) for channels in (1, 3, 3))
     right = torch.lerp(far, near, ((alpha - low) / (high - low)).clamp(0, 1))
     assert apart(fused.blend(alpha, near, far, low, high), right) <= 1e-5
@@ -151,14 +151,14 @@ def test_blending_takes_any_strides(interpreter, laid, which):
 def test_any_strides_are_written(interpreter, laid, fmt):
     rgb = laid(picture((36, 52), torch.float32))
     assert torch.equal(fused.from_rgb(rgb, fmt), fused.from_rgb(rgb.contiguous(), fmt))
-    assert apart(fused.from_rgb(rgb, fmt), color.device_from_rgb(rgb, fmt)) <= 1
+    assert apart(fused.from_rgb(rgb, fmt), color.from_rgb(rgb, fmt)) <= 1
 
 
 @pytest.mark.parametrize("fmt", list(PixelFormat))
 def test_any_strides_are_read(interpreter, fmt):
     data = noise(fmt, (36, 52)).transpose(0, 1).contiguous().transpose(0, 1)
     assert not data.is_contiguous()
-    right = color.device_to_rgb(data.contiguous(), fmt, torch.float32)
+    right = color.to_rgb(data.contiguous(), fmt, torch.float32)
     assert apart(fused.to_rgb(data, fmt, torch.float32), right) <= 1e-5
 
 
@@ -226,7 +226,9 @@ def test_without_triton_the_log_says_so_once(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "triton", None)
     with caplog.at_level(logging.INFO):
         assert [fused._is_proven(CPU) for _ in range(3)] == [False] * 3
-    assert [(record.levelno, record.name) for record in caplog.records] == [(logging.INFO, "camdaemon.frames.fused")]
+    assert [(record.levelno, record.name) for record in caplog.records] == [
+        (logging.INFO, "camdaemon.frames.tensors.fused")
+    ]
     assert "triton" in caplog.text
 
 
@@ -283,7 +285,7 @@ def test_on_a_gpu_it_is_usable(triton):
 def test_a_gpu_reads_large_pictures(triton, fmt):
     data = noise(fmt, (1080, 1920)).to(CUDA)
     found = fused.to_rgb(data, fmt, torch.float16)
-    assert apart(found, color.device_to_rgb(data, fmt, torch.float16)) <= 2**-9
+    assert apart(found, color.to_rgb(data, fmt, torch.float16)) <= 2**-9
 
 
 @on_gpu

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from camdaemon.frames import color
+from camdaemon.frames.color import OFFSET, TO_YUV
 from camdaemon.frames.frame import PixelFormat, Size
+from camdaemon.frames.tensors import color
 
 if TYPE_CHECKING:
     import triton.language as tl  # type: ignore[import-not-found,import-untyped,unused-ignore]
@@ -112,9 +113,9 @@ def _compare(device: torch.device, dtype: torch.dtype) -> None:
     for fmt in PixelFormat:
         data = torch.randint(0, 256, fmt.shape(_SMALL), generator=chance, dtype=torch.uint8)
         found = to_rgb(data.to(device), fmt, dtype)
-        pairs.append((f"reading {fmt}", found, color.device_to_rgb(data, fmt, dtype), equal))
+        pairs.append((f"reading {fmt}", found, color.to_rgb(data, fmt, dtype), equal))
     for fmt in _WRITTEN:
-        pairs.append((f"writing {fmt}", from_rgb(near.to(device), fmt), color.device_from_rgb(near, fmt), 1))
+        pairs.append((f"writing {fmt}", from_rgb(near.to(device), fmt), color.from_rgb(near, fmt), 1))
     for what, found, right, most in pairs:
         apart = float((found.cpu().double() - right.double()).abs().max())
         if not apart <= most:  # NaN too
@@ -143,7 +144,7 @@ def _matrix(fmt: PixelFormat, reading: bool, device: torch.device) -> Tensor:
     """Return the float32 (4,4) that takes (R, G, B, 1), 0..1, to a pixel's (three bytes, 1); when `reading`, back."""
     matrix = torch.diag(torch.tensor([255.0, 255.0, 255.0, 1.0])).double()
     if fmt not in (PixelFormat.RGB, PixelFormat.BGR):
-        matrix[:3] = torch.tensor([(*row, start) for row, start in zip(color.TO_YUV, color.OFFSET, strict=True)])
+        matrix[:3] = torch.tensor([(*row, start) for row, start in zip(TO_YUV, OFFSET, strict=True)])
     return (matrix.inverse() if reading else matrix).float().contiguous().to(device)
 
 
