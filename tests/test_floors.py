@@ -38,7 +38,7 @@ SURFACES = {
     f"control.{name}"
     for name in (
         *("actions", "api", "client", "connections", "hotkeys", "http", "instance", "panel", "server", "socket_file"),
-        *("address", "row", "table", "values"),
+        *("address", "row", "table", "tray", "values", "visit"),
     )
 }
 SURFACES_MAY_SEE = {"config", "frames.kinds", "linux", "errors"}

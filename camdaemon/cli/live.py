@@ -16,7 +16,6 @@ from camdaemon.errors import ConfirmationNeeded, ControlError, printable
 TYPE_CHECKING = False  # `typing` and its like would double the time of a command
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
     from typing import Any
 
 _STOPPING_S = 15.0
@@ -173,18 +172,9 @@ def _show_panel(_: Command, address: Any, values: Mapping[str, Any]) -> None:
     if values["browser"]:
         import webbrowser
 
-        webbrowser.open(_write_page(address).as_uri())
+        from camdaemon.control.visit import write_page
 
-
-def _write_page(address: str) -> Path:
-    """Write a private file that leads to `address`: on a browser's command line every user could read its token."""
-    from camdaemon.control.instance import socket_path
-
-    page = socket_path().with_name("panel.html")
-    page.unlink(missing_ok=True)
-    with os.fdopen(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f'<!doctype html><title>camdaemon</title><meta http-equiv="refresh" content="0;url={address}">\n')
-    return page
+        webbrowser.open(write_page(address).as_uri())
 
 
 def _show_stop(_: Command, answer: Any, __: Mapping[str, Any]) -> None:

@@ -183,6 +183,7 @@ class Config(Model):
     crop: CropConfig | None = Field(None, description="part of the camera's picture that fills the frame")
     fade_s: float = Field(0.3, ge=0, le=5, description="seconds of the cross-fade between scenes or backdrops")
     hotkeys: Hotkeys = Field(dict(keys.DEFAULTS), description="false, or key combinations by command")
+    tray: bool = Field(True, description="icon with a menu in the desktop's tray, where there is one")
     lock_camera: bool = Field(True, description="lock exposure, white balance and focus while a plate is in use")
     match_exposure: bool = Field(True, description="match the plate to each frame's exposure and white balance")
     governor: bool = Field(True, description="reduce the effort per frame on a machine too slow for the best")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
 from camdaemon.control import table
 from camdaemon.control.table import REQUIRED, Command, Parameter
@@ -14,7 +14,21 @@ from camdaemon.errors import CamdaemonError, ConfigError, did_you_mean
 
 log = logging.getLogger(__name__)
 
-Presses = queue.SimpleQueue[str | None]  # actions in the order of the key presses; None ends their performer
+
+class Request(NamedTuple):
+    """A command with its values, from a surface that may ask for more than keys."""
+
+    command: Command
+    values: Mapping[str, Any]  # one for each parameter that is sent
+    finish: Callable[[Any], str] = str  # makes a sentence of the answer, and may do more; raises CamdaemonError
+
+    def __str__(self) -> str:
+        """Return what one would type, without options."""
+        return self.command.word
+
+
+# Actions and requests in the order of the presses; None ends their performer.
+Presses = queue.SimpleQueue[str | Request | None]
 
 
 def check(action: str, scenes: Collection[str]) -> str:
@@ -75,6 +89,13 @@ def _find(action: str) -> tuple[Command, dict[str, Any]] | None:
     return None
 
 
+def _command_of(pressed: str | Request) -> Command | None:
+    if isinstance(pressed, Request):
+        return pressed.command
+    found = _find(pressed)
+    return None if found is None else found[0]
+
+
 class Performer:
     """Does actions in the order of their key presses, in a thread named 'actions'; slow ones in threads of their own.
 
@@ -107,21 +128,23 @@ class Performer:
         self._presses.put(action)
 
     def _work(self) -> None:
-        while (action := self._presses.get()) is not None:
-            found = _find(action)
-            if found is not None and found[0].slow:  # other keys must work meanwhile
-                threading.Thread(target=self._do, args=(action,), name=found[0].word, daemon=True).start()
+        while (pressed := self._presses.get()) is not None:
+            command = _command_of(pressed)
+            if command is not None and command.slow:  # other keys must work meanwhile
+                threading.Thread(target=self._do, args=(pressed,), name=command.word, daemon=True).start()
             else:
-                self._do(action)
+                self._do(pressed)
 
-    def _do(self, action: str) -> None:
+    def _do(self, action: str | Request) -> None:
         try:
             self._tell(*self._outcome(action))
         except Exception:
             log.exception("could not tell the outcome of %s", action)
 
-    def _outcome(self, action: str) -> tuple[str, bool]:
+    def _outcome(self, action: str | Request) -> tuple[str, bool]:
         try:
+            if isinstance(action, Request):
+                return action.finish(table.call(self._commands, action.command, action.values)), False
             return perform(self._commands, action), False
         except CamdaemonError as exc:
             return str(exc), True

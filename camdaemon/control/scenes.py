@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from camdaemon.pipeline.state import Scene
 
 # What a reload applies at once; everything else is fixed while the devices and the network are open.
-LIVE = {"backdrop", "backdrops", "blur", "edge", "mirror", "crop", "fade_s", "hotkeys", "scenes", "max_coverage"}
+_LOOK = {"backdrop", "backdrops", "blur", "edge", "mirror", "crop", "fade_s", "scenes", "max_coverage"}
+LIVE = _LOOK | {"hotkeys", "tray"}
 
 
 def appearance_of(look: Look) -> Appearance:

@@ -48,6 +48,7 @@ class RunningDaemon:
     pipeline: Pipeline
     commands: Commands
     performer: Performer  # of key actions
+    look: Callable[[], None]  # to be called a few times a second: what viewers see goes to the tray
 
 
 @contextlib.contextmanager
@@ -119,7 +120,7 @@ def start_daemon(
             threading.Thread(target=commands.take_plate_when_still, name="plate", daemon=True).start()
         elif lacks_plate and not takes_plate:
             invite(config, needs_plate=pipeline.engine.needs_plate)
-        yield RunningDaemon(pipeline, commands, performer)
+        yield RunningDaemon(pipeline, commands, performer, surfaces.look)
 
 
 def _build(config: Config, playing: Playing, ends: Ends, choices: Choices) -> Pipeline:
@@ -210,19 +211,28 @@ def run(config: Config, playing: Playing, reread: Reread | None = None, memory: 
         on_hangup(lambda: daemon.performer.press("reload"))
         manager.ready(f"{config.source} to {config.sink}")
         try:
-            watch(daemon.pipeline, stop, manager)
+            watch(daemon.pipeline, stop, manager, daemon.look)
             if not stop.is_set() and daemon.pipeline.cause is None:
                 log.info("source ended: %s (to play it in a loop: --loop)", config.source)
         finally:
             manager.stopping()
 
 
-def watch(pipeline: Pipeline, stop: threading.Event, manager: ServiceManager | None = None) -> None:
-    """Show the status line until the pipeline ends or `stop` is set; tell `manager` meanwhile that frames move."""
+def watch(
+    pipeline: Pipeline,
+    stop: threading.Event,
+    manager: ServiceManager | None = None,
+    look: Callable[[], None] = lambda: None,
+) -> None:
+    """Show the status line until the pipeline ends or `stop` is set.
+
+    Four times a second meanwhile, `manager` is told that frames move, and `look` is called.
+    """
     from camdaemon.daemon.status_line import show_status_line
 
     with show_status_line(pipeline) as update:
         while not stop.is_set() and not pipeline.wait(0.25):
             update()
+            look()
             if manager is not None:
                 manager.alive(pipeline.metrics.alive())

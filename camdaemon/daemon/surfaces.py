@@ -1,4 +1,4 @@
-"""What people drive a running pipeline by: the commands' API, keys and panel; and what they are told."""
+"""What people drive a running pipeline by: the commands' API, keys, tray and panel; and what they are told."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from camdaemon.config.keys import KeyCombination
 from camdaemon.config.schema import Config
-from camdaemon.control.actions import Performer, Presses
+from camdaemon.control.actions import Performer, Presses, Request
 from camdaemon.control.commands import Commands
 from camdaemon.control.hotkeys import Hotkeys
 from camdaemon.control.instance import DaemonLock
@@ -22,6 +22,8 @@ from camdaemon.control.plates import WITHOUT_PLATE
 from camdaemon.control.room import warn_of_room
 from camdaemon.control.scenes import check_scenes
 from camdaemon.control.server import ApiServer
+from camdaemon.control.tray import Seen, Tray
+from camdaemon.control.viewers import describe_view
 from camdaemon.errors import ConfigError, ControlError
 from camdaemon.frames import card
 from camdaemon.linux import desktop
@@ -38,7 +40,7 @@ _CLOSING_S = 3.0  # that the machine's sleep may wait for the camera
 
 
 class Surfaces:
-    """API, keys and panel of one daemon. Made before the `Commands`, which call `open_panel` and `apply`.
+    """API, keys, tray and panel of one daemon. Made before the `Commands`, which call `open_panel` and `apply`.
 
     All of it is for the daemon's main thread, but `open_panel` and `apply`, which any thread may call.
     """
@@ -48,6 +50,7 @@ class Surfaces:
         self._pipeline = pipeline
         self._presses: Presses = queue.SimpleQueue()
         self._keys = _Keys(self._presses.put)
+        self._tray = _TrayIcon(self._presses.put)
         self._opening = threading.Lock()  # guards `_panel`
         self._panel: PanelServer | None = None
 
@@ -61,10 +64,16 @@ class Surfaces:
         return self._panel.open(commands, commands.gallery)
 
     def apply(self, commands: Commands, config: Config) -> None:
-        """Bind the keys of `config`, and say what to press for a plate where there is none."""
+        """Bind the keys of `config`, show its icon, and say what to press for a plate where there is none."""
         if self._pipeline.stage.sink.live:  # a file has no viewers while it is written
             self._keys.bind(config.hotkeys)
+            self._tray.switch(commands, config.tray)
         commands.invite(invitation(config))
+
+    def look(self) -> None:
+        """See what viewers see, for the tray's icon. Costs next to nothing; call it a few times a second."""
+        view = describe_view(self._pipeline.state.published.last)
+        self._tray.tell(Seen(view.state, view.sentence), self._pipeline.state.scene)
 
     @contextlib.contextmanager
     def started(
@@ -96,6 +105,7 @@ class Surfaces:
             undo.callback(sleep.stop)
             undo.callback(self._close_panel)
             undo.callback(self._keys.close)
+            undo.callback(self._tray.close)
             _warn_of_scenes(config)
             warn_of_room(config, self._pipeline.stage.sink.size)
             self.apply(commands, config)
@@ -166,6 +176,41 @@ class _Keys:
         self._hotkeys, self._bindings = None, {}
 
 
+class _TrayIcon:
+    """The tray's icon, while the configuration wants one. Any thread; what `press` does must not wait for it."""
+
+    def __init__(self, press: Callable[[Request], None]) -> None:
+        self._press = press
+        self._lock = threading.Lock()  # guards what follows
+        self._tray: Tray | None = None
+        self._closed = False
+
+    def switch(self, commands: Commands, is_wanted: bool) -> None:
+        """Show the icon, or take it away; harmless where that is so already."""
+        with self._lock:
+            if self._closed or is_wanted == (self._tray is not None):
+                return
+            if self._tray is not None:
+                self._tray.stop()
+            self._tray = Tray(commands, self._press) if is_wanted else None
+            if self._tray is not None:
+                self._tray.start()
+
+    def tell(self, seen: Seen, scene: object) -> None:
+        """See `Tray.tell`."""
+        tray = self._tray
+        if tray is not None:
+            tray.tell(seen, scene)
+
+    def close(self) -> None:
+        """Take it away; a reload that is still under way shows none any more."""
+        with self._lock:
+            self._closed = True
+            if self._tray is not None:
+                self._tray.stop()
+            self._tray = None
+
+
 def invitation(config: Config) -> card.Card:
     """Make the card for a camera without a plate.
 
@@ -195,7 +240,7 @@ def _warn_of_scenes(config: Config) -> None:
 
 
 def _tell(sentence: str, failed: bool) -> None:
-    """Log the answer to a key press; show an error on the desktop as well."""
+    """Log the answer to a press; show an error on the desktop as well."""
     if failed:
         log.warning("%s", sentence)
         desktop.notify("camdaemon", sentence)

@@ -6,6 +6,7 @@ Loads jeepney, so import it in the thread that speaks D-Bus, not at start.
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections import deque
 from contextlib import suppress
@@ -100,6 +101,40 @@ class Service:
             OSError: the bus is gone, or `interrupt` was called.
         """
         return self._bus.recv_until_filtered(self._signals)
+
+
+class WakeableBus:
+    """A connection whose thread waits for messages, and is woken up by other threads. Closing stays the caller's.
+
+    All methods are for that thread, but `wake`.
+    """
+
+    def __init__(self, bus: DBusConnection) -> None:
+        self.bus = bus
+        self._event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._poll = select.poll()  # select() knows no descriptor above 1023
+        for each in (bus.sock, self._event):
+            self._poll.register(each, select.POLLIN)
+
+    def __enter__(self) -> WakeableBus:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._event)
+
+    def wait(self) -> Message | None:
+        """Wait for the next message; None: `wake` was called. Raises OSError: the bus is gone, or was interrupted."""
+        while True:
+            try:
+                return self.bus.receive(timeout=0)
+            except TimeoutError:  # nothing whole has come yet
+                if self._event in (ready for ready, _ in self._poll.poll()):
+                    os.eventfd_read(self._event)
+                    return None
+
+    def wake(self) -> None:
+        """Make `wait` return. Any thread, while entered; several calls may be one."""
+        os.eventfd_write(self._event, 1)
 
 
 def get_sender(message: Message) -> str | None:

@@ -1,18 +1,22 @@
-"""Desktop notifications, for what users should know while they look at their call and not at a terminal."""
+"""What users get on their desktop: notifications, while they look at their call and not at a terminal; pages."""
 
 from __future__ import annotations
 
 import html
 import logging
+import os
+import sys
 import threading
 from typing import NamedTuple
 
 from camdaemon.errors import printable
+from camdaemon.linux.programs import ask
 
 log = logging.getLogger(__name__)
 
 _REPLY_S = 5.0  # the bus may have to start the notification service first
 _NAME, _PATH = "org.freedesktop.Notifications", "/org/freedesktop/Notifications"
+_OF_A_DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_CURRENT_DESKTOP", "XDG_SESSION_TYPE", "BROWSER")
 _NORMAL = 1  # urgency: it disappears by itself
 
 
@@ -69,6 +73,31 @@ def notify(title: str, body: str) -> None:
         body: plain text; escaped where the desktop reads markup.
     """
     _notifier.put(_Note(printable(title), printable(body, keep="\n")))
+
+
+def show(title: str, body: str) -> None:
+    """Show a notification and return once the desktop has it: for commands that end then. Otherwise as `notify`."""
+    try:
+        _send(_Note(printable(title), printable(body, keep="\n")), 0)
+    except Exception as exc:
+        log.debug("notification failed: %r", exc)
+
+
+def open_page(address: str) -> bool:
+    """Open `address` in the user's browser; return whether one could be asked. Any thread.
+
+    A browser that a service of systemd starts itself would be in the service's sandbox, where Chromium and Snaps do not
+    run. So the user's service manager is asked to start it; it also knows a desktop that came after the service.
+    """
+    import webbrowser  # which nobody else needs
+
+    if "INVOCATION_ID" in os.environ:
+        known = [f"--setenv={name}={os.environ[name]}" for name in _OF_A_DESKTOP if name in os.environ]
+        # A browser goes on when what has started it ends: KillMode.
+        how = ["--user", "--quiet", "--collect", "--property=KillMode=process", *known]
+        if ask(["systemd-run", *how, "--", sys.executable, "-m", "webbrowser", address], _REPLY_S).code == 0:
+            return True
+    return webbrowser.open(address)
 
 
 def _send(note: _Note, replaces: int) -> int:

@@ -1,9 +1,12 @@
-"""The key bindings of the daemon's surfaces: replaced by a reload, gone at the end."""
+"""The key bindings and the tray's icon of the daemon's surfaces: replaced by a reload, gone at the end."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from camdaemon.control.tray import Seen
 from camdaemon.daemon import surfaces
 
 
@@ -45,3 +48,46 @@ def test_a_reload_that_ends_after_the_daemon_binds_nothing(keys: surfaces._Keys)
     keys.bind({"card": "ctrl+c"})
     keys.close()
     assert FakeHotkeys.now == []
+
+
+class FakeTray:
+    """Remembers which icons are shown."""
+
+    shown: list[FakeTray] = []  # noqa: RUF012  # emptied by the fixture
+
+    def __init__(self, commands: object, press: object) -> None:
+        self.told: list[tuple[object, object]] = []
+
+    def start(self) -> None:
+        self.shown.append(self)
+
+    def stop(self) -> None:
+        self.shown.remove(self)
+
+    def tell(self, seen: object, scene: object) -> None:
+        self.told.append((seen, scene))
+
+
+@pytest.fixture
+def icon(monkeypatch: pytest.MonkeyPatch) -> surfaces._TrayIcon:
+    FakeTray.shown.clear()
+    monkeypatch.setattr(surfaces, "Tray", FakeTray)
+    return surfaces._TrayIcon(lambda request: None)
+
+
+def test_the_icon_is_shown_once_while_it_is_wanted(icon: surfaces._TrayIcon) -> None:
+    commands: Any = object()
+    icon.tell(Seen(), None)
+    icon.switch(commands, True)
+    (first,) = FakeTray.shown
+    icon.switch(commands, True)
+    assert FakeTray.shown == [first]
+    icon.tell(Seen("card"), None)
+    assert first.told == [(Seen("card"), None)]
+    icon.switch(commands, False)
+    assert FakeTray.shown == []
+    icon.switch(commands, True)
+    icon.close()
+    icon.switch(commands, True)
+    icon.close()
+    assert FakeTray.shown == []
