@@ -96,6 +96,16 @@ def run(command: Command, values: Mapping[str, Any]) -> None:
         ControlError: no daemon answers, or it refuses.
         ConfigError: a wrong value.
     """
+    if values.get("start"):
+        from camdaemon.cli.starting import start_without_terminal, tell_on_desktop
+
+        start_without_terminal()
+        with tell_on_desktop():
+            return _send(command, values)
+    return _send(command, values)
+
+
+def _send(command: Command, values: Mapping[str, Any]) -> None:
     sent = {parameter.name: _resolve(parameter.kind, values[parameter.name]) for parameter in command.sent}
     from camdaemon.control.client import Client  # of no use to the lines that typer gets
 

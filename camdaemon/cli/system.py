@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from camdaemon.cli.asking import agree, is_terminal
 from camdaemon.errors import ConfigError
 
-service = typer.Typer(help="camdaemon as a service of systemd: started at each login, restarted after a failure.")
+service = typer.Typer(help="camdaemon as a service, restarted after a failure; when it starts; its place in the menu.")
 
 _Erase = Annotated[
     bool, typer.Option("--erase", help="With --remove, erase plates, settings and cache, too, without a question.")
@@ -64,7 +65,7 @@ def install(
     force: Annotated[bool, typer.Option("--force", help="Replace a unit that camdaemon did not write.")] = False,
     dry_run: _DryRun = False,
 ) -> None:
-    """Write the unit file for this installation and start the service. Run it again after an upgrade."""
+    """Write unit file, menu entry and icon, and start the service. Run it again after an upgrade."""
     from camdaemon.system import service as unit
 
     unit.install(start=start, force=force, dry_run=dry_run)
@@ -78,11 +79,37 @@ def remove(
         bool, typer.Option("--erase", help="Erase plates, settings and cache, too, without a question.")
     ] = False,
 ) -> None:
-    """Stop the service and remove its unit file. Names what stays, and offers to erase it."""
+    """Stop the service and remove unit file, menu entry and icon. Names what stays, and offers to erase it."""
     from camdaemon.system import service as unit
 
     unit.remove(force=force, dry_run=dry_run)
     _offer_to_erase("camdaemon service remove", erase, dry_run)
+
+
+@service.command()
+def start() -> None:
+    """Start camdaemon unless it runs: the service where it is installed, else a process of its own."""
+    from camdaemon.cli.starting import start_without_terminal
+
+    print("camdaemon runs." if start_without_terminal() else "camdaemon runs already.")
+
+
+class When(StrEnum):
+    """When camdaemon starts by itself."""
+
+    ON = "on"
+    OFF = "off"
+    DESKTOP = "desktop"
+
+
+@service.command()
+def autostart(
+    when: Annotated[When, typer.Argument(help="At each login, never, or with the desktop (hotkeys may need that).")],
+) -> None:
+    """Switch the start at each login on or off. Now nothing is started or stopped."""
+    from camdaemon.system import service as unit
+
+    unit.set_autostart(when.value)
 
 
 def _offer_to_erase(command: str, erase: bool, dry_run: bool) -> None:

@@ -72,7 +72,7 @@ class Command(Row):
     panel: bool = False  # on the panel, which asks for nothing that is not marked so
     default: bool = False  # the sub-command that the first word alone means
     instead: str = ""  # the command that runs where a required argument is not typed
-    slow: bool = False  # takes seconds: a key press gets a thread of its own
+    slow: bool = False  # takes seconds: a press gets a thread of its own
     timeout_s: float = 60.0  # until the client gives up waiting for the answer
 
     @property
@@ -114,6 +114,7 @@ _CROP = (
     Parameter("height", "number", "Share of the height to keep", 1.0, low=0.1, high=1, option=True),
 )
 _BROWSER = Parameter("browser", "flag", "Open the page in the browser", True, option=True, local=True)
+_START = Parameter("start", "flag", "Start camdaemon first, if it does not run", False, option=True, local=True)
 _YES = Parameter("yes", "flag", "Consent that viewers may recognize the room", False, option=True)
 _JSON = Parameter("json", "flag", "JSON output, for scripts", False, option=True, local=True)
 
@@ -233,7 +234,8 @@ TABLE: tuple[Command, ...] = (
         "panel",
         "/panel",
         "Open the control panel in your browser. Only this machine can reach it.",
-        (_BROWSER,),
+        (_BROWSER, _START),
+        slow=True,
     ),
     Command(
         "status",

@@ -14,9 +14,11 @@ from camdaemon.linux.programs import ask
 
 log = logging.getLogger(__name__)
 
+# Variables that name the desktop: what a service lacks that is older than it.
+DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_CURRENT_DESKTOP", "XDG_SESSION_TYPE")
+
 _REPLY_S = 5.0  # the bus may have to start the notification service first
 _NAME, _PATH = "org.freedesktop.Notifications", "/org/freedesktop/Notifications"
-_OF_A_DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_CURRENT_DESKTOP", "XDG_SESSION_TYPE", "BROWSER")
 _NORMAL = 1  # urgency: it disappears by itself
 
 
@@ -92,7 +94,7 @@ def open_page(address: str) -> bool:
     import webbrowser  # which nobody else needs
 
     if "INVOCATION_ID" in os.environ:
-        known = [f"--setenv={name}={os.environ[name]}" for name in _OF_A_DESKTOP if name in os.environ]
+        known = [f"--setenv={name}={os.environ[name]}" for name in DESKTOP if name in os.environ]
         # A browser goes on when what has started it ends: KillMode.
         how = ["--user", "--quiet", "--collect", "--property=KillMode=process", *known]
         if ask(["systemd-run", *how, "--", sys.executable, "-m", "webbrowser", address], _REPLY_S).code == 0:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 _TIMEOUT_S = 60.0  # for a question; loading torch from a cold disk takes half of that
@@ -55,6 +56,29 @@ def act(command: Sequence[str], text: str | None) -> int:
         print(f"{command[0]}: {exc.strerror}", file=sys.stderr)
         return 127
     return done.returncode
+
+
+class DetachedProgram:
+    """A program that outlives us, without a terminal; what it prints goes to `log`, its user's alone, from the start.
+
+    Raises:
+        OSError: It cannot be started, or the log cannot be written.
+    """
+
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        streams = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.fspath(log), os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        # Not subprocess, which expects to be asked for the end of what it has started.
+        self._pid = os.posix_spawnp(command[0], list(command), os.environ, file_actions=streams, setsid=True)
+        self._has_ended = False
+
+    def has_ended(self) -> bool:
+        """Whether it has ended by now."""
+        self._has_ended = self._has_ended or os.waitpid(self._pid, os.WNOHANG)[0] == self._pid
+        return self._has_ended
 
 
 class FedProgram:

@@ -50,7 +50,7 @@ def find_leftovers() -> list[Leftover]:
     plates = state / "plates"
     kinds = (
         ("plates, photographs of your room", plates, _walk(plates)),
-        ("choices and camera settings", state, (file for file in _walk(state) if plates not in file.parents)),
+        ("choices, camera settings and log", state, (file for file in _walk(state) if plates not in file.parents)),
         ("configuration", default_path(), iter([default_path()] if os.path.lexists(default_path()) else [])),
         ("cache", find_folder("cache"), _walk(find_folder("cache"))),
     )

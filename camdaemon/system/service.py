@@ -1,4 +1,4 @@
-"""camdaemon as a service of the user's systemd: its unit, its desktop entry, and what systemctl is told."""
+"""camdaemon as a service of the user's systemd: its unit, and what systemctl is told; and when it starts by itself."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import shlex
 import sys
 from pathlib import Path
 
-from camdaemon.control.hotkeys.portal import APP_ID
 from camdaemon.errors import CamdaemonError, ConfigError
+from camdaemon.linux.desktop import DESKTOP
 from camdaemon.linux.files import replace_atomically
 from camdaemon.linux.folders import find_folder
 from camdaemon.linux.programs import CommandResult, ask
+from camdaemon.linux.shipped import read_shipped
+from camdaemon.system import launcher
 from camdaemon.system.machine import MARK, is_ours
 
 _UNIT = "camdaemon.service"
@@ -24,9 +26,10 @@ OUTDATED = "not as this camdaemon would write it"
 
 
 def install(*, start: bool = True, force: bool = False, dry_run: bool = False) -> None:
-    """Write the unit for this camdaemon and have systemd read it. Prints what it does.
+    """Write unit, menu entry and icons for this camdaemon, and have systemd read the unit. Prints what it does.
 
-    Without a user's systemd the file is written and the commands are printed instead of run.
+    Without a user's systemd the files are written and the commands are printed instead of run; then the desktop is what
+    starts camdaemon.
 
     Args:
         start: also start it, now and at each login.
@@ -47,11 +50,15 @@ def install(*, start: bool = True, force: bool = False, dry_run: bool = False) -
         return
     is_changed = _read(path) not in (None, text)
     _write(path, text)
-    _write(entry_path(), make_entry(own_command()))
-    print(f"{entry_path()}: tells a Wayland desktop whose hotkeys these are")
+    launcher.write(own_command())
+    print(
+        f"{launcher.entry_path()}: camdaemon in the menu of programs; tells a Wayland desktop whose hotkeys these are"
+    )
     if not has_systemd():
         print(f"{_NO_SYSTEMD} Type, in a session of that user:")
         _print_commands(commands)
+        if start:
+            _start_with_desktop()
         return
     was_active = _show_properties("ActiveState").get("ActiveState") == "active"
     _run_systemctl(commands)
@@ -65,10 +72,9 @@ def install(*, start: bool = True, force: bool = False, dry_run: bool = False) -
 
 def remove(*, force: bool = False, dry_run: bool = False) -> None:
     """Stop the service and remove its unit; do nothing when there is none. Arguments and errors as for `install`."""
-    path, entry = unit_path(), entry_path()
+    path = unit_path()
     has_unit = os.path.lexists(path)
-    links = [link for link in path.parent.glob(f"*.wants/{_UNIT}") if link.is_symlink()]
-    files = [path] * has_unit + [entry] * entry.is_file() + links
+    files = [path] * has_unit + launcher.find_files() + _find_links()
     if not files:
         print(f"No service is installed at {path}; nothing to remove.")
         return
@@ -85,17 +91,66 @@ def remove(*, force: bool = False, dry_run: bool = False) -> None:
             _unlink(file)
     if dry_run:
         _print_commands(after)
-    elif answers:
-        _run_systemctl(after)
-        _systemctl("reset-failed", _UNIT)  # else a failed unit stays listed; this itself fails where there is none
-    else:
+        return
+    launcher.remove_empty_folders()
+    if not answers:
         print(f"{_NO_SYSTEMD} If the service runs elsewhere, type there:")
         _print_commands([["stop", _UNIT], *after])
+        return
+    _run_systemctl(after)
+    _systemctl("reset-failed", _UNIT)  # else a failed unit stays listed; this itself fails where there is none
+
+
+def set_autostart(when: str) -> None:
+    """Decide when camdaemon starts by itself.
+
+    Args:
+        when: 'on' is at login, by systemd, and with the desktop where systemd does not answer; 'desktop' is with the
+            desktop in any case; 'off' is never.
+
+    Raises:
+        ConfigError: it is not installed.
+        CamdaemonError: systemd refuses.
+    """
+    if not os.path.lexists(unit_path()):
+        raise ConfigError("camdaemon is not installed as a service. Run: camdaemon service install --no-start")
+    answers = has_systemd()
+    if answers:
+        _run_systemctl([["enable" if when == "on" else "disable", _UNIT]])
+    elif when != "on":
+        for link in _find_links():
+            _unlink(link)
+    if when == "desktop" or (when == "on" and not answers):
+        _start_with_desktop()
+        return
+    _unlink(launcher.autostart_path())
+    no = "It no longer starts by itself. To start it: camdaemon service start"
+    print("It starts at each login." if when == "on" else no)
+
+
+def _find_links() -> list[Path]:
+    """What has systemd start the unit with something else."""
+    return [link for link in unit_path().parent.glob(f"*.wants/{_UNIT}") if link.is_symlink()]
+
+
+def _start_with_desktop() -> None:
+    launcher.write_autostart(own_command())
+    print(f"{launcher.autostart_path()}: starts it with the desktop")
+
+
+def start() -> None:
+    """Have systemd start the service, and wait for its first frame. Raises CamdaemonError: it does not start."""
+    known = [name for name in DESKTOP if name in os.environ]
+    if known and "SSH_CONNECTION" not in os.environ:
+        _systemctl("import-environment", *known)  # systemd may be older than the desktop, which hotkeys need
+    _check(["start", _UNIT], _systemctl("start", _UNIT))
 
 
 def status() -> None:
     """Print whether it is installed, enabled and running, and where its log is."""
     print(f"installed  {_describe_unit(unit_path())}")
+    if os.path.lexists(launcher.autostart_path()):
+        print(f"autostart  with the desktop: {launcher.autostart_path()}")
     if not has_systemd():
         print("running    unknown: your user's systemd does not answer here")
         return
@@ -119,13 +174,7 @@ def unit_path() -> Path:
 
 def make_unit() -> str:
     """Return the unit for the camdaemon that is running; ConfigError: no template, or a path that no unit can name."""
-    package = Path(__file__).resolve().parents[1]
-    folders = [package / "_systemd", package.parent / "systemd"]  # installed; in a checkout
-    folder = next((folder for folder in folders if (folder / _UNIT).is_file()), folders[0])
-    try:
-        template = (folder / _UNIT).read_text("utf-8")
-    except OSError as exc:
-        raise ConfigError(f"cannot read {folder / _UNIT}: {exc.strerror}. Run: pipx reinstall camdaemon") from None
+    template = read_shipped("systemd", _UNIT)
     words = " ".join(_quote_for_unit(word) for word in own_command())
     return f"{MARK}service install\n" + template.replace(f"ExecStart={_PLACEHOLDER} ", f"ExecStart={words} ")
 
@@ -160,10 +209,13 @@ def _show_properties(*names: str) -> dict[str, str]:
 def _run_systemctl(commands: list[list[str]]) -> None:
     for command in commands:
         _print_commands([command])
-        answer = _systemctl(*command)
-        if answer.code:
-            why = answer.err.strip() or "no reason given"
-            raise CamdaemonError(f"systemctl --user {shlex.join(command)} failed: {why}\nRun: {_LOG} -e")
+        _check(command, _systemctl(*command))
+
+
+def _check(command: list[str], answer: CommandResult) -> None:
+    if answer.code:
+        why = answer.err.strip() or "no reason given"
+        raise CamdaemonError(f"systemctl --user {shlex.join(command)} failed: {why}\nRun: {_LOG} -e")
 
 
 def _print_commands(commands: list[list[str]]) -> None:
@@ -217,24 +269,3 @@ def _quote_for_unit(word: str) -> str:
         )
     word = word.replace("%", "%%")
     return f'"{word}"' if set(word) & set(" \t;") else word
-
-
-def entry_path() -> Path:
-    """Return where the user's desktop looks for our entry.
-
-    Newer portals give global hotkeys only to programs that have one.
-    """
-    return find_folder("data", app=None) / "applications" / f"{APP_ID}.desktop"
-
-
-def make_entry(command: list[str]) -> str:
-    """Return the desktop entry for the executable (and arguments) `command`; in no menu, for a daemon has no window."""
-    words = " ".join(_quote_for_entry(word) for word in [*command, "run"])
-    return f"[Desktop Entry]\nType=Application\nName=camdaemon\nIcon=camera-web\nExec={words}\nNoDisplay=true\n"
-
-
-def _quote_for_entry(word: str) -> str:
-    """As the Desktop Entry specification requires for Exec: in quotes, % doubled, the rest escaped twice."""
-    for sign in ("\\", '"', "`", "$"):
-        word = word.replace(sign, "\\\\" + sign)
-    return '"' + word.replace("%", "%%") + '"'

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from camdaemon.cli.system import service as app
 from camdaemon.errors import CamdaemonError, ConfigError
-from camdaemon.system import service
+from camdaemon.linux.desktop import DESKTOP
+from camdaemon.system import launcher, service
 
 ROOT = Path(__file__).parents[2]
 SYSTEMCTL = """#!/bin/sh
@@ -295,12 +296,57 @@ def test_what_fails_says_where_to_look(systemd, unit, monkeypatch):
         service.install()
 
 
+def test_one_switch_decides_when_it_starts_by_itself(systemd, unit, capsys):
+    service.install(start=False)
+    systemd.told()
+    entry = launcher.autostart_path()
+    for when, told, is_there in (
+        ("desktop", "disable camdaemon.service", True),
+        ("on", "enable camdaemon.service", False),
+        ("off", "disable camdaemon.service", False),
+    ):
+        service.set_autostart(when)
+        assert (systemd.told(), entry.exists()) == ([told], is_there)
+    service.set_autostart("desktop")
+    capsys.readouterr()
+    service.status()
+    assert f"with the desktop: {entry}" in capsys.readouterr().out
+
+
+def test_off_holds_also_where_systemd_does_not_answer_now(systemd, unit):
+    service.install(start=False)
+    link = unit.parent / "default.target.wants" / unit.name
+    link.parent.mkdir()
+    link.symlink_to(unit)
+    systemd.has_no_bus()
+    service.set_autostart("off")
+    assert not os.path.lexists(link)
+
+
+def test_a_start_by_hand_tells_systemd_of_the_desktop(systemd, monkeypatch):
+    for name in DESKTOP:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-1")
+    service.start()
+    assert systemd.told() == ["import-environment WAYLAND_DISPLAY", "start camdaemon.service"]
+    monkeypatch.setenv("SSH_CONNECTION", "1.2.3.4 5 6.7.8.9 22")
+    service.start()
+    assert systemd.told() == ["start camdaemon.service"], "that is another machine's desktop"
+    systemd.fails_at("start")
+    with pytest.raises(CamdaemonError, match="Job for camdaemon"):
+        service.start()
+
+
 def test_the_command_line_hands_its_options_on(systemd, unit):
     runner = CliRunner()
     assert runner.invoke(app, ["install", "--no-start", "--dry-run"]).exit_code == 0
     assert not unit.exists()
     assert runner.invoke(app, ["install", "--no-start"]).exit_code == 0
     assert systemd.told() == ["daemon-reload"]
+    assert runner.invoke(app, ["autostart", "on"]).exit_code == 0
+    assert runner.invoke(app, ["autostart", "sometimes"]).exit_code == 2
+    assert systemd.told() == ["enable camdaemon.service"]
     unit.write_text("mine")
     refused = runner.invoke(app, ["remove"]).exception
     assert isinstance(refused, CamdaemonError)
