@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 from jeepney import HeaderFields, Message, new_error, new_method_return
 
@@ -128,20 +127,20 @@ def introspect(objects: Objects, path: str) -> str:
     """Describe in the specification's XML what is at `path` and below it. No property tells of its changes."""
     lines = ["<node>"]
     for interface in _all_interfaces(objects, path) if path in objects else ():
-        lines.append(f"  <interface name={quoteattr(interface.name)}>")
+        lines.append(f'  <interface name="{interface.name}">')
         for name, method in interface.methods.items():
             arguments = [("in", kind) for kind in split(method.takes)] + [("out", kind) for kind in split(method.gives)]
             inner = "".join(f'<arg type="{kind}" direction="{way}"/>' for way, kind in arguments)
-            lines.append(f"    <method name={quoteattr(name)}>{inner}</method>")
+            lines.append(f'    <method name="{name}">{inner}</method>')
         for name, kinds in interface.signals.items():
             inner = "".join(f'<arg type="{kind}"/>' for kind in split(kinds))
-            lines.append(f"    <signal name={quoteattr(name)}>{inner}</signal>")
+            lines.append(f'    <signal name="{name}">{inner}</signal>')
         for name, (kind, _) in interface.properties.items():
-            lines.append(f'    <property name={quoteattr(name)} type="{kind}" access="read"/>')
+            lines.append(f'    <property name="{name}" type="{kind}" access="read"/>')
         if interface.properties:
             lines.append(f'    <annotation name="{_DBUS}.Property.EmitsChangedSignal" value="false"/>')
         lines.append("  </interface>")
-    lines += [f"  <node name={quoteattr(name)}/>" for name in _children(objects, path)]
+    lines += [f'  <node name="{name}"/>' for name in _children(objects, path)]
     return "\n".join([*lines, "</node>", ""])
 
 

@@ -60,6 +60,14 @@ def replace_atomically(path: Path, content: bytes | str, *, mode: int | None = N
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def remove_empty_folders(folder: Path, top: Path) -> None:
+    """Remove `folder` and what is above it, up to but without `top`, as far as nothing is in them. Never raises."""
+    with suppress(OSError):  # the first one that still holds something
+        while folder != top and folder.is_relative_to(top):
+            folder.rmdir()
+            folder = folder.parent
+
+
 @contextmanager
 def prepare_replacement(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     """Yield an empty draft in `path`'s folder, with the same ending; it replaces `path` when the block ends well.

@@ -64,25 +64,13 @@ def write(command: list[str]) -> None:
     """Write the entry for `command`, and the icons. Raises ConfigError."""
     for name in ICONS:
         _write(_icon_path(name), read_shipped("desktop", f"{name}.svg"))
-    _tell_of_icons()
+    tell_of_icons()
     _write(entry_path(), make_entry(command))
 
 
 def write_autostart(command: list[str]) -> None:
     """Have every desktop that follows the XDG specification start `command`. Raises ConfigError."""
     _write(autostart_path(), make_autostart(command))
-
-
-def remove_empty_folders() -> None:
-    """Remove the folders of the files above that hold nothing any more."""
-    _tell_of_icons()
-    for path in (entry_path(), autostart_path(), _icon_path(ICONS[0])):
-        top = find_folder("config" if path == autostart_path() else "data", app=None)
-        with suppress(OSError):  # the first one that still holds something
-            for folder in path.parents:
-                if folder == top:
-                    break
-                folder.rmdir()
 
 
 def _icon_path(name: str) -> Path:
@@ -93,9 +81,9 @@ def _theme() -> Path:
     return find_folder("data", app=None) / "icons" / "hicolor"
 
 
-def _tell_of_icons() -> None:
-    """Desktops look again into a theme whose folder is newer than their cache."""
-    with suppress(OSError):
+def tell_of_icons() -> None:
+    """Have desktops look again: they do where the theme's folder is newer than their cache of it."""
+    with suppress(OSError):  # it is gone
         os.utime(_theme())
 
 

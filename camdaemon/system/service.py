@@ -9,7 +9,7 @@ from pathlib import Path
 
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.linux.desktop import DESKTOP
-from camdaemon.linux.files import replace_atomically
+from camdaemon.linux.files import remove_empty_folders, replace_atomically
 from camdaemon.linux.folders import find_folder
 from camdaemon.linux.programs import CommandResult, ask
 from camdaemon.linux.shipped import read_shipped
@@ -51,9 +51,7 @@ def install(*, start: bool = True, force: bool = False, dry_run: bool = False) -
     is_changed = _read(path) not in (None, text)
     _write(path, text)
     launcher.write(own_command())
-    print(
-        f"{launcher.entry_path()}: camdaemon in the menu of programs; tells a Wayland desktop whose hotkeys these are"
-    )
+    print(f"{launcher.entry_path()}: its place in the menu; tells a Wayland desktop whose hotkeys these are")
     if not has_systemd():
         print(f"{_NO_SYSTEMD} Type, in a session of that user:")
         _print_commands(commands)
@@ -92,7 +90,10 @@ def remove(*, force: bool = False, dry_run: bool = False) -> None:
     if dry_run:
         _print_commands(after)
         return
-    launcher.remove_empty_folders()
+    for file in files:
+        for top in (find_folder("config", app=None), find_folder("data", app=None)):
+            remove_empty_folders(file.parent, top)
+    launcher.tell_of_icons()
     if not answers:
         print(f"{_NO_SYSTEMD} If the service runs elsewhere, type there:")
         _print_commands([["stop", _UNIT], *after])

@@ -63,7 +63,8 @@ def _refuse_end(program: DetachedProgram, log: Path) -> None:
     if program.has_ended():
         text = log.read_text("utf-8", "replace").strip()
         why = text.rpartition("camdaemon: ")[2] or "it says nothing"
-        raise ControlError(f"camdaemon did not start: {why}\nRun: camdaemon run")
+        advice = "" if "Run: " in why else ". Run: camdaemon run"
+        raise ControlError(f"camdaemon did not start: {why}{advice}")
 
 
 def _is_running() -> bool:

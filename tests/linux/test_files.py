@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from camdaemon.linux.files import prepare_replacement, read_regular, remove_stale_drafts, replace_atomically
+from camdaemon.linux.files import (
+    prepare_replacement,
+    read_regular,
+    remove_empty_folders,
+    remove_stale_drafts,
+    replace_atomically,
+)
 
 
 @pytest.fixture
@@ -210,3 +216,17 @@ def test_a_draft_that_is_held_is_left_though_its_thread_has_no_number_here(targe
             draft.write_bytes(b"new")
             assert remove_stale_drafts(target.parent) == []
     assert target.read_bytes() == b"new"
+
+
+def test_empty_folders_go_and_others_stay(tmp_path):
+    deep = tmp_path / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    (tmp_path / "a" / "kept").write_text("")
+    remove_empty_folders(deep, tmp_path)
+    assert names(tmp_path / "a") == ["kept"]
+    (tmp_path / "a" / "kept").unlink()
+    remove_empty_folders(tmp_path / "a", tmp_path / "a")
+    remove_empty_folders(tmp_path / "a", tmp_path / "elsewhere")
+    assert names(tmp_path) == ["a"]
+    remove_empty_folders(tmp_path / "a", tmp_path)
+    assert names(tmp_path) == []

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from camdaemon.linux.folders import find_folder
 from camdaemon.linux.shipped import read_shipped
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 SIZES = (16, 22, 24, 32, 48)  # pixels, as panels of today have them
 _FINER = 8  # times in each direction; then averaged
@@ -30,6 +33,8 @@ Pixmap = tuple[int, int, bytes]  # width, height, ARGB of 8 bits each in network
 @lru_cache(maxsize=8)
 def draw_pixmaps(name: str) -> list[Pixmap]:
     """Draw the icon `name` in all `SIZES`. Raises ConfigError: its file is missing."""
+    from xml.etree import ElementTree  # of no use where no tray asks
+
     picture = ElementTree.fromstring(read_shipped("desktop", f"{name}.svg"))
     return [(size, size, _draw(picture, size)) for size in SIZES]
 
@@ -42,7 +47,7 @@ def name_in_theme(name: str) -> str:
     return name if is_there else ""
 
 
-def _draw(picture: ElementTree.Element, size: int) -> bytes:
+def _draw(picture: Element, size: int) -> bytes:
     width = float(picture.attrib["viewBox"].split()[2])
     fine = np.zeros((size * _FINER, size * _FINER, 4), np.uint8)
     for shape in picture:
@@ -55,7 +60,7 @@ def _draw(picture: ElementTree.Element, size: int) -> bytes:
     return bytes(np.rint(mean).clip(0, 255).astype(np.uint8))
 
 
-def _outline(shape: ElementTree.Element) -> Iterator[Points]:
+def _outline(shape: Element) -> Iterator[Points]:
     """Yield the closed lines around `shape`."""
     kind = shape.tag.rpartition("}")[2]
     if kind == "path":

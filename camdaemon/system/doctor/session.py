@@ -1,4 +1,4 @@
-"""The user's session: permission to use the cameras, hotkeys, PipeWire, and browsers in sandboxes."""
+"""The user's session: permission to use the cameras, hotkeys, tray, PipeWire, and browsers in sandboxes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ _PORTAL = "org.freedesktop.portal"
 _ASK_PORTAL = [
     "busctl", "--user", "get-property", f"{_PORTAL}.Desktop", "/org/freedesktop/portal/desktop",
     f"{_PORTAL}.GlobalShortcuts", "version",
+]  # fmt: skip
+_TRAY = "org.kde.StatusNotifierWatcher"
+_ASK_TRAY = [
+    "busctl", "--user", "get-property", _TRAY, "/StatusNotifierWatcher", _TRAY, "IsStatusNotifierHostRegistered",
 ]  # fmt: skip
 _BIND = "bind keys to commands such as 'camdaemon card' in your desktop's keyboard settings"
 _FLATPAKS = {
@@ -63,6 +67,7 @@ def check_rights(context: Context) -> Iterator[Finding]:
 def check_desktop(context: Context) -> Iterator[Finding]:
     """Yield what there is to say of the desktop."""
     yield _check_hotkeys(context)
+    yield from _check_tray(context)
     yield from _check_pipewire(context)
     yield from _check_sandboxes(context.machine)
 
@@ -90,6 +95,24 @@ def _check_portal(machine: Machine) -> Finding:
     if answer.code == 127:
         return note("hotkeys", "Wayland: without busctl the portal cannot be asked for global shortcuts", _BIND)
     return note("hotkeys", "Wayland: the desktop's portal offers no global shortcuts", _BIND)
+
+
+def _check_tray(context: Context) -> Iterator[Finding]:
+    """Yield whether this desktop shows icons of programs in a tray; nothing where there is no desktop."""
+    machine = context.machine
+    if not {"WAYLAND_DISPLAY", "DISPLAY"} & set(machine.environ):
+        return
+    if not context.config.tray:
+        yield ok("tray", "the icon in the tray is switched off in the configuration")
+        return
+    answer = machine.ask(_ASK_TRAY)
+    if answer.code == 127:
+        yield note("tray", "without busctl the desktop cannot be asked for a tray")
+    elif answer.code == 0 and "false" not in answer.out:
+        yield ok("tray", "the desktop has a tray, which shows what viewers see")
+    else:
+        fix = "in GNOME, switch on the extension AppIndicator (package gnome-shell-extension-appindicator)"
+        yield note("tray", "this desktop shows no icons of programs; all commands work without", fix)
 
 
 def _check_pipewire(context: Context) -> Iterator[Finding]:

@@ -386,6 +386,26 @@ def test_x11_needs_pynput(fake, look, monkeypatch, there):
     assert bool(re.search("pynput.*not installed", found.says)) is not there
 
 
+@pytest.mark.parametrize(
+    ("answer", "level", "expected"),
+    [
+        (CommandResult(0, "b true\n"), Level.OK, "has a tray"),
+        (CommandResult(0, "b false\n"), Level.NOTE, "no icons"),
+        (CommandResult(1), Level.NOTE, "no icons"),
+        (CommandResult(127), Level.NOTE, "busctl"),
+    ],
+)
+def test_whether_there_is_a_tray(fake, look, answer, level, expected):
+    assert "tray" not in {found.about for found in look("desktop")}, "no desktop, no tray"
+    fake.environ["WAYLAND_DISPLAY"] = "w"
+    fake.answers["busctl"] = answer
+    (found,) = [found for found in look("desktop") if found.about == "tray"]
+    assert (found.level, expected in found.says) == (level, True)
+    assert ("AppIndicator" in found.fix) is (expected == "no icons")
+    (off,) = [found for found in look("desktop", tray=False) if found.about == "tray"]
+    assert off.level is Level.OK
+
+
 @pytest.mark.parametrize("dump", ["[]", '[{"info": {"props": {"media.class": "Audio/Sink"}}}]'])
 def test_a_pipewire_that_does_not_know_the_camera(well, look, dump):
     well.answers["pw-dump"] = CommandResult(0, dump)
