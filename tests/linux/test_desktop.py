@@ -183,3 +183,52 @@ def test_the_bus_at_its_usual_place_needs_no_variable(bus, tmp_path, monkeypatch
         assert there.shown.get(timeout=60)[3] == "found"
     finally:
         there.close()
+
+
+SYSTEMD_RUN = """#!/bin/sh
+printf '%s\\n' "$@" > "$CALLS"
+exit "$CODE"
+"""
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """What this process itself opens; systemd-run, which writes down its arguments, is on PATH."""
+    pages: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda page: pages.append(page) or True)
+    (tmp_path / "systemd-run").write_text(SYSTEMD_RUN)
+    (tmp_path / "systemd-run").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    monkeypatch.setenv("CODE", "0")
+    monkeypatch.delenv("INVOCATION_ID", raising=False)
+    return pages
+
+
+def test_a_page_opens_from_a_terminal(opened, tmp_path):
+    assert desktop.open_page("file:///p.html")
+    assert opened == ["file:///p.html"]
+    assert not (tmp_path / "calls").exists()
+
+
+def test_a_service_has_its_manager_start_the_browser(opened, tmp_path, monkeypatch):
+    """Its own children are in its sandbox."""
+    monkeypatch.setenv("INVOCATION_ID", "1")
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-7")
+    assert desktop.open_page("file:///p.html")
+    assert opened == []
+    asked = (tmp_path / "calls").read_text().splitlines()
+    assert asked[-3:] == ["-m", "webbrowser", "file:///p.html"]
+    assert {"--user", "--setenv=WAYLAND_DISPLAY=wayland-7", "--property=KillMode=process"} <= set(asked)
+    monkeypatch.setenv("CODE", "1")
+    assert desktop.open_page("file:///q.html")
+    assert opened == ["file:///q.html"], "better than nothing"
+
+
+def test_a_note_of_a_command_is_on_the_screen_before_it_ends(bus):
+    there = Desktop(bus, [])
+    try:
+        desktop.show("camdaemon", "no camera")
+        assert there.shown.get_nowait()[3:5] == ("camdaemon", "no camera")
+    finally:
+        there.close()
