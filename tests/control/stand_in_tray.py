@@ -78,6 +78,11 @@ class Watcher:
         self._bus.send(new_method_return(message))
         return self.item
 
+    def next_member(self) -> str:
+        """The name of the next signal, or call to us."""
+        message = self._bus.recv_until_filtered(self._seen, timeout=_PATIENCE_S)
+        return str(message.header.fields[HeaderFields.member])
+
     def wait_for(self, member: str, is_right: Callable[[Any], bool] = lambda _: True) -> Message:
         """The next signal, or call to us, of that name; what comes before is passed over."""
         while True:
@@ -90,6 +95,11 @@ class Watcher:
         call = new_method_call(DBusAddress(path, self.item, interface), method, types, body)
         answer: tuple[Any, ...] = unwrap_msg(self._bus.send_and_get_reply(call, timeout=_PATIENCE_S))
         return answer
+
+    def is_there(self) -> bool:
+        """Whether the item's name is on the bus."""
+        (has_owner,) = self._daemon.NameHasOwner(self.item)
+        return bool(has_owner)
 
     def look(self) -> dict[str, Any]:
         """All of the item's properties."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from camdaemon.control import table
 from camdaemon.control.table import BackdropFile
 
 _MOST_BACKDROPS = 40  # that a menu can show; the panel shows all
@@ -96,7 +97,8 @@ def _card(status: Mapping[str, Any]) -> Entry:
 def _plate(status: Mapping[str, Any]) -> Entry:
     if status["taking"] is not None:
         return Entry("plate cancel", "Cancel the plate", Action("cancel_plate"))
-    return Entry("plate", "Retake the plate: leave the picture within 5 s", Action("plate"))
+    seconds = next(each.initial for each in table.find("plate").sent if each.delays)
+    return Entry("plate", f"Take the plate: leave the picture within {seconds:g} s", Action("plate"))
 
 
 def _list_backdrops(status: Mapping[str, Any], backdrops: Sequence[BackdropFile]) -> Iterator[Entry]:

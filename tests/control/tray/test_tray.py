@@ -133,6 +133,24 @@ def test_a_look_answers_what_viewers_see(desk: Desk) -> None:
     assert len(pictures) == 3, "one for each state, the same each time"
 
 
+def test_what_does_not_change_is_not_told(desk: Desk) -> None:
+    watcher = desk.watcher()
+    watcher.wait_for_item()
+    watcher.read_menu()
+    scene = object()
+    for _ in range(100):
+        desk.tray.tell(LIVE, scene)
+    watcher.wait_for("NewToolTip")
+    for _ in range(100):
+        desk.tray.tell(LIVE, scene)
+    watcher.read_menu()
+    desk.tray.tell(CARD, scene)
+    told: list[str] = []
+    while not told or told[-1] != "NewToolTip":
+        told.append(watcher.next_member())
+    assert told == ["NewIcon", "NewAttentionIcon", "NewToolTip"]
+
+
 def test_the_room_is_said_at_once(desk: Desk) -> None:
     watcher = desk.watcher()
     watcher.wait_for_item()
@@ -151,7 +169,7 @@ def test_the_menu(desk: Desk) -> None:
     ~Viewers see you in front of library
     ----
     [ ] Show the card
-    Retake the plate: leave the picture within 5 s
+    Take the plate: leave the picture within 5 s
     Backdrops
         ( ) my__beach
         (o) library
@@ -169,7 +187,7 @@ def test_the_menu(desk: Desk) -> None:
     ("label", "asked"),
     [
         ("Show the card", ("card", "on")),
-        ("Retake the plate", ("plate", 5.0, False)),
+        ("Take the plate", ("plate", 5.0, False)),
         ("my__beach", ("backdrop", "/p/my_beach.jpg", False)),
         ("Blur", ("backdrop", "blur", False)),
         ("meeting", ("scene", "meeting")),
