@@ -7,7 +7,17 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jeepney import DBusAddress, HeaderFields, MatchRule, Message, MessageType, message_bus, new_method_call, new_signal
+from jeepney import (
+    DBusAddress,
+    HeaderFields,
+    MatchRule,
+    Message,
+    MessageFlag,
+    MessageType,
+    message_bus,
+    new_method_call,
+    new_signal,
+)
 from jeepney.io.blocking import DBusConnection, Proxy
 
 from camdaemon.control.tray import Seen, dbusmenu, item
@@ -53,7 +63,9 @@ class TraySession:
         """Answer a call, or follow the tray's coming and going. Raises OSError."""
         match message.header.message_type:
             case MessageType.method_call:
-                self._send(answer(self._objects, message))
+                reply = answer(self._objects, message)
+                if not message.header.flags & MessageFlag.no_reply_expected:
+                    self._send(reply)
                 self._tell(dbusmenu.NAME, dbusmenu.PATH, self._menu.take_signals())
             case MessageType.signal if _is_arrival(message):
                 self._offer()
