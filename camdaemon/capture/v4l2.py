@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from camdaemon.capture import jpeg
 from camdaemon.capture.modes import choose_mode, choose_size
+from camdaemon.capture.streaming import DescriptorCapture
 from camdaemon.errors import DeviceError
 from camdaemon.frames.frame import CAMERA_SIZE, HostFrame, PixelFormat, Size
 from camdaemon.frames.picture import cover_into
-from camdaemon.linux import devices, holders, v4l2
+from camdaemon.linux import devices, hidden, holders, v4l2
 from camdaemon.linux.devices import Device
 from camdaemon.linux.v4l2 import Format
 
@@ -66,7 +67,7 @@ class V4l2Source:
             raise _describe_other(device)
         self._is_loopback = device.is_loopback
         asked = choose_mode(device, size or CAMERA_SIZE, fps)
-        self._capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
+        self._capture = _open(path)
         try:
             self._negotiate(asked, size, fps)
             self._picture: NDArray[np.uint8] | None = None
@@ -199,6 +200,13 @@ class V4l2Source:
     def close(self) -> None:
         """See Source.close."""
         self._capture.release()
+
+
+def _open(path: str) -> cv2.VideoCapture | DescriptorCapture:
+    """Open a camera for pictures: by OpenCV, or one that is hidden by the descriptor that its service gives."""
+    if hidden.should_fetch(path):
+        return DescriptorCapture(hidden.fetch(path))
+    return cv2.VideoCapture(path, cv2.CAP_V4L2)
 
 
 def _describe_other(device: Device) -> DeviceError:

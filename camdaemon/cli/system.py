@@ -27,16 +27,30 @@ def setup(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the question.")] = False,
     install: Annotated[bool, typer.Option("--install", help="Install the module's package as well.")] = False,
     erase: _Erase = False,
+    hide_camera: Annotated[
+        str | None,
+        typer.Option(metavar="/dev/videoN", help="Only this: hide a camera from all programs but camdaemon."),
+    ] = None,
+    unhide_camera: Annotated[
+        bool, typer.Option("--unhide-camera", help="Only this: give every hidden camera back to all programs.")
+    ] = False,
 ) -> None:
     """Create the virtual camera and keep it across restarts. Shows every step, then asks."""
     from camdaemon.system.machine import this_machine
+    from camdaemon.system.setup import perform
     from camdaemon.system.setup.perform import set_up, take_away
     from camdaemon.system.setup.steps import Wanted
 
     machine = this_machine()
     if erase and not remove:
         raise ConfigError("--erase goes with --remove. Run: camdaemon setup --remove --erase")
-    if remove:
+    if [hide_camera is not None, unhide_camera, remove].count(True) > 1:
+        raise ConfigError("--hide-camera, --unhide-camera and --remove exclude each other. Run: camdaemon setup --help")
+    if hide_camera is not None:
+        perform.hide_camera(machine, hide_camera, dry_run=dry_run, yes=yes, agree=agree)
+    elif unhide_camera:
+        perform.unhide_cameras(machine, dry_run=dry_run, yes=yes, agree=agree)
+    elif remove:
         if take_away(machine, dry_run=dry_run, yes=yes, agree=agree) or dry_run:
             _offer_to_erase("camdaemon setup --remove", erase, dry_run)
     else:

@@ -13,6 +13,7 @@ from typing import IO
 
 from camdaemon.control.address import socket_name
 from camdaemon.errors import ControlError
+from camdaemon.linux import hidden
 
 
 def socket_path(asked: str | Path | None = None) -> Path:
@@ -67,6 +68,8 @@ class DaemonLock:
     Held by flock on a file next to the socket: the kernel releases it however the daemon dies. The file itself stays,
     because removing it would let two daemons lock two files of the same name. Entering it raises ControlError if
     another daemon runs: one that holds the lock, or one that answers at the socket and has lost its file.
+
+    The lock also proves to the service of hidden cameras that this process is the daemon.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,10 +84,12 @@ class DaemonLock:
         except BaseException:
             self.__exit__()
             raise
+        hidden.prove_identity(self._file.fileno())
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._file:
+            hidden.prove_identity(None)
             self._file.truncate(0)
             self._file.close()
             self._file = None
@@ -99,6 +104,7 @@ class DaemonLock:
         if self._file is None or _is_at(self._file, self._path):
             return
         lost, self._file = self._file, _acquire(self._path)
+        hidden.prove_identity(self._file.fileno())
         lost.close()
 
 

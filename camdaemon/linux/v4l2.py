@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 from camdaemon.errors import DeviceError
+from camdaemon.linux import hidden
 from camdaemon.linux.holders import name_holders
 
 READ, WRITE = 2, 1  # _IOC_READ: the kernel fills the struct; _IOC_WRITE: the kernel reads it
@@ -97,7 +98,7 @@ class Format:
 
 
 def open_node(path: str, flags: int, *, if_missing: str) -> int:
-    """Open a video node and return the descriptor, which the caller closes.
+    """Open a video node and return the descriptor, which the caller closes. A hidden camera is had of its service.
 
     Args:
         path: of the node.
@@ -112,6 +113,8 @@ def open_node(path: str, flags: int, *, if_missing: str) -> int:
     except FileNotFoundError:
         raise DeviceError(f"{path} does not exist. Run: {if_missing}") from None
     except PermissionError:
+        if hidden.is_hidden(path):
+            return hidden.fetch(path)
         raise DeviceError(f"{path}: permission denied{_explain_rights(path)}") from None
     except OSError as exc:
         if exc.errno == errno.EBUSY:

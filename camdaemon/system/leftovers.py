@@ -18,6 +18,7 @@ from camdaemon.errors import CamdaemonError, ConfigError, ControlError
 from camdaemon.frames.kinds import VIDEOS
 from camdaemon.linux.folders import expand_home, find_folder
 from camdaemon.system import service
+from camdaemon.system.setup import hidden_files
 from camdaemon.system.setup.files import OURS
 
 _RECORDINGS = (*VIDEOS, ".part")
@@ -78,6 +79,8 @@ def find_remarks() -> list[str]:
         remarks.append("The service is installed. To remove it: camdaemon service remove")
     if any(os.path.lexists(path) for path in OURS):
         remarks.append("The virtual camera is set up. To remove it: camdaemon setup --remove")
+    if any(os.path.lexists(path) for path in hidden_files.OURS):
+        remarks.append("A camera is hidden. To give it back: camdaemon setup --unhide-camera")
     remarks.append("The program itself goes the way it came, for example: pipx uninstall camdaemon")
     return remarks
 

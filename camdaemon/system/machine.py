@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from camdaemon.linux import v4l2
+from camdaemon.linux import hidden, v4l2
 from camdaemon.linux.devices import Device, describe
 from camdaemon.linux.holders import list_holders
 from camdaemon.linux.programs import ROOTS_FOLDERS, CommandResult, act, ask
@@ -63,6 +63,8 @@ class Machine:
         list_holders: lists the other programs that hold a node open, as 'name (pid 12)'.
         may_use: whether we may read and write a node.
         read_access_list: reads a node's POSIX ACL.
+        is_hidden: whether a node is a hidden camera.
+        find_refusal: why the service of hidden cameras would hand this user none; '' if it would.
         environ: the environment of this process.
         uid: of this process.
         user: who runs us, or who typed sudo: then `uid` is 0 and `user` is that person.
@@ -78,6 +80,8 @@ class Machine:
     list_holders: Callable[[str], list[str]] = list_holders
     may_use: Callable[[str], bool] = may_use
     read_access_list: Callable[[str], bytes] = read_access_list
+    is_hidden: Callable[[str], bool] = hidden.is_hidden
+    find_refusal: Callable[[], str] = hidden.find_refusal
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     uid: int = 0
     user: str = "root"
@@ -98,6 +102,13 @@ class Machine:
     def exists(self, path: str) -> bool:
         """Whether there is a file, a folder, a node or a link at `path`."""
         return os.path.lexists(self._locate(path))
+
+    def target(self, path: str) -> str | None:
+        """Return the last name of what the link at `path` leads to; None when it is no link."""
+        try:
+            return os.path.basename(os.readlink(self._locate(path)))
+        except OSError:
+            return None
 
     def names(self, folder: str, pattern: str = "*") -> list[str]:
         """Return the names in `folder` that match `pattern`, sorted; none where it is missing or unreadable."""

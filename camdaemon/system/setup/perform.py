@@ -10,6 +10,7 @@ from camdaemon.errors import CamdaemonError, ConfigError, DeviceError
 from camdaemon.system import accounts
 from camdaemon.system.loopback import list_virtual_cameras
 from camdaemon.system.machine import Machine
+from camdaemon.system.setup.hiding import plan_hiding, plan_showing
 from camdaemon.system.setup.plan import plan_removal, plan_setup
 from camdaemon.system.setup.steps import (
     Plan,
@@ -25,6 +26,7 @@ from camdaemon.system.setup.steps import (
 
 _UDEV_S = 5.0  # for udev to make the node and give it its rights
 _REMOVE = "camdaemon setup --remove"
+_SHOW = "camdaemon setup --unhide-camera"
 
 UNCHANGED = "Nothing was changed."
 
@@ -68,23 +70,61 @@ def set_up(
 
 
 def take_away(machine: Machine, *, dry_run: bool, yes: bool, agree: Callable[[str], bool]) -> bool:
-    """Undo `set_up`. Arguments and errors as there.
+    """Undo `set_up` and `hide_camera`. Arguments and errors as there.
 
     Returns:
         Whether nothing of it is left: not after a dry run, nor where the user did not agree.
     """
-    plan = plan_removal(machine)
+    shown, removed = plan_showing(machine), plan_removal(machine)
+    plan = Plan((*shown.steps, *removed.steps), (*shown.notes, *removed.notes))
+    nothing = "Nothing to remove: camdaemon setup has made nothing here."
+    return _carry_out(machine, plan, _REMOVE, nothing, dry_run=dry_run, yes=yes, agree=agree)
+
+
+def hide_camera(machine: Machine, path: str, *, dry_run: bool, yes: bool, agree: Callable[[str], bool]) -> bool:
+    """Hide the camera at `path` from everything but camdaemon. Other arguments, errors and answer as for `take_away`.
+
+    Raises:
+        CamdaemonError: the camera is still open to others when all is done.
+    """
+    command = shlex.join(["camdaemon", "setup", "--hide-camera", path])
+    nothing = f"Nothing to do: {path} is hidden."
+    if not _carry_out(machine, plan_hiding(machine, path), command, nothing, dry_run=dry_run, yes=yes, agree=agree):
+        return False
+    if not machine.is_hidden(path):
+        raise CamdaemonError(f"{path} is not hidden, although every step is done. Run: camdaemon doctor")
+    print("camdaemon gets it as before. To undo it: camdaemon setup --unhide-camera")
+    return True
+
+
+def unhide_cameras(machine: Machine, *, dry_run: bool, yes: bool, agree: Callable[[str], bool]) -> bool:
+    """Undo `hide_camera` for every hidden camera. Arguments, errors and answer as for `take_away`."""
+    nothing = "Nothing to do: camdaemon setup has hidden no camera."
+    return _carry_out(machine, plan_showing(machine), _SHOW, nothing, dry_run=dry_run, yes=yes, agree=agree)
+
+
+def _carry_out(
+    machine: Machine,
+    plan: Plan,
+    command: str,
+    nothing: str,
+    *,
+    dry_run: bool,
+    yes: bool,
+    agree: Callable[[str], bool],
+) -> bool:
+    """Show the plan, ask, and do it; return whether all of it is done. `nothing` is said of an empty plan."""
     if not plan.steps:
         print_notes(plan)
-        print("Nothing to remove: camdaemon setup has made nothing here.")
+        print(nothing)
         return True
     print_plan(machine, plan)
     if dry_run:
         print(UNCHANGED)
         return False
-    if not _is_agreed(machine, plan, yes, agree, _REMOVE):
+    if not _is_agreed(machine, plan, yes, agree, command):
         return False
-    _run_steps(machine, plan.steps, _REMOVE)
+    _run_steps(machine, plan.steps, command)
     print("\nDone.")
     return True
 

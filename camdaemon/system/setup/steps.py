@@ -12,6 +12,8 @@ from camdaemon.system.setup.packages import Command
 
 _LABEL_BYTES = 31  # the kernel's card name is 32 with its final zero
 
+_LONG, _HEAD = 60, 20  # lines: of a longer file, only the head is shown
+
 ALWAYS = "now and after every start of the machine"
 
 
@@ -93,7 +95,9 @@ def print_plan(machine: Machine, plan: Plan) -> None:
         if step.text is None:
             print(f"     {shlex.join((*sudo(machine), *step.command))}")
         else:
-            print("\n".join(f"     {line}" for line in step.text.splitlines()))
+            lines = step.text.splitlines()
+            shown = lines if len(lines) <= _LONG else [*lines[:_HEAD], f"… {len(lines) - _HEAD} more lines"]
+            print("\n".join(f"     {line}" for line in shown))
     print()
     print_notes(plan)
 
