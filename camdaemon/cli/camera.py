@@ -97,7 +97,21 @@ def _path(device: str | None) -> str:
     path = device or load(None, {}).source
     if not is_device_path(path):
         raise ConfigError(f"{path} is no camera. Run: camdaemon camera show --device /dev/video0")
+    _become_daemon_for(path)
     return path
+
+
+def _become_daemon_for(path: str) -> None:
+    """Be the only camdaemon until this command ends, if the camera is hidden: its service hands it to no other."""
+    from camdaemon.linux import hidden
+
+    if not hidden.should_fetch(path):
+        return
+    import atexit
+
+    from camdaemon.control.instance import DaemonLock, socket_path
+
+    atexit.register(DaemonLock(socket_path()).__enter__().__exit__)
 
 
 def _pairs(settings: list[str]) -> Values:
@@ -192,7 +206,7 @@ def devices(as_json: _Json = False) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for device in found:
         _print_device(device, device.path in own, console)
-    if not cameras:
+    if not cameras and not any(device.is_hidden for device in found):
         console.print("No camera found. Plug one in; see whether it is listed by: lsusb")
     if not any(device.is_loopback for device in found):
         console.print("No virtual camera found. Make one: camdaemon setup")
@@ -216,7 +230,8 @@ def _list_sinks() -> list[str]:
 
 def _print_device(device: Device, is_own: bool, console: Console) -> None:
     if device.problem is not None:
-        console.print(f"[bold]{device.path}[/]  {device.problem}")
+        card = f"{device.card}  " if device.card else ""
+        console.print(f"[bold]{device.path}[/]  {card}{device.problem}")
         return
     console.print(f"[bold]{device.path}[/]  {device.card}  [dim]{_describe_kind(device, is_own)}, {device.bus_info}[/]")
     by_format: dict[str, list[str]] = {}

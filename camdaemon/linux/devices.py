@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from camdaemon.errors import DeviceError
-from camdaemon.linux import v4l2
+from camdaemon.linux import hidden, v4l2
 from camdaemon.linux.v4l2 import READ, WRITE, Stream, request
 
 _FMTDESC = struct.Struct("=II36xI16x")  # v4l2_fmtdesc: index type (flags description) pixelformat
@@ -24,6 +24,7 @@ _ENUM_FRAMESIZES = request(READ | WRITE, 74, _FRMSIZE)  # the n-th size of a pix
 _ENUM_FRAMEINTERVALS = request(READ | WRITE, 75, _FRMIVAL)  # the n-th frame interval of a pixel format and size
 
 _LIST = "camdaemon devices"
+_HIDDEN = "hidden; only camdaemon gets it, from the service camdaemon-camera"
 _SYSFS = Path("/sys/class/video4linux")
 
 _DISCRETE = 1  # V4L2_FRMSIZE_TYPE_DISCRETE, V4L2_FRMIVAL_TYPE_DISCRETE; 2 is continuous, 3 stepwise
@@ -101,8 +102,9 @@ class Device:
         can_output: frames can be written to it.
         is_loopback: it is a device of v4l2loopback.
         is_fed: a loopback's pictures come from some program: a phone, a DSLR, OBS, the relay of an IPU6 camera.
+        is_hidden: it belongs to the service of hidden cameras, which hands it to the daemon alone.
         modes: what it can capture.
-        problem: why nothing but `path` and `by_id` is known, for users.
+        problem: why nothing but `path` and `by_id` (of a hidden one, also `card`) is known, for users.
     """
 
     path: str
@@ -114,6 +116,7 @@ class Device:
     can_output: bool = False
     is_loopback: bool = False
     is_fed: bool = False
+    is_hidden: bool = False
     modes: tuple[Mode, ...] = ()
     problem: str | None = None
 
@@ -148,6 +151,10 @@ def list_devices(dev: Path = Path("/dev")) -> list[Device]:
     nodes = [node for node in dev.glob("video*") if node.name.removeprefix("video").isdigit()]
     found = []
     for node in sorted(nodes, key=lambda node: int(node.name.removeprefix("video"))):
+        if hidden.should_fetch(str(node)):  # this may be any program, so it does not ask
+            card = _read(_SYSFS / node.name / "name")
+            found.append(Device(str(node), _by_id(node, dev), card, is_hidden=True, problem=_HIDDEN))
+            continue
         try:
             found.append(describe(str(node), dev))
         except DeviceError as exc:
@@ -173,6 +180,7 @@ def describe(path: str, dev: Path = Path("/dev")) -> Device:
             can_capture=capability.can_capture,
             can_output=capability.can_output,
             is_loopback=capability.is_loopback,
+            is_hidden=hidden.is_hidden(path),
             is_fed=capability.is_loopback and capability.can_capture and _is_fed(path, capability),
             modes=tuple(_modes(fd, capability)),
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import os
 import socket
+from contextlib import suppress
 
 from camdaemon.errors import DeviceError
 
@@ -70,14 +71,17 @@ def _ask(what: str, proof: list[int]) -> tuple[str, int | None]:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_ANSWER_S)
             connection.connect(SOCKET)
-            socket.send_fds(connection, [f"{what}\n".encode()], proof)
-            data, fds, _, _ = socket.recv_fds(connection, _LONGEST, 1, socket.MSG_CMSG_CLOEXEC)
+            with suppress(BrokenPipeError, ConnectionResetError):  # it has refused already; why can be read
+                socket.send_fds(connection, [f"{what}\n".encode()], proof)
+            data, fds, _, _ = socket.recv_fds(connection, _LONGEST, 1)
     except OSError as exc:
         why = exc.strerror or "no answer in time"
         raise DeviceError(
             f"hidden cameras cannot be had, because their service does not answer at {SOCKET} ({why}). "
             f"Run: sudo systemctl restart {UNIT}"
         ) from None
+    for fd in fds:
+        os.set_inheritable(fd, False)
     if data == b"ok\n":
         return "", fds[0] if fds else None
     return data.decode(errors="replace").strip().removeprefix("no: ") or "its service gave no reason", None

@@ -92,7 +92,7 @@ class Broker:
                 self.answer(connection)
 
     def answer(self, connection: socket.socket) -> None:
-        """Answer one request. Never raises: a peer that hangs or goes away is not ours to mend."""
+        """Answer one request. Never raises, also when the peer hangs or goes away."""
         connection.settimeout(_ANSWER_S)
         peer = Peer(*struct.unpack("=iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)))
         try:
@@ -173,7 +173,7 @@ class Broker:
 
 def _receive(connection: socket.socket) -> tuple[str, int | None]:
     """The request and the descriptor that came with it. Raises ValueError: more, or none, or no text."""
-    data, fds, _, _ = socket.recv_fds(connection, _LONGEST, 1, socket.MSG_CMSG_CLOEXEC)
+    data, fds, _, _ = socket.recv_fds(connection, _LONGEST, 1)
     try:
         if not data.endswith(b"\n"):
             raise ValueError("no whole line")

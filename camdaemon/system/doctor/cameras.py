@@ -12,6 +12,7 @@ from camdaemon.errors import CamdaemonError, DeviceError
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.linux.devices import Device, Mode, is_one_of
 from camdaemon.linux.v4l2_controls import Known
+from camdaemon.system.doctor import hidden
 from camdaemon.system.doctor.findings import ONLY_LOOKING, Context, Finding, first_sentence, note, ok, problem
 from camdaemon.system.loopback import list_virtual_cameras
 
@@ -30,6 +31,8 @@ def check(context: Context) -> Iterator[Finding]:
     yield from _check_locks(context)
     if not context.camera.startswith("/dev/"):
         yield ok("camera", f"the configured source is {context.camera}, which is not a device")
+        return
+    if hidden.is_closed(context.machine, context.camera):  # what there is to say of it, `hidden.check` says
         return
     found, unreadable = _find_cameras(context)
     try:
@@ -74,7 +77,7 @@ def _find_cameras(context: Context) -> tuple[list[Device], list[DeviceError]]:
     found, unreadable = [], []
     for name in sorted(machine.names("/dev", "video[0-9]*"), key=lambda name: (len(name), name)):
         path = f"/dev/{name}"
-        if is_one_of(path, context.sinks):
+        if is_one_of(path, context.sinks) or hidden.is_closed(machine, path):
             continue
         try:
             device = machine.describe(path)

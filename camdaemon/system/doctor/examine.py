@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from camdaemon.errors import CamdaemonError
-from camdaemon.system.doctor import accelerator, cameras, module, own, session, virtual
+from camdaemon.system.doctor import accelerator, cameras, hidden, module, own, session, virtual
 from camdaemon.system.doctor.findings import Check, Context, Finding, Level, note
 from camdaemon.system.machine import Machine
 
@@ -22,6 +22,7 @@ CHECKS: Mapping[str, Check] = {
     "secureboot": module.check_secure_boot,
     "virtual": virtual.check,
     "rights": session.check_rights,
+    "hidden": hidden.check,
     "camera": cameras.check,
     "torch": accelerator.check,
     "desktop": session.check_desktop,

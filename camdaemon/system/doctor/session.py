@@ -36,6 +36,7 @@ def check_rights(context: Context) -> Iterator[Finding]:
     """Yield whether this user may use the configured nodes, and why."""
     machine = context.machine
     paths = [path for path in (*context.sinks, context.camera) if path.startswith("/dev/") and machine.exists(path)]
+    paths = [path for path in paths if not machine.is_hidden(path)]  # nobody may; see `hidden`
     forbidden = [path for path in dict.fromkeys(paths) if not machine.may_use(path)]
     for path in forbidden:
         if accounts.must_log_in_again(machine):

@@ -119,7 +119,7 @@ def _plan_service(machine: Machine, written: list[Step]) -> list[Step]:
 
 
 def _plan_udev(machine: Machine, nodes: list[str]) -> list[Step]:
-    """Udev keeps a device's tags until the next event, and logind would give it to the next user at the screen."""
+    """Have udev make an event: until then logind gives the camera, by its old tags, to whoever comes to the screen."""
     if not machine.has("udevadm"):
         return []
     names = [f"--sysname-match={name}" for name in nodes]
@@ -177,7 +177,7 @@ def plan_showing(machine: Machine) -> Plan:
     steps += _plan_giving_back(machine, [f"/dev/{name}" for name in hidden])
     if ours:
         steps.append(Step("remove what hides the camera", "nothing of it stays", ("rm", "-f", *ours)))
-        steps += _plan_empty_folders(machine, ours)
+        steps += _plan_empty_folders(ours)
     if units:
         steps.append(Step("have systemd read its units", "ours are gone", ("systemctl", "daemon-reload")))
     if files.RULES in ours or hidden:
@@ -201,7 +201,7 @@ def _plan_giving_back(machine: Machine, nodes: list[str]) -> list[Step]:
     return steps
 
 
-def _plan_empty_folders(machine: Machine, ours: list[str]) -> list[Step]:
+def _plan_empty_folders(ours: list[str]) -> list[Step]:
     own = (files.PROGRAM, files.WIREPLUMBER, files.WIREPLUMBER_4)
     folders = [os.path.dirname(path) for path in ours if path in own]
     if not folders:
