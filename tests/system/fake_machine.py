@@ -17,6 +17,7 @@ from camdaemon.errors import DeviceError
 from camdaemon.linux.devices import Device, Mode, Rates, Sizes
 from camdaemon.linux.programs import CommandResult
 from camdaemon.system.machine import Machine
+from tests.system import fake_hiding
 
 MODULE = "/sys/module/v4l2loopback"
 NODES = "/sys/devices/virtual/video4linux"
@@ -43,6 +44,8 @@ class FakeMachine:
         self.forbidden: set[str] = set()
         self.holders: dict[str, list[str]] = {}
         self.acl: dict[str, bytes] = {}
+        self.hidden: set[str] = set()  # nodes that belong to the group of hidden cameras
+        self.refusal = ""  # of their service
         self.environ = {"PATH": "/usr/bin", "HOME": "/home/alice"}
         self.put("/proc/sys/kernel/osrelease", "6.1.0-18-amd64\n")
         self.put("/lib/modules/6.1.0-18-amd64/modules.dep", "kernel/drivers/media/mc/mc.ko:\n")
@@ -67,6 +70,8 @@ class FakeMachine:
             list_holders=lambda path: self.holders.get(path, []),
             may_use=lambda path: path not in self.forbidden,
             read_access_list=lambda path: self.acl.get(path, b""),
+            is_hidden=lambda path: path in self.hidden,
+            find_refusal=lambda: self.refusal,
             environ=self.environ,
             uid=uid,
             user=user,
@@ -201,15 +206,20 @@ class FakeMachine:
         self.done.append(" ".join(words))
         if words[0] == self.broken:
             return 1
-        return self._change_files(words, text) if words[0] in ("tee", "rm", "usermod", "apt") else self._load(words)
+        if words[0] in ("tee", "rm", "usermod", "apt"):
+            return self._change_files(words, text)
+        if words[0] in ("modprobe", "v4l2loopback-ctl", "udevadm"):
+            return self._load(words)
+        return fake_hiding.act(self, words)
 
     def _change_files(self, words: list[str], text: str | None) -> int:
         match words:
             case ["tee", path]:
                 assert text is not None
                 self.put(path, text)
-            case ["rm", "-f", path]:
-                self.drop(path)
+            case ["rm", "-f", *paths]:
+                for path in paths:
+                    self.drop(path)
             case ["usermod", "-aG", "video", user]:
                 self.put("/etc/group", f"root:x:0:\nvideo:x:44:bob,{user}\n")
             case ["apt", "install", *_]:
