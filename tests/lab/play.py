@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import time
 import traceback
@@ -11,6 +12,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 sys.path[:0] = [str(_HERE), str(_HERE.parents[1])]
+os.environ["PYTHONPATH"] = str(_HERE.parents[1])  # the daemon is of this checkout too, wherever camdaemon is installed
 
 
 def main(name: str, footage: str, share: str) -> int:

@@ -60,9 +60,11 @@ class Bench:
         self._undo.callback(self.webcam_now.close)
         return self.webcam_now
 
-    def daemon(self, *options: str, plate: Path | str | None = None, ready: bool = True) -> Daemon:
-        """Start the daemon; `ready`: wait until it answers."""
-        daemon = Daemon(self.share / "daemon.log", plate or self.plate, list(options), ready=ready)
+    def daemon(
+        self, *options: str, plate: Path | str | None = None, ready: bool = True, user: int | None = None
+    ) -> Daemon:
+        """Start the daemon; `ready`: wait until it answers. `user`: whose it is; None: root's."""
+        daemon = Daemon(self.share / "daemon.log", plate or self.plate, list(options), ready=ready, user=user)
         self._undo.callback(daemon.kill)
         self.daemon_now = daemon
         return daemon

@@ -16,6 +16,21 @@ from inside.judge import BACKDROP
 from camdaemon.control.client import Client
 from camdaemon.errors import ControlError
 
+
+def as_user(user: int | None) -> dict[str, Any]:
+    """Return what subprocess needs to run a program as that user, in a runtime folder of its own; None: as we are."""
+    if user is None:
+        return {}
+    folders = {"XDG_RUNTIME_DIR": f"/run/user/{user}", "HOME": f"/dev/shm/home-{user}"}
+    for folder in folders.values():
+        if not os.path.isdir(folder):
+            os.makedirs(folder, 0o755)
+            os.chown(folder, user, user)
+            os.chmod(folder, 0o700)
+    environment = os.environ | folders | {"CAMDAEMON_SOCKET": ""}
+    return {"user": user, "group": user, "extra_groups": [], "env": environment, "cwd": "/"}
+
+
 _COLOR = "color:#" + "".join(f"{part:02x}" for part in BACKDROP)
 Status = dict[str, Any]
 
@@ -23,7 +38,9 @@ Status = dict[str, Any]
 class Daemon:
     """A process of `camdaemon run` with the lab's devices."""
 
-    def __init__(self, log: Path, plate: Path | str, options: list[str], *, ready: bool = True) -> None:
+    def __init__(
+        self, log: Path, plate: Path | str, options: list[str], *, ready: bool = True, user: int | None = None
+    ) -> None:
         """Start it.
 
         Args:
@@ -31,6 +48,7 @@ class Daemon:
             plate: For --plate.
             options: Further options, last on the command line.
             ready: Wait until it answers; the virtual camera is a camera by then.
+            user: Whose process it is; None: root's.
         """
         words = [sys.executable, "-m", "camdaemon", "run", "--source", module.WEBCAM, "--backdrop", _COLOR]
         words += ["--size", "640x360", "--plate", str(plate), *options]
@@ -40,7 +58,7 @@ class Daemon:
             words += ["--matting", "difference"]
         self._log, self._from = log, log.stat().st_size if log.exists() else 0
         with log.open("ab") as out:
-            self._process = subprocess.Popen(words, stdout=out, stderr=out)
+            self._process = subprocess.Popen(words, stdout=out, stderr=out, **as_user(user))
         self.pid = self._process.pid
         if ready:
             self.wait(lambda _: True, 40)
