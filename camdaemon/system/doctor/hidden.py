@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from camdaemon.linux.devices import is_device_path, is_one_of
 from camdaemon.linux.hidden import UNIT
 from camdaemon.system.doctor.findings import Context, Finding, note, ok, problem
 from camdaemon.system.machine import Machine
@@ -26,6 +26,8 @@ def check(context: Context) -> Iterator[Finding]:
     if not hidden and not rules:
         return
     yield from _check_camera(context, hidden)
+    if machine.uid == 0:  # the service would tell of root, who is not at the screen and needs no service
+        return
     refusal = machine.find_refusal()
     if not refusal:
         yield ok("hidden", "the service of hidden cameras answers, and hands them to your camdaemon")
@@ -44,7 +46,7 @@ def _check_camera(context: Context, hidden: list[str]) -> Iterator[Finding]:
     machine = context.machine
     for path in hidden:
         name = (machine.text(f"/sys/class/video4linux/{path.removeprefix('/dev/')}/name") or "a camera").strip()
-        used = ", the camera that is configured" if path == context.camera else ""
+        used = ", the camera that is configured" if is_one_of(path, [context.camera]) else ""
         yield ok("hidden", f"{path} ({name}) is hidden: only camdaemon gets it{used}")
     for camera in files.list_cameras(machine):
         nodes = [f"/dev/{node}" for node in files.list_nodes(machine, camera)]
@@ -54,5 +56,5 @@ def _check_camera(context: Context, hidden: list[str]) -> Iterator[Finding]:
             if path not in hidden:
                 fix = f"camdaemon setup --hide-camera {path}; to give up hiding: {_SHOW}"
                 yield problem("hidden", f"{path} is to be hidden, but is open to other programs", fix)
-    if hidden and not re.search(r"^/dev/", context.camera):
+    if hidden and not is_device_path(context.camera):
         yield note("hidden", f"{' and '.join(hidden)} is hidden, and the configured source is {context.camera}", _SHOW)
