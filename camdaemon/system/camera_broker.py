@@ -107,6 +107,7 @@ class Broker:
             _send(connection, "ok\n", fd)
             if fd is not None:
                 os.close(fd)
+                print(f"handed out: user {peer.uid}, process {peer.pid}", file=sys.stderr, flush=True)
 
     def _find(self, connection: socket.socket, peer: Peer) -> int | None:
         """Return the camera that `peer` asks for and may have; None for a ping."""

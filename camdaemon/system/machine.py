@@ -16,11 +16,12 @@ from camdaemon.linux.holders import list_holders
 from camdaemon.linux.programs import ROOTS_FOLDERS, CommandResult, act, ask
 
 MARK = "# Written by: camdaemon "  # the first line of our files, followed by the command that wrote them
+LUA_MARK = "-- Written by: camdaemon "  # the same in Lua, where # is no comment
 
 
 def is_ours(text: str | None) -> bool:
     """Whether a file with this text was written by camdaemon. None: there is no such file."""
-    return text is not None and text.startswith(MARK)
+    return text is not None and text.startswith((MARK, LUA_MARK))
 
 
 def read_control(path: str, number: int) -> int | None:

@@ -6,6 +6,7 @@ import grp
 import os
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     real_open, real_access = os.open, os.access
 
-    def refuse(path: str, *arguments: int, **more: int | None) -> int:
+    def refuse(path: str, *arguments: Any, **more: Any) -> int:
         if os.fspath(path).endswith("video0"):
             raise PermissionError(13, "Permission denied", path)
         return real_open(path, *arguments, **more)

@@ -10,7 +10,7 @@ from pathlib import Path
 from camdaemon.errors import ConfigError
 from camdaemon.linux.hidden import GROUP
 from camdaemon.linux.shipped import read_shipped
-from camdaemon.system.machine import MARK, Machine, is_ours
+from camdaemon.system.machine import LUA_MARK, MARK, Machine, is_ours
 
 RULES = "/etc/udev/rules.d/71-camdaemon-hidden.rules"  # after 70-uaccess, which tags; before 73-seat-late, which acts
 USER = "/etc/sysusers.d/camdaemon.conf"
@@ -169,12 +169,12 @@ def _make_wireplumber(cameras: Sequence[Camera]) -> str:
 
 
 def _make_lua(cameras: Sequence[Camera]) -> str:
-    """The rule as WirePlumber 0.4 reads it, in Lua, which passes over a first line that begins with #."""
+    """The rule as WirePlumber 0.4 reads it: a program in Lua. One that does not compile would leave it without all."""
     rows = [
         "    { " + ", ".join(f'{{ "{key}", "matches", "{value}" }}' for key, value in match.items()) + " },"
         for camera in cameras
         for match in _list_matches(camera)
     ]
-    head = [f"{MARK}setup", "table.insert(v4l2_monitor.rules, {", "  matches = {"]
+    head = [f"{LUA_MARK}setup", "table.insert(v4l2_monitor.rules, {", "  matches = {"]
     tail = ["  },", '  apply_properties = { ["device.disabled"] = true },', "})", ""]
     return "\n".join([*head, *rows, *tail])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -97,8 +98,9 @@ def test_a_dry_run_only_shows(webcam, capsys):
 @pytest.mark.parametrize(
     "give_back", [unhide, lambda fake: take_away(fake.machine, dry_run=False, yes=True, agree=never)]
 )
-def test_afterwards_nothing_is_left(webcam, give_back):
-    (webcam.root / "usr/share/wireplumber").mkdir(parents=True)
+@pytest.mark.parametrize("languages", ["main.lua.d", "wireplumber.conf.d"])
+def test_afterwards_nothing_is_left(webcam, give_back, languages):
+    (webcam.root / "usr/share/wireplumber" / languages).mkdir(parents=True)
     before = snapshot(webcam)
     hide(webcam)
     assert give_back(webcam)
@@ -226,6 +228,19 @@ def test_wireplumber_gets_the_rule_in_its_versions_language(webcam):
     old = files.make_contents(webcam.machine, [UNPLUGGED], [])
     assert '{ "device.vendor.id", "matches", "0x1d6b" }' in old[files.WIREPLUMBER_4]
     assert files.WIREPLUMBER not in old
+    assert old[files.WIREPLUMBER_4].startswith("--"), "in Lua # is no comment"
+
+
+@pytest.mark.skipif(not shutil.which("spa-json-dump"), reason="no spa-json-dump")
+def test_wireplumbers_rule_is_what_pipewire_calls_json(webcam, tmp_path):
+    (webcam.root / "usr/share/wireplumber").mkdir(parents=True)
+    texts = files.make_contents(webcam.machine, [UNPLUGGED, Camera(parent="0000:00:05.0")], [])
+    (tmp_path / "rule.conf").write_text(texts[files.WIREPLUMBER])
+    done = subprocess.run(["spa-json-dump", tmp_path / "rule.conf"], capture_output=True, check=True)
+    (rule,) = json.loads(done.stdout)["monitor.v4l2.rules"]
+    assert rule["actions"] == {"update-props": {"device.disabled": True}}
+    assert len(rule["matches"]) == 4
+    assert re.fullmatch(rule["matches"][-1]["device.sysfs.path"].removeprefix("~"), "/sys/a/0000:00:05.0/video4linux/b")
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
