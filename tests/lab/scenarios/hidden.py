@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import json
 import os
 import shutil
 import stat
@@ -123,6 +124,18 @@ def _check_modes(bench: Bench) -> None:
         assert "only the" in said, f"user {user} asks the service by another program: {said[-300:]}"
 
 
+def _type(*words: str) -> subprocess.CompletedProcess[str]:
+    """What alice gets from a command of camdaemon."""
+    command = [sys.executable, "-m", "camdaemon", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **as_user(ALICE))
+
+
+def _check_doctor() -> None:
+    found = json.loads(_type("doctor", "--camera", VIVID, "--json").stdout)
+    said = [(each["level"], each["says"]) for each in found if each["about"] == "hidden"]
+    assert [level for level, _ in said] == ["ok", "ok"], said
+
+
 def _check_daemons(bench: Bench) -> None:
     bob = bench.daemon("--source", VIVID, ready=False, user=BOB, plate="auto")
     assert bob.ended(60) == 3, bob.log()
@@ -133,10 +146,10 @@ def _check_daemons(bench: Bench) -> None:
     module.control(VIVID, show_square=1)
     viewer.wait("composite", 30)
     assert alice.log().count("camera mode"), "the camera's mode is in the log"
-    listed = subprocess.run(
-        [sys.executable, "-m", "camdaemon", "devices"], capture_output=True, text=True, check=False, **as_user(ALICE)
-    ).stdout
-    assert "hidden" in listed, f"camdaemon devices does not tell: {listed}"
+    assert "hidden" in _type("devices").stdout, "camdaemon devices does not tell"
+    other = _type("camera", "show", "--device", VIVID)
+    assert "another camdaemon is running" in other.stderr, f"only one process is the daemon: {other}"
+    _check_doctor()
     _seat(BOB)
     said = _run(ALICE, "from camdaemon.linux import hidden; print(hidden.find_refusal())").stdout
     assert "user at the screen" in said, said
@@ -144,4 +157,6 @@ def _check_daemons(bench: Bench) -> None:
     _seat(ALICE)
     viewer.close()
     alice.stop()
+    shown = _type("camera", "show", "--device", VIVID)
+    assert "brightness" in shown.stdout, f"without the daemon, the command takes its place: {shown}"
     shutil.copy("/run/broker.log", bench.share / "broker.log")
