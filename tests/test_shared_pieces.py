@@ -34,9 +34,10 @@ def replaces_a_file(tree: ast.AST) -> bool:
 
 
 def reads_open_files(tree: ast.AST) -> bool:
-    """Whether it looks into the folder of a process's open files."""
+    """Whether it looks into the folder of another process's open files."""
     texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    return any("/fd" in text and "/dev/fd" not in text and "\n" not in text for text in texts)
+    own = "/dev/fd", "/proc/self/fd"
+    return any("/fd" in text and not any(each in text for each in own) and "\n" not in text for text in texts)
 
 
 def runs_programs(tree: ast.AST) -> bool:

@@ -29,6 +29,11 @@ def check(context: Context) -> Iterator[Finding]:
     if machine.uid == 0:  # the service would tell of root, who is not at the screen and needs no service
         return
     refusal = machine.find_refusal()
+    own = f"/run/user/{machine.uid}/camdaemon/control.sock"
+    used = machine.environ.get("CAMDAEMON_SOCKET") or f"{machine.environ.get('XDG_RUNTIME_DIR')}/camdaemon/control.sock"
+    if used != own:
+        says = f"the service knows the daemon by the lock of its control socket {own}, and yours is {used}"
+        yield problem("hidden", says, f"export CAMDAEMON_SOCKET={own}")
     if not refusal:
         yield ok("hidden", "the service of hidden cameras answers, and hands them to your camdaemon")
     elif "does not answer" in refusal:

@@ -46,6 +46,19 @@ def test_a_user_who_is_not_at_the_screen(hides, look):
     assert "camdaemon setup --unhide-camera" in found.fix
 
 
+def test_a_control_socket_that_the_service_does_not_know(hides, look):
+    hides.environ["CAMDAEMON_SOCKET"] = "/tmp/alice/control.sock"
+    (found,) = (finding for finding in look("hidden") if finding.level is Level.PROBLEM)
+    assert "/tmp/alice/control.sock" in found.says
+    assert found.fix == "export CAMDAEMON_SOCKET=/run/user/1000/camdaemon/control.sock"
+
+
+def test_root_is_told_nothing_of_the_service(hides, look):
+    hides.made(uid=0, user="root")
+    hides.refusal = "only the user at the screen gets it"
+    assert {finding.level for finding in look("hidden")} == {Level.OK}
+
+
 def test_a_camera_that_the_rule_did_not_reach(hides, look):
     hides.hidden = hides.forbidden = set()
     (found,) = (finding for finding in look("hidden") if finding.level is Level.PROBLEM)
