@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 import pytest
 from typer.testing import CliRunner
 
-from camdaemon.cli.camera import app
-from camdaemon.errors import ConfigError, DeviceError
+from camdaemon.cli.camera import _become_daemon_for, app
+from camdaemon.errors import ConfigError, ControlError, DeviceError
+from camdaemon.linux import hidden
 from tests.fake_camera import S_CTRL, Knob, Knobs, webcam
 
 
@@ -121,3 +124,20 @@ def test_the_configured_camera_is_meant_unless_another_is_named() -> None:
     file.write_text('source = "room.mp4"')
     with pytest.raises(ConfigError, match=r"^room\.mp4 .*no camera.*Run: .*--device /dev/video0$"):
         typed("show")
+
+
+def test_a_command_for_a_hidden_camera_is_the_daemon_until_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAMDAEMON_SOCKET", str(tmp_path / "run" / "control.sock"))
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    monkeypatch.setattr(hidden, "should_fetch", lambda path: path == "/dev/video0")
+    _become_daemon_for("/dev/video1")
+    assert hidden._proof == []
+    _become_daemon_for("/dev/video0")
+    assert len(hidden._proof) == 1
+    with pytest.raises(ControlError, match="another camdaemon"):
+        _become_daemon_for("/dev/video0")
+    at_exit[0]()
+    assert hidden._proof == []

@@ -71,7 +71,8 @@ def _check_machine(machine: Machine) -> None:
 def _remember(machine: Machine, node: str) -> Before:
     """Whose a node is now; what udev's own rules make of it where that cannot be asked."""
     owner, _, mode = machine.ask(["stat", "-c", "%U:%G %a", node]).out.strip().partition(" ")
-    is_known = re.fullmatch(r"[\w-]+:[\w-]+", owner) and re.fullmatch(r"[0-7]{3,4}", mode)
+    has_names = re.fullmatch(r"[\w-]+:[\w-]+", owner) and "UNKNOWN" not in owner
+    is_known = has_names and re.fullmatch(r"[0-7]{3,4}", mode)
     return Before(node, owner, mode) if is_known else Before(node, "root:video", "660")
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from camdaemon.cli.system import setup
 from camdaemon.errors import CamdaemonError, ConfigError
+from camdaemon.linux.programs import CommandResult
 from camdaemon.system.setup import hidden_files as files
 from camdaemon.system.setup.hidden_files import Before, Camera
 from camdaemon.system.setup.hiding import _DROP_ACL, plan_hiding
@@ -125,11 +127,15 @@ def test_the_way_back_is_in_order(webcam):
 
 
 def test_a_node_becomes_again_what_it_was(webcam):
-    webcam.answers["stat -c %U:%G %a /dev/video0"] = type(webcam.answers["stat -c %U:%G %a /dev/video0"])(
-        0, "alice:cameras 640\n"
-    )
+    webcam.answers["stat -c %U:%G %a /dev/video0"] = CommandResult(0, "alice:cameras 640\n")
     hide(webcam)
     assert files.list_before(webcam.machine)[0] == Before("/dev/video0", "alice:cameras", "640")
+
+
+def test_an_owner_without_a_name_is_not_remembered(webcam):
+    webcam.answers["stat -c %U:%G %a /dev/video0"] = CommandResult(0, "UNKNOWN:video 660\n")
+    hide(webcam)
+    assert files.list_before(webcam.machine)[0] == Before("/dev/video0", "root:video", "660"), "as udev makes it"
 
 
 def test_a_second_camera_is_hidden_next_to_the_first(webcam, capsys):
@@ -241,6 +247,13 @@ def test_wireplumbers_rule_is_what_pipewire_calls_json(webcam, tmp_path):
     assert rule["actions"] == {"update-props": {"device.disabled": True}}
     assert len(rule["matches"]) == 4
     assert re.fullmatch(rule["matches"][-1]["device.sysfs.path"].removeprefix("~"), "/sys/a/0000:00:05.0/video4linux/b")
+
+
+def test_what_contradicts_itself_does_nothing():
+    with pytest.raises(ConfigError, match="exclude each other"):
+        setup(hide_camera="/dev/video0", remove=True)
+    with pytest.raises(ConfigError, match="exclude each other"):
+        setup(hide_camera="/dev/video0", unhide_camera=True)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
