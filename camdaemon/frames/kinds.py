@@ -89,6 +89,7 @@ BACKDROPS: tuple[Kind, ...] = (
 )
 SINKS: tuple[Kind, ...] = (
     Kind("/dev/videoN (v4l2loopback)", _is_device, "camdaemon.output.loopback:LoopbackSink"),
+    Kind("pipewire[:name]", _starts_with("pipewire"), "camdaemon.output.pipewire:PipeWireSink"),
     Kind(
         ".mp4, .mkv or .mov file", _has_suffix(".mp4", ".mkv", ".mov"), "camdaemon.output.file:FileSink", is_path=True
     ),
