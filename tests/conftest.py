@@ -16,6 +16,8 @@ def own_folders(tmp_path_factory, monkeypatch):
     for name in ("CONFIG", "STATE", "DATA", "CACHE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
     monkeypatch.delenv("CAMDAEMON_SOCKET", raising=False)
+    monkeypatch.delenv("PIPEWIRE_REMOTE", raising=False)
+    monkeypatch.setenv("PIPEWIRE_RUNTIME_DIR", str(home / "no-pipewire"))  # never this desktop's
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def run(
     from camdaemon.output import find_sink
 
     set_up(verbose, console)
-    playing = Playing(frames, realtime, (realtime and find_sink(loaded.sink).live) if loop is None else loop)
+    playing = Playing(frames, realtime, (realtime and find_sink(loaded.sinks[0]).live) if loop is None else loop)
     memory = memory_for(loaded, playing, settings, fresh=fresh)
     run.run(loaded, playing, lambda: _load(config, settings), memory)
 

@@ -221,7 +221,7 @@ def _list_sinks() -> list[str]:
     try:
         sinks = load(None, {}).sinks
     except CamdaemonError:  # `camdaemon config --check` says why
-        sinks = [Config.model_fields["sink"].default]
+        sinks = Config().sinks
     try:
         return [*sinks, *str(Client().status()["sink"]).split()]
     except CamdaemonError:

@@ -17,7 +17,7 @@ def _option(text: str, default: str, **more: Any) -> Any:
 Source = Annotated[str | None, _option(f"Camera or clip: {syntax_of(SOURCES)}.", "/dev/video0")]
 Sink = Annotated[
     list[str] | None,
-    _option(f"Output: {syntax_of(SINKS)}. Repeat it for several.", "/dev/video10"),
+    _option(f"Output: {syntax_of(SINKS)}. Repeat it for several.", "/dev/video10 and PipeWire, where they are"),
 ]
 OnDemand = Annotated[
     bool | None,

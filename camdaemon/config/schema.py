@@ -35,6 +35,8 @@ HOW_TO_FIX = "Fix it, then run: camdaemon config --check"
 # What a matting that needs no plate does without one. The figures in docs/weights.md decide: "matte" once mean leak and
 # holes without a plate are both below 2 %.
 _WITHOUT_PLATE: Literal["matte", "card"] = "matte"
+EVERY_SINK = "auto"
+_LOOPBACK = "/dev/video10"
 _MOST_BYTES = 1 << 20  # of a configuration: a thousand times what people write
 
 
@@ -144,8 +146,10 @@ class Config(Model):
     """Everything that can be set."""
 
     source: Text = Field("/dev/video0", description=kinds.syntax_of(kinds.SOURCES))
-    sink: Text = Field("/dev/video10", description=kinds.syntax_of(kinds.SINKS))
-    more_sinks: list[Text] = Field([], description="more virtual cameras for the same picture, each with one reader")
+    sink: Text = Field(
+        EVERY_SINK, description=f"auto ({_LOOPBACK} and PipeWire, where they are), {kinds.syntax_of(kinds.SINKS)}"
+    )
+    more_sinks: list[Text] = Field([], description="more virtual cameras for the same picture")
     on_demand: bool = Field(True, description="close the camera while the virtual camera has no viewers")
     size: SizeField | None = Field(
         None, description="size of the frames; default: 1280x720, or a clip's own size", examples=["1280x720"]
@@ -193,8 +197,19 @@ class Config(Model):
 
     @property
     def sinks(self) -> list[str]:
-        """Every sink; the run ends if the first one fails, and goes on if another does."""
-        return [self.sink, *self.more_sinks]
+        """Every sink; the run ends if the first one fails, and goes on if another does.
+
+        Where none is named, they are those that are there at this moment, and the virtual camera where none is.
+        """
+        first = _list_outputs() if self.sink == EVERY_SINK else [self.sink]
+        return list(dict.fromkeys([*first, *self.more_sinks]))
+
+
+def _list_outputs() -> list[str]:
+    from camdaemon.linux.pipewire.library import find_socket  # most commands ask for no sink
+
+    has_loopback, has_pipewire = os.path.exists(_LOOPBACK), find_socket() is not None
+    return [_LOOPBACK] * (has_loopback or not has_pipewire) + ["pipewire"] * has_pipewire
 
 
 def default_path() -> Path:

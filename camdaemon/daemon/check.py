@@ -74,7 +74,8 @@ def _find_wrong_files(config: Config) -> Iterator[str]:
         find_source(config.source)
     except ConfigError as exc:
         yield f"source: {exc}"
-    for name, spec in [("sink", config.sink), *(("more_sinks", spec) for spec in config.more_sinks)]:
+    more = set(config.more_sinks)
+    for name, spec in [("more_sinks" if spec in more else "sink", spec) for spec in config.sinks]:
         try:
             find_sink(spec)
         except ConfigError as exc:

@@ -14,9 +14,9 @@ from functools import partial
 
 from camdaemon.capture import Source, open_source
 from camdaemon.capture.holding import ControlsHolder
-from camdaemon.config.schema import Config
+from camdaemon.config.schema import EVERY_SINK, Config
 from camdaemon.daemon.check import check_parts
-from camdaemon.errors import ConfigError
+from camdaemon.errors import ConfigError, DeviceError
 from camdaemon.frames.card import STARTING, CardCache
 from camdaemon.frames.frame import CAMERA_SIZE, HostFrame, Size
 from camdaemon.linux.folders import expand_home
@@ -138,7 +138,13 @@ def _open_sinks(config: Config, playing: Playing, size: Size, fps: float, metric
         keeps_sound = not playing.paced and not playing.loop
         for spec in config.sinks:
             reopen = partial(open_sink, spec, size, fps, paced=playing.paced)
-            sink = _open_film(spec, size, fps, config) if keeps_sound and find_sink(spec).is_file else reopen()
+            try:
+                sink = _open_film(spec, size, fps, config) if keeps_sound and find_sink(spec).is_file else reopen()
+            except DeviceError as exc:
+                if config.sink != EVERY_SINK or not found:  # nobody asked for this one, and there is another
+                    raise
+                log.warning("sink left out: %s", exc)
+                continue
             opened.callback(sink.close)
             found.append(ReopeningSink(sink, reopen, metrics.count) if sink.can_reopen else sink)
         opened.pop_all()

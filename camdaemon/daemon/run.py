@@ -209,7 +209,7 @@ def run(config: Config, playing: Playing, reread: Reread | None = None, memory: 
         gc.freeze()  # a collection through torch's objects takes the time of a frame, and a second at the end
         gc.enable()
         on_hangup(lambda: daemon.performer.press("reload"))
-        manager.ready(f"{config.source} to {config.sink}")
+        manager.ready(f"{config.source} to {' and '.join(config.sinks)}")
         try:
             watch(daemon.pipeline, stop, manager, daemon.look)
             if not stop.is_set() and daemon.pipeline.cause is None:

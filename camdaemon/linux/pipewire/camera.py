@@ -7,7 +7,7 @@ reader which formats it takes, and links it to a second node that sends one of t
 readers of a format share such a node, and the link that waits lets the session manager know its reader as served.
 
 Measured with PipeWire 0.3.65 and WirePlumber 0.4.13: the reader sees its own format from the beginning, also when
-several readers come at the same moment; a restarted WirePlumber links anew, and disturbs no reader.
+several readers come at the same moment; a restarted WirePlumber links its readers again, and disturbs none.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Context:
     @property
     def sinks(self) -> tuple[str, ...]:
         """Where the picture goes."""
-        return (self.config.sink, *self.config.more_sinks)
+        return tuple(self.config.sinks)
 
     @property
     def daemon_pid(self) -> str:

@@ -118,10 +118,14 @@ def _check_tray(context: Context) -> Iterator[Finding]:
 
 def _check_pipewire(context: Context) -> Iterator[Finding]:
     """Yield whether PipeWire knows the virtual camera: browsers that ask the portal see its cameras, not /dev."""
-    machine, sink = context.machine, context.config.sink
+    machine = context.machine
+    sink = next((sink for sink in context.sinks if sink.startswith("/dev/")), "")
     folder = machine.environ.get("XDG_RUNTIME_DIR", "")
     if not folder or not machine.exists(f"{folder}/pipewire-0"):
         yield ok("pipewire", "PipeWire does not run for this user; browsers look into /dev themselves")
+        return
+    if any(each.partition(":")[0] == "pipewire" for each in context.sinks):
+        yield ok("pipewire", "PipeWire runs; camdaemon is a camera of its own there, for any number of programs")
         return
     answer = machine.ask(["pw-dump"])
     paths = _parse_cameras(answer.out) if answer.code == 0 else None
@@ -129,7 +133,7 @@ def _check_pipewire(context: Context) -> Iterator[Finding]:
         yield note("pipewire", "PipeWire runs; listing its cameras needs pw-dump (package pipewire-bin)")
     elif sink in paths:
         yield ok("pipewire", f"PipeWire knows {sink}, for browsers that ask the desktop's portal")
-    elif sink.startswith("/dev/"):
+    elif sink:
         yield note(
             "pipewire",
             f"PipeWire does not list {sink} as a camera, because it looked before the device was fed. This affects "
