@@ -25,7 +25,7 @@ from camdaemon.errors import DeviceError
 from camdaemon.linux.pipewire import video
 from camdaemon.linux.pipewire.connection import Connection
 from camdaemon.linux.pipewire.library import ANY_ID
-from camdaemon.linux.pipewire.registry import LINK, Global, NodeDetails, Registry
+from camdaemon.linux.pipewire.registry import LINK, PORT, Global, NodeDetails, Registry
 from camdaemon.linux.pipewire.stream import Direction, Flag, State, Stream
 from camdaemon.linux.pipewire.video import Pixels
 
@@ -204,6 +204,8 @@ class PublishedCamera:
             self._ready.set()
 
     def _on_added(self, added: Global) -> None:
+        if added.type == PORT:
+            self._link_waiting()
         if added.type != LINK or self._node.node_id == ANY_ID:
             return
         output, reader = added.number("link.output.node"), added.number("link.input.node")
@@ -246,7 +248,6 @@ class PublishedCamera:
         self._link_waiting()
 
     def _on_change(self) -> None:
-        self._link_waiting()
         is_watched = any(group.is_read for group in self._groups.values())
         if is_watched != self._is_watched:
             self._is_watched = is_watched
@@ -256,12 +257,12 @@ class PublishedCamera:
         """Link the readers whose group's node is there by now."""
         still = []
         for link, pixels in self._waiting:
-            group, reader = self._groups.get(pixels), link.number("link.input.node")
-            if group is None or group.node_id == ANY_ID:
+            node, reader = self._groups[pixels].node_id, link.number("link.input.node")
+            port = self._registry.find_port(node)
+            if port is None:
                 still.append((link, pixels))
             elif self._served.get(reader) == 0:
-                port = link.number("link.input.port")
-                self._served[reader] = self._registry.link(group.node_id, reader, port)
+                self._served[reader] = self._registry.link((node, port), (reader, link.number("link.input.port")))
         self._waiting = still
 
     def _on_removed(self, removed: Global) -> None:

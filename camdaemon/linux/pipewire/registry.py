@@ -1,4 +1,4 @@
-"""What there is in PipeWire: nodes and links, as they come and go."""
+"""What there is in PipeWire: nodes, their ports, and links, as they come and go."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ADD_LISTENER, _BIND = 0, 1  # PW_REGISTRY_METHOD_*; every interface's method 0 
 _ENUM_PARAMS = 2  # PW_NODE_METHOD_ENUM_PARAMS
 _VERSION = 3  # of the interfaces
 
-NODE, LINK = "PipeWire:Interface:Node", "PipeWire:Interface:Link"
+NODE, PORT, LINK = (f"PipeWire:Interface:{name}" for name in ("Node", "Port", "Link"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Global:
 
     Attributes:
         id: Its number, which another object may get later.
-        type: NODE, LINK or another.
+        type: NODE, PORT, LINK or another.
         properties: A few of its properties.
     """
 
@@ -147,13 +147,21 @@ class Registry:
         )  # fmt: skip
         self._connection.after(end)
 
-    def link(self, output: int, reader: int, port: int) -> int:
-        """Link the node `output` to the input `port` of the node `reader`, all by id.
+    def find_port(self, node: int) -> int | None:
+        """Return the id of the only port of a node; None until it is listed."""
+        return next((each.id for each in self.list(PORT) if each.number("node.id") == node), None)
+
+    def link(self, output: tuple[int, int], reader: tuple[int, int]) -> int:
+        """Link an output to a reader's input, each the ids of a node and of its port.
 
         Returns:
             What `unlink` takes, also after the link ended with one of its nodes; 0 if there can be none.
         """
-        words = {"link.output.node": str(output), "link.input.node": str(reader), "link.input.port": str(port)}
+        words = {
+            f"link.{side}.{what}": str(number)
+            for side, end in (("output", output), ("input", reader))
+            for what, number in zip(("node", "port"), end, strict=True)
+        }
         given = Dict.of(words)
         proxy = library.call(
             self._connection.core, _CORE_CREATE_OBJECT, c_void_p, c_char_p(b"link-factory"), c_char_p(LINK.encode()),

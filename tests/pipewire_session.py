@@ -1,0 +1,201 @@
+"""A PipeWire of the test's own: a session bus, PipeWire and WirePlumber in a folder that goes with it.
+
+WirePlumber keeps the policy that links streams, and does without what looks for sound cards and cameras, so that the
+devices of the machine are left alone. Nothing needs udev, logind or a desktop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from camdaemon.frames.frame import Size
+
+TOOLS = ("dbus-daemon", "pipewire", "wireplumber", "pw-dump", "pw-cli", "gst-launch-1.0", "gst-inspect-1.0")
+_PATIENCE_S = 60.0
+
+# WirePlumber 0.4 reads Lua; 0.5 has profiles, of which "policy" leaves devices alone.
+_OVERRIDES = {
+    "main.lua.d": "for _, m in ipairs { alsa_monitor, v4l2_monitor, libcamera_monitor } do m.enabled = false end\n",
+    "bluetooth.lua.d": "for _, m in ipairs { bluez_monitor, bluez_midi_monitor } do m.enabled = false end\n",
+}
+_INSTALLED = Path("/usr/share/wireplumber")
+
+
+def require_pipewire() -> None:
+    """Skip the test where a program that it needs is missing."""
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)}")
+    for element in ("pipewiresrc", "videotestsrc"):
+        found = subprocess.run(["gst-inspect-1.0", element], capture_output=True, check=False)
+        if found.returncode:
+            pytest.skip(f"GStreamer has no {element}")
+
+
+def wait_until(condition: Callable[[], Any], what: str) -> Any:
+    """Wait until `condition()` is true and return what it is; fail if it does not become that."""
+    end = time.monotonic() + _PATIENCE_S
+    while not (found := condition()):
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.02)
+    return found
+
+
+class PipeWireSession:
+    """The programs, in `folder`, with the environment `environ` for others that are to use them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        bus = f"unix:path={folder}/bus"
+        hidden = ("PIPEWIRE_RUNTIME_DIR", "PIPEWIRE_REMOTE", "DISPLAY", "WAYLAND_DISPLAY", "WIREPLUMBER_CONFIG_DIR")
+        self.environ = {name: value for name, value in os.environ.items() if name not in hidden}
+        self.environ |= {"XDG_RUNTIME_DIR": str(folder), "DBUS_SESSION_BUS_ADDRESS": bus}
+        version = subprocess.run(["wireplumber", "--version"], capture_output=True, text=True, check=False).stdout
+        numbers = re.search(r"libwireplumber (\d+)\.(\d+)", version)
+        self._is_lua = numbers is not None and (int(numbers[1]), int(numbers[2])) < (0, 5)
+        self.environ["XDG_STATE_HOME"] = str(folder / "state")
+        if self._is_lua:
+            shutil.copytree(_INSTALLED, folder / "wireplumber")
+            for name, text in _OVERRIDES.items():
+                (folder / "wireplumber" / name / "51-no-devices.lua").write_text(text)
+
+    def start(self) -> None:
+        """Start all of the programs."""
+        self._run("dbus-daemon", "--session", f"--address=unix:path={self.folder}/bus", "--nofork", "--nopidfile")
+        wait_until((self.folder / "bus").exists, "the bus is there")
+        self.start_pipewire()
+        self.start_wireplumber()
+
+    def _run(self, *command: str, **environ: str) -> None:
+        with (self.folder / f"{command[0]}.log").open("ab") as log:
+            self._running[command[0]] = subprocess.Popen(command, env=self.environ | environ, stdout=log, stderr=log)
+
+    def start_pipewire(self) -> None:
+        """Start PipeWire and wait until it answers."""
+        self._run("pipewire")
+        wait_until(lambda: self.dump() is not None, "PipeWire answers")
+
+    def start_wireplumber(self) -> None:
+        """Start WirePlumber and wait until it manages the session: it has made the metadata for default nodes."""
+        if self._is_lua:
+            self._run("wireplumber", WIREPLUMBER_CONFIG_DIR=str(self.folder / "wireplumber"))
+        else:
+            self._run("wireplumber", "--profile", "policy")
+        listing = ["pw-cli", "ls", "Metadata"]  # pw-dump leaves this one out
+        wait_until(
+            lambda: (
+                '"default"'
+                in subprocess.run(listing, env=self.environ, capture_output=True, text=True, check=False).stdout
+            ),
+            "WirePlumber manages the session",
+        )
+
+    def kill(self, program: str) -> None:
+        """Kill PipeWire or WirePlumber at once, as a crash would."""
+        running = self._running.pop(program)
+        running.kill()
+        running.wait()
+
+    def dump(self) -> list[dict[str, Any]] | None:
+        """Return what pw-dump prints; None while PipeWire does not answer."""
+        said = subprocess.run(["pw-dump"], env=self.environ, capture_output=True, check=False, timeout=_PATIENCE_S)
+        try:
+            objects: list[dict[str, Any]] = json.loads(said.stdout)
+        except ValueError:
+            return None
+        return objects or None
+
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        """Return what pw-dump says of each node, by the node's name."""
+        found = [each["info"] for each in self.dump() or [] if each["type"] == "PipeWire:Interface:Node"]
+        return {str(info["props"].get("node.name")): info for info in found}
+
+    def close(self) -> None:
+        """End all of the programs."""
+        for running in reversed(self._running.values()):
+            running.terminate()
+        for running in self._running.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.wait(10)
+            running.kill()
+            running.wait()
+
+
+@contextlib.contextmanager
+def start_session() -> Iterator[PipeWireSession]:
+    """Run a session; its folder has a short name, because a socket's path has 107 characters at most."""
+    require_pipewire()
+    folder = Path(tempfile.mkdtemp(prefix="camdaemon-pw-"))
+    session = PipeWireSession(folder)
+    try:
+        session.start()
+        yield session
+    finally:
+        session.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class GstReader:
+    """A program that reads the camera `target` in one pixel format only; its frames are bytes, oldest first."""
+
+    def __init__(self, session: PipeWireSession, target: str, fmt: str, size: Size) -> None:
+        self._bytes = size.width * size.height * {"I420": 3, "NV12": 3, "YUY2": 4, "BGRx": 8}[fmt] // 2
+        source = ["pipewiresrc", *([f"target-object={target}"] if target else [])]
+        filters = f"video/x-raw,format={fmt}"
+        command = ["gst-launch-1.0", "-q", *source, "!", filters, "!", "fdsink", "fd=1", "sync=false"]
+        self.errors = (session.folder / f"reader-{fmt}.log").open("w+b")
+        self.process = subprocess.Popen(command, env=session.environ, stdout=subprocess.PIPE, stderr=self.errors)
+        self.frames: list[NDArray[np.uint8]] = []
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        while len(data := self.process.stdout.read(self._bytes)) == self._bytes:
+            self.frames.append(np.frombuffer(data, np.uint8))
+
+    def wait_for(self, count: int) -> None:
+        """Wait until that many frames have come."""
+        wait_until(lambda: len(self.frames) >= count, f"frame {count}; {self.process.args}: {self.complaints()}")
+
+    def complaints(self) -> str:
+        """What the program wrote about errors."""
+        return Path(self.errors.name).read_text("utf-8", "replace")
+
+    def kill(self) -> None:
+        """Kill it at once."""
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Have it end in order."""
+        self._end(signal.SIGINT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._thread.join(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.errors.close()
