@@ -173,7 +173,7 @@ class GstReader:
 
     def wait_for(self, count: int) -> None:
         """Wait until that many frames have come."""
-        wait_until(lambda: len(self.frames) >= count, f"frame {count}; {self.process.args}: {self.complaints()}")
+        wait_until(lambda: len(self.frames) >= count, f"frame {count}; {self.complaints()}")
 
     def complaints(self) -> str:
         """What the program wrote about errors."""

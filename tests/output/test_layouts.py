@@ -14,7 +14,7 @@ SIZE = Size(128, 72)
 
 @pytest.fixture
 def picture():
-    rgb = cv2.resize(np.random.default_rng(1).integers(0, 256, (9, 16, 3), np.uint8), (128, 72))
+    rgb = np.asarray(cv2.resize(np.random.default_rng(1).integers(0, 256, (9, 16, 3), np.uint8), (128, 72)), np.uint8)
     made = np.empty(PixelFormat.I420.shape(SIZE), np.uint8)
     color.rgb_to_host(rgb, PixelFormat.I420, made)
     return made

@@ -39,7 +39,7 @@ Paint = Callable[[Pixels, NDArray[np.uint8]], None]
 _BUFFERS = (16, 4, 16)  # default, least, most: how many frames a reader may be late
 _OPENING_S = 1.0
 _CYCLE_S = 0.05  # the longest wait for readers to take a frame before the next one is sent
-_LEAVING_S = 0.3  # the longest wait for readers to take the last frame
+_LEAVING_S = 0.3  # for readers to take the last frame: they lose what they have not looked at when the node goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ class _Group:
         on_change: Callable[[], None],
     ) -> None:
         self._layout, self._on_change = layout, on_change
-        self._has_format = self._is_pending = False
-        self._sent = 0
-        self.taken = threading.Event()  # by all readers, of what was sent last
-        self.taken.set()
+        self._has_format = False
+        self._taken = threading.Event()  # all readers have what was sent last
+        self._taken.set()
+        self._keeps_pace = True
         self._stream = Stream(
             connection, properties["node.name"], properties, self._on_state, self._on_format, on_taken=self._on_taken
         )
@@ -79,6 +79,13 @@ class _Group:
     def is_read(self) -> bool:
         """Whether somebody reads it: its stream is streaming."""
         return self._stream.state is State.STREAMING
+
+    def wait_until_taken(self) -> None:
+        """Wait a moment for the readers to take the last frame: none must get the next one before. Without the lock.
+
+        For a reader that hangs it waits once.
+        """
+        self._keeps_pace = self._taken.wait(_CYCLE_S if self._keeps_pace else 0)
 
     def send(self, pixels: Pixels, paint: Paint, number: int) -> None:
         """Send a frame to the readers, if there are any. One that holds on to all buffers misses it."""
@@ -98,7 +105,7 @@ class _Group:
             buffer.write_chunk(size, self._layout.stride)
             if (header := buffer.header) is not None:
                 header.flags, header.pts, header.dts_offset, header.seq = 0, time.monotonic_ns(), 0, number
-            self.taken.clear()
+            self._taken.clear()
             self._stream.queue(buffer)
             self._stream.trigger()
 
@@ -106,7 +113,7 @@ class _Group:
         if state is State.ERROR:
             log.warning("pipewire stream failed: %s", why)
         if state is not State.STREAMING:
-            self.taken.set()
+            self._taken.set()
         self._on_change()
 
     def _on_format(self, pod: bytes | None) -> None:
@@ -117,7 +124,7 @@ class _Group:
             )
 
     def _on_taken(self) -> None:
-        self.taken.set()
+        self._taken.set()
 
     def close(self) -> None:
         self._stream.close()
@@ -188,8 +195,8 @@ class PublishedCamera:
         Raises:
             DeviceError: The connection to PipeWire broke.
         """
-        for group in list(self._groups.values()):  # a reader must not get the next frame before it took this one
-            group.taken.wait(_CYCLE_S)
+        for group in list(self._groups.values()):
+            group.wait_until_taken()
         with self._connection.lock():
             if why := self._connection.broken or self._failure:
                 raise DeviceError(f"PipeWire is gone: {why}. Run: systemctl --user restart pipewire wireplumber")
@@ -281,9 +288,8 @@ class PublishedCamera:
         connection = getattr(self, "_connection", None)
         if connection is None:
             return
-        if connection.broken is None:
-            for group in self._groups.values():
-                group.taken.wait(_LEAVING_S)
+        if connection.broken is None and self._is_watched:
+            time.sleep(_LEAVING_S)
         if connection.is_open:
             with connection.lock():
                 for part in (*self._groups.values(), getattr(self, "_node", None), getattr(self, "_registry", None)):

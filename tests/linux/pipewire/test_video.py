@@ -26,7 +26,10 @@ def enumerate_formats(*pixels: int, size: Value | None = None) -> bytes:
 @pytest.mark.parametrize("pixels", OURS)
 def test_an_offer_is_one_fixed_format_at_one_size(pixels, fps, read):
     pod = video.offer(pixels, *SIZE, fps)
-    assert video.read_format(pod) == VideoFormat(pixels, *SIZE, pytest.approx(read, abs=0.01))
+    found = video.read_format(pod)
+    assert found is not None
+    assert found[:3] == (pixels, *SIZE)
+    assert found.fps == pytest.approx(read, abs=0.01)
     assert all(value.kind is Kind.NONE for value in pods.parse(pod).properties.values())
 
 
