@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from camdaemon.capture.controls import Values
     from camdaemon.capture.lock import Locked
     from camdaemon.linux.devices import Device, Mode
+    from camdaemon.linux.pipewire.cameras import PipeWireCamera
     from camdaemon.linux.v4l2_controls import Control
 
 app = typer.Typer(help="Exposure, white balance, focus … of the camera: show, set, and lock against the automatic.")
@@ -194,6 +195,7 @@ def devices(as_json: _Json = False) -> None:
 
     found = list_devices()
     own = [device.path for device in found if device.is_loopback and is_one_of(device.path, _list_sinks())]
+    found += [camera.device for camera in _list_pipewire_cameras()]
     cameras = [device.path for device in found if device.is_camera and device.path not in own]
     if as_json:
         import dataclasses
@@ -210,6 +212,17 @@ def devices(as_json: _Json = False) -> None:
         console.print("No camera found. Plug one in; see whether it is listed by: lsusb")
     if not any(device.is_loopback for device in found):
         console.print("No virtual camera found. Make one: camdaemon setup")
+
+
+def _list_pipewire_cameras() -> list[PipeWireCamera]:
+    """The cameras that PipeWire alone has: not our own picture, and not what is listed as a node of V4L2."""
+    from camdaemon.linux.pipewire.library import find_socket
+
+    if find_socket() is None:
+        return []
+    from camdaemon.linux.pipewire.cameras import list_cameras
+
+    return [camera for camera in list_cameras() if not camera.is_own and not camera.v4l2_path]
 
 
 def _list_sinks() -> list[str]:

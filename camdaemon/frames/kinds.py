@@ -72,6 +72,7 @@ def _is_video(spec: str) -> bool:
 # In each table the first kind that a spec names is taken.
 SOURCES: tuple[Kind, ...] = (
     Kind("/dev/videoN", _is_device, "camdaemon.capture.v4l2:V4l2Source"),
+    Kind("pipewire[:name]", _starts_with("pipewire"), "camdaemon.capture.pipewire:PipeWireSource"),
     Kind("pattern", _is("pattern"), "camdaemon.capture.pattern:PatternSource"),
     Kind("video file", _is_file, "camdaemon.capture.file:FileSource", is_path=True),
 )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camdaemon.frames.frame import Size
-from camdaemon.linux.pipewire.camera import Layout
+from camdaemon.linux.pipewire.sender import Layout
 from camdaemon.linux.pipewire.video import Pixels
 
 Bytes = NDArray[np.uint8]

@@ -16,16 +16,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from camdaemon.errors import DeviceError
 from camdaemon.linux.pipewire import video
 from camdaemon.linux.pipewire.connection import Connection
 from camdaemon.linux.pipewire.library import ANY_ID
 from camdaemon.linux.pipewire.registry import LINK, PORT, Global, NodeDetails, Registry
+from camdaemon.linux.pipewire.sender import Layout, Paint, Sender
 from camdaemon.linux.pipewire.stream import Direction, Flag, State, Stream
 from camdaemon.linux.pipewire.video import Pixels
 
@@ -33,101 +30,8 @@ log = logging.getLogger(__name__)
 
 OWN = "camdaemon.node"  # a property of our nodes, so that no camdaemon takes them for a camera
 
-# Writes the picture into memory of a pixel format, uint8 of as many bytes as `Layout.size`.
-Paint = Callable[[Pixels, NDArray[np.uint8]], None]
-
-_BUFFERS = (16, 4, 16)  # default, least, most: how many frames a reader may be late
 _OPENING_S = 1.0
-_CYCLE_S = 0.05  # the longest wait for readers to take a frame before the next one is sent
 _LEAVING_S = 0.3  # for readers to take the last frame: they lose what they have not looked at when the node goes
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How a pixel format lies in memory: bytes of a picture, and of a row of its first plane."""
-
-    size: int
-    stride: int
-
-
-class _Group:
-    """The node that sends one pixel format, and its readers. Used with the connection's lock held."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        properties: Mapping[str, str],
-        offer: bytes,
-        layout: Layout,
-        on_change: Callable[[], None],
-    ) -> None:
-        self._layout, self._on_change = layout, on_change
-        self._has_format = False
-        self._taken = threading.Event()  # all readers have what was sent last
-        self._taken.set()
-        self._keeps_pace = True
-        self._stream = Stream(
-            connection, properties["node.name"], properties, self._on_state, self._on_format, on_taken=self._on_taken
-        )
-        self._stream.connect(Direction.OUTPUT, Flag.DRIVER | Flag.MAP_BUFFERS, [offer])
-
-    @property
-    def node_id(self) -> int:
-        return self._stream.node_id
-
-    @property
-    def is_read(self) -> bool:
-        """Whether somebody reads it: its stream is streaming."""
-        return self._stream.state is State.STREAMING
-
-    def wait_until_taken(self) -> None:
-        """Wait a moment for the readers to take the last frame: none must get the next one before. Without the lock.
-
-        For a reader that hangs it waits once.
-        """
-        self._keeps_pace = self._taken.wait(_CYCLE_S if self._keeps_pace else 0)
-
-    def send(self, pixels: Pixels, paint: Paint, number: int) -> None:
-        """Send a frame to the readers, if there are any. One that holds on to all buffers misses it."""
-        if not (self.is_read and self._has_format):
-            return
-        buffer = self._stream.dequeue()
-        if buffer is None:
-            return
-        size, memory = 0, buffer.memory()
-        try:
-            if len(memory) >= self._layout.size:
-                paint(pixels, memory[: self._layout.size])
-                size = self._layout.size
-        finally:
-            if not size:  # never an old picture as if it were new
-                memory[:] = 0
-            buffer.write_chunk(size, self._layout.stride)
-            if (header := buffer.header) is not None:
-                header.flags, header.pts, header.dts_offset, header.seq = 0, time.monotonic_ns(), 0, number
-            self._taken.clear()
-            self._stream.queue(buffer)
-            self._stream.trigger()
-
-    def _on_state(self, state: State, why: str) -> None:
-        if state is State.ERROR:
-            log.warning("pipewire stream failed: %s", why)
-        if state is not State.STREAMING:
-            self._taken.set()
-        self._on_change()
-
-    def _on_format(self, pod: bytes | None) -> None:
-        self._has_format = pod is not None and video.read_format(pod) is not None
-        if self._has_format:
-            self._stream.update(
-                [video.ask_buffers(self._layout.size, self._layout.stride, _BUFFERS), *video.ask_metas()]
-            )
-
-    def _on_taken(self) -> None:
-        self._taken.set()
-
-    def close(self) -> None:
-        self._stream.close()
 
 
 class PublishedCamera:
@@ -155,7 +59,7 @@ class PublishedCamera:
         on_watched: Callable[[bool], None],
     ) -> None:
         self._name, self._size, self._fps, self._layouts, self._on_watched = name, size, fps, layouts, on_watched
-        self._groups: dict[Pixels, _Group] = {}
+        self._senders: dict[Pixels, Sender] = {}
         self._waiting: list[tuple[Global, Pixels]] = []  # links that wait for their group's node
         self._served: dict[int, int] = {}  # readers by id, each with the link that was made for it, a proxy
         self._is_watched, self._number, self._failure = False, 0, ""
@@ -195,14 +99,14 @@ class PublishedCamera:
         Raises:
             DeviceError: The connection to PipeWire broke.
         """
-        for group in list(self._groups.values()):
-            group.wait_until_taken()
+        for sender in list(self._senders.values()):
+            sender.wait_until_taken()
         with self._connection.lock():
             if why := self._connection.broken or self._failure:
                 raise DeviceError(f"PipeWire is gone: {why}. Run: systemctl --user restart pipewire wireplumber")
             self._number += 1
-            for pixels, group in self._groups.items():
-                group.send(pixels, paint, self._number)
+            for pixels, sender in self._senders.items():
+                sender.send(pixels, paint, self._number)
 
     def _on_state(self, state: State, why: str) -> None:
         if state is State.ERROR:
@@ -238,9 +142,9 @@ class PublishedCamera:
                 *self._size,
             )
             return
-        pixels = next((each for each in takes if each in self._groups), takes[0])
+        pixels = next((each for each in takes if each in self._senders), takes[0])
         self._waiting.append((link, pixels))
-        if pixels not in self._groups:
+        if pixels not in self._senders:
             name = f"{self._name}.{pixels.name.lower()}"
             properties = {
                 "media.class": "Stream/Output/Video",
@@ -251,11 +155,11 @@ class PublishedCamera:
             }
             offer = video.offer(pixels, *self._size, self._fps)
             layout = self._layouts[pixels]
-            self._groups[pixels] = _Group(self._connection, properties, offer, layout, self._on_change)
+            self._senders[pixels] = Sender(self._connection, properties, offer, layout, self._on_change)
         self._link_waiting()
 
     def _on_change(self) -> None:
-        is_watched = any(group.is_read for group in self._groups.values())
+        is_watched = any(sender.is_read for sender in self._senders.values())
         if is_watched != self._is_watched:
             self._is_watched = is_watched
             self._on_watched(is_watched)
@@ -264,7 +168,7 @@ class PublishedCamera:
         """Link the readers whose group's node is there by now."""
         still = []
         for link, pixels in self._waiting:
-            node, reader = self._groups[pixels].node_id, link.number("link.input.node")
+            node, reader = self._senders[pixels].node_id, link.number("link.input.node")
             port = self._registry.find_port(node)
             if port is None:
                 still.append((link, pixels))
@@ -281,7 +185,7 @@ class PublishedCamera:
             self._registry.unlink(proxy)
 
     def _own_nodes(self) -> set[int]:
-        return {self._node.node_id, *(group.node_id for group in self._groups.values())}
+        return {self._node.node_id, *(sender.node_id for sender in self._senders.values())}
 
     def close(self) -> None:
         """Take the camera away, after its readers took the last frame. May be called twice."""
@@ -292,10 +196,10 @@ class PublishedCamera:
             time.sleep(_LEAVING_S)
         if connection.is_open:
             with connection.lock():
-                for part in (*self._groups.values(), getattr(self, "_node", None), getattr(self, "_registry", None)):
+                for part in (*self._senders.values(), getattr(self, "_node", None), getattr(self, "_registry", None)):
                     if part is not None:
                         part.close()
-                self._groups.clear()
+                self._senders.clear()
             connection.close()
         if self._is_watched:
             self._is_watched = False

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import logging
 import os
 from collections.abc import Callable, Mapping
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint32, c_void_p
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from camdaemon.errors import DeviceError
+
+log = logging.getLogger(__name__)
 
 _NAME = "libpipewire-0.3.so.0"
 _POINTER = ctypes.sizeof(c_void_p)
@@ -113,7 +116,7 @@ class Listener:
     Args:
         version: Of the table.
         events: By number: the ctypes type of the callback's arguments after the first, and what is called with them,
-            on the loop's thread. Whatever it raises is lost, so it should raise nothing.
+            on the loop's thread. Whatever it raises is logged: C code has no use for it.
     """
 
     def __init__(self, version: int, events: Mapping[int, tuple[list[Any], Callable[..., None]]]) -> None:
@@ -121,7 +124,7 @@ class Listener:
         ctypes.cast(self._table, POINTER(c_uint32))[0] = version
         self._callbacks = []
         for number, (arguments, target) in events.items():
-            callback = ctypes.CFUNCTYPE(None, c_void_p, *arguments)(lambda _, *rest, run=target: run(*rest))
+            callback = ctypes.CFUNCTYPE(None, c_void_p, *arguments)(functools.partial(_run, target))
             self._callbacks.append(callback)  # ctypes does not keep it
             self._table[number + 1] = ctypes.cast(callback, c_void_p).value
         self._hook = _Hook()
@@ -143,6 +146,13 @@ class Listener:
     def table(self) -> c_void_p:
         """Address of the table of events."""
         return c_void_p(ctypes.addressof(self._table))
+
+
+def _run(target: Callable[..., None], _: int | None, *arguments: Any) -> None:
+    try:
+        target(*arguments)
+    except Exception:
+        log.exception("pipewire event not handled")
 
 
 class _Item(ctypes.Structure):

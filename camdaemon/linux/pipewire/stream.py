@@ -6,14 +6,12 @@ import ctypes
 import errno
 import logging
 from collections.abc import Callable, Mapping
-from ctypes import POINTER, c_char_p, c_int, c_int32, c_int64, c_uint32, c_uint64, c_void_p
+from ctypes import c_char_p, c_int, c_uint32, c_void_p
 from enum import IntEnum, IntFlag
-
-import numpy as np
-from numpy.typing import NDArray
 
 from camdaemon.errors import DeviceError
 from camdaemon.linux.pipewire import library, pods
+from camdaemon.linux.pipewire.buffer import Buffer
 from camdaemon.linux.pipewire.connection import Connection
 from camdaemon.linux.pipewire.library import Listener, PodList
 
@@ -21,9 +19,7 @@ log = logging.getLogger(__name__)
 
 _EVENTS_VERSION = 2  # PW_VERSION_STREAM_EVENTS
 _STATE_CHANGED, _PARAM_CHANGED, _PROCESS, _TRIGGER_DONE = 1, 4, 7, 10  # places in pw_stream_events
-_META_HEADER = 1
 _MOST_BUFFERS = 64
-_CORRUPTED = 1  # SPA_CHUNK_FLAG_CORRUPTED, SPA_META_HEADER_FLAG_CORRUPTED is 2
 
 
 class State(IntEnum):
@@ -51,84 +47,6 @@ class Flag(IntFlag):
     MAP_BUFFERS = 1 << 2
     DRIVER = 1 << 3
     NO_CONVERT = 1 << 5
-
-
-class _Chunk(ctypes.Structure):
-    _fields_ = [("offset", c_uint32), ("size", c_uint32), ("stride", c_int32), ("flags", c_int32)]
-
-
-class _Data(ctypes.Structure):
-    _fields_ = [
-        ("type", c_uint32),
-        ("flags", c_uint32),
-        ("fd", c_int64),
-        ("mapoffset", c_uint32),
-        ("maxsize", c_uint32),
-        ("data", c_void_p),
-        ("chunk", POINTER(_Chunk)),
-    ]
-
-
-class _Header(ctypes.Structure):
-    _fields_ = [
-        ("flags", c_uint32),
-        ("offset", c_uint32),
-        ("pts", c_int64),
-        ("dts_offset", c_int64),
-        ("seq", c_uint64),
-    ]
-
-
-class _Meta(ctypes.Structure):
-    _fields_ = [("type", c_uint32), ("size", c_uint32), ("data", c_void_p)]
-
-
-class _SpaBuffer(ctypes.Structure):
-    _fields_ = [("n_metas", c_uint32), ("n_datas", c_uint32), ("metas", POINTER(_Meta)), ("datas", POINTER(_Data))]
-
-
-class Buffer:
-    """A buffer that the stream has lent, to be given back by `Stream.queue`.
-
-    Args:
-        address: Of the pw_buffer, whose first field is the spa_buffer.
-    """
-
-    def __init__(self, address: int) -> None:
-        self.address = address
-        self._buffer = _SpaBuffer.from_address(c_void_p.from_address(address).value or 0)
-
-    @property
-    def planes(self) -> int:
-        """Number of blocks of memory."""
-        return int(self._buffer.n_datas)
-
-    def memory(self, plane: int = 0) -> NDArray[np.uint8]:
-        """Return a block's memory, uint8 (bytes,), valid until the buffer is given back; empty where it has none."""
-        data = self._buffer.datas[plane] if plane < self.planes else None
-        if data is None or not data.data or not data.maxsize:
-            return np.empty(0, np.uint8)
-        return np.ctypeslib.as_array((ctypes.c_uint8 * data.maxsize).from_address(data.data))
-
-    def read_chunk(self, plane: int = 0) -> tuple[int, int, int, bool]:
-        """Return where the valid bytes of a block begin, how many there are, their stride, and if they are whole."""
-        chunk = self._buffer.datas[plane].chunk[0]
-        return chunk.offset, chunk.size, chunk.stride, not chunk.flags & _CORRUPTED
-
-    def write_chunk(self, size: int, stride: int) -> None:
-        """Say that the block begins with `size` valid bytes in rows of `stride` bytes. A size of 0 is no picture."""
-        chunk = self._buffer.datas[0].chunk[0]
-        chunk.offset, chunk.size, chunk.stride = 0, size, stride
-        chunk.flags = 0 if size else _CORRUPTED
-
-    @property
-    def header(self) -> _Header | None:
-        """The number and time of the picture, if the stream carries them."""
-        for index in range(self._buffer.n_metas):
-            meta = self._buffer.metas[index]
-            if meta.type == _META_HEADER and meta.size >= ctypes.sizeof(_Header):
-                return _Header.from_address(meta.data)
-        return None
 
 
 class Stream:

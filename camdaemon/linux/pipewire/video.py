@@ -27,7 +27,7 @@ class Pixels(IntEnum):
 
 _TYPE, _SUBTYPE = 1, 2  # SPA_FORMAT_mediaType, _mediaSubtype
 _VIDEO, _RAW, _MJPG = 2, 1, 0x20002  # SPA_MEDIA_TYPE_video, SPA_MEDIA_SUBTYPE_raw, _mjpg
-_FORMAT, _SIZE, _RATE = 0x20001, 0x20003, 0x20004  # SPA_FORMAT_VIDEO_*
+_FORMAT, SIZE, RATE = 0x20001, 0x20003, 0x20004  # SPA_FORMAT_VIDEO_*
 _RANGE, _MATRIX = 0x2000C, 0x2000D
 _LIMITED, _BT601 = 2, 4  # SPA_VIDEO_COLOR_RANGE_16_235, SPA_VIDEO_COLOR_MATRIX_BT601
 _FULL, _RGB_MATRIX = 1, 1
@@ -65,10 +65,48 @@ def offer(pixels: Pixels, width: int, height: int, fps: float) -> bytes:
             _TYPE: one(Type.ID, _VIDEO),
             _SUBTYPE: one(Type.ID, _RAW),
             _FORMAT: one(Type.ID, pixels),
-            _SIZE: one(Type.RECTANGLE, (width, height)),
-            _RATE: one(Type.FRACTION, (rate.numerator, rate.denominator)),
+            SIZE: one(Type.RECTANGLE, (width, height)),
+            RATE: one(Type.FRACTION, (rate.numerator, rate.denominator)),
             _RANGE: one(Type.ID, _LIMITED if is_yuv else _FULL),
             _MATRIX: one(Type.ID, _BT601 if is_yuv else _RGB_MATRIX),
+        },
+    )
+
+
+def ask(pixels: Sequence[Pixels | None], width: int, height: int, fps: float) -> list[bytes]:
+    """Build what a reader takes: the pixel formats (None: MJPG), the preferred one first, at one size and any rate."""
+    rate = Fraction(fps).limit_denominator(1001)
+    rates = ((rate.numerator, rate.denominator), (0, 1), (1000, 1))
+    wanted = []
+    for each in pixels:
+        values = {_TYPE: one(Type.ID, _VIDEO), _SUBTYPE: one(Type.ID, _MJPG if each is None else _RAW)}
+        if each is not None:
+            values[_FORMAT] = one(Type.ID, each)
+        values[SIZE] = one(Type.RECTANGLE, (width, height))
+        values[RATE] = Value(Type.FRACTION, rates, Kind.RANGE)
+        wanted.append(pods.build(Type.FORMAT, Param.ENUM_FORMAT, values))
+    return wanted
+
+
+def list_pixels(pod: bytes) -> list[Pixels | None]:
+    """Return the pixel formats of one offer that are known here, the preferred one first; None stands for MJPG."""
+    found = pods.parse(pod).properties
+    if _read(found, _TYPE) != _VIDEO:
+        return []
+    if _read(found, _SUBTYPE) == _MJPG:
+        return [None]
+    values = found[_FORMAT].values if _read(found, _SUBTYPE) == _RAW and _FORMAT in found else ()
+    return [Pixels(each) for each in dict.fromkeys(values) if isinstance(each, int) and each in list(Pixels)]
+
+
+def take_buffers() -> bytes:
+    """Build what a reader asks of its buffers: memory that can be mapped."""
+    return pods.build(
+        Type.PARAM_BUFFERS,
+        Param.BUFFERS,
+        {
+            _BUFFERS: Value(Type.INT, (4, 2, 16), Kind.RANGE),
+            _DATA_TYPE: Value(Type.INT, (_MEMORY_FD | _MEMORY_POINTER,), Kind.FLAGS),
         },
     )
 
@@ -102,7 +140,7 @@ def read_format(pod: bytes) -> VideoFormat | None:
     found = pods.parse(pod).properties
     if _read(found, _TYPE) != _VIDEO or _read(found, _SUBTYPE) not in (_RAW, _MJPG):
         return None
-    pixels, size, rate = _read(found, _FORMAT), _read(found, _SIZE), _read(found, _RATE)
+    pixels, size, rate = _read(found, _FORMAT), _read(found, SIZE), _read(found, RATE)
     is_raw = _read(found, _SUBTYPE) == _RAW
     if not isinstance(size, tuple) or not isinstance(pixels, int | None) or (is_raw and pixels not in list(Pixels)):
         return None
@@ -127,7 +165,7 @@ def common(offered: Sequence[Pixels], readers: Sequence[Sequence[bytes]], size: 
 
 def _may_be(pod: bytes, pixels: Pixels, size: tuple[int, int]) -> bool:
     found = pods.parse(pod).properties
-    wanted: dict[int, pods.Scalar] = {_TYPE: _VIDEO, _SUBTYPE: _RAW, _FORMAT: pixels, _SIZE: size}
+    wanted: dict[int, pods.Scalar] = {_TYPE: _VIDEO, _SUBTYPE: _RAW, _FORMAT: pixels, SIZE: size}
     return all(key not in found or found[key].has(value) for key, value in wanted.items())
 
 
