@@ -11,20 +11,14 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-
-from camdaemon.frames.frame import Size
 
 TOOLS = ("dbus-daemon", "pipewire", "wireplumber", "pw-dump", "pw-cli", "gst-launch-1.0", "gst-inspect-1.0")
 _PATIENCE_S = 60.0
@@ -150,52 +144,3 @@ def start_session() -> Iterator[PipeWireSession]:
     finally:
         session.close()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class GstReader:
-    """A program that reads the camera `target` in one pixel format only; its frames are bytes, oldest first."""
-
-    def __init__(self, session: PipeWireSession, target: str, fmt: str, size: Size) -> None:
-        self._bytes = size.width * size.height * {"I420": 3, "NV12": 3, "YUY2": 4, "BGRx": 8}[fmt] // 2
-        source = ["pipewiresrc", *([f"target-object={target}"] if target else [])]
-        filters = f"video/x-raw,format={fmt}"
-        command = ["gst-launch-1.0", "-q", *source, "!", filters, "!", "fdsink", "fd=1", "sync=false"]
-        self.errors = (session.folder / f"reader-{fmt}.log").open("w+b")
-        self.process = subprocess.Popen(command, env=session.environ, stdout=subprocess.PIPE, stderr=self.errors)
-        self.frames: list[NDArray[np.uint8]] = []
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        while len(data := self.process.stdout.read(self._bytes)) == self._bytes:
-            self.frames.append(np.frombuffer(data, np.uint8))
-
-    def wait_for(self, count: int) -> None:
-        """Wait until that many frames have come."""
-        wait_until(lambda: len(self.frames) >= count, f"frame {count}; {self.complaints()}")
-
-    def complaints(self) -> str:
-        """What the program wrote about errors."""
-        return Path(self.errors.name).read_text("utf-8", "replace")
-
-    def kill(self) -> None:
-        """Kill it at once."""
-        self._end(signal.SIGKILL)
-
-    def close(self) -> None:
-        """Have it end in order."""
-        self._end(signal.SIGINT)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self._thread.join(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self.errors.close()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import subprocess
+import threading
 import time
 
 import numpy as np
@@ -138,6 +139,30 @@ def test_a_camera_that_goes_is_an_error_at_once_and_can_be_opened_again(session)
             source.close()
     with pytest.raises(DeviceError, match="no camera 'Stage'"):
         open_source("pipewire:Stage", SIZE, 30, loop=False, paced=True)
+
+
+def test_the_same_camera_is_closed_and_opened_again(session, monkeypatch):
+    """GStreamer's camera serves one reader in its life, so another program's stands in for it."""
+    monkeypatch.setattr("camdaemon.linux.pipewire.camera.OWN", "another.program")
+    sink, stop = open_sink("pipewire:theirs", SIZE, 30, paced=True), threading.Event()
+    gray = HostFrame.empty(sink.fmt, SIZE)
+
+    def publish():
+        while not stop.wait(1 / 30):
+            sink.write(gray)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        for _ in range(3):
+            with contextlib.closing(open_source("pipewire:theirs", SIZE, 30, loop=False, paced=True)) as source:
+                frame = HostFrame.empty(source.fmt, source.size)
+                for _ in range(3):
+                    source.read(frame)
+    finally:
+        stop.set()
+        thread.join(60)
+        sink.close()
 
 
 def test_a_lost_pipewire_is_an_error(session):

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import threading
 
-import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +16,8 @@ from camdaemon.output.reopening import ReopeningSink
 from camdaemon.output.tee import TeeSink
 from tests.fakes import RecordingSink, Rig, marked
 from tests.lab import footage
-from tests.pipewire_session import GstReader, PipeWireSession, start_session, wait_until
+from tests.pipewire_readers import GstReader, numbers, to_rgb
+from tests.pipewire_session import PipeWireSession, start_session, wait_until
 
 SIZE = footage.SIZE
 
@@ -56,23 +56,6 @@ def numbered(number: int) -> HostFrame:
     color.rgb_to_host(rgb, PixelFormat.I420, made.data)
     made.seq = number
     return made
-
-
-def to_rgb(data: np.ndarray, fmt: str, size: Size = SIZE) -> np.ndarray:
-    """What a reader has read, as (H,W,3) RGB."""
-    width, height = size.width, size.height
-    match fmt:
-        case "BGRx":
-            return np.ascontiguousarray(data.reshape(height, width, 4)[..., 2::-1])
-        case "YUY2":
-            return np.asarray(cv2.cvtColor(data.reshape(height, width, 2), cv2.COLOR_YUV2RGB_YUYV), np.uint8)
-        case _:
-            code = cv2.COLOR_YUV2RGB_I420 if fmt == "I420" else cv2.COLOR_YUV2RGB_NV12
-            return np.asarray(cv2.cvtColor(data.reshape(height * 3 // 2, width), code), np.uint8)
-
-
-def numbers(reader: GstReader, fmt: str) -> list[int | None]:
-    return [footage.read_number(to_rgb(data, fmt)) for data in reader.frames]
 
 
 class Sending:

@@ -1,0 +1,83 @@
+"""Programs that read a camera of PipeWire, in one pixel format only, and what their pictures show."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camdaemon.frames.frame import Size
+from tests.lab import footage
+from tests.pipewire_session import PipeWireSession, wait_until
+
+
+class GstReader:
+    """A program that reads the camera `target` in one pixel format only; its frames are bytes, oldest first."""
+
+    def __init__(self, session: PipeWireSession, target: str, fmt: str, size: Size) -> None:
+        self._bytes = size.width * size.height * {"I420": 3, "NV12": 3, "YUY2": 4, "BGRx": 8}[fmt] // 2
+        source = ["pipewiresrc", *([f"target-object={target}"] if target else [])]
+        filters = f"video/x-raw,format={fmt}"
+        command = ["gst-launch-1.0", "-q", *source, "!", filters, "!", "fdsink", "fd=1", "sync=false"]
+        self.errors = (session.folder / f"reader-{fmt}.log").open("w+b")
+        self.process = subprocess.Popen(command, env=session.environ, stdout=subprocess.PIPE, stderr=self.errors)
+        self.frames: list[NDArray[np.uint8]] = []
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        while len(data := self.process.stdout.read(self._bytes)) == self._bytes:
+            self.frames.append(np.frombuffer(data, np.uint8))
+
+    def wait_for(self, count: int) -> None:
+        """Wait until that many frames have come."""
+        wait_until(lambda: len(self.frames) >= count, f"frame {count}; {self.complaints()}")
+
+    def complaints(self) -> str:
+        """What the program wrote about errors."""
+        return Path(self.errors.name).read_text("utf-8", "replace")
+
+    def kill(self) -> None:
+        """Kill it at once."""
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Have it end in order."""
+        self._end(signal.SIGINT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._thread.join(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.errors.close()
+
+
+def to_rgb(data: np.ndarray, fmt: str, size: Size = footage.SIZE) -> np.ndarray:
+    """What a reader has read, as (H,W,3) RGB."""
+    width, height = size.width, size.height
+    match fmt:
+        case "BGRx":
+            return np.ascontiguousarray(data.reshape(height, width, 4)[..., 2::-1])
+        case "YUY2":
+            return np.asarray(cv2.cvtColor(data.reshape(height, width, 2), cv2.COLOR_YUV2RGB_YUYV), np.uint8)
+        case _:
+            code = cv2.COLOR_YUV2RGB_I420 if fmt == "I420" else cv2.COLOR_YUV2RGB_NV12
+            return np.asarray(cv2.cvtColor(data.reshape(height * 3 // 2, width), code), np.uint8)
+
+
+def numbers(reader: GstReader, fmt: str) -> list[int | None]:
+    """The numbers on the badges of what was read, see `tests.lab.footage`; None where there is none."""
+    return [footage.read_number(to_rgb(data, fmt)) for data in reader.frames]
