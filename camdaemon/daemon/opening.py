@@ -148,6 +148,8 @@ def _open_sinks(config: Config, playing: Playing, size: Size, fps: float, metric
             opened.callback(sink.close)
             found.append(ReopeningSink(sink, reopen, metrics.count) if sink.can_reopen else sink)
         opened.pop_all()
+    if config.sink == EVERY_SINK:
+        log.info("sinks that are there: %s (others: --sink)", ", ".join(sink.name for sink in found))
     return found[0] if len(found) == 1 else TeeSink(found)
 
 

@@ -19,6 +19,7 @@ from camdaemon.frames import picture
 from camdaemon.frames.frame import HostFrame, Size
 from camdaemon.output.reopening import ReopeningSink
 from camdaemon.output.tee import TeeSink
+from camdaemon.pipeline.metrics import Metrics
 from tests.daemon.assembling import assemble
 from tests.fakes import FakeSource, RecordingSink
 
@@ -59,6 +60,29 @@ def test_a_camera_is_published_at_the_default_size_at_most(
 def test_camdaemon_does_not_film_its_own_picture(sinks: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"source /dev/video10 .*sink.*Run: camdaemon devices"):
         assemble(Config(source="/dev/video10", **sinks))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_an_output_that_nobody_named_is_left_out_where_it_cannot_be_opened(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, named: bool
+) -> None:
+    def open_fake(spec: str, *_: Any, **__: Any) -> RecordingSink:
+        if spec == "pipewire":
+            raise DeviceError("PipeWire does not answer; type: true")
+        return RecordingSink()
+
+    monkeypatch.setattr(build, "open_sink", open_fake)
+    monkeypatch.setattr("camdaemon.linux.pipewire.library.find_socket", lambda: Path("/run/pipewire-0"))
+    monkeypatch.setattr("camdaemon.config.schema._LOOPBACK", "/dev/null")
+    config = Config(sink="pipewire", more_sinks=["/dev/null"]) if named else Config()
+    size, metrics = RecordingSink().size, Metrics()
+    if named:
+        with pytest.raises(DeviceError, match="PipeWire"):
+            build._open_sinks(config, build.Playing(), size, 30, metrics)
+        return
+    sink = build._open_sinks(config, build.Playing(), size, 30, metrics)
+    assert sink.name == "recording"
+    assert "PipeWire does not answer" in caplog.text
 
 
 @pytest.mark.parametrize(
