@@ -19,6 +19,7 @@ from kernel import Build
 from table import Result
 
 _HERE = Path(__file__).parent
+_CHECKOUT = _HERE.parents[1]  # whose camdaemon is played
 
 
 def play_all(build: Build, footage: Path, plays: list[tuple[Scenario, str]], output: Path, jobs: int) -> list[Result]:
@@ -45,7 +46,7 @@ def _play(build: Build, footage: Path, scenario: Scenario, version: str, output:
     share = output / f"{scenario.name}-{version}"
     shutil.rmtree(share, ignore_errors=True)
     share.mkdir(parents=True)
-    environment = {"LAB_LOOPBACK": str(build.loopback(version)), "LAB_VERSION": version}
+    environment = {"LAB_LOOPBACK": str(build.loopback(version)), "LAB_VERSION": version, "PYTHONPATH": str(_CHECKOUT)}
     timeout = scenario.timeout
     if scenario.name == "soak" and (minutes := os.environ.get("SOAK_MINUTES")):
         environment["SOAK_MINUTES"] = minutes

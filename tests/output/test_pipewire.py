@@ -263,7 +263,7 @@ class PublishingSink(RecordingSink):
     def __init__(self, session) -> None:
         super().__init__()
         self.readers: dict[str, GstReader] = {}
-        self._camera = TeeSink([open_sink("pipewire:law", self.size, 30, paced=True)])
+        self._camera = TeeSink([open_sink("pipewire:law", self.size, 30, paced=True), RecordingSink()])
 
     def write(self, frame):
         super().write(frame)
@@ -292,6 +292,7 @@ def test_no_reader_sees_the_marked_room_and_the_card_is_last(session, read):
     rig.assert_no_room()
     written = [present_rgb for _, _, present_rgb in rig.sink.frames]
     assert rig.sink.contents()[-1] is Content.CARD
+    assert rig.matting.calls <= rig.source.count, "a frame was matted for each of the sinks"
     for fmt, reader in readers.items():
         pictures = [to_rgb(data, fmt, rig.sink.size) for data in reader.frames]
         assert all(marked(rgb) == 0 for rgb in pictures)
