@@ -113,7 +113,7 @@ from camdaemon.frames import color
 from camdaemon.frames.frame import Content, PixelFormat
 
 class NewSink:
-    name, live, can_reopen, viewers, fmt = "new", False, False, (), PixelFormat.I420
+    name, live, can_reopen, is_file, viewers, fmt = "new", False, False, False, (), PixelFormat.I420
     composites = []
 
     def __init__(self, size):

@@ -46,7 +46,7 @@ SURFACES_MAY_SEE = {"config", "frames.kinds", "linux", "errors"}
 # What loads torch when it is imported: the arithmetic of tensors, the network in torch, and what makes or converts it.
 # The rest does without, and imports torch, if at all, in a function that was given a tensor.
 TORCH = (
-    *("frames.tensors", "model", "matting.bgmv2.floats", "matting.bgmv2.cuda_graph"),
+    *("frames.tensors", "matting.tensor_maps", "matting.bgmv2.floats", "matting.bgmv2.cuda_graph", "model"),
     *(
         f"matting.bgmv2.engines.{name}"
         for name in ("conversion", "dense", "packed", "polyphase", "torch_engine", "windows")

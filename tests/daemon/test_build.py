@@ -71,16 +71,16 @@ def test_an_output_that_nobody_named_is_left_out_where_it_cannot_be_opened(
             raise DeviceError("PipeWire does not answer; type: true")
         return RecordingSink()
 
-    monkeypatch.setattr(build, "open_sink", open_fake)
+    monkeypatch.setattr(opening, "open_sink", open_fake)
     monkeypatch.setattr("camdaemon.linux.pipewire.library.find_socket", lambda: Path("/run/pipewire-0"))
     monkeypatch.setattr("camdaemon.config.schema._LOOPBACK", "/dev/null")
     config = Config(sink="pipewire", more_sinks=["/dev/null"]) if named else Config()
     size, metrics = RecordingSink().size, Metrics()
     if named:
         with pytest.raises(DeviceError, match="PipeWire"):
-            build._open_sinks(config, build.Playing(), size, 30, metrics)
+            opening._open_sinks(config, opening.Playing(), size, 30, metrics)
         return
-    sink = build._open_sinks(config, build.Playing(), size, 30, metrics)
+    sink = opening._open_sinks(config, opening.Playing(), size, 30, metrics)
     assert sink.name == "recording"
     assert "PipeWire does not answer" in caplog.text
 
