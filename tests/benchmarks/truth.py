@@ -36,7 +36,7 @@ _DAEMON = """
 import sys, time
 from pathlib import Path
 from camdaemon.config import schema
-from camdaemon.daemon import build, run
+from camdaemon.daemon import opening, run
 from camdaemon.frames.frame import Content, PixelFormat
 
 class Sink:
@@ -48,8 +48,8 @@ class Sink:
     def close(self): self._file.close()
 
 noted = open(sys.argv[2], "w")
-build.open_sink = lambda spec, size, fps, paced: Sink(size, noted)
-run.run(schema.load(Path(sys.argv[1]), {}), build.Playing())
+opening.open_sink = lambda spec, size, fps, paced: Sink(size, noted)
+run.run(schema.load(Path(sys.argv[1]), {}), opening.Playing())
 """
 _CONFIG = """
 source = "pattern"

@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from camdaemon.cli.logs import set_up
 from camdaemon.config import schema
-from camdaemon.daemon import build
+from camdaemon.daemon import opening
 from camdaemon.daemon.run import run
 from camdaemon.frames.frame import PixelFormat
 
@@ -41,11 +41,11 @@ class Sink:
     def write(self, frame): pass
     def close(self): pass
 
-build.open_sink = lambda spec, size, fps, paced: Sink(size, fps)
+opening.open_sink = lambda spec, size, fps, paced: Sink(size, fps)
 set_up(False)
 path = Path(sys.argv[1])
 load = lambda: schema.load(path, {})
-run(load(), build.Playing(), load)
+run(load(), opening.Playing(), load)
 """
 
 CONFIG = """
