@@ -44,15 +44,14 @@ def open_engines(weights: Path, engine: str, precision: str) -> EngineFactory:
     mark = mark_of(weights)
     if engine == "torch":
         return _open_torch(weights, mark, precision)
-    can_fall_back = engine == "auto" and precision != "int8" and find_spec("torch") is not None
-    if find_spec("openvino") is None:
-        if can_fall_back:
+    if not _is_installed("openvino"):
+        if _may_use_torch(engine, precision):
             return _open_torch(weights, mark, precision)
         raise ConfigError(f"OpenVINO is not installed. Run: {_GET_OPENVINO}{_other_way(precision)}")
     try:
         return _open_openvino(weights, mark, engine, precision)
     except (ImportError, OSError, RuntimeError) as exc:
-        if can_fall_back:
+        if _may_use_torch(engine, precision):
             log.info("engine skipped: %s", exc)
             return _open_torch(weights, mark, precision)
         raise ConfigError(f"OpenVINO does not load: {exc}. Run: {_GET_OPENVINO}{_other_way(precision)}") from exc
@@ -62,7 +61,19 @@ def _other_way(precision: str) -> str:
     """Return what a user without OpenVINO may do instead of installing it: the end of a sentence."""
     if precision == "int8":
         return ", or run with: --precision auto"
-    return ", or run with: --engine torch" if find_spec("torch") is not None else f", or: {_GET_TORCH}"
+    return ", or run with: --engine torch" if _is_installed("torch") else f", or: {_GET_TORCH}"
+
+
+def _may_use_torch(engine: str, precision: str) -> bool:
+    """Return whether torch is there for those who leave the choice to us."""
+    return engine == "auto" and precision != "int8" and _is_installed("torch")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ImportError:  # somebody forbids it
+        return False
 
 
 # ---- OpenVINO
@@ -88,8 +99,7 @@ def _open_openvino(weights: Path, mark: str, engine: str, precision: str) -> Eng
         runtimes += [module.OpenVinoDeviceRuntime(graphs, floats[-1], each) for each in devices]
 
     def find_others() -> list[Runtime]:
-        there = engine == "auto" and precision != "int8" and find_spec("torch") is not None
-        return _list_torch(_load(weights), precision) if there else []
+        return _list_torch(_load(weights), precision) if _may_use_torch(engine, precision) else []
 
     return EngineFactory(graphs.layout, mark, runtimes, find_others)
 
@@ -101,7 +111,7 @@ def _find_or_convert(weights: Path, mark: str, int8: Path | None) -> GraphSource
     kept = find_folder("cache") / "openvino" / f"{mark[:16]}-{_LAYOUT}-{VERSION}" / "own"
     if (found := find_graphs(weights, mark) or find_graphs(kept, mark)) is not None:
         return GraphSource.of_files(found, int8)
-    if find_spec("torch") is None:
+    if not _is_installed("torch"):
         raise ConfigError(f"{weights} needs torch once, to convert it. Run: {_GET_TORCH}, or run with: --weights slim")
     from camdaemon.matting.bgmv2.engines.conversion import convert, write_graphs
     from camdaemon.matting.bgmv2.engines.windows import describe
@@ -125,7 +135,7 @@ def _find_or_convert(weights: Path, mark: str, int8: Path | None) -> GraphSource
 def _open_torch(weights: Path, mark: str, precision: str) -> EngineFactory:
     if precision == "int8":
         raise _int8_error("it is OpenVINO's")
-    if find_spec("torch") is None:
+    if not _is_installed("torch"):
         raise ConfigError(f"torch is not installed. Run: {_GET_TORCH}, or run with: --engine auto")
     from camdaemon.matting.bgmv2.engines.windows import describe
 
