@@ -70,6 +70,7 @@ def _change_service(fake: FakeMachine, words: list[str]) -> int:
         case ["enable", "--now", "camdaemon-camera.socket"]:
             assert fake.has("/etc/systemd/system/camdaemon-camera.socket")
             fake.answers[_ACTIVE] = CommandResult(0)
+            (fake.root / "run/camdaemon").mkdir()
         case ["disable", "--now", "camdaemon-camera.socket"]:
             assert fake.has("/etc/systemd/system/camdaemon-camera.socket"), "systemd could not find it"
             del fake.answers[_ACTIVE]

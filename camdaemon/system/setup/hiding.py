@@ -6,7 +6,7 @@ import os
 import re
 
 from camdaemon.errors import CamdaemonError, ConfigError
-from camdaemon.linux.hidden import GROUP
+from camdaemon.linux.hidden import GROUP, SOCKET
 from camdaemon.system.machine import Machine, is_ours
 from camdaemon.system.setup import hidden_files as files
 from camdaemon.system.setup.hidden_files import Before, Camera
@@ -178,7 +178,7 @@ def plan_showing(machine: Machine) -> Plan:
     steps += _plan_giving_back(machine, [f"/dev/{name}" for name in hidden])
     if ours:
         steps.append(Step("remove what hides the camera", "nothing of it stays", ("rm", "-f", *ours)))
-        steps += _plan_empty_folders(ours)
+        steps += _plan_empty_folders(machine, ours)
     if units:
         steps.append(Step("have systemd read its units", "ours are gone", ("systemctl", "daemon-reload")))
     if files.RULES in ours or hidden:
@@ -202,9 +202,10 @@ def _plan_giving_back(machine: Machine, nodes: list[str]) -> list[Step]:
     return steps
 
 
-def _plan_empty_folders(ours: list[str]) -> list[Step]:
+def _plan_empty_folders(machine: Machine, ours: list[str]) -> list[Step]:
     own = (files.PROGRAM, files.WIREPLUMBER, files.WIREPLUMBER_4)
-    folders = [os.path.dirname(path) for path in ours if path in own]
+    runtime = os.path.dirname(SOCKET)
+    folders = [os.path.dirname(path) for path in ours if path in own] + [runtime] * machine.exists(runtime)
     if not folders:
         return []
     command = ("rmdir", "--ignore-fail-on-non-empty", *folders)

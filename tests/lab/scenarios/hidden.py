@@ -48,7 +48,11 @@ def play(bench: Bench) -> None:
     after = _describe(VIVID)
     assert after == before, f"before {before}, now {after}: {said}"
     _check_open_to_alice(after)
-    left = [path for path in (*hidden_files.OURS, hidden.SOCKET) if os.path.lexists(path)]
+    left = [
+        path
+        for path in (*hidden_files.OURS, os.path.dirname(hidden.SOCKET), os.path.dirname(hidden_files.PROGRAM))
+        if os.path.lexists(path)
+    ]
     assert not left, f"setup --remove left {left}"
     assert subprocess.run(["getent", "group", hidden.GROUP], stdout=subprocess.DEVNULL, check=False).returncode
 
