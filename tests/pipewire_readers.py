@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camdaemon.frames.frame import Size
-from tests.lab import footage
 from tests.pipewire_session import PipeWireSession, wait_until
 
 
@@ -20,6 +19,7 @@ class GstReader:
     """A program that reads the camera `target` in one pixel format only; its frames are bytes, oldest first."""
 
     def __init__(self, session: PipeWireSession, target: str, fmt: str, size: Size) -> None:
+        self._fmt, self._size = fmt, size
         self._bytes = size.width * size.height * {"I420": 3, "NV12": 3, "YUY2": 4, "BGRx": 8}[fmt] // 2
         source = ["pipewiresrc", *([f"target-object={target}"] if target else [])]
         filters = f"video/x-raw,format={fmt}"
@@ -64,20 +64,17 @@ class GstReader:
         self.process.stdout.close()
         self.errors.close()
 
+    def pictures(self) -> list[NDArray[np.uint8]]:
+        """What it has read until now, as (H,W,3) RGB."""
+        return [self._to_rgb(data) for data in list(self.frames)]
 
-def to_rgb(data: np.ndarray, fmt: str, size: Size = footage.SIZE) -> np.ndarray:
-    """What a reader has read, as (H,W,3) RGB."""
-    width, height = size.width, size.height
-    match fmt:
-        case "BGRx":
-            return np.ascontiguousarray(data.reshape(height, width, 4)[..., 2::-1])
-        case "YUY2":
-            return np.asarray(cv2.cvtColor(data.reshape(height, width, 2), cv2.COLOR_YUV2RGB_YUYV), np.uint8)
-        case _:
-            code = cv2.COLOR_YUV2RGB_I420 if fmt == "I420" else cv2.COLOR_YUV2RGB_NV12
-            return np.asarray(cv2.cvtColor(data.reshape(height * 3 // 2, width), code), np.uint8)
-
-
-def numbers(reader: GstReader, fmt: str) -> list[int | None]:
-    """The numbers on the badges of what was read, see `tests.lab.footage`; None where there is none."""
-    return [footage.read_number(to_rgb(data, fmt)) for data in reader.frames]
+    def _to_rgb(self, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        width, height = self._size.width, self._size.height
+        match self._fmt:
+            case "BGRx":
+                return np.ascontiguousarray(data.reshape(height, width, 4)[..., 2::-1])
+            case "YUY2":
+                return np.asarray(cv2.cvtColor(data.reshape(height, width, 2), cv2.COLOR_YUV2RGB_YUYV), np.uint8)
+            case _:
+                code = cv2.COLOR_YUV2RGB_I420 if self._fmt == "I420" else cv2.COLOR_YUV2RGB_NV12
+                return np.asarray(cv2.cvtColor(data.reshape(height * 3 // 2, width), code), np.uint8)

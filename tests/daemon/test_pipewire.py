@@ -15,7 +15,7 @@ import pytest
 from camdaemon.frames import picture
 from tests.fakes import MARKER, marked
 from tests.lab import footage
-from tests.pipewire_readers import GstReader, numbers, to_rgb
+from tests.pipewire_readers import GstReader
 from tests.pipewire_session import PipeWireSession, start_session, wait_until
 
 SIZE = footage.SIZE
@@ -111,10 +111,10 @@ def test_two_readers_get_the_same_frames_in_order_and_never_the_room(session, en
         for reader in readers.values():
             reader.wait_for(60)
         wait_until(lambda: ask(environ).get("seen", {}).get("state") == "live", "the person is shown")
-        seen = {fmt: numbers(reader, fmt) for fmt, reader in readers.items()}
+        seen = {fmt: [footage.read_number(rgb) for rgb in reader.pictures()] for fmt, reader in readers.items()}
         assert count_shared(*seen.values()) >= 50, seen
-    for fmt, reader in readers.items():
-        pictures = [to_rgb(data, fmt) for data in reader.frames]
+    for reader in readers.values():
+        pictures = reader.pictures()
         assert max(map(marked, pictures)) == 0
         assert any(np.abs(rgb[200, 300].astype(int) - PERSON).max() < 12 for rgb in pictures), "nobody is shown"
 
@@ -155,5 +155,5 @@ def test_a_camera_of_pipewire_is_matted_lost_and_found_again(session, environ, t
                 wait_until(lambda: is_shown("live"), "the camera is found again")
                 before = len(reader.frames)
                 reader.wait_for(before + 10)
-                corner = to_rgb(reader.frames[-1], "I420")[:8, :8].mean((0, 1))
+                corner = reader.pictures()[-1][:8, :8].mean((0, 1))
                 assert np.abs(corner - (0x20, 0x50, 0x80)).max() < 4, "the backdrop is not there"

@@ -89,7 +89,7 @@ def ask_cameras(connection: Connection) -> list[PipeWireCamera]:
     found: list[PipeWireCamera] = []
     if connection.sync(_ANSWER_S):
         with connection.lock():
-            for node in registry.list(NODE):
+            for node in registry.find(NODE):
                 if node.properties.get("media.class") == "Video/Source":
                     registry.describe(node, lambda details: found.append(_describe(details)))
         connection.sync(_ANSWER_S)

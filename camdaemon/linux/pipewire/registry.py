@@ -101,7 +101,7 @@ class Registry:
         if found is not None:
             self._on_removed(found)
 
-    def list(self, type_: str) -> list[Global]:
+    def find(self, type_: str) -> list[Global]:
         """Return the objects of a type, oldest first."""
         return [each for each in self.objects.values() if each.type == type_]
 
@@ -131,9 +131,9 @@ class Registry:
                 details.formats.append(copied)
 
         def end() -> None:
-            self._proxies.pop(proxy).remove()
-            self._connection.library.pw_proxy_destroy(proxy)
-            then(details)
+            if proxy in self._proxies:
+                self._forget(proxy)
+                then(details)
 
         listener = Listener(
             0,
@@ -147,9 +147,13 @@ class Registry:
         )  # fmt: skip
         self._connection.after(end)
 
+    def _forget(self, proxy: int) -> None:
+        self._proxies.pop(proxy).remove()
+        self._connection.library.pw_proxy_destroy(proxy)
+
     def find_port(self, node: int) -> int | None:
         """Return the id of the only port of a node; None until it is listed."""
-        return next((each.id for each in self.list(PORT) if each.number("node.id") == node), None)
+        return next((each.id for each in self.find(PORT) if each.number("node.id") == node), None)
 
     def link(self, output: tuple[int, int], reader: tuple[int, int]) -> int:
         """Link an output to a reader's input, each the ids of a node and of its port.
@@ -174,7 +178,10 @@ class Registry:
         self._connection.library.pw_proxy_destroy(proxy)
 
     def close(self) -> None:
-        """Let the list go. May be called twice."""
+        """Let the list go, and what was asked. Not in a callback of the list. May be called twice."""
+        for proxy in list(self._proxies):
+            self._forget(proxy)
         if self._proxy:
+            self._listener.remove()
             self._connection.library.pw_proxy_destroy(self._proxy)
             self._proxy = 0

@@ -14,7 +14,7 @@ from inside.judge import COMPOSITE, ROOM, STRANGE, Judge
 from inside.module import VIRTUAL, WEBCAM
 from inside.process import Daemon
 
-from tests.pipewire_readers import GstReader, to_rgb
+from tests.pipewire_readers import GstReader
 from tests.pipewire_session import TOOLS, PipeWireSession, start_session
 
 TIMEOUT = 300.0
@@ -40,7 +40,7 @@ def play(bench: Bench) -> None:
         for fmt, reader in readers.items():
             reader.wait_for(len(reader.frames) + _FRAMES)
             reader.close()
-            words = [judge(to_rgb(data, fmt, SIZE)).word for data in reader.frames]
+            words = [judge(rgb).word for rgb in reader.pictures()]
             assert not {ROOM, STRANGE} & set(words), f"{fmt}: forbidden pictures: {words}"
             bench.note(**{f"{fmt}_composites": words.count(COMPOSITE)})
             assert words.count(COMPOSITE) >= _FRAMES, f"{fmt}: {words}"
