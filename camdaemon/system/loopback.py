@@ -13,6 +13,8 @@ CONTROL_NODE = "/dev/v4l2loopback"  # since 0.13: devices come and go while the 
 NODES = "/sys/devices/virtual/video4linux"
 DEFAULT_LABEL = "Dummy video device"  # the module's label for a device without one
 
+_SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
 Version = tuple[int, ...]
 
 
@@ -164,3 +166,14 @@ def _exclusive_parameter(machine: Machine, number: int) -> bool | None:
     exclusive = (machine.text(f"{folder}/exclusive_caps") or "").strip().split(",")
     pairs = dict(zip(numbers, exclusive, strict=False))
     return pairs[str(number)] == "Y" if str(number) in pairs else None
+
+
+def is_secure_boot_on(machine: Machine) -> bool | None:
+    """Whether the kernel refuses unsigned modules because of Secure Boot. None where it cannot be known."""
+    if not machine.exists("/sys/firmware/efi"):
+        return False  # started by a BIOS, or a container
+    value = machine.text(_SECURE_BOOT)  # 4 bytes of attributes, then 0 or 1
+    if value:
+        return value[-1] == "\x01"
+    state = machine.ask(["mokutil", "--sb-state"]).out.lower()
+    return "enabled" in state if "secureboot" in state.replace(" ", "") else None

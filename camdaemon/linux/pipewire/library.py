@@ -61,12 +61,18 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
+def locate_socket(environ: Mapping[str, str]) -> Path | None:
+    """Return where clients with these variables look for PipeWire's socket; None where they have no place to look."""
+    remote = environ.get("PIPEWIRE_REMOTE") or "pipewire-0"
+    folder = environ.get("PIPEWIRE_RUNTIME_DIR") or environ.get("XDG_RUNTIME_DIR") or ""
+    path = Path(folder, remote)  # a remote that is an absolute path stays that
+    return path if path.is_absolute() else None
+
+
 def find_socket() -> Path | None:
     """Return the socket of the PipeWire that clients are to use; None where there is none. Loads nothing."""
-    remote = os.environ.get("PIPEWIRE_REMOTE") or "pipewire-0"
-    folder = os.environ.get("PIPEWIRE_RUNTIME_DIR") or os.environ.get("XDG_RUNTIME_DIR") or ""
-    path = Path(folder, remote)  # a remote that is an absolute path stays that
-    return path if path.is_absolute() and path.is_socket() else None
+    path = locate_socket(os.environ)
+    return path if path is not None and path.is_socket() else None
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""All checks in the order of dependence (kernel, devices, torch, desktop, camdaemon itself), and their output."""
+"""All checks in the order of dependence (outputs, devices, torch, desktop, camdaemon itself), and their output."""
 
 from __future__ import annotations
 
@@ -13,19 +13,34 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from camdaemon.errors import CamdaemonError
-from camdaemon.system.doctor import accelerator, cameras, hidden, module, own, session, virtual
+from camdaemon.system.doctor import (
+    accelerator,
+    cameras,
+    hidden,
+    module,
+    own,
+    pipewire,
+    portal,
+    sandboxes,
+    secure_boot,
+    session,
+    virtual,
+)
 from camdaemon.system.doctor.findings import Check, Context, Finding, Level, note
 from camdaemon.system.machine import Machine
 
 CHECKS: Mapping[str, Check] = {
+    "pipewire": pipewire.check,
+    "portal": portal.check,
     "module": module.check,
-    "secureboot": module.check_secure_boot,
+    "secureboot": secure_boot.check,
     "virtual": virtual.check,
     "rights": session.check_rights,
     "hidden": hidden.check,
     "camera": cameras.check,
     "torch": accelerator.check,
     "desktop": session.check_desktop,
+    "sandbox": sandboxes.check,
     "camdaemon": own.check,
 }
 

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from camdaemon.config.schema import Config
+from camdaemon.config.schema import LOOPBACK, Config
 from camdaemon.errors import CamdaemonError
 from camdaemon.frames.frame import CAMERA_SIZE, Size
+from camdaemon.linux.devices import is_device_path
+from camdaemon.system import pipewire
+from camdaemon.system.loopback import is_secure_boot_on
 from camdaemon.system.machine import Machine
 
 
@@ -78,8 +81,24 @@ class Context:
 
     @property
     def sinks(self) -> tuple[str, ...]:
-        """Where the picture goes."""
-        return tuple(self.config.sinks)
+        """Where the picture goes on this machine."""
+        has_loopback = self.machine.exists(LOOPBACK)
+        return tuple(self.config.list_sinks(has_loopback=has_loopback, has_pipewire=self.has_pipewire))
+
+    @property
+    def has_pipewire(self) -> bool:
+        """Whether PipeWire runs for this user."""
+        return pipewire.is_running(self.machine)
+
+    @property
+    def feeds_pipewire(self) -> bool:
+        """Whether the picture goes to PipeWire, too."""
+        return any(sink.partition(":")[0] == "pipewire" for sink in self.sinks)
+
+    @property
+    def needs_module(self) -> bool:
+        """Whether nothing can be published as configured without v4l2loopback."""
+        return not self.has_pipewire or any(is_device_path(sink) for sink in self.sinks)
 
     @property
     def daemon_pid(self) -> str:
@@ -89,6 +108,19 @@ class Context:
     def without_daemon(self, users: list[str]) -> list[str]:
         """Return `users` ('name (pid 12)') but for the running daemon."""
         return [user for user in users if not (self.daemon_pid and user.endswith(self.daemon_pid))]
+
+
+def lack_module(context: Context, about: str, says: str, fix: str) -> Finding:
+    """Return what it means that v4l2loopback cannot be used: a problem, or a note where PipeWire is enough.
+
+    Under Secure Boot the way that needs no key comes first.
+    """
+    if not context.needs_module:
+        says = f"{says}; programs that read PipeWire need no module"
+        return note(about, says, f"only for {pipewire.DEVICE_READERS}: {fix}")
+    if context.has_pipewire and is_secure_boot_on(context.machine):
+        fix = f"for programs that read PipeWire: camdaemon run --sink pipewire; for the others: {fix}"
+    return problem(about, says, fix)
 
 
 Check = Callable[[Context], Iterator[Finding]]

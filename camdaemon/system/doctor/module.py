@@ -1,4 +1,4 @@
-"""Is v4l2loopback there, for this kernel and the next, loaded, permanent, signed, and free of known faults?"""
+"""Is v4l2loopback there, for this kernel and the next, loaded, permanent, and free of known faults?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from camdaemon.system.doctor.findings import Context, Finding, note, ok, problem
+from camdaemon.system.doctor.findings import Context, Finding, lack_module, note, ok, problem
 from camdaemon.system.loopback import NAME, Module, Version, find_module, parse_version
 from camdaemon.system.machine import Machine
 from camdaemon.system.setup import packages
@@ -14,11 +14,6 @@ from camdaemon.system.setup import packages
 _LOAD_FOLDERS = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d", "/lib/modules-load.d")
 _BUILDS_BELOW = (6, 8)  # from this kernel on 0.12.7 as released does not build
 _NEWER = f"install a newer {NAME}"
-
-_SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
-# Where distributions keep the key that they sign this machine's own modules with.
-_KEYS = ("/var/lib/shim-signed/mok/MOK.der", "/etc/pki/akmods/certs/public_key.der", "/var/lib/dkms/mok.pub")
-_ENROLL = "restart, choose 'Enroll MOK' and type that password, then: camdaemon setup"
 
 
 class _Fault(NamedTuple):
@@ -46,10 +41,10 @@ def check(context: Context) -> Iterator[Finding]:
         yield from _check_faults(machine, module)
         yield from _check_restart(machine, module)
     elif module.is_installed:
-        yield problem("module", f"{_name(module)} is installed but not loaded", "camdaemon setup")
+        yield lack_module(context, "module", f"{_name(module)} is installed but not loaded", "camdaemon setup")
         yield from _check_faults(machine, module)
     else:
-        yield _explain_missing(machine, module)
+        yield lack_module(context, "module", *_explain_missing(machine, module))
 
 
 def _name(module: Module) -> str:
@@ -58,7 +53,8 @@ def _name(module: Module) -> str:
     return f"{NAME} 0.12 or older" if module.is_loaded else NAME  # newer ones tell their version
 
 
-def _explain_missing(machine: Machine, module: Module) -> Finding:
+def _explain_missing(machine: Machine, module: Module) -> tuple[str, str]:
+    """Why the running kernel has no module, and the fix."""
     kernel = machine.kernel
     rebuild = packages.to_shell(packages.rebuild_commands(machine))
     if (0, 12) <= module.number < (0, 13) and parse_version(kernel) >= _BUILDS_BELOW:
@@ -66,17 +62,17 @@ def _explain_missing(machine: Machine, module: Module) -> Finding:
             f"{NAME} {module.version} is installed, but not for the running kernel ({kernel}); as released, it does "
             "not build on 6.8 and later"
         )
-        return problem("module", says, _newer_package(machine))
+        return says, _newer_package(machine)
     if module.built_for:
         headers = "" if machine.exists(f"/lib/modules/{kernel}/build") else ", whose headers are missing"
-        built_for = ", ".join(module.built_for)
-        return problem(
-            "module", f"{NAME} is built for {built_for}, not for the running kernel ({kernel}){headers}", rebuild
+        return (
+            f"{NAME} is built for {', '.join(module.built_for)}, not for the running kernel ({kernel}){headers}",
+            rebuild,
         )
     if state := _dkms_state(machine):
-        return problem("module", f"{NAME} is not built for this kernel ({kernel}); DKMS says: {state}", rebuild)
+        return f"{NAME} is not built for this kernel ({kernel}); DKMS says: {state}", rebuild
     install = packages.to_shell(packages.install_commands(machine))
-    return problem("module", f"{NAME} is not installed", f"{install}, then: camdaemon setup")
+    return f"{NAME} is not installed", f"{install}, then: camdaemon setup"
 
 
 def _newer_package(machine: Machine) -> str:
@@ -139,52 +135,3 @@ def _is_loaded_at_start(machine: Machine) -> bool:
 
 def _release_key(release: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", release.partition("+")[0])]
-
-
-def check_secure_boot(context: Context) -> Iterator[Finding]:
-    """Yield whether this kernel refuses unsigned modules, and whether ours is signed with a key it knows."""
-    machine = context.machine
-    enforced = _is_secure_boot_on(machine)
-    module = find_module(machine)
-    if enforced is None:
-        yield note("secureboot", "whether Secure Boot is on cannot be determined", "mokutil --sb-state")
-    elif not enforced:
-        yield ok("secureboot", "Secure Boot is off; modules need no signature")
-    elif module.is_loaded:
-        yield ok("secureboot", f"Secure Boot is on, and the kernel has accepted {NAME}")
-    elif module.is_installed:
-        yield _explain_refusal(machine)
-    else:
-        yield note(
-            "secureboot", f"Secure Boot is on: once {NAME} is installed, its key has to be enrolled at a restart"
-        )
-
-
-def _is_secure_boot_on(machine: Machine) -> bool | None:
-    """Whether Secure Boot is on; None where it cannot be known. The variable has 4 bytes of attributes, then 0 or 1."""
-    if not machine.exists("/sys/firmware/efi"):
-        return False  # started by a BIOS, or a container
-    value = machine.text(_SECURE_BOOT)
-    if value:
-        return value[-1] == "\x01"
-    state = machine.ask(["mokutil", "--sb-state"]).out.lower()
-    return "enabled" in state if "secureboot" in state.replace(" ", "") else None
-
-
-def _explain_refusal(machine: Machine) -> Finding:
-    key = next((key for key in _KEYS if machine.exists(key)), _KEYS[-1])
-    enroll = f"sudo mokutil --import {key}, {_ENROLL}"
-    if not machine.ask(["modinfo", "-F", "signer", NAME]).out.strip():
-        return problem(
-            "secureboot",
-            f"Secure Boot is on and {NAME} is not signed, so the kernel will refuse it",
-            f"sign it (DKMS and akmods do when they build it), then: {enroll}",
-        )
-    answer = machine.ask(["mokutil", "--test-key", key])
-    if "is not enrolled" in answer.out + answer.err:
-        return problem("secureboot", f"Secure Boot is on and does not know the key that signed {NAME}", enroll)
-    return note(
-        "secureboot",
-        f"Secure Boot is on and {NAME} is signed; if modprobe reports that the key was rejected, it is not enrolled",
-        enroll,
-    )

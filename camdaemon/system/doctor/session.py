@@ -1,9 +1,8 @@
-"""The user's session: permission to use the cameras, hotkeys, tray, PipeWire, and browsers in sandboxes."""
+"""The user's session: permission to use the cameras, hotkeys, and the tray."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 from collections.abc import Iterator
 
@@ -21,15 +20,6 @@ _ASK_TRAY = [
     "busctl", "--user", "get-property", _TRAY, "/StatusNotifierWatcher", _TRAY, "IsStatusNotifierHostRegistered",
 ]  # fmt: skip
 _BIND = "bind keys to commands such as 'camdaemon card' in your desktop's keyboard settings"
-_FLATPAKS = {
-    "org.mozilla.firefox": "Firefox",
-    "org.chromium.Chromium": "Chromium",
-    "com.google.Chrome": "Chrome",
-    "com.brave.Browser": "Brave",
-    "us.zoom.Zoom": "Zoom",
-    "com.github.IsmaelMartinez.teams_for_linux": "Teams for Linux",
-}
-_SNAPS = {"firefox": "Firefox", "chromium": "Chromium", "brave": "Brave", "zoom-client": "Zoom"}
 
 
 def check_rights(context: Context) -> Iterator[Finding]:
@@ -69,8 +59,6 @@ def check_desktop(context: Context) -> Iterator[Finding]:
     """Yield what there is to say of the desktop."""
     yield _check_hotkeys(context)
     yield from _check_tray(context)
-    yield from _check_pipewire(context)
-    yield from _check_sandboxes(context.machine)
 
 
 def _check_hotkeys(context: Context) -> Finding:
@@ -114,59 +102,3 @@ def _check_tray(context: Context) -> Iterator[Finding]:
     else:
         fix = "in GNOME, switch on the extension AppIndicator (package gnome-shell-extension-appindicator)"
         yield note("tray", "this desktop shows no icons of programs; all commands work without", fix)
-
-
-def _check_pipewire(context: Context) -> Iterator[Finding]:
-    """Yield whether PipeWire knows the virtual camera: browsers that ask the portal see its cameras, not /dev."""
-    machine = context.machine
-    sink = next((sink for sink in context.sinks if sink.startswith("/dev/")), "")
-    folder = machine.environ.get("XDG_RUNTIME_DIR", "")
-    if not folder or not machine.exists(f"{folder}/pipewire-0"):
-        yield ok("pipewire", "PipeWire does not run for this user; browsers look into /dev themselves")
-        return
-    if any(each.partition(":")[0] == "pipewire" for each in context.sinks):
-        yield ok("pipewire", "PipeWire runs; camdaemon is a camera of its own there, for any number of programs")
-        return
-    answer = machine.ask(["pw-dump"])
-    paths = _parse_cameras(answer.out) if answer.code == 0 else None
-    if paths is None:
-        yield note("pipewire", "PipeWire runs; listing its cameras needs pw-dump (package pipewire-bin)")
-    elif sink in paths:
-        yield ok("pipewire", f"PipeWire knows {sink}, for browsers that ask the desktop's portal")
-    elif sink:
-        yield note(
-            "pipewire",
-            f"PipeWire does not list {sink} as a camera, because it looked before the device was fed. This affects "
-            "only browsers that ask the portal for cameras (Firefox on Fedora and in Flatpak)",
-            "while camdaemon runs: systemctl --user restart wireplumber",
-        )
-
-
-def _parse_cameras(dump: str) -> set[str] | None:
-    """The nodes in /dev behind PipeWire's video sources; None when `dump` is malformed."""
-    try:
-        objects = json.loads(dump)
-        properties = [(each.get("info") or {}).get("props") or {} for each in objects]
-    except (ValueError, AttributeError, TypeError):
-        return None
-    return {str(each.get("api.v4l2.path", "")) for each in properties if str(each.get("media.class")) == "Video/Source"}
-
-
-def _check_sandboxes(machine: Machine) -> Iterator[Finding]:
-    """Yield the programs in sandboxes, which see only what these let through."""
-    home = machine.environ.get("HOME", "")
-    for package, name in _FLATPAKS.items():
-        folders = ("/var/lib/flatpak/app", f"{home}/.local/share/flatpak/app")
-        if any(machine.exists(f"{folder}/{package}") for folder in folders):
-            yield note(
-                "sandbox",
-                f"{name} is a Flatpak; if it lists no camera, it may not see /dev",
-                f"flatpak override --user --device=all {package}",
-            )
-    for package, name in _SNAPS.items():
-        if machine.exists(f"/snap/{package}/current"):
-            yield note(
-                "sandbox",
-                f"{name} is a Snap; if it lists no camera, its camera interface is not connected",
-                f"sudo snap connect {package}:camera",
-            )

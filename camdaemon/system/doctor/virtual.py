@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from camdaemon.errors import ConfigError
 from camdaemon.linux import v4l2
-from camdaemon.linux.devices import is_one_of
+from camdaemon.linux.devices import is_device_path, is_one_of
 from camdaemon.system.doctor.findings import ONLY_LOOKING, Context, Finding, note, ok, problem
 from camdaemon.system.loopback import (
     NAME,
@@ -119,12 +119,15 @@ def _check_users(context: Context, camera: VirtualCamera, users: list[str]) -> I
 
 
 def _check_sink(context: Context, cameras: list[VirtualCamera], sink: str) -> Finding:
-    if not sink.startswith("/dev/"):
+    if sink.partition(":")[0] == "pipewire":
+        return ok("sink", "the configured sink is a camera in PipeWire")
+    if not is_device_path(sink):
         return ok("sink", f"the configured sink is {sink}, which is not a device")
     if any(camera.path == sink for camera in cameras):
         return ok("sink", f"the configured sink {sink} is there")
     number = sink.removeprefix("/dev/video")
     fix = f"camdaemon setup --video-nr {number}" if number.isdigit() and number != "10" else "camdaemon setup"
+    fix += ", or, for programs that read PipeWire: camdaemon run --sink pipewire" * context.has_pipewire
     if context.machine.exists(sink):
         return problem("sink", f"the configured sink {sink} is not a virtual camera", "camdaemon setup --video-nr 10")
     if cameras:

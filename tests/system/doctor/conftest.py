@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from camdaemon.linux.programs import CommandResult
 from camdaemon.system.doctor.examine import CHECKS, run_checks
 from camdaemon.system.doctor.findings import Context, Finding
 from tests.system.fake_machine import FakeMachine
+from tests.system.fake_pipewire import LOOPBACK, FakePipeWire
 
 
 @pytest.fixture
@@ -38,13 +38,9 @@ def well(fake: FakeMachine) -> FakeMachine:
     fake.put("/sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de\n")
     fake.put("/sys/bus/pci/devices/0000:01:00.0/class", "0x030000\n")
     fake.put("/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Thu Jan\n")
-    fake.environ |= {"WAYLAND_DISPLAY": "wayland-0", "XDG_RUNTIME_DIR": "/run/user/1000"}
+    fake.environ["WAYLAND_DISPLAY"] = "wayland-0"
     fake.answers["busctl --user get-property"] = CommandResult(0, "u 1\n")
-    fake.put("/run/user/1000/pipewire-0")
-    source = {"media.class": "Video/Source", "api.v4l2.path": "/dev/video10"}
-    fake.answers["pw-dump"] = CommandResult(
-        0, json.dumps([{"id": 0, "info": None}, {"id": 40, "info": {"props": source}}])
-    )
+    FakePipeWire(fake, LOOPBACK)
     fake.made(groups={"video"})
     return fake
 

@@ -404,30 +404,3 @@ def test_whether_there_is_a_tray(fake, look, answer, level, expected):
     assert ("AppIndicator" in found.fix) is (expected == "no icons")
     (off,) = [found for found in look("desktop", tray=False) if found.about == "tray"]
     assert off.level is Level.OK
-
-
-@pytest.mark.parametrize("dump", ["[]", '[{"info": {"props": {"media.class": "Audio/Sink"}}}]'])
-def test_a_pipewire_that_does_not_know_the_camera(well, look, dump):
-    well.answers["pw-dump"] = CommandResult(0, dump)
-    (found,) = [f for f in look("desktop") if f.about == "pipewire"]
-    assert re.search(r"PipeWire.*not list.*/dev/video10\b", found.says)
-    assert found.fix.endswith("systemctl --user restart wireplumber")
-
-
-@pytest.mark.parametrize(
-    "answer", [CommandResult(127), CommandResult(0, "{"), CommandResult(0, "[1]"), CommandResult(0, "3")]
-)
-def test_a_pipewire_that_cannot_be_asked(well, look, answer):
-    well.answers["pw-dump"] = answer
-    (found,) = [f for f in look("desktop") if f.about == "pipewire"]
-    assert found.level is Level.NOTE
-    assert "pw-dump" in found.says
-
-
-def test_browsers_in_sandboxes(well, look):
-    well.put("/home/alice/.local/share/flatpak/app/org.mozilla.firefox/current")
-    well.put("/snap/chromium/current")
-    assert [f.fix for f in look("desktop") if f.about == "sandbox"] == [
-        "flatpak override --user --device=all org.mozilla.firefox",
-        "sudo snap connect chromium:camera",
-    ]
