@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from camdaemon.errors import CamdaemonError, ConfigError, DeviceError
 from camdaemon.system import accounts
-from camdaemon.system.loopback import list_virtual_cameras
+from camdaemon.system.loopback import find_module, list_virtual_cameras
 from camdaemon.system.machine import Machine
 from camdaemon.system.setup.hiding import plan_hiding, plan_showing
 from camdaemon.system.setup.plan import plan_removal, plan_setup
@@ -20,6 +20,7 @@ from camdaemon.system.setup.steps import (
     print_next,
     print_notes,
     print_plan,
+    print_without_root,
     sudo,
     to_shell,
 )
@@ -48,6 +49,8 @@ def set_up(
         ConfigError: what is wanted is impossible.
         CamdaemonError: a step failed, or is the user's to do; steps that are done stay done.
     """
+    if not find_module(machine).is_loaded:
+        print_without_root(machine)
     plan, command = plan_setup(machine, wanted), wanted.command(install=install)
     if not plan.steps:
         print_notes(plan)

@@ -6,6 +6,8 @@ import shlex
 from dataclasses import dataclass, field
 
 from camdaemon.errors import ConfigError
+from camdaemon.system import pipewire
+from camdaemon.system.loopback import is_secure_boot_on
 from camdaemon.system.machine import Machine
 from camdaemon.system.setup.files import CameraOptions
 from camdaemon.system.setup.packages import Command
@@ -86,6 +88,18 @@ class Wanted:
         ):
             words += [option, str(value)] if value != default else []
         return shlex.join(words)
+
+
+def print_without_root(machine: Machine) -> None:
+    """Print what works without all this, where PipeWire runs: the way that root has no part in comes first."""
+    if not pipewire.is_running(machine):
+        return
+    print(f"PipeWire runs here, so programs that read it ({pipewire.PIPEWIRE_READERS}) need none of this:")
+    print("     camdaemon run --sink pipewire")
+    print(f"The kernel module is for {pipewire.DEVICE_READERS}.")
+    if is_secure_boot_on(machine):
+        print("Secure Boot is on: before the kernel takes the module, its key has to be enrolled at a restart.")
+    print()
 
 
 def print_plan(machine: Machine, plan: Plan) -> None:

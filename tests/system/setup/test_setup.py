@@ -13,7 +13,8 @@ from camdaemon.system.setup.perform import UNCHANGED
 from camdaemon.system.setup.plan import plan_setup
 from camdaemon.system.setup.steps import ALWAYS, Wanted, to_shell
 from tests.present import present
-from tests.system.fake_machine import FEDORA
+from tests.system.fake_machine import FEDORA, SECURE_BOOT
+from tests.system.fake_pipewire import FakePipeWire
 from tests.system.setup.acting import OPTIONS, again_is_nothing, commands, run
 
 
@@ -231,3 +232,38 @@ def test_who_may_not_use_it_yet_is_told(fake, capsys):
 def test_what_no_kernel_takes_is_refused(wrong):
     with pytest.raises(ConfigError, match=r"\. Run: "):
         Wanted(**wrong)
+
+
+# where PipeWire runs
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_what_needs_no_root_is_said_first(fake, capsys, secure):
+    FakePipeWire(fake)
+    if secure:
+        fake.put(SECURE_BOOT, "\6\0\0\0\1")
+    with pytest.raises(CamdaemonError, match=r"module has to be installed first"):
+        run(fake)
+    first, command, second, *rest = capsys.readouterr().out.splitlines()
+    assert re.search("PipeWire runs here.*Firefox on Fedora.*need none of this", first)
+    assert command.strip() == "camdaemon run --sink pipewire"
+    assert re.search("module is for Chrome, Zoom", second)
+    assert rest[0].startswith("Secure Boot is on") is secure
+    assert fake.done == []
+
+
+def test_it_is_said_also_where_nobody_knows_how_to_install_the_module(fake, capsys):
+    FakePipeWire(fake)
+    fake.put("/etc/os-release", "ID=plan9\n")
+    with pytest.raises(CamdaemonError, match="not installed"):
+        run(fake)
+    assert "camdaemon run --sink pipewire" in capsys.readouterr().out
+
+
+def test_who_has_the_module_is_not_told(fake, capsys):
+    FakePipeWire(fake)
+    fake.build()
+    run(fake)
+    capsys.readouterr()
+    again_is_nothing(fake)
+    assert capsys.readouterr().out.startswith("Nothing to do")
