@@ -36,7 +36,7 @@ HOW_TO_FIX = "Fix it, then run: camdaemon config --check"
 # holes without a plate are both below 2 %.
 _WITHOUT_PLATE: Literal["matte", "card"] = "matte"
 EVERY_SINK = "auto"
-LOOPBACK = "/dev/video10"
+_LOOPBACK = "/dev/video10"
 _MOST_BYTES = 1 << 20  # of a configuration: a thousand times what people write
 
 
@@ -147,7 +147,7 @@ class Config(Model):
 
     source: Text = Field("/dev/video0", description=kinds.syntax_of(kinds.SOURCES))
     sink: Text = Field(
-        EVERY_SINK, description=f"auto ({LOOPBACK} and PipeWire, where they are), {kinds.syntax_of(kinds.SINKS)}"
+        EVERY_SINK, description=f"auto ({_LOOPBACK} and PipeWire, where they are), {kinds.syntax_of(kinds.SINKS)}"
     )
     more_sinks: list[Text] = Field([], description="more virtual cameras for the same picture")
     on_demand: bool = Field(True, description="close the camera while the virtual camera has no viewers")
@@ -203,11 +203,11 @@ class Config(Model):
         """
         from camdaemon.linux.pipewire.library import find_socket  # most commands ask for no sink
 
-        return self.list_sinks(has_loopback=os.path.exists(LOOPBACK), has_pipewire=find_socket() is not None)
+        return self.list_sinks(os.path.exists, has_pipewire=find_socket() is not None)
 
-    def list_sinks(self, *, has_loopback: bool, has_pipewire: bool) -> list[str]:
-        """Return `sinks` as they are on a machine that has these outputs or has not."""
-        outputs = [LOOPBACK] * (has_loopback or not has_pipewire) + ["pipewire"] * has_pipewire
+    def list_sinks(self, exists: Callable[[str], bool], *, has_pipewire: bool) -> list[str]:
+        """Return `sinks` as they are on a machine; `exists` says whether it has the node at a path."""
+        outputs = [_LOOPBACK] * (exists(_LOOPBACK) or not has_pipewire) + ["pipewire"] * has_pipewire
         first = outputs if self.sink == EVERY_SINK else [self.sink]
         return list(dict.fromkeys([*first, *self.more_sinks]))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from camdaemon.config.schema import LOOPBACK, Config
+from camdaemon.config.schema import Config
 from camdaemon.errors import CamdaemonError
 from camdaemon.frames.frame import CAMERA_SIZE, Size
 from camdaemon.linux.devices import is_device_path
@@ -82,8 +82,7 @@ class Context:
     @property
     def sinks(self) -> tuple[str, ...]:
         """Where the picture goes on this machine."""
-        has_loopback = self.machine.exists(LOOPBACK)
-        return tuple(self.config.list_sinks(has_loopback=has_loopback, has_pipewire=self.has_pipewire))
+        return tuple(self.config.list_sinks(self.machine.exists, has_pipewire=self.has_pipewire))
 
     @property
     def has_pipewire(self) -> bool:

@@ -54,7 +54,7 @@ def check(context: Context) -> Iterator[Finding]:
 def _check_order(machine: Machine, graph: Graph | None, *, is_present: bool) -> Finding:
     cameras = [camera for camera in graph.cameras if camera.get("media.role") == "Camera"] if graph else []
     if cameras and not is_present:
-        says = "PipeWire has a camera that the desktop's portal has not noticed; up to 1.16 it looks only as it starts"
+        says = "PipeWire has a camera that the desktop's portal has not noticed: 1.16 looks only as it starts"
         return note("portal", says, _RESTART)
     if graph and _is_too_early(machine, graph):
         return note(

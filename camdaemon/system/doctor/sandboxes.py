@@ -41,10 +41,10 @@ def check(context: Context) -> Iterator[Finding]:
 
 def _judge(program: _Sandboxed, has_device: bool, has_node: bool) -> Finding:
     name = program.name
-    if program.asks_portal and program.is_open is False and has_node:
-        says = f"{name} gets cameras from the desktop's portal only; if it lists none, its PipeWire support is off"
-        fix = f"media.webrtc.camera.allow-pipewire in its about:config, or: {program.fix}"
-        return note("sandbox", says, fix)
+    if program.asks_portal and program.is_open is not None and has_node and not (program.is_open and has_device):
+        says = f"{name} gets the picture from PipeWire only; if it does not list it, its PipeWire support is off"
+        other = "camdaemon setup" if program.is_open else program.fix
+        return note("sandbox", says, f"set media.webrtc.camera.allow-pipewire in its about:config, or: {other}")
     if not program.is_open:
         says = "may not read /dev/videoN" if program.is_open is False else "if it lists no camera"
         return note("sandbox", f"{name}: {says}, {program.why}", program.fix)

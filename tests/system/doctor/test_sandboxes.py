@@ -71,7 +71,7 @@ def test_a_flatpak_that_reads_dev(well, look):
 def test_a_flatpak_that_asks_the_portal(well, look):
     install(well, FIREFOX, CLOSED)
     (found,) = look("sandbox")
-    assert re.search("desktop's portal only.*PipeWire support", found.says)
+    assert re.search("from PipeWire only.*PipeWire support", found.says)
     assert re.search(rf"allow-pipewire in its about:config, or: flatpak override .*{FIREFOX}$", found.fix)
     (found,) = look("sandbox", sink="/dev/video10")
     assert found.fix == f"flatpak override --user --device=all {FIREFOX}", "nothing of ours is in PipeWire"
@@ -84,3 +84,10 @@ def test_who_reads_dev_has_nothing_to_read_without_the_module(fake, look, well):
     found = look("sandbox")
     assert [(f.level, f.fix) for f in found] == [(Level.NOTE, "camdaemon setup")] * 2
     assert all("no virtual camera in /dev" in f.says for f in found)
+
+
+def test_a_flatpak_that_could_read_dev_asks_the_portal_where_nothing_is_in_dev(look, well):
+    install(well, FIREFOX, OPEN)
+    assert look("sandbox")[0].level is Level.OK
+    well.drop("/dev/video10")
+    assert re.search("allow-pipewire in its about:config, or: camdaemon setup$", look("sandbox")[0].fix)
