@@ -123,14 +123,18 @@ def test_a_module_that_is_there_and_not_loaded_is_no_problem_either(fake, look, 
 
 @pytest.mark.parametrize("settings", [{"sink": "/dev/video10"}, {"more_sinks": ["/dev/video11"]}])
 def test_who_names_a_device_needs_the_module(look, pipewire, settings):
-    assert look("module", **settings)[0].level is Level.PROBLEM
+    missing = look("module", **settings)[0]
+    assert missing.level is Level.PROBLEM
+    assert missing.fix.startswith("sudo apt install"), "no Secure Boot is in the way"
     sink = look("virtual", **settings)[-1]
     assert sink.level is Level.PROBLEM
     assert "camdaemon run --sink pipewire" in sink.fix
 
 
-def test_who_writes_a_film_needs_no_module_where_pipewire_runs(look, pipewire):
+def test_who_writes_a_film_needs_no_module_where_pipewire_runs(fake, look, pipewire):
     assert look("module", sink="out.mp4")[0].level is Level.NOTE
+    fake.drop("/run/user/1000/pipewire-0")
+    assert look("module", sink="out.mp4")[0].level is Level.PROBLEM, "there is no other camera"
 
 
 @pytest.mark.parametrize("signed", [True, False])
