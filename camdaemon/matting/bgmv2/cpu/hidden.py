@@ -21,12 +21,12 @@ from camdaemon.matting.bgmv2.cpu.tile_windows import (
     index_pieces,
     interpolate_pieces,
 )
-from camdaemon.matting.bgmv2.engines.engine import BaseMaps, Floats, WindowEngine
+from camdaemon.matting.bgmv2.engines.engine import CHUNK, BaseMaps, Floats, WindowEngine
 from camdaemon.model.layout import HIDDEN
 
 BLOCK = 8  # pixels of the base input along a block
 _SPARSE = HIDDEN + 4  # maps for the refiner: hidden features, alpha, residual
-_BLOCKS_AT_ONCE = 64  # what they are made of stays in the processor's cache
+_BLOCKS_AT_ONCE = CHUNK
 
 
 class SparseFeatures(NamedTuple):

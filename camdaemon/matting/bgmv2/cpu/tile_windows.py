@@ -47,7 +47,7 @@ class WindowGrid(NamedTuple):
         side, channels = self.step + 2 * self.margin, padded.shape[2]
         down, right, each = padded.strides
         steps = (self.step * down, self.step * right, down, each)
-        lines = np.lib.stride_tricks.as_strided(padded, (*self.counts, side, channels * side), steps, writeable=False)
+        lines = np.ndarray((*self.counts, side, channels * side), padded.dtype, padded, strides=steps)
         return cast(_Array, lines[row, column].reshape(-1, side, side, channels))
 
     def make_padded(self, channels: int) -> Floats:

@@ -23,13 +23,13 @@ from camdaemon.matting.bgmv2.cpu.tile_windows import (
     WindowGrid,
     build_upsampling_axis,
 )
-from camdaemon.matting.bgmv2.engines.engine import Floats, WindowEngine
+from camdaemon.matting.bgmv2.engines.engine import CHUNK, Floats, WindowEngine
 from camdaemon.model.layout import SIDE
 
 _PATCHES = 4  # along a tile
 _PIXELS = _PATCHES * SIDE  # along a tile
-_TILES_AT_ONCE = 64  # what they are shown stays in the processor's cache
-_MOST_KEPT = 8  # times as many are kept from one half of a frame to the other, so that a 4K frame takes no gigabytes
+_TILES_AT_ONCE = CHUNK
+_MOST_KEPT = 16  # times as many are kept from one half of a frame to the other, so that a 4K frame takes no gigabytes
 
 Mask = NDArray[np.bool_]
 
