@@ -53,7 +53,8 @@ def test_keeps_the_contract(matting: Matting, of) -> None:
 
 def test_bytes_are_the_float_result(matting: Matting) -> None:
     src, plate = (pixels.as_bytes(each) for each in _scene()[:2])
-    found, wanted = matting(src, plate, None, 0), matting(as_unit(src), as_unit(plate), None, 0)
+    found: Any = matting(src, plate, None, 0)
+    wanted: Any = matting(as_unit(src), as_unit(plate), None, 0)
     assert (as_unit(found.alpha) - wanted.alpha).abs().max() <= 0.51 / 255
     assert (as_unit(found.foreground) - wanted.foreground).abs().max() <= 0.51 / 255
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_the_fastest_engine_there_is_keeps_the_contract_too() -> None:
 @pytest.mark.parametrize("weights", ["slim", "published"])
 def test_bytes_in_openvino_are_those_in_torch(weights: str) -> None:
     both = [CpuMatting(weights, Refinement(mode="full"), engine, "float32") for engine in ("openvino", "torch")]
-    one, other = (each(*_pair("bytes"), None, 0) for each in both)
+    one, other = (cast(Any, each(*_pair("bytes"), None, 0)) for each in both)
     assert int(other.alpha.max()) > 0
     for found, wanted in ((one.alpha, other.alpha), (one.foreground, other.foreground)):
         away = np.abs(found.astype(int) - wanted)

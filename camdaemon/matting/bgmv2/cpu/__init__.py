@@ -1,5 +1,6 @@
-"""A network on a CPU, bytes in and bytes out.
+"""A network on a CPU, bytes in and bytes out, in numpy and OpenCV; loads no torch.
 
+matting     implements the protocol `Matting`: weights, sizes, engines, errors
 network     one frame: coarse matte, refined patches, upsampling, bytes
 coarse      its first half: base network, patches to refine; `ahead`: that of the next frame, in another thread
 cache       a network for each size of the base input

@@ -118,8 +118,3 @@ def _activation_of(node: fx.Node | None, modules: _Modules) -> _Activation | Non
 
 def _module_of(node: fx.Node, modules: _Modules) -> nn.Module | None:
     return modules.get(str(node.target)) if node.op == "call_module" else None
-
-
-def concat_channels(dtype: torch.dtype, *parts: Tensor) -> Tensor:
-    """Concatenate (B,h,w,…) each, of any dtypes and strides, along all their channels, in `dtype`."""
-    return torch.cat([part.flatten(3).to(dtype) for part in parts], 3)

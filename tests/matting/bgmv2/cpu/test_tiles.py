@@ -220,7 +220,8 @@ def test_what_it_is_given_stays_as_it_is() -> None:
     own = refiner(3)
     weights = {name: each.clone() for name, each in own.state_dict().items()}
     refined(tiled_refiner(own, (100, 76), torch.bfloat16), coarse, src, plate, chosen)
-    assert all(np.array_equal(old, now) for old, now in zip(before, (src, plate, coarse, chosen), strict=True))
+    now = src, plate, coarse.numpy(), chosen
+    assert all(np.array_equal(*both) for both in zip(before, now, strict=True))
     for name, each in own.state_dict().items():
         assert each.dtype == torch.float32
         assert torch.equal(each, weights[name]), "it works on a copy of the refiner"

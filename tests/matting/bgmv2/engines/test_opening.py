@@ -18,7 +18,7 @@ from camdaemon.errors import ConfigError
 from camdaemon.matting.bgmv2.engines import conversion, opening, openvino_devices, openvino_engine, torch_engine
 from camdaemon.matting.bgmv2.engines.factory import EngineFactory
 from camdaemon.matting.bgmv2.engines.opening import open_engines
-from camdaemon.matting.bgmv2.weights import find_weights
+from camdaemon.matting.bgmv2.weights import find_weights, load_file
 from camdaemon.model.folding import fold_batch_norms
 from camdaemon.model.layout import NetworkLayout
 from camdaemon.model.slim import SlimMatting
@@ -177,7 +177,7 @@ def kept() -> list[Path]:
 
 
 def assert_it_is_the_network(weights: Path) -> None:
-    network = opening.load_file(weights)
+    network = load_file(weights)
     fold_batch_norms(network)
     given = np.random.default_rng(1).random((1, *SIZE, 7), np.float32)
     engines = open_engines(weights, "openvino", "float32")
