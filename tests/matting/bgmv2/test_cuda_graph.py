@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -97,7 +98,7 @@ def test_confidence_of_any_shape_reaches_a_network_that_doubts_in_one_shape(
 ) -> None:
     monkeypatch.setattr(module, "GraphedStep", partial(GraphedStep, record=Recording()))
     monkeypatch.setattr(module, "load_weights", lambda *_: SlimMatting(refined=False).eval())
-    matting = module.FloatMatting("default", Refinement(), "cpu", purpose="live")
+    matting: Any = module.FloatMatting("default", Refinement(), "cpu", purpose="live")
     assert matting.doubts
     matting._uses_graphs = graphs
     src, plate = (torch.rand(1, 3, 96, 160, generator=torch.Generator().manual_seed(n)) for n in range(2))

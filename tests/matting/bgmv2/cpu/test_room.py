@@ -47,7 +47,7 @@ def test_nothing_of_a_painted_person_is_lost():
     spans = []
     for index in range(0, 80, 2):
         src, alpha = painted.film(index), painted.alpha(index)
-        seen = pixels.interleave(matcher.match(plate, pixels.as_planes(src)))
+        seen = pixels.interleave(np.asarray(matcher.match(plate, pixels.as_planes(src))))
         matcher.learn(pixels.as_planes(alpha))
         left, right = columns_of(small(src), small(seen))
         there = np.flatnonzero((small(alpha) > 13).any(0))
