@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from camdaemon.config.schema import Config
 from camdaemon.errors import ConfigError
 from camdaemon.frames.frame import Size
 from camdaemon.frames.transfer import choose_device
-from camdaemon.linux.threads import share_processors
+from camdaemon.linux.threads import count_compute_threads, share_processors
 from camdaemon.matting import Purpose, find_matting
 from camdaemon.matting.bgmv2.cpu.matting import CpuMatting
 from camdaemon.matting.bgmv2.engines.graphs import find_graphs
@@ -21,6 +22,13 @@ from camdaemon.tools.films.job import FilmJob
 
 Work = Literal["live", "files", "best"]
 _PRECISIONS = ("float32", "bfloat16", "int8")
+
+
+def _share_processors(frames: int) -> None:
+    """Divide the processors among `frames`, also for torch, which has one number of threads for all that is made."""
+    share_processors(frames)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(count_compute_threads())
 
 
 class Pipelines:
@@ -59,7 +67,7 @@ class Pipelines:
         key = in_bytes, f"{config.engine} {config.precision}"
         # Several frames are in work, or encoding takes as long as matting. A plate that is aligned needs each in turn.
         shares = (in_bytes and not self._align) or not find_matting(config.matting).uses_weights
-        share_processors(2 if shares else 1)
+        _share_processors(2 if shares else 1)
         if key not in self._made:
             self._made[key] = OfflinePipeline(
                 config,
