@@ -67,9 +67,7 @@ def test_another_torch_is_refused(tmp_path: Path) -> None:
 
 def test_the_manual_page_is_put_where_man_looks_for_it(tmp_path: Path) -> None:
     assert [
-        line
-        for line in printed(tmp_path)
-        if line.endswith("camdaemon man > HERE/.venv/share/man/man1/camdaemon.1")
+        line for line in printed(tmp_path) if line.endswith("camdaemon man > HERE/.venv/share/man/man1/camdaemon.1")
     ]
 
 
