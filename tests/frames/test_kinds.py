@@ -11,13 +11,14 @@ import camdaemon
 from camdaemon.errors import ConfigError
 from camdaemon.frames import kinds
 from camdaemon.frames.kinds import Kind
+from camdaemon.matting import MattingSettings
 
 ROOT = Path(camdaemon.__file__).parent
 STOPS = ("capture", "plate", "matting", "backdrop", "output")
 TABLES = {"capture": kinds.SOURCES, "matting": kinds.MATTINGS, "backdrop": kinds.BACKDROPS, "output": kinds.SINKS}
 FACTS = {
     "capture": {"live", "has_controls", "open", "read", "close"},
-    "matting": {"uses_weights", "open", "warm_up", "settled", "__call__"},
+    "matting": {"uses_weights", "open"},
     "backdrop": {"check", "open", "picture", "close"},
     "output": {"live", "can_reopen", "viewers", "open", "write", "close"},
 }
@@ -32,6 +33,13 @@ def named(table: tuple[Kind, ...], spec: str) -> str:
 def test_a_row_leads_to_a_class_of_its_package_that_says_its_facts(package, kind):
     assert kind.target.startswith(f"camdaemon.{package}.")
     assert FACTS[package] <= set(dir(kind.load()))
+
+
+@pytest.mark.parametrize("kind", kinds.MATTINGS, ids=lambda kind: kind.syntax)
+def test_what_a_row_opens_is_a_matting(kind):
+    made = kind.load().open(MattingSettings(engine="torch", precision="float32"), "cpu")
+    wanted = {"name", "doubts", "effort", "ladder", "settled", "warm_up", "prepare", "prepared_cost", "__call__"}
+    assert wanted <= set(dir(made))
 
 
 @pytest.mark.parametrize(
