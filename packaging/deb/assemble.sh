@@ -86,8 +86,8 @@ find_libraries() {
 
 write_control() {
   local libraries size
-  libraries=$(find_libraries)
-  [ -n "$libraries" ] || { cat /build/shlibs/log && exit 1; }
+  libraries=$(find_libraries) || true
+  [ -n "$libraries" ] || { cat /build/shlibs/log >&2 && exit 1; }
   size=$(du -sk --apparent-size "$package" | cut -f1)
   mkdir -p "$package/DEBIAN"
   sed -e "s|@VERSION@|$full_version|" -e "s|@ARCHITECTURE@|$(dpkg --print-architecture)|" -e "s|@MAINTAINER@|$MAINTAINER|" \
