@@ -76,11 +76,11 @@ write_copyright() {
 # The packages of Debian whose libraries the modules need and do not bring.
 find_libraries() {
   local folders
-  mkdir -p /build/shlibs/debian && cd /build/shlibs
+  mkdir -p "$package/DEBIAN" /build/shlibs/debian && cd /build/shlibs
   printf 'Source: camdaemon\n\nPackage: camdaemon\nArchitecture: any\n' > debian/control
-  folders=$(find "$home" -name '*.so*' -type f -printf '-l%h\n' | sort -u)
+  folders=$(find "$package$home" -name '*.so*' -type f -printf '-l%h\n' | sort -u)
   # shellcheck disable=SC2046,SC2086 # no file of a wheel has spaces
-  dpkg-shlibdeps --ignore-missing-info -O $folders $(find "$home" -name '*.so*' -type f) 2> /build/shlibs/log |
+  dpkg-shlibdeps --ignore-missing-info -O $folders $(find "$package$home" -name '*.so*' -type f) 2> /build/shlibs/log |
     sed -n 's/^shlibs:Depends=//p'
 }
 
@@ -89,7 +89,6 @@ write_control() {
   libraries=$(find_libraries) || true
   [ -n "$libraries" ] || { cat /build/shlibs/log >&2 && exit 1; }
   size=$(du -sk --apparent-size "$package" | cut -f1)
-  mkdir -p "$package/DEBIAN"
   sed -e "s|@VERSION@|$full_version|" -e "s|@ARCHITECTURE@|$(dpkg --print-architecture)|" -e "s|@MAINTAINER@|$MAINTAINER|" \
     -e "s|@INSTALLED_SIZE@|$size|" -e "s|@PYTHON@|$python|" -e "s|@NEXT_PYTHON@|$next|" -e "s|@LIBRARIES@|$libraries|" \
     -e "${ADDRESS:+s|@HOMEPAGE@|Homepage: $ADDRESS|}" -e '/@HOMEPAGE@/d' "$deb/control.in" > "$package/DEBIAN/control"

@@ -56,16 +56,14 @@ expect_nothing_left() { # NAME: what the installer made is gone, but for its own
 }
 
 try_pip() { # EXTRA TORCH
-  local before empty
-  python3 -m venv "$work/env"
-  empty=$(megabytes "$work/env")
-  before=$(cd "$work/env" && find . -type f ! -name '*.pyc' | sort)
-  "$work/env/bin/pip" install --quiet --constraint "$constraints" "$wheel$1"
-  say "pip$1: $(($(megabytes "$work/env") - empty)) MB"
+  local pip=("$work/tools/bin/pip" --python "$work/env") before
+  python3 -m venv --without-pip "$work/env"
+  before=$(find "$work/env" | sort)
+  "${pip[@]}" install --quiet --constraint "$constraints" "$wheel$1"
+  say "pip$1: $(megabytes "$work/env") MB"
   try "$work/env/bin/camdaemon" "$2"
-  "$work/env/bin/pip" freeze | sed 's/ @ .*//; s/==.*//' | xargs "$work/env/bin/pip" uninstall --quiet --yes
-  diff <(printf '%s\n' "$before") <(cd "$work/env" && find . -type f ! -name '*.pyc' | sort) ||
-    fail "pip uninstall left these files"
+  "${pip[@]}" freeze --all | sed 's/ @ .*//; s/==.*//' | xargs "${pip[@]}" uninstall --quiet --yes
+  diff <(printf '%s\n' "$before") <(find "$work/env" | sort) || fail "pip uninstall left these"
   rm -r "$work/env"
 }
 
