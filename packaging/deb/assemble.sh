@@ -73,14 +73,15 @@ write_copyright() {
   "$home/bin/python3" "$deb/licenses.py"
 }
 
-# The packages of Debian whose libraries the modules need and do not bring.
+# The packages of Debian whose libraries the modules need and do not bring. OpenVINO loads its plugin for Intel's GPUs, and with
+# it OpenCL, only where they are: control suggests what that needs.
 find_libraries() {
   local folders
   mkdir -p "$package/DEBIAN" /build/shlibs/debian && cd /build/shlibs
   printf 'Source: camdaemon\n\nPackage: camdaemon\nArchitecture: any\n' > debian/control
   folders=$(find "$package$home" -name '*.so*' -type f -printf '-l%h\n' | sort -u)
   # shellcheck disable=SC2046,SC2086 # no file of a wheel has spaces
-  dpkg-shlibdeps --ignore-missing-info -O $folders $(find "$package$home" -name '*.so*' -type f) 2> /build/shlibs/log |
+  dpkg-shlibdeps --ignore-missing-info -O $folders $(find "$package$home" -name '*.so*' -type f ! -name '*_gpu_plugin.so') 2> /build/shlibs/log |
     sed -n 's/^shlibs:Depends=//p'
 }
 
