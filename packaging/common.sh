@@ -14,6 +14,9 @@ fail() {
 # The one place of the version is camdaemon/__init__.py.
 read_version() { sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$repository/camdaemon/__init__.py"; }
 
+# What desktops and portals know camdaemon by.
+read_app_id() { sed -n 's/^APP_ID = "\(.*\)"$/\1/p' "$repository/camdaemon/control/hotkeys/portal.py"; }
+
 # The project's address, or nothing as long as packaging/address holds the placeholder.
 read_address() {
   local address

@@ -46,7 +46,7 @@ for release in "${releases[@]}"; do
   for deb in "$root"/build/*.deb; do
     mv "$deb" "$output/"
     printf '%s\n' "$output/${deb##*/}"
-    say "$(megabytes "$output/${deb##*/}") MB, installed $(awk '/^Installed-Size/ { print $2 / 1000 * 1.024 " MB" }' "$root/build/package/DEBIAN/control")"
+    say "$(megabytes "$output/${deb##*/}") MB, and unpacked $(megabytes "$root/build/package/usr") MB"
   done
   rm -rf --one-file-system "$root"
 done
