@@ -25,6 +25,7 @@ done
 
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
+trap 'exit 1' INT TERM
 mkdir -p "$output" "$work/source"
 export_commit "$work/source" "$address"
 

@@ -16,6 +16,7 @@ release=$1 deb=$(realpath "$2") newer=${3:+$(realpath "$3")}
 
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
+trap 'exit 1' INT TERM
 root=$work/root reader=()
 # What a desktop has, and a program that reads PipeWire's cameras.
 [ "${DAEMON:-yes}" = no ] ||

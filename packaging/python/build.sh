@@ -16,6 +16,7 @@ done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 mkdir "$work/source" "$work/dist"
 export_commit "$work/source" "$address"
 [ -n "$address" ] || say "packaging/address holds no address: the metadata gets no links. To give one: --address URL"

@@ -16,6 +16,7 @@ constraints=$repository/constraints.txt
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 mkdir "$work/home" "$work/cwd"
 cd "$work/cwd" # not the checkout, whose camdaemon would be imported
 python3 -m venv "$work/tools"
