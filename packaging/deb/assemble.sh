@@ -27,6 +27,8 @@ leave_out() {
   rm -rf "$home/include" "$home/share" "$site"/pygame/{docs,examples,tests} "$site"/openvino/{cmake,include}
   rm -rf "$site"/openvino_telemetry* # nothing of camdaemon's connects to the network
   find "$site/numpy" -type d \( -name tests -o -name include \) -prune -exec rm -rf {} +
+  find "$home" -name '*.so*' -type f -exec chmod 644 {} +
+  ln -sf ../../../bin/python3 "$home/bin/python3"
   rm -f "$site"/camdaemon-*.dist-info/direct_url.json # names a folder of this root
 }
 
@@ -71,7 +73,8 @@ write_copyright() {
   printf 'camdaemon itself:\n\n'
   cat "$source/LICENSE"
   printf '\nThe modules below %s/lib are unchanged from the Python Package Index but for what\nonly developers need.' "$home"
-  printf ' Each has its license in NAME-VERSION.dist-info:\n\n'
+  printf ' Each has its license in NAME-VERSION.dist-info; the LGPL\nand the GPL are also in /usr/share/common-licenses/LGPL-2.1, LGPL-3 and GPL-2. PyAV and OpenCV bring'
+  printf '\nFFmpeg (PyAV with x264 and x265: GPL), pygame brings SDL.\n\n'
   "$home/bin/python3" "$deb/licenses.py"
 }
 
@@ -106,5 +109,5 @@ leave_out
 lay_out
 write_control
 find "$package" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
-# Not xz, the default: it makes 600 MB of libraries somewhat smaller in ten times the time, here and at each installation.
-dpkg-deb --root-owner-group -Zzstd -z12 --build "$package" "/build/camdaemon_${full_version}_$(dpkg --print-architecture).deb"
+# Level 1: the default of 6 takes minutes for 600 MB of libraries and saves little.
+dpkg-deb --root-owner-group -Zxz -z1 --build "$package" "/build/camdaemon_${full_version}_$(dpkg --print-architecture).deb"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the .deb of the last commit for releases of Debian, each in a clean root of that release.
 #
-#   build.sh [--output FOLDER] [--address URL] [--version VERSION] RELEASE...      such as: bookworm trixie
+#   build.sh [--output FOLDER] [--address URL] RELEASE...      such as: bookworm trixie
 #
 # The maintainer's name and address are DEBFULLNAME and DEBEMAIL, as for Debian's own tools. Needs root, mmdebstrap and the
 # network; the architecture is this machine's.
@@ -11,13 +11,12 @@ set -euo pipefail
 # shellcheck source=packaging/deb/roots.sh
 . "$(dirname "$0")/roots.sh"
 
-output=$repository/dist address=$(read_address) version=$(read_version) releases=()
+output=$repository/dist address=$(read_address) releases=()
 while [ $# -gt 0 ]; do
   case $1 in
     --output) output=$(realpath -m "$2") && shift 2 ;;
     --address) address=$2 && shift 2 ;;
-    --version) version=$2 && shift 2 ;; # of the package only, to try an upgrade
-    -*) fail "Usage: $0 [--output FOLDER] [--address URL] [--version VERSION] RELEASE..." ;;
+    -*) fail "Usage: $0 [--output FOLDER] [--address URL] RELEASE..." ;;
     *) releases+=("$1") && shift ;;
   esac
 done
@@ -41,7 +40,7 @@ for release in "${releases[@]}"; do
   index=$(python3 -m pip config get global.index-url 2> /dev/null || true)
   # shellcheck disable=SC2046 # no space is in a proxy's address
   enter "$root" env PIP_CERT=/build/certificates PIP_DISABLE_PIP_VERSION_CHECK=1 ${index:+PIP_INDEX_URL="$index"} \
-    $(env | grep -iE '^https?_proxy=' || true) SOURCE_DATE_EPOCH="$(read_commit_time)" CAMDAEMON_VERSION="$version" \
+    $(env | grep -iE '^https?_proxy=' || true) SOURCE_DATE_EPOCH="$(read_commit_time)" CAMDAEMON_VERSION="$(read_version)" \
     ADDRESS="$address" MAINTAINER="${DEBFULLNAME:-the camdaemon authors} <${DEBEMAIL:-}>" \
     bash /build/source/packaging/deb/assemble.sh >&2
   for deb in "$root"/build/*.deb; do

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # Tries a .deb in a clean root of its release: installs, runs, upgrades, removes and purges it, and says what stays.
 #
-#   try.sh RELEASE DEB [NEWER-DEB]       such as: try.sh trixie camdaemon_0.1.0-1~deb13_amd64.deb
+#   try.sh RELEASE DEB       such as: try.sh trixie camdaemon_0.1.0-1~deb13_amd64.deb
 #
 # The daemon plays its clip into PipeWire, and a reader of PipeWire has to get its picture; DAEMON=no leaves that out.
-# NEWER-DEB is made by: build.sh --version VERSION. Needs root, mmdebstrap and the network.
+# Needs root, mmdebstrap and the network.
 set -euo pipefail
 # shellcheck source=packaging/common.sh
 . "$(dirname "$0")/../common.sh"
 # shellcheck source=packaging/deb/roots.sh
 . "$(dirname "$0")/roots.sh"
 
-[ $# -ge 2 ] || fail "Usage: $0 RELEASE DEB [NEWER-DEB]"
-release=$1 deb=$(realpath "$2") newer=${3:+$(realpath "$3")}
+[ $# = 2 ] || fail "Usage: $0 RELEASE DEB"
+release=$1 deb=$(realpath "$2")
 
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
@@ -24,7 +24,6 @@ root=$work/root reader=()
 make_root "$release" "$root" ca-certificates bash-completion man-db "${reader[@]}"
 mkdir "$root/try"
 cp "$deb" "$root/try/camdaemon.deb"
-[ -z "$newer" ] || cp "$newer" "$root/try/newer.deb"
 cp "$(dirname "$0")/try-daemon.sh" "$root/try/"
 
 list_files() {
@@ -61,6 +60,17 @@ try_commands() {
   enter "$root" camdaemon --version > /dev/null # root's bytecode must not stay
 }
 
+# The package as if an earlier version of it had had one more module.
+make_earlier() {
+  local site
+  dpkg-deb --raw-extract "$deb" "$work/earlier"
+  sed -i 's/^Version: .*/&~earlier/' "$work/earlier/DEBIAN/control"
+  site=$(echo "$work"/earlier/usr/lib/camdaemon/lib/python3.*/site-packages/camdaemon)
+  echo 'print("earlier")' > "$site/earlier.py"
+  dpkg-deb --root-owner-group -Znone --build "$work/earlier" "$root/try/earlier.deb" > /dev/null
+  rm -r "$work/earlier"
+}
+
 enter "$root" install -d -o 1000 -g 1000 /home/viewer
 # Libraries first: they stay when camdaemon goes, as apt's autoremove decides.
 enter "$root" apt-get -qq update
@@ -69,20 +79,19 @@ depends=$(dpkg-deb --field "$deb" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/
 run_apt install $depends
 list_files > "$work/before"
 
-say "Installing"
+say "Installing an earlier version, and upgrading it"
+make_earlier
+run_apt install /try/earlier.deb
+[ -n "$(find "$root/usr/lib/camdaemon" -name 'earlier*.pyc')" ] || fail "the installation made no bytecode"
 run_apt install /try/camdaemon.deb
+[ -z "$(find "$root/usr/lib/camdaemon" -name 'earlier*')" ] || fail "the upgrade leaves files of the earlier version"
 say "Installed: $(megabytes "$root/usr/lib/camdaemon") MB in /usr/lib/camdaemon"
 try_commands
 [ "${DAEMON:-yes}" = no ] || as_user env PATH=/usr/bin:/bin bash /try/try-daemon.sh
-enter "$root" apt-get -qq --simulate install --install-recommends /try/camdaemon.deb > /dev/null
-if [ -n "$newer" ]; then
-  say "Upgrading"
-  run_apt install /try/newer.deb
-  try_commands
-fi
-say "Removing"
+enter "$root" apt-get -qq --simulate install --install-recommends /try/camdaemon.deb > /dev/null || fail "no recommendation"
 run_apt remove camdaemon
 expect_same_files "After removal"
+run_apt install /try/camdaemon.deb
 run_apt purge camdaemon
 expect_same_files "After purging"
 find "$root/home/viewer" -type f -printf "In the user's home stays: %P\n" >&2
