@@ -2,6 +2,7 @@
 # make test   lint, types and every test that needs no device
 # make lab    the real v4l2loopback, cameras and browsers, in a guest each (docs/lab.md; root on Debian)
 # make train-gpu  seven minutes of training of the slim network on a GPU (docs/weights.md)
+# make wheel  wheel and sdist in dist/; make deb: a .deb for each release in RELEASE (root); make recipes: the rest (packaging/)
 # make clean  remove the virtual environment and what the demo wrote
 
 PYTHON ?= python3
@@ -23,7 +24,7 @@ $(PIP) --no-deps --retries 1 --timeout 15 --index-url $(CPU_WHEELS) torch || \
   echo "$(CPU_WHEELS) cannot be reached: torch comes from pip's own index, perhaps with its GPU libraries."
 endef
 
-.PHONY: run test lab lint types unit format train-gpu clean
+.PHONY: run test lab lint types unit format train-gpu wheel deb recipes clean
 
 run: $(VENV)/.runtime
 	$(BIN)/camdaemon demo --output out
@@ -74,6 +75,18 @@ train-gpu:
 	  --batch $(word 1,$(BATCH)) --rate 2 --device $(DEVICE) --validation-samples 128
 	$(TRAIN) joint --data $(DATA) --out $(OUT)/joint --cache $(OUT)/base/cache --start $(OUT)/base/best.safetensors \
 	  --minutes $(word 2,$(MINUTES)) --batch $(word 2,$(BATCH)) --device $(DEVICE) --validation-samples 24
+
+# ADDRESS=https://… for packages with links, see packaging/README.md
+RELEASE ?= bookworm trixie
+GIVEN   := $(if $(ADDRESS),--address $(ADDRESS))
+wheel:
+	packaging/python/build.sh $(GIVEN)
+
+deb:
+	packaging/deb/build.sh $(GIVEN) $(RELEASE)
+
+recipes: wheel
+	packaging/recipes.sh $(GIVEN)
 
 clean:
 	rm -rf $(VENV) out

@@ -2,21 +2,22 @@
 # Fills in the recipes for systems that are not built here (RPM, Arch, Flatpak, container) for an sdist, and checks them as far
 # as the tools go that this machine has.
 #
-#   recipes.sh SDIST [--output FOLDER] [--address URL]
+#   recipes.sh [SDIST] [--output FOLDER] [--address URL]       without SDIST: the one in dist/
 set -euo pipefail
 # shellcheck source=packaging/common.sh
 . "$(dirname "$0")/common.sh"
 
-[ $# -gt 0 ] || fail "Usage: $0 SDIST [--output FOLDER] [--address URL]"
-sdist=$(realpath "$1") && shift
+sdist=$repository/dist/camdaemon-$(read_version).tar.gz
 output=$repository/dist/recipes address=$(read_address)
 while [ $# -gt 0 ]; do
   case $1 in
     --output) output=$(realpath -m "$2") && shift 2 ;;
     --address) address=$2 && shift 2 ;;
-    *) fail "Usage: $0 SDIST [--output FOLDER] [--address URL]" ;;
+    -*) fail "Usage: $0 [SDIST] [--output FOLDER] [--address URL]" ;;
+    *) sdist=$(realpath "$1") && shift ;;
   esac
 done
+[ -f "$sdist" ] || fail "there is no $sdist. Run: packaging/python/build.sh"
 app=$(read_app_id)
 checksum=$(sha256sum "$sdist") && checksum=${checksum%% *}
 cd "$repository/packaging"
