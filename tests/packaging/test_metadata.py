@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -18,23 +19,25 @@ ADDRESS = "https://example.org/camdaemon"
 def hook(monkeypatch):
     """The build's hook, loaded without hatchling, which only builds have."""
     interface = ModuleType("hatchling.metadata.plugin.interface")
-    interface.MetadataHookInterface = type("MetadataHookInterface", (), {})
+    interface.__dict__["MetadataHookInterface"] = type("MetadataHookInterface", (), {})
     for name in ("hatchling", "hatchling.metadata", "hatchling.metadata.plugin"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setitem(sys.modules, interface.__name__, interface)
     spec = importlib.util.spec_from_file_location("hook", ROOT / "packaging" / "python" / "metadata.py")
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def make_metadata(hook, root: Path, address: str) -> dict:
+def make_metadata(hook, root: Path, address: str) -> dict[str, Any]:
     (root / "packaging").mkdir()
     (root / "packaging" / "address").write_text(address + "\n")
     (root / "README.md").write_text((ROOT / "README.md").read_text("utf-8"), "utf-8")
     building = hook.CustomMetadataHook()
     building.root = str(root)
-    metadata = {"version": "1.2.3"}
+    metadata: dict[str, Any] = {"version": "1.2.3"}
     building.update(metadata)
     return metadata
 

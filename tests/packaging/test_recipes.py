@@ -35,8 +35,8 @@ def fill_in(recipe: Path, tmp_path: Path, *arguments: str) -> Path:
         check=True,
         capture_output=True,
     )
-    name = {"camdaemon.yml.in": f"{APP_ID}.yml", "metainfo.xml.in": f"{APP_ID}.metainfo.xml"}
-    return tmp_path / "out" / recipe.parent.name / name.get(recipe.name, recipe.name.removesuffix(".in"))
+    names = {"camdaemon.yml.in": f"{APP_ID}.yml", "metainfo.xml.in": f"{APP_ID}.metainfo.xml"}
+    return tmp_path / "out" / recipe.parent.name / names.get(recipe.name, recipe.name.removesuffix(".in"))
 
 
 def fields(text: str) -> dict[str, str]:
