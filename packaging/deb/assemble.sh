@@ -24,7 +24,7 @@ leave_out() {
   "$home/bin/python3" -m pip uninstall --quiet --yes pip
   rm -rf "$site"/{setuptools,pkg_resources,_distutils_hack,distutils-precedence.pth} "$site"/setuptools-*.dist-info
   find "$home/bin" -mindepth 1 ! -name 'python*' ! -name camdaemon -delete
-  rm -rf "$home/include" "$home/share" "$site"/pygame/{docs,examples,tests} "$site"/openvino/{cmake,include}
+  rm -rf "$home"/{include,share,.gitignore} "$site"/pygame/{docs,examples,tests} "$site"/openvino/{cmake,include}
   rm -rf "$site"/openvino_telemetry* # nothing of camdaemon's connects to the network
   find "$site/numpy" -type d \( -name tests -o -name include \) -prune -exec rm -rf {} +
   find "$home" -name '*.so*' -type f -exec chmod 644 {} +

@@ -59,12 +59,12 @@ expect_nothing_left() { # NAME: what the installer made is gone, but for its own
 try_pip() { # EXTRA TORCH
   local pip=("$work/tools/bin/pip" --python "$work/env") before
   python3 -m venv --without-pip "$work/env"
-  before=$(find "$work/env" | sort)
+  before=$(find "$work/env" ! -type d | sort)
   "${pip[@]}" install --quiet --constraint "$constraints" "$wheel$1"
   say "pip$1: $(megabytes "$work/env") MB"
   try "$work/env/bin/camdaemon" "$2"
   "${pip[@]}" freeze --all | sed 's/ @ .*//; s/==.*//' | xargs "${pip[@]}" uninstall --quiet --yes
-  diff <(printf '%s\n' "$before") <(find "$work/env" | sort) || fail "pip uninstall left these"
+  diff <(printf '%s\n' "$before") <(find "$work/env" ! -type d | sort) || fail "pip uninstall left these"
   rm -r "$work/env"
 }
 
