@@ -72,6 +72,7 @@ make_earlier() {
 }
 
 enter "$root" install -d -o 1000 -g 1000 /home/viewer
+printf 'viewer:x:1000:1000::/home/viewer:/bin/sh\n' >> "$root/etc/passwd" # D-Bus serves only users that it finds there
 # Libraries first: they stay when camdaemon goes, as apt's autoremove decides.
 enter "$root" apt-get -qq update
 depends=$(dpkg-deb --field "$deb" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/ /g')

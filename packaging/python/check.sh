@@ -52,7 +52,7 @@ expect_nothing_left() { # NAME: what the installer made is gone, but for its own
   left=$(find "$work/bin" "$work/pipx/venvs" "$work/uv" "$work/man" -mindepth 1 \
     ! -type d ! -name .gitignore ! -name '.*lock' 2> /dev/null || true)
   [ -z "$left" ] || fail "$1: these files stay after removal:"$'\n'"$left"
-  left=$(find "$HOME" -type f ! -path "$HOME/.cache/*" ! -path "$HOME/.local/state/pipx/*")
+  left=$(find "$HOME/.config" "$HOME/.local" -type f ! -path "$HOME/.local/state/pipx/*" 2> /dev/null || true)
   [ -z "$left" ] || fail "$1: these files stay in the home folder:"$'\n'"$left"
 }
 
