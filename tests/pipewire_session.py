@@ -72,10 +72,14 @@ class PipeWireSession:
 
     def start(self) -> None:
         """Start all of the programs."""
-        self._run("dbus-daemon", "--session", f"--address=unix:path={self.folder}/bus", "--nofork", "--nopidfile")
+        self.start_bus()
         wait_until((self.folder / "bus").exists, "the bus is there")
         self.start_pipewire()
         self.start_wireplumber()
+
+    def start_bus(self) -> None:
+        """Start a session bus."""
+        self._run("dbus-daemon", "--session", f"--address=unix:path={self.folder}/bus", "--nofork", "--nopidfile")
 
     def _run(self, *command: str, **environ: str) -> None:
         with (self.folder / f"{command[0]}.log").open("ab") as log:
@@ -102,7 +106,7 @@ class PipeWireSession:
         )
 
     def kill(self, program: str) -> None:
-        """Kill PipeWire or WirePlumber at once, as a crash would."""
+        """Kill a program of the session at once, as a crash would."""
         running = self._running.pop(program)
         running.kill()
         running.wait()

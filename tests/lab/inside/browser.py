@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _PAGE = (Path(__file__).parent / "page.html").read_bytes()
-_PREFERENCES = """
+PREFERENCES = """
 user_pref("media.navigator.permission.disabled", true);
 user_pref("media.navigator.streams.fake", false);
 user_pref("media.webrtc.camera.allow-pipewire", false);
@@ -90,18 +90,19 @@ class Visit:
 
 def is_installed(browser: str) -> bool:
     """Return whether `browser` is installed."""
-    return _program(browser) is not None
+    return find_program(browser) is not None
 
 
-def _program(browser: str) -> str | None:
+def find_program(browser: str) -> str | None:
+    """Return the path of `browser`, 'chromium' or 'firefox'; None where it is not installed."""
     names = {"chromium": ("/usr/lib/chromium/chromium", "chromium"), "firefox": ("firefox-esr", "firefox")}[browser]
     return next((found for found in map(shutil.which, names) if found), None)
 
 
 def _command(browser: str, profile: Path, address: str) -> list[str]:
-    program = _program(browser) or browser
+    program = find_program(browser) or browser
     if browser == "firefox":
-        (profile / "user.js").write_text(_PREFERENCES)
+        (profile / "user.js").write_text(PREFERENCES)
         return [program, "--headless", "--no-remote", "--profile", str(profile), address]
     switches = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--use-fake-ui-for-media-stream"]
     switches += ["--disable-background-networking", "--disable-component-update", "--disable-extensions"]
