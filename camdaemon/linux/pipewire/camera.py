@@ -148,8 +148,7 @@ class PublishedCamera:
             name = f"{self._name}.{pixels.name.lower()}"
             properties = {
                 "media.class": "Stream/Output/Video",
-                "media.role": "Camera",  # desktops show by it that a camera is in use
-                "media.type": "Video",
+                "media.type": "Video",  # without media.role: Firefox would list it as one more camera
                 "node.name": name,
                 OWN: "true",
             }
@@ -173,6 +172,7 @@ class PublishedCamera:
             if port is None:
                 still.append((link, pixels))
             elif self._served.get(reader) == 0:
+                self._registry.show(node, reader)
                 self._served[reader] = self._registry.link((node, port), (reader, link.number("link.input.port")))
         self._waiting = still
 

@@ -14,9 +14,11 @@ from camdaemon.linux.pipewire.library import Dict, Listener
 _CORE_GET_REGISTRY, _CORE_CREATE_OBJECT = 5, 6  # PW_CORE_METHOD_*
 _ADD_LISTENER, _BIND = 0, 1  # PW_REGISTRY_METHOD_*; every interface's method 0 adds a listener
 _ENUM_PARAMS = 2  # PW_NODE_METHOD_ENUM_PARAMS
+_UPDATE_PERMISSIONS = 4  # PW_CLIENT_METHOD_UPDATE_PERMISSIONS
+_READ = 0o400  # PW_PERM_R
 _VERSION = 3  # of the interfaces
 
-NODE, PORT, LINK = (f"PipeWire:Interface:{name}" for name in ("Node", "Port", "Link"))
+NODE, PORT, LINK, CLIENT = (f"PipeWire:Interface:{name}" for name in ("Node", "Port", "Link", "Client"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,21 @@ class Registry:
     def find_port(self, node: int) -> int | None:
         """Return the id of the only port of a node; None until it is listed."""
         return next((each.id for each in self.find(PORT) if each.number("node.id") == node), None)
+
+    def show(self, node: int, reader: int) -> None:
+        """Let the program that a reader belongs to see a node, where the desktop's portal shows it cameras only.
+
+        PipeWire since 0.3.77 links no reader to a node that its program does not see.
+        """
+        owner = self.objects[reader].number("client.id") if reader in self.objects else -1
+        client = self.objects.get(owner)
+        if client is None or client.type != CLIENT or client.properties.get("pipewire.access") != "portal":
+            return  # it sees everything; what is said of one node would take from what it may do with that
+        if proxy := self._bind(client):
+            permission = (c_uint32 * 2)(node, _READ)  # a pw_permission
+            pointer = c_void_p(ctypes.addressof(permission))
+            library.call(proxy, _UPDATE_PERMISSIONS, c_int, c_uint32(1), pointer)
+            self._connection.library.pw_proxy_destroy(proxy)
 
     def link(self, output: tuple[int, int], reader: tuple[int, int]) -> int:
         """Link an output to a reader's input, each the ids of a node and of its port.
