@@ -1,4 +1,4 @@
-"""A page in headless Firefox that opens the camera as a call's page does, and sends back every picture that it shows."""
+"""A page in headless Firefox that opens the camera, as a call's does, and sends back each picture that it shows."""
 
 from __future__ import annotations
 
