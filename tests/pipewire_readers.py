@@ -16,16 +16,22 @@ from tests.pipewire_session import PipeWireSession, wait_until
 
 
 class GstReader:
-    """A program that reads the camera `target` in one pixel format only; its frames are bytes, oldest first."""
+    """A program that reads the camera `target` in one pixel format only; its frames are bytes, oldest first.
 
-    def __init__(self, session: PipeWireSession, target: str, fmt: str, size: Size) -> None:
+    `remote` is the connection to PipeWire that it uses, a file descriptor; None for one of its own.
+    """
+
+    def __init__(self, session: PipeWireSession, target: str, fmt: str, size: Size, remote: int | None = None) -> None:
         self._fmt, self._size = fmt, size
         self._bytes = size.width * size.height * {"I420": 3, "NV12": 3, "YUY2": 4, "BGRx": 8}[fmt] // 2
-        source = ["pipewiresrc", *([f"target-object={target}"] if target else [])]
+        given = [] if remote is None else [remote]
+        source = ["pipewiresrc", *([f"target-object={target}"] if target else []), *(f"fd={each}" for each in given)]
         filters = f"video/x-raw,format={fmt}"
         command = ["gst-launch-1.0", "-q", *source, "!", filters, "!", "fdsink", "fd=1", "sync=false"]
         self.errors = (session.folder / f"reader-{fmt}.log").open("w+b")
-        self.process = subprocess.Popen(command, env=session.environ, stdout=subprocess.PIPE, stderr=self.errors)
+        self.process = subprocess.Popen(
+            command, env=session.environ, pass_fds=given, stdout=subprocess.PIPE, stderr=self.errors
+        )
         self.frames: list[NDArray[np.uint8]] = []
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()

@@ -46,9 +46,8 @@ _BACKEND = "org.freedesktop.impl.portal.desktop.camdaemontest"
 _BACKEND_FILE = f"[portal]\nDBusName={_BACKEND}\nInterfaces=org.freedesktop.impl.portal.Access;\nUseIn=camdaemontest\n"
 _CHOICE = "[preferred]\ndefault=camdaemontest\n"  # for portals since 1.17; older ones read UseIn
 
-_CAMERA = DBusAddress(
-    "/org/freedesktop/portal/desktop", "org.freedesktop.portal.Desktop", "org.freedesktop.portal.Camera"
-)
+_PORTAL_NAME = "org.freedesktop.portal.Desktop"
+_CAMERA = DBusAddress("/org/freedesktop/portal/desktop", _PORTAL_NAME, "org.freedesktop.portal.Camera")
 _PERMISSIONS = DBusAddress(
     "/org/freedesktop/impl/portal/PermissionStore",
     "org.freedesktop.impl.portal.PermissionStore",
@@ -128,11 +127,12 @@ class PortalSession(PipeWireSession):
         """Start the portal, anew where it ran, with nothing allowed or forbidden as yet."""
         if PORTAL in self._running:
             self.kill(PORTAL)
+            self._wait_for_name(_PORTAL_NAME, owned=False)
         with self.connect() as bus:  # an error where nothing is remembered
             bus.send_and_get_reply(new_method_call(_PERMISSIONS, "Delete", "ss", ("devices", "camera")), timeout=60)
         self.person.asked.clear()
         self._run(PORTAL)
-        self._wait_for_name("org.freedesktop.portal.Desktop")
+        self._wait_for_name(_PORTAL_NAME)
 
     def connect(self) -> DBusConnection:
         """Connect to the session's bus, able to receive file descriptors."""
@@ -145,9 +145,9 @@ class PortalSession(PipeWireSession):
             call = new_method_call(_PERMISSIONS, "SetPermission", "sbssas", arguments)
             unwrap_msg(bus.send_and_get_reply(call, timeout=60))
 
-    def _wait_for_name(self, name: str) -> None:
+    def _wait_for_name(self, name: str, owned: bool = True) -> None:
         with self.connect() as bus:
-            wait_until(lambda: Proxy(message_bus, bus).NameHasOwner(name, _timeout=60)[0], f"{name} is there")
+            wait_until(lambda: Proxy(message_bus, bus).NameHasOwner(name, _timeout=60)[0] == owned, f"{name}: {owned}")
 
     def close(self) -> None:
         """See PipeWireSession."""
