@@ -6,8 +6,9 @@ It stays inactive, and the links that the session manager makes to it wait. For 
 reader which formats it takes, and links it to a second node that sends one of them, beside the link that waits. All
 readers of a format share such a node, and the link that waits lets the session manager know its reader as served.
 
-Measured with PipeWire 0.3.65 and WirePlumber 0.4.13: the reader sees its own format from the beginning, also when
-several readers come at the same moment; a restarted WirePlumber links its readers again, and disturbs none.
+Measured with PipeWire 0.3.65 and 1.4.2, WirePlumber 0.4.13 and 0.5.8: the reader sees its own format from the
+beginning, also when several readers come at the same moment; a restarted WirePlumber links its readers again, and
+disturbs none.
 """
 
 from __future__ import annotations
