@@ -36,12 +36,6 @@ PORTAL, STORE = "xdg-desktop-portal", "xdg-permission-store"
 _LIBEXEC = "/usr/libexec:/usr/lib"  # Debian's and Arch's
 _YES, _NO = 0, 1
 
-_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>session</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy>
-</busconfig>"""
-
 _BACKEND = "org.freedesktop.impl.portal.desktop.camdaemontest"
 _BACKEND_FILE = f"[portal]\nDBusName={_BACKEND}\nInterfaces=org.freedesktop.impl.portal.Access;\nUseIn=camdaemontest\n"
 _CHOICE = "[preferred]\ndefault=camdaemontest\n"  # for portals since 1.17; older ones read UseIn
@@ -116,12 +110,6 @@ class PortalSession(PipeWireSession):
         self._run(STORE)
         self._wait_for_name("org.freedesktop.impl.portal.PermissionStore")
         self.person = AccessBackend(self.environ["DBUS_SESSION_BUS_ADDRESS"])
-
-    def start_bus(self) -> None:
-        """See PipeWireSession. Nothing is started by being called: no portal and no store of the machine's."""
-        configuration = self.folder / "bus.conf"
-        configuration.write_text(_BUS.format(path=self.folder / "bus"))
-        self._run("dbus-daemon", f"--config-file={configuration}", "--nofork", "--nopidfile")
 
     def start_portal(self) -> None:
         """Start the portal, anew where it ran, with nothing allowed or forbidden as yet."""

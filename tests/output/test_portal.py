@@ -124,8 +124,8 @@ def test_after_a_yes_firefox_shows_the_frames_in_order_and_calls_the_camera_by_i
     assert page.get("listed") == ["My camera"]
     assert len(page.get("listed_before")) == 1, "a page that looks for a camera before it asks finds one"
     got = [footage.read_number(picture) for picture in page.pictures]
-    assert None not in got
-    assert got == sorted(got)
+    known = [number for number in got if number is not None]
+    assert got == sorted(known)
     assert set(got) == set(range(30))
     assert np.abs(page.pictures[-1][:20, :20].mean((0, 1)) - (90, 140, 60)).max() < 4
     sink.close()
