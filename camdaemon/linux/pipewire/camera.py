@@ -147,9 +147,10 @@ class PublishedCamera:
         self._waiting.append((link, pixels))
         if pixels not in self._senders:
             name = f"{self._name}.{pixels.name.lower()}"
-            properties = {
+            properties = {  # no node.description: WebRTC, so every browser, lists no node without one
                 "media.class": "Stream/Output/Video",
-                "media.type": "Video",  # without media.role: Firefox would list it as one more camera
+                "media.role": "Camera",  # GNOME shows by it that a camera is in use
+                "media.type": "Video",
                 "node.name": name,
                 OWN: "true",
             }
