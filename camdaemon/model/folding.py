@@ -20,7 +20,7 @@ def fold_batch_norms(network: nn.Module) -> None:
     """
     if network.training:
         raise ValueError("batch norms fold only in evaluation mode; call network.eval() first")
-    for parent, name, norm_name in list(_find_pairs(network)):
+    for parent, name, norm_name in list(find_pairs(network)):
         setattr(parent, name, fuse_conv_bn_eval(getattr(parent, name), getattr(parent, norm_name)))
         setattr(parent, norm_name, nn.Identity())
 
@@ -31,7 +31,7 @@ def scale_by_norms(network: nn.Module) -> None:
     The convolution's weights are scaled instead of its result: the same function, the same gradients and the same
     tensors in a checkpoint, without a pass over every map in either direction.
     """
-    for parent, name, norm_name in list(_find_pairs(network)):
+    for parent, name, norm_name in list(find_pairs(network)):
         conv, norm = getattr(parent, name), getattr(parent, norm_name)
         conv.forward = _NormedConvolution(conv, norm)
         norm.forward = _return_same
@@ -58,8 +58,8 @@ def _return_same(x: Tensor) -> Tensor:
     return x
 
 
-def _find_pairs(network: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
-    """Yield the parent and the names of every convolution that a batch norm follows."""
+def find_pairs(network: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
+    """Yield the parent and the names of every convolution that a batch norm follows, and of that norm."""
     for parent in list(network.modules()):
         for (name, conv), (norm_name, norm) in pairwise(list(parent.named_children())):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from camdaemon.matting.bgmv2.engines.conversion import convert
 from camdaemon.matting.bgmv2.engines.dense import make_dense_base
 from camdaemon.matting.bgmv2.engines.graphs import (
     GraphFiles,
@@ -31,6 +32,7 @@ from camdaemon.model.checkpoint import load_network
 from camdaemon.model.folding import fold_batch_norms
 from camdaemon.model.layout import NetworkLayout
 from camdaemon.model.slim import SlimMatting
+from camdaemon.tools.graphs import find_factors, keep_halves
 from tests.present import present
 
 PUBLISHED, SLIM = NetworkLayout(doubts=False, kernel=3), NetworkLayout(doubts=True, kernel=3)
@@ -186,6 +188,30 @@ def test_the_tool_writes_the_graphs_of_any_weights(tmp_path: Path) -> None:
     assert present(graphs_of(weights)).layout == SLIM
     assert "own.xml" in run_tool(weights, tool="graphs").stderr, "nothing is replaced unasked"
     assert run_tool(weights, "--force", tool="graphs").returncode == 0
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_weights_in_halves_compute_the_same_to_the_bit(tmp_path: Path) -> None:
+    import openvino as ov  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    network = load_network(find_weights("slim"))
+    factors = find_factors(network)
+    fold_batch_norms(network)
+    whole = convert(network.requires_grad_(False))["base"]
+    halved = whole.clone()
+    keep_halves(halved, factors)
+    given = np.random.default_rng(0).random((1, 96, 160, 7), np.float32)
+    sizes, found = [], []
+    for name, model in (("whole", whole), ("halved", halved)):
+        ov.save_model(model, tmp_path / f"{name}.xml", compress_to_fp16=False)
+        sizes.append((tmp_path / f"{name}.bin").stat().st_size)
+        read = ov.Core().read_model(tmp_path / f"{name}.xml")
+        read.reshape([1, 96, 160, 7])
+        found.append(ov.Core().compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([given]))
+    assert sizes[1] < 0.6 * sizes[0]
+    assert np.array_equal(found[0][0], found[1][0])
+    assert np.array_equal(found[0][1], found[1][1])
+    assert np.abs(found[0][0]).max() > 0.01, "the test of the test"
 
 
 def test_the_tool_says_what_is_wrong_with_the_weights(tmp_path: Path) -> None:
