@@ -1,6 +1,6 @@
 """camdaemon: a virtual camera that shows you in front of anything but your room.
 
-For Python programs and notebooks: `Matter`, `Matte` and `composite`, which load torch when they are first used.
+For Python programs and notebooks: `Matter`, `Matte` and `composite`, which load numpy when they are first used.
 """
 
 import os
