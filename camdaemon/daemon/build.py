@@ -18,7 +18,7 @@ from camdaemon.errors import CamdaemonError
 from camdaemon.frames.appearance import Appearance
 from camdaemon.frames.frame import Size
 from camdaemon.frames.transfer import Device, choose_device, open_transfer
-from camdaemon.linux.threads import begin_in_thread, share_processors
+from camdaemon.linux.threads import begin_in_thread, run_in_thread, share_processors
 from camdaemon.matting import Matting, MattingSettings, Purpose, Refinement, make_matting, require_no_plate
 from camdaemon.pipeline.camera_state import ALWAYS, CameraState
 from camdaemon.pipeline.compositor import Compositor
@@ -63,7 +63,8 @@ def build(config: Config, playing: Playing, ends: Ends, choices: Choices | None 
         purpose = _find_purpose(config, has_plate=bool(places), is_live=source.live)
         period_s = 1 / source.fps if source.live or playing.paced else None
         engines = Engines(config, size, ends.metrics, period_s, is_live=source.live, purpose=purpose)
-        finish = begin_in_thread(lambda: engines.make_first(device), "engine")
+        matting = run_in_thread(lambda: _make_live_matting(config, device, purpose), "engine")
+        finish = begin_in_thread(lambda: engines.make_first(device, matting), "engine")
         import camdaemon.daemon.surfaces  # noqa: F401 -- is needed next, and loads while the network is compiled
 
         engine = finish()
@@ -109,19 +110,10 @@ class Engines:
     purpose: Purpose = "live"
     _devices_left: list[Device] = field(default_factory=list)  # to try when the present one fails
 
-    def make_first(self, device: Device, matting: Matting | None = None) -> Engine:
-        """Make the engine of the run on `device`, and warm it up.
-
-        Args:
-            device: Where it computes.
-            matting: On that device; None: as the configuration says.
-
-        Raises:
-            ConfigError: The matting cannot be made so.
-            MattingError: The device cannot do it.
-        """
+    def make_first(self, device: Device, matting: Matting) -> Engine:
+        """Make the engine of the run from `matting`, which is on `device`, and warm it up. Raises MattingError."""
         self._devices_left = [device, "cpu"] if device != "cpu" else []
-        return self._make(device, matting or _make_live_matting(self.config, device, self.purpose))
+        return self._make(device, matting)
 
     def make_next(self) -> Engine | None:
         """Make another engine: once on the same device, then on the CPU. For the worker thread.
