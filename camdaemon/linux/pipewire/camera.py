@@ -63,6 +63,7 @@ class PublishedCamera:
         self._senders: dict[Pixels, Sender] = {}
         self._waiting: list[tuple[Global, Pixels]] = []  # links that wait for their group's node
         self._served: dict[int, int] = {}  # readers by id, each with the link that was made for it, a proxy
+        self._formats: dict[int, Pixels] = {}  # of the readers that are served
         self._is_watched, self._number, self._failure = False, 0, ""
         self._ready = threading.Event()
         self._connection = Connection()
@@ -144,6 +145,9 @@ class PublishedCamera:
             )
             return
         pixels = next((each for each in takes if each in self._senders), takes[0])
+        if pixels in self._senders and self._senders[pixels].is_spent and pixels not in self._formats.values():
+            self._senders.pop(pixels).close()
+        self._formats[reader] = pixels
         self._waiting.append((link, pixels))
         if pixels not in self._senders:
             name = f"{self._name}.{pixels.name.lower()}"
@@ -183,6 +187,7 @@ class PublishedCamera:
             self._release(removed.id)
 
     def _release(self, reader: int) -> None:
+        self._formats.pop(reader, None)
         if proxy := self._served.pop(reader, 0):
             self._registry.unlink(proxy)
 

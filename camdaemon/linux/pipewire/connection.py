@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -99,7 +100,7 @@ class Connection:
     def _on_error(self, id_: int, _number: int, result: int, message: bytes | None) -> None:
         why = (message or b"").decode("utf-8", "replace")
         log.debug("pipewire error: object %d: %s (%d)", id_, why, result)
-        if id_ == _CORE_ID and self.broken is None:
+        if id_ == _CORE_ID and result == -errno.EPIPE and self.broken is None:  # others are about single requests
             self.broken = why or f"error {result}"
             waiting, self._waiting = list(self._waiting.values()), {}
             for then in waiting:

@@ -49,6 +49,7 @@ class Sender:
         self._taken = threading.Event()  # all readers have what was sent last
         self._taken.set()
         self._keeps_pace = True
+        self._was_read = False
         self._stream = Stream(
             connection, properties["node.name"], properties, self._on_state, self._on_format, on_taken=self._on_taken
         )
@@ -64,6 +65,11 @@ class Sender:
         """Whether somebody reads it: its stream is streaming."""
         return self._stream.state is State.STREAMING
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether its last reader has left. PipeWire then keeps a buffer or two, so it had better be made again."""
+        return self._was_read and not self.is_read
+
     def wait_until_taken(self) -> None:
         """Wait a moment for the readers to take the last frame: none must get the next one before. Without the lock.
 
@@ -72,7 +78,7 @@ class Sender:
         self._keeps_pace = self._taken.wait(_CYCLE_S if self._keeps_pace else 0)
 
     def send(self, pixels: Pixels, paint: Paint, number: int) -> None:
-        """Send a frame to the readers, if there are any. One that holds on to all buffers misses it."""
+        """Send a frame to the readers, if there are any. One that is later than there are buffers misses the oldest."""
         if not (self.is_read and self._has_format):
             return
         buffer = self._stream.dequeue()
@@ -96,6 +102,7 @@ class Sender:
     def _on_state(self, state: State, why: str) -> None:
         if state is State.ERROR:
             log.warning("pipewire stream failed: %s", why)
+        self._was_read |= state is State.STREAMING
         if state is not State.STREAMING:
             self._taken.set()
         self._on_change()
