@@ -73,6 +73,8 @@ make_earlier() {
 
 enter "$root" install -d -o 1000 -g 1000 /home/viewer
 printf 'viewer:x:1000:1000::/home/viewer:/bin/sh\n' >> "$root/etc/passwd" # D-Bus serves only users that it finds there
+# What logind, which does not run here, would have made: without these WirePlumber's monitor of it ends the whole of it.
+enter "$root" mkdir -p /run/systemd/seats /run/systemd/sessions /run/systemd/users /run/systemd/machines
 # Libraries first: they stay when camdaemon goes, as apt's autoremove decides.
 enter "$root" apt-get -qq update
 depends=$(dpkg-deb --field "$deb" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/ /g')
