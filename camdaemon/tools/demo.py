@@ -131,11 +131,11 @@ def _print_next_steps(video: Path, sheet: Path | None) -> None:
         console.print(f"The sheet:  {sheet}  (camera | alpha | composite)")
     on_path = shutil.which("camdaemon") is not None
     steps = [
-        ("sudo apt install v4l2loopback-dkms", "once"),
+        ("sudo apt install v4l2loopback-dkms", "once, for Chrome, Zoom and the rest; PipeWire needs none"),
         *([] if on_path else [(f"export PATH={Path(sys.argv[0]).resolve().parent}:$PATH", "where camdaemon is")]),
         ("camdaemon setup", "makes the virtual camera; prints what it will do, and asks"),
         ("camdaemon devices", "which camera is yours"),
-        ("camdaemon run --source /dev/video0 --sink /dev/video10 --backdrop blur", ""),
+        ("camdaemon run --source /dev/video0 --backdrop blur", "to every output that is there"),
         ("camdaemon plate --countdown 5", "in a second terminal, and step out of the picture"),
     ]
     console.print("\nWith a real camera:", highlight=False)
