@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,6 +28,8 @@ from camdaemon.pipeline.camera_reader import CameraInput
 from camdaemon.pipeline.metrics import Metrics
 
 log = logging.getLogger(__name__)
+
+_REPEAT_S = 0.5  # between two cards while the rest is loaded
 
 OpenSink = Callable[[Size, float], Sink]  # size, fps → an open sink
 
@@ -63,18 +66,41 @@ class Ends:
         self.camera.first.close()
         self.sink.close()
 
-    def show_card(self) -> None:
-        """Have viewers see a card from now on, until the output thread writes to the sink."""
+    @contextlib.contextmanager
+    def showing_card(self) -> Iterator[None]:
+        """Have programs that read a device of ours see a card while the block runs; a window waits for its own thread.
+
+        The card is repeated, because v4l2loopback takes a second and a half of silence for a daemon that was killed.
+        The output thread, which the sinks belong to, begins after the block.
+        """
+        devices = _list_devices(self.sink)
+        stop = threading.Event()
+        self._write_card(devices)
+        thread = threading.Thread(target=self._repeat_card, args=(devices, stop), name="card", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _repeat_card(self, devices: Sequence[Sink], stop: threading.Event) -> None:
+        """Write the card until `stop` is set. Body of a thread."""
+        while not stop.wait(_REPEAT_S):
+            self._write_card(devices)
+
+    def _write_card(self, devices: Sequence[Sink]) -> None:
         frame = HostFrame.empty(self.sink.fmt, self.sink.size)
         frame.t = time.monotonic()
         self.card_cache.copy_to(STARTING, frame)
-        self.sink.write(frame)
+        for device in devices:
+            device.write(frame)
 
 
 def open_ends(
     config: Config, playing: Playing, sink_for: OpenSink | None = None, holder: ControlsHolder | None = None
 ) -> Ends:
-    """Open camera and sinks, and show the card where people watch.
+    """Open camera and sinks.
 
     Args:
         config: Of this run.
@@ -100,11 +126,8 @@ def open_ends(
         opened.callback(sink.close)
         if not playing.paced and (source.live or sink.live):
             raise ConfigError("--fast is for a clip that goes into a file; leave it out, or use --sink out.mp4")
-        ends = Ends(camera, sink, size, CardCache(sink.fmt, size), metrics)
-        if sink.live:
-            ends.show_card()
         opened.pop_all()
-    return ends
+    return Ends(camera, sink, size, CardCache(sink.fmt, size), metrics)
 
 
 def choose_size(config: Config, source: Source) -> Size:
@@ -166,6 +189,11 @@ def _open_film(spec: str, size: Size, fps: float, config: Config) -> Sink:
 
 def watch_loss(sink: Sink) -> Callable[[], bool]:
     """Return what says whether `sink`, or one of those that it writes to, is lost at the moment."""
+    devices = _list_devices(sink)
+    return lambda: any(device.is_lost for device in devices)
+
+
+def _list_devices(sink: Sink) -> list[ReopeningSink]:
+    """Return those of `sink`, or of what it writes to, that other programs read, and that may be lost."""
     parts = sink.sinks if isinstance(sink, TeeSink) else (sink,)
-    may_be_lost = [part for part in parts if isinstance(part, ReopeningSink)]
-    return lambda: any(part.is_lost for part in may_be_lost)
+    return [part for part in parts if isinstance(part, ReopeningSink)]

@@ -124,11 +124,12 @@ def start_daemon(
 
 
 def _build(config: Config, playing: Playing, ends: Ends, choices: Choices) -> Pipeline:
-    """Build the pipeline between `ends`, which are closed if that fails."""
+    """Build the pipeline between `ends`, which are closed if that fails; viewers see a card meanwhile."""
     try:
-        from camdaemon.daemon.build import build  # viewers see the card by now; importing this takes longer
+        with ends.showing_card():
+            from camdaemon.daemon.build import build  # importing this takes longer than all before it
 
-        return build(config, playing, ends, choices)
+            return build(config, playing, ends, choices)
     except BaseException:
         ends.close()
         raise

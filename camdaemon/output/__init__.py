@@ -20,6 +20,8 @@ FollowViewers: TypeAlias = "Callable[[Callable[[bool], None], threading.Event], 
 class Sink(Protocol):
     """Takes finished frames. Opened by the daemon; written and closed by the output thread alone.
 
+    But for one that can be reopened: until the output thread begins, another one writes the first card to it.
+
     Attributes:
         name: What people call it.
         live: Whether people watch while it is written: the last frame must then be the card, and a clip loops for

@@ -38,7 +38,7 @@ def write(self, frame):
         print(json.dumps(seen), flush=True)
         os.kill(os.getpid(), signal.SIGTERM)
 
-null.NullSink.write, null.NullSink.live = write, True
+null.NullSink.write, null.NullSink.live, null.NullSink.can_reopen = write, True, True
 from camdaemon.__main__ import main
 main()
 """
