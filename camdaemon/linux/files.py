@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
+from camdaemon.errors import ConfigError
 from camdaemon.linux.private import limit_mode
 
 _NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP)  # file systems that cannot sync a folder: FUSE, network shares
@@ -58,6 +59,14 @@ def replace_atomically(path: Path, content: bytes | str, *, mode: int | None = N
     """
     with prepare_replacement(path, mode=mode) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_for_user(path: Path, text: str) -> None:
+    """Do what `replace_atomically` does, for a file of the user's. Raises ConfigError: it cannot be written."""
+    try:
+        replace_atomically(path, text)
+    except OSError as exc:
+        raise ConfigError(f"cannot write {path}: {exc.strerror}. Run: ls -ld {path.parent}") from None
 
 
 def remove_empty_folders(folder: Path, top: Path) -> None:

@@ -7,8 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from camdaemon.control.hotkeys.portal import APP_ID
-from camdaemon.errors import ConfigError
-from camdaemon.linux.files import replace_atomically
+from camdaemon.linux.files import write_for_user
 from camdaemon.linux.folders import find_folder
 from camdaemon.linux.shipped import read_shipped
 from camdaemon.system.machine import MARK
@@ -63,14 +62,14 @@ def make_autostart(command: list[str]) -> str:
 def write(command: list[str]) -> None:
     """Write the entry for `command`, and the icons. Raises ConfigError."""
     for name in ICONS:
-        _write(_icon_path(name), read_shipped("desktop", f"{name}.svg"))
+        write_for_user(_icon_path(name), read_shipped("desktop", f"{name}.svg"))
     tell_of_icons()
-    _write(entry_path(), make_entry(command))
+    write_for_user(entry_path(), make_entry(command))
 
 
 def write_autostart(command: list[str]) -> None:
     """Have every desktop that follows the XDG specification start `command`. Raises ConfigError."""
-    _write(autostart_path(), make_autostart(command))
+    write_for_user(autostart_path(), make_autostart(command))
 
 
 def _icon_path(name: str) -> Path:
@@ -85,13 +84,6 @@ def tell_of_icons() -> None:
     """Have desktops look again: they do where the theme's folder is newer than their cache of it."""
     with suppress(OSError):  # it is gone
         os.utime(_theme())
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        replace_atomically(path, text)
-    except OSError as exc:
-        raise ConfigError(f"cannot write {path}: {exc.strerror}. Run: ls -ld {path.parent}") from None
 
 
 def _quote(word: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from camdaemon.errors import CamdaemonError, ConfigError
 from camdaemon.linux.desktop import DESKTOP
-from camdaemon.linux.files import remove_empty_folders, replace_atomically
+from camdaemon.linux.files import remove_empty_folders, write_for_user
 from camdaemon.linux.folders import find_folder
 from camdaemon.linux.programs import CommandResult, ask
 from camdaemon.linux.shipped import read_shipped
@@ -49,7 +49,7 @@ def install(*, start: bool = True, force: bool = False, dry_run: bool = False) -
         _print_commands(commands)
         return
     is_changed = _read(path) not in (None, text)
-    _write(path, text)
+    write_for_user(path, text)
     launcher.write(own_command())
     print(f"{launcher.entry_path()}: its place in the menu; tells a Wayland desktop whose hotkeys these are")
     if not has_systemd():
@@ -246,13 +246,6 @@ def _describe_unit(path: Path) -> str:
     if _read(path) != make_unit():
         return f"{path}, {OUTDATED}; update it with: camdaemon service install"
     return str(path)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        replace_atomically(path, text)
-    except OSError as exc:
-        raise ConfigError(f"cannot write {path}: {exc.strerror}. Run: ls -ld {path.parent}") from None
 
 
 def _unlink(path: Path) -> None:
