@@ -65,11 +65,11 @@ def run(
         settings |= {"sink": sink[0], "more_sinks": sink[1:]}
     settings |= {"weights": weights, "matting": matting, "device": device, "on_demand": on_demand}
     settings |= {"engine": engine, "governor": governor}
-    gc.disable()  # until the daemon runs: collections while torch is imported take time and find nothing
+    gc.disable()  # until the daemon runs: collections during imports take time and find nothing
     loaded = _load(config, settings)
     from camdaemon.daemon.check import check_parts, check_recordings
 
-    check_parts(loaded)  # before what follows loads torch, which takes seconds
+    check_parts(loaded)  # before what follows takes time to load
     check_recordings(loaded, force=force)
     from camdaemon.cli.logs import set_up
     from camdaemon.daemon import run

@@ -207,7 +207,7 @@ def run(config: Config, playing: Playing, reread: Reread | None = None, memory: 
         handle_signals(stop) as on_hangup,
         start_daemon(config, playing, stop=stop, reread=reread, memory=memory) as daemon,
     ):
-        gc.freeze()  # a collection through torch's objects takes the time of a frame, and a second at the end
+        gc.freeze()  # a collection through all that was imported takes the time of a frame
         gc.enable()
         on_hangup(lambda: daemon.performer.press("reload"))
         manager.ready(f"{config.source} to {' and '.join(config.sinks)}")
